@@ -1,0 +1,44 @@
+/**
+ * Primitives from noble, for browsers and other runtimes without node:crypto; RSA in BigInt, as noble has none.
+ */
+import { gcm } from '@noble/ciphers/aes.js';
+import { ed25519 } from '@noble/curves/ed25519.js';
+import { hmac } from '@noble/hashes/hmac.js';
+import { sha256, sha384, sha512 } from '@noble/hashes/sha2.js';
+import type { Backend } from './backend.ts';
+import { toHex } from './bytes.ts';
+import { verifyEd25519Zip215 } from './ed25519-zip215.ts';
+import { nobleEcdsa } from './noble-ecdsa.ts';
+import { rsaPssVerify } from './rsa-bigint.ts';
+
+const NOBLE_HASHES = { sha256, sha384 } as const;
+
+export const backend: Backend = {
+  name: 'noble',
+  sha256,
+  sha384,
+  sha512,
+  sha256Hex: (data) => toHex(sha256(data)),
+  hmacSha256: (key, data) => hmac(sha256, key, data),
+  ed25519Signer(seed) {
+    const secretKey = Uint8Array.from(seed);
+    return { publicKey: ed25519.getPublicKey(secretKey), sign: (message) => ed25519.sign(message, secretKey) };
+  },
+  ed25519Verify: verifyEd25519Zip215,
+  aesGcmSeal: (key, nonce, aad, plaintext) => gcm(key, nonce, aad).encrypt(plaintext),
+  aesGcmOpen(key, nonce, aad, sealed) {
+    try {
+      return gcm(key, nonce, aad).decrypt(sealed);
+    } catch {
+      return undefined;
+    }
+  },
+  verifyEcdsa({ curve, hash, publicKey, message, signature }) {
+    try {
+      return nobleEcdsa(curve, hash).verify(signature, message, publicKey, { lowS: false });
+    } catch {
+      return false;
+    }
+  },
+  verifyRsaPss: (request) => rsaPssVerify(request, NOBLE_HASHES[request.hash]),
+};

@@ -1,0 +1,122 @@
+/**
+ * Primitives from node:crypto, for the server.
+ *
+ * Results are plain `Uint8Array`s, never `Buffer`s: a Buffer's `slice` aliases and its JSON form differs.
+ */
+import {
+  constants,
+  createCipheriv,
+  createDecipheriv,
+  createHmac,
+  createPrivateKey,
+  createPublicKey,
+  hash as digestOnce,
+  type KeyObject,
+  sign as signOnce,
+  verify as verifyOnce,
+} from 'node:crypto';
+import type { Backend, EcdsaVerification, Ed25519Signer, RsaPssVerification } from './backend.ts';
+import { concatBytes, fromHex } from './bytes.ts';
+import { verifyEd25519Zip215 } from './ed25519-zip215.ts';
+import { KeyCache } from './key-cache.ts';
+
+const ED25519_SPKI_PREFIX: Uint8Array = fromHex('302a300506032b6570032100');
+const ED25519_PKCS8_PREFIX: Uint8Array = fromHex('302e020100300506032b657004220420');
+const ECDSA_SPKI_PREFIXES: Readonly<Record<EcdsaVerification['curve'], Uint8Array>> = {
+  'P-256': fromHex('3059301306072a8648ce3d020106082a8648ce3d030107034200'),
+  'P-384': fromHex('3076301006072a8648ce3d020106052b81040022036200'),
+};
+const GCM_TAG_BYTES = 16;
+
+function plain(buffer: Uint8Array): Uint8Array {
+  return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);
+}
+
+/** node:crypto speaks Buffer; this is a view over the same bytes. */
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+const ed25519Keys: KeyCache<KeyObject> = new KeyCache<KeyObject>((publicKey) =>
+  spkiKey(ED25519_SPKI_PREFIX, publicKey),
+);
+
+function spkiKey(prefix: Uint8Array, publicKey: Uint8Array): KeyObject | undefined {
+  try {
+    return createPublicKey({ key: asBuffer(concatBytes(prefix, publicKey)), format: 'der', type: 'spki' });
+  } catch {
+    return undefined;
+  }
+}
+
+function ed25519Signer(seed: Uint8Array): Ed25519Signer {
+  const der = asBuffer(concatBytes(ED25519_PKCS8_PREFIX, seed));
+  const privateKey = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' });
+  const spki = createPublicKey(privateKey).export({ format: 'der', type: 'spki' });
+  const publicKey = Uint8Array.from(spki.subarray(ED25519_SPKI_PREFIX.length));
+  return { publicKey, sign: (message) => plain(signOnce(null, message, privateKey)) };
+}
+
+function ed25519Verify(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
+  const key = ed25519Keys.get(publicKey);
+  if (key !== undefined) {
+    try {
+      if (verifyOnce(null, message, key, signature)) return true;
+    } catch {
+      // OpenSSL's refusals are not the rule; ZIP-215 below is.
+    }
+  }
+  return verifyEd25519Zip215(publicKey, message, signature);
+}
+
+function verifyEcdsa({ curve, hash, publicKey, message, signature }: EcdsaVerification): boolean {
+  const key = spkiKey(ECDSA_SPKI_PREFIXES[curve], publicKey);
+  if (key === undefined) return false;
+  try {
+    return verifyOnce(hash, message, { key, dsaEncoding: 'ieee-p1363' }, signature);
+  } catch {
+    return false;
+  }
+}
+
+function verifyRsaPss({ modulus, exponent, hash, saltLength, message, signature }: RsaPssVerification): boolean {
+  try {
+    const n = asBuffer(modulus).toString('base64url');
+    const e = asBuffer(exponent).toString('base64url');
+    const key = createPublicKey({ key: { kty: 'RSA', n, e }, format: 'jwk' });
+    return verifyOnce(hash, message, { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength }, signature);
+  } catch {
+    return false;
+  }
+}
+
+export const backend: Backend = {
+  name: 'node',
+  sha256: (data) => plain(digestOnce('sha256', data, 'buffer')),
+  sha384: (data) => plain(digestOnce('sha384', data, 'buffer')),
+  sha512: (data) => plain(digestOnce('sha512', data, 'buffer')),
+  sha256Hex: (data) => digestOnce('sha256', data, 'hex'),
+  hmacSha256: (key, data) => plain(createHmac('sha256', key).update(data).digest()),
+  ed25519Signer,
+  ed25519Verify,
+  aesGcmSeal(key, nonce, aad, plaintext) {
+    const cipher = createCipheriv('aes-256-gcm', key, nonce);
+    cipher.setAAD(aad);
+    const body = cipher.update(plaintext);
+    return concatBytes(body, cipher.final(), cipher.getAuthTag());
+  },
+  aesGcmOpen(key, nonce, aad, sealed) {
+    const bodyLength = sealed.length - GCM_TAG_BYTES;
+    const decipher = createDecipheriv('aes-256-gcm', key, nonce, { authTagLength: GCM_TAG_BYTES });
+    decipher.setAAD(aad);
+    decipher.setAuthTag(sealed.subarray(bodyLength));
+    const body = decipher.update(sealed.subarray(0, bodyLength));
+    try {
+      return concatBytes(body, decipher.final());
+    } catch {
+      return undefined;
+    }
+  },
+  verifyEcdsa,
+  verifyRsaPss,
+};
