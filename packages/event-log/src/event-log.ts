@@ -1,0 +1,198 @@
+/**
+ * The append-only event log: appending with proof material, checked reads, and the check on opening.
+ *
+ * Each event carries the hash of the one before it and lies with a checksum; one batch writes a block's events, their
+ * Merkle nodes and the head, with whatever the caller adds. Memory holds the head only.
+ */
+import { assert, type Digest, type Height } from '@cloister/crypto';
+import { type NewEvent, type PreparedAppend, prepareAppend } from './append.ts';
+import { EventLogDamaged } from './damage.ts';
+import { type GuardHead, witnessOp } from './guard-head.ts';
+import { encodeHead, type LogHead } from './head.ts';
+import { CHECKPOINT_KEY, eventKey, isEventLogKey, RESYNC_KEY } from './keys.ts';
+import { storedConsistency, storedInclusion, storedRoot } from './merkle-nodes.ts';
+import { ALWAYS_VERIFIED_EVENTS, type OpenedLog, type OpenOptions, openLog } from './open.ts';
+import { type EventRange, readEvents } from './read.ts';
+import { openStoredEvent, type StoredEvent } from './record.ts';
+import { type ScrubOptions, type ScrubProgress, scrubLog } from './scrub.ts';
+import { loadSnapshot, type Snapshot, saveSnapshot } from './snapshot.ts';
+import type { OrderedStore, StoreOp } from './store.ts';
+import { asDamage } from './verify.ts';
+
+/** A fold over the log; see `EventLog.replay`. */
+export interface Fold<State> {
+  readonly state: State;
+  /** First event to fold; 0 by default. With a snapshot: its count. */
+  readonly from?: number;
+  /** With a snapshot: its hash, which the first event must continue. */
+  readonly previousHash?: Digest;
+  /** May change and return `state`. */
+  evolve(state: State, event: StoredEvent): State;
+}
+
+export class EventLog {
+  readonly #store: OrderedStore;
+  readonly #witness: OrderedStore | undefined;
+  readonly #alwaysVerifiedEvents: number;
+  #head: LogHead;
+  #checkpoint: LogHead;
+  /** Positions that the sign guard has seen and a log being rebuilt has not reached yet. */
+  #targets: readonly GuardHead[];
+  #writing: Promise<void> = Promise.resolve();
+
+  private constructor(store: OrderedStore, options: OpenOptions, opened: OpenedLog) {
+    this.#store = store;
+    this.#witness = options.witness;
+    this.#alwaysVerifiedEvents = options.alwaysVerifiedEvents ?? ALWAYS_VERIFIED_EVENTS;
+    this.#head = opened.head;
+    this.#checkpoint = opened.checkpoint;
+    this.#targets = opened.targets;
+  }
+
+  /**
+   * Opens and checks the log in `store`. Throws `EventLogDamaged`, or `StoreError` when the store itself fails.
+   * An empty store is a log without events.
+   */
+  static async open(store: OrderedStore, options: OpenOptions): Promise<EventLog> {
+    return new EventLog(store, options, await openLog(store, options));
+  }
+
+  /** The position after the last committed event. */
+  get head(): LogHead {
+    return this.#head;
+  }
+
+  /** Where the check on the next opening will begin. */
+  get checkpoint(): LogHead {
+    return this.#checkpoint;
+  }
+
+  /**
+   * Set while a log that was reset is behind what the sign guard has seen: the validator must not sign. Undefined in a
+   * complete log.
+   */
+  get resyncTarget(): GuardHead | undefined {
+    return this.#targets.at(-1);
+  }
+
+  /**
+   * The batch that appends a block's events to `after` (the head by default), without writing it. Several can be
+   * prepared, each after the one before, and committed in that order.
+   * Throws `EventLogDamaged` LOG_CONFLICTS_WITH_SIGN_GUARD when a log being rebuilt reaches another history.
+   */
+  prepare(height: Height, events: readonly NewEvent[], after?: PreparedAppend): PreparedAppend {
+    const prepared = prepareAppend(after?.head ?? this.#head, height, events);
+    const reached = this.#targets.filter(({ count }) => count > prepared.base.count && count <= prepared.head.count);
+    for (const { count, hash } of reached) {
+      if (prepared.records[count - 1 - prepared.base.count]?.hash === hash) continue;
+      const what = `after ${count} events the log's hash is not the one that the sign guard has seen`;
+      throw new EventLogDamaged('LOG_CONFLICTS_WITH_SIGN_GUARD', count - 1, what);
+    }
+    const last = this.resyncTarget;
+    if (last === undefined || prepared.head.count < last.count) return prepared;
+    return { ...prepared, ops: [...prepared.ops, { type: 'del', key: RESYNC_KEY }] };
+  }
+
+  /**
+   * Writes a prepared append and `extra` as one synced batch. Commits run in the order of the calls; after one has
+   * failed, all later ones fail with its error. Throws `StoreError`.
+   */
+  commit(prepared: PreparedAppend, extra: readonly StoreOp[] = []): Promise<void> {
+    assert(!extra.some((op) => isEventLogKey(op.key)), "keys whose first byte is 0 are the log's own");
+    this.#writing = this.#writing.then(async () => {
+      this.#checkContinues(prepared);
+      await this.#store.batch([...prepared.ops, ...extra], { sync: true });
+      this.adopt(prepared);
+      if (this.#witness !== undefined && this.resyncTarget === undefined) {
+        await this.#witness.batch([witnessOp(this.#head)], { sync: false });
+      }
+    });
+    return this.#writing;
+  }
+
+  #checkContinues({ base }: PreparedAppend): void {
+    assert(base.count === this.#head.count && base.hash === this.#head.hash, 'a commit continues the head');
+  }
+
+  /** For a caller that has written `prepared.ops` by itself in a synced batch, in place of `commit`. */
+  adopt(prepared: PreparedAppend): void {
+    this.#checkContinues(prepared);
+    this.#head = prepared.head;
+    this.#targets = this.#targets.filter(({ count }) => count > prepared.head.count);
+  }
+
+  /** Events in order, each checked (checksum, place, hash chain). Throws `EventLogDamaged`. */
+  read(range: EventRange): AsyncGenerator<StoredEvent, void, undefined> {
+    return readEvents(this.#store, this.#head, range);
+  }
+
+  /** The event of this sequence; undefined when there is none yet. */
+  async get(sequence: number): Promise<StoredEvent | undefined> {
+    if (!Number.isSafeInteger(sequence) || sequence < 0 || sequence >= this.#head.count) return undefined;
+    const stored = await this.#store.get(eventKey(sequence)).catch((error: unknown) => {
+      throw asDamage(error, sequence);
+    });
+    if (stored !== undefined) return openStoredEvent(sequence, stored);
+    throw new EventLogDamaged('EVENT_MISSING', sequence, `event ${sequence} is missing`);
+  }
+
+  /** Folds the events up to the head into a state, checking each as `read` does. */
+  async replay<State>(fold: Fold<State>): Promise<State> {
+    let { state } = fold;
+    const { from = 0, previousHash } = fold;
+    for await (const event of this.read(previousHash === undefined ? { from } : { from, previousHash })) {
+      state = fold.evolve(state, event);
+    }
+    return state;
+  }
+
+  /** RFC 9162 root over the first `size` events, at most the head's count. */
+  async rootAt(size: number): Promise<Digest> {
+    this.#checkSize(size);
+    return size === this.#head.count ? this.#head.root : storedRoot(this.#store, size);
+  }
+
+  /** Inclusion proof of event `index` in the first `size` events, nearest sibling first. */
+  async inclusion(index: number, size: number): Promise<Uint8Array[]> {
+    this.#checkSize(size);
+    assert(Number.isSafeInteger(index) && index >= 0 && index < size, 'an event of the tree');
+    return storedInclusion(this.#store, index, size);
+  }
+
+  /** Proof that the root over `newSize` events extends the one over `oldSize`. */
+  async consistency(oldSize: number, newSize: number): Promise<Uint8Array[]> {
+    this.#checkSize(newSize);
+    assert(Number.isSafeInteger(oldSize) && oldSize >= 0 && oldSize <= newSize, 'sizes in order');
+    return storedConsistency(this.#store, oldSize, newSize);
+  }
+
+  #checkSize(size: number): void {
+    assert(Number.isSafeInteger(size) && size >= 0 && size <= this.#head.count, 'a size that the log has reached');
+  }
+
+  /**
+   * Verifies the whole log in steps and advances the checkpoint; a yield per step lets the caller pause, report and
+   * stop. Resumes where the last run was left. Throws `EventLogDamaged`.
+   */
+  async *scrub(options: ScrubOptions = {}): AsyncGenerator<ScrubProgress, void, undefined> {
+    for await (const { position, ...progress } of scrubLog(this.#store, () => this.#head, options)) {
+      const limit = this.#head.count - this.#alwaysVerifiedEvents;
+      if (position.count > this.#checkpoint.count && position.count <= limit) {
+        await this.#store.batch([{ type: 'put', key: CHECKPOINT_KEY, value: encodeHead(position) }], { sync: false });
+        this.#checkpoint = position;
+      }
+      yield progress;
+    }
+  }
+
+  /** Keeps the encoded state at a committed head; of all snapshots the newest two stay. */
+  saveSnapshot(at: Pick<LogHead, 'count' | 'hash' | 'height'>, stateBytes: Uint8Array): Promise<Snapshot> {
+    assert(at.count <= this.#head.count, 'a snapshot of what is committed');
+    return saveSnapshot(this.#store, at, stateBytes);
+  }
+
+  /** The newest snapshot that is intact and belongs to this history, or undefined: replay from 0 then. */
+  loadSnapshot(): Promise<Snapshot | undefined> {
+    return loadSnapshot(this.#store, this.#head);
+  }
+}
