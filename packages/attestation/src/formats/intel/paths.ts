@@ -1,0 +1,154 @@
+/**
+ * Intel's certificate paths: to a platform's PCK certificate, to the signer of TCB info and QE identity, and to the
+ * issuer of PCK certificates.
+ */
+import { equalBytes, fail, hash, ok, parseUtf8, type Result, utf8 } from '@cloister/crypto';
+import {
+  authenticatePath,
+  type CertificatePath,
+  type PathCode,
+  type PathProfile,
+  pathValidity,
+} from '../../certificate-path.ts';
+import { type EndorsementCache, throughCache } from '../../endorsement-cache.ts';
+import { parsePem } from '../../pem.ts';
+import { anchorBytes, type TrustAnchors } from '../../trust-anchors.ts';
+import { type Certificate, extensionValue } from '../../x509.ts';
+import { type PckExtension, parsePckExtension, SGX_EXTENSION_OID } from './pck-extension.ts';
+import { type Prefixed, prefixed } from './prefixed.ts';
+import { CERTIFICATION_TYPES, type IntelQuote } from './quote.ts';
+
+const ROOT_NAMES = ['Intel SGX Root CA'];
+const PCK_CA_NAMES = ['Intel SGX PCK Platform CA', 'Intel SGX PCK Processor CA'];
+const COMMON: Pick<PathProfile, 'platform' | 'curve' | 'hash'> = {
+  platform: 'sgx-tdx',
+  curve: 'P-256',
+  hash: 'sha256',
+};
+
+const PCK_PROFILE: PathProfile = {
+  ...COMMON,
+  minimumLength: 3,
+  maximumLength: 3,
+  commonNames: [ROOT_NAMES, PCK_CA_NAMES, ['Intel SGX PCK Certificate']],
+};
+
+const TCB_SIGNER_PROFILE: PathProfile = {
+  ...COMMON,
+  minimumLength: 2,
+  maximumLength: 2,
+  commonNames: [ROOT_NAMES, ['Intel SGX TCB Signing']],
+};
+
+const PCK_CA_PROFILE: PathProfile = {
+  ...COMMON,
+  minimumLength: 2,
+  maximumLength: 2,
+  commonNames: [ROOT_NAMES, PCK_CA_NAMES],
+  endsInAuthority: true,
+};
+
+/** What every check of Intel endorsements needs. */
+export interface PathContext {
+  readonly trustAnchors: TrustAnchors;
+  /** Milliseconds of the Unix epoch. */
+  readonly atMs: number;
+  readonly cache?: EndorsementCache | undefined;
+}
+
+/** A path valid at the instant of the appraisal, and the last instant at which it is. */
+export interface ValidPath {
+  readonly root: Certificate;
+  /** The certificate at the other end. */
+  readonly end: Certificate;
+  readonly path: CertificatePath;
+  readonly validUntilMs: number;
+}
+
+function verifyPath<P extends string>(
+  prefix: P,
+  leafFirst: readonly Uint8Array[],
+  profile: PathProfile,
+  { trustAnchors, atMs, cache }: PathContext,
+): Result<ValidPath, Prefixed<P, PathCode>> {
+  const rootFirst = [...leafFirst].reverse();
+  const authenticated = throughCache(
+    cache?.intelPaths,
+    () => hash('cloister/cache/intel-path', utf8(JSON.stringify(profile)), anchorBytes(trustAnchors), ...rootFirst),
+    // Copied, because an entry outlives the bytes of the caller.
+    () =>
+      authenticatePath(cache === undefined ? rootFirst : rootFirst.map((der) => der.slice()), profile, trustAnchors),
+  );
+  if (!authenticated.ok) return prefixed(prefix, authenticated);
+  const path = authenticated.value;
+  const validity = pathValidity(path, atMs);
+  if (!validity.ok) return prefixed(prefix, validity);
+  return ok({ root: path[0], end: path[path.length - 1] ?? path[0], path, validUntilMs: validity.value });
+}
+
+/** The PCK certificate with its issuers and its statement about the platform. */
+export interface PckChain extends ValidPath {
+  readonly issuer: Certificate;
+  readonly extension: PckExtension;
+  /** x ‖ y with the leading 4 of an uncompressed point. */
+  readonly point: Uint8Array;
+}
+
+export type PckChainCode =
+  | 'PCK_CHAIN_ABSENT'
+  | 'PCK_CHAIN_PEM_MALFORMED'
+  | Prefixed<'PCK_CHAIN', PathCode>
+  | 'PCK_EXTENSION_MISSING'
+  | 'PCK_EXTENSION_MALFORMED';
+
+/** The chain in a quote's certification data, valid at the instant. */
+export function verifyPckChain(quote: IntelQuote, context: PathContext): Result<PckChain, PckChainCode> {
+  const { certificationType, certificationData } = quote;
+  if (certificationType !== CERTIFICATION_TYPES.pckChain) {
+    return fail('PCK_CHAIN_ABSENT', `certification data of type ${certificationType}`);
+  }
+  const leafFirst = parseChainText(certificationData);
+  if (leafFirst === undefined) return fail('PCK_CHAIN_PEM_MALFORMED');
+  const verified = verifyPath('PCK_CHAIN', leafFirst, PCK_PROFILE, context);
+  if (!verified.ok) return verified;
+  const [, issuer, leaf] = verified.value.path;
+  if (issuer === undefined || leaf?.publicKey?.type !== 'ec') return fail('PCK_CHAIN_CERTIFICATE_KEY', 'leaf');
+  const value = extensionValue(leaf, SGX_EXTENSION_OID);
+  if (value === undefined) return fail('PCK_EXTENSION_MISSING');
+  const extension = parsePckExtension(value);
+  if (extension === undefined) return fail('PCK_EXTENSION_MALFORMED');
+  return ok({ ...verified.value, issuer, extension, point: leaf.publicKey.point });
+}
+
+/** PEM, which Intel's library ends with a zero byte. */
+function parseChainText(data: Uint8Array): readonly Uint8Array[] | undefined {
+  let end = data.length;
+  while (end > 0 && data[end - 1] === 0) end--;
+  const text = parseUtf8(data.subarray(0, end));
+  return text === undefined ? undefined : parsePem(text, 'CERTIFICATE');
+}
+
+/** The chain of whoever signed TCB info or QE identity. */
+export function verifySignerChain<P extends string>(
+  prefix: P,
+  leafFirst: readonly Uint8Array[],
+  context: PathContext,
+): Result<ValidPath, Prefixed<P, PathCode>> {
+  return verifyPath(prefix, leafFirst, TCB_SIGNER_PROFILE, context);
+}
+
+export type PckCrlChainCode = Prefixed<'PCK_CRL_CHAIN', PathCode> | 'PCK_CRL_CHAIN_MISMATCH';
+
+/** The chain that came with the PCK CRL must lead to the very authority that issued the PCK certificate. */
+export function verifyPckCrlChain(
+  leafFirst: readonly Uint8Array[],
+  issuer: Certificate,
+  context: PathContext,
+): Result<ValidPath, PckCrlChainCode> {
+  const verified = verifyPath('PCK_CRL_CHAIN', leafFirst, PCK_CA_PROFILE, context);
+  if (!verified.ok) return verified;
+  const { subject, spki } = verified.value.end;
+  return equalBytes(subject, issuer.subject) && equalBytes(spki, issuer.spki)
+    ? verified
+    : fail('PCK_CRL_CHAIN_MISMATCH');
+}

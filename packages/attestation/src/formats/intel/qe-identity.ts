@@ -1,0 +1,70 @@
+/**
+ * QE identity: which enclave of Intel's may make attestation keys, and what its versions are worth.
+ *
+ * Source: Intel PCS API v4, "Get Quoting Enclave Identity", version 2.
+ */
+import { equalBytes } from '@cloister/crypto';
+import type { EnclaveReport } from './enclave-report.ts';
+import { readStatement } from './json-members.ts';
+import { type ComponentLevel, readComponentLevels } from './tcb-info.ts';
+
+/** Times are milliseconds of the Unix epoch. */
+export interface QeIdentity {
+  /** QE makes SGX quotes, TD_QE those of TDX. */
+  readonly id: string;
+  readonly version: number;
+  readonly issueDateMs: number;
+  readonly nextUpdateMs: number;
+  readonly tcbEvaluationDataNumber: number;
+  readonly miscSelect: Uint8Array;
+  readonly miscSelectMask: Uint8Array;
+  readonly attributes: Uint8Array;
+  readonly attributesMask: Uint8Array;
+  readonly mrSigner: Uint8Array;
+  readonly isvProdId: number;
+  /** Newest first. */
+  readonly levels: readonly ComponentLevel[];
+}
+
+/** Reads a QE identity, or names what is not as it should be. Unknown members are passed over. Never throws. */
+export function parseQeIdentity(bytes: Uint8Array): { readonly value: QeIdentity } | { readonly refused: string } {
+  return readStatement(bytes, 'enclaveIdentity', (members) => ({
+    id: members.text('id'),
+    version: members.number('version', 0xffff),
+    issueDateMs: members.instant('issueDate'),
+    nextUpdateMs: members.instant('nextUpdate'),
+    tcbEvaluationDataNumber: members.number('tcbEvaluationDataNumber', 0xffff_ffff),
+    miscSelect: members.hex('miscselect', 4),
+    miscSelectMask: members.hex('miscselectMask', 4),
+    attributes: members.hex('attributes', 16),
+    attributesMask: members.hex('attributesMask', 16),
+    mrSigner: members.hex('mrsigner', 32),
+    isvProdId: members.number('isvprodid', 0xffff),
+    levels: readComponentLevels(members),
+  }));
+}
+
+/** Why an enclave is not the one that the identity describes. */
+export type QeIdentityMismatch =
+  | 'QE_MISCSELECT_MISMATCH'
+  | 'QE_ATTRIBUTES_MISMATCH'
+  | 'QE_MRSIGNER_MISMATCH'
+  | 'QE_ISVPRODID_MISMATCH'
+  | 'QE_DEBUG';
+
+/** Compares the report of a quoting enclave with the identity, all but its version. */
+export function checkQeReport(report: EnclaveReport, identity: QeIdentity): QeIdentityMismatch | undefined {
+  if (!equalUnderMask(report.miscSelect, identity.miscSelectMask, identity.miscSelect)) return 'QE_MISCSELECT_MISMATCH';
+  if (!equalUnderMask(report.attributes, identity.attributesMask, identity.attributes)) return 'QE_ATTRIBUTES_MISMATCH';
+  if (!equalBytes(report.mrSigner, identity.mrSigner)) return 'QE_MRSIGNER_MISMATCH';
+  if (report.isvProdId !== identity.isvProdId) return 'QE_ISVPRODID_MISMATCH';
+  return report.debug ? 'QE_DEBUG' : undefined;
+}
+
+/** Whether the bits of `actual` that the mask selects are `expected`. */
+export function equalUnderMask(actual: Uint8Array, mask: Uint8Array, expected: Uint8Array): boolean {
+  return equalBytes(
+    actual.map((byte, index) => byte & (mask[index] ?? 0)),
+    expected,
+  );
+}

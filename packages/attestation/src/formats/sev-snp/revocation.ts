@@ -1,0 +1,63 @@
+/**
+ * Revocation for SEV-SNP: CRLs signed by the product line's root (ARK).
+ *
+ * AMD's leaf certificates all have serial number 0, so the lists name intermediates; entries with another certificate
+ * issuer (indirect lists) reach leaves as well.
+ */
+import { equalBytes, fail, ok, type Result } from '@cloister/crypto';
+import type { CrlFloors, CrlSeen } from '../../attestation-result.ts';
+import { type Crl, isRevoked, parseCrl } from '../../crl.ts';
+import { type Certificate, spkiPin, verifySignature } from '../../x509.ts';
+import type { SnpChain } from './endorsement-chain.ts';
+
+export type SnpRevocationCode =
+  | 'CRL_MISSING'
+  | 'CRL_MALFORMED'
+  | 'CRL_ISSUER'
+  | 'CRL_ALGORITHM'
+  | 'CRL_SIGNATURE'
+  | 'CRL_NOT_YET_VALID'
+  | 'CRL_EXPIRED'
+  | 'CRL_OLDER_THAN_SEEN'
+  | 'ROOT_REVOKED'
+  | 'INTERMEDIATE_REVOKED'
+  | 'LEAF_REVOKED';
+
+/** Parses a CRL and checks that the root signed it. Depends on nothing but bytes, so that it can be cached. */
+export function authenticateCrl(der: Uint8Array, root: Certificate): Result<Crl, SnpRevocationCode> {
+  const crl = parseCrl(der);
+  if (crl === undefined) return fail('CRL_MALFORMED');
+  if (!equalBytes(crl.issuer, root.subject)) return fail('CRL_ISSUER');
+  const { signatureAlgorithm: algorithm } = crl;
+  if (algorithm?.type !== 'rsa-pss' || algorithm.hash !== 'sha384' || algorithm.saltLength !== 48) {
+    return fail('CRL_ALGORITHM');
+  }
+  const key = root.publicKey;
+  if (key === undefined || !verifySignature(key, algorithm, crl.tbs, crl.signature)) return fail('CRL_SIGNATURE');
+  return ok(crl);
+}
+
+/** Judges authenticated CRLs at an instant: current, not older than one seen before, and none of them names the chain. */
+export function checkRevocation(
+  crls: readonly Crl[],
+  chain: SnpChain,
+  atMs: number,
+  floors: CrlFloors | undefined,
+): Result<readonly CrlSeen[], SnpRevocationCode> {
+  const issuer = spkiPin(chain.root);
+  const floor = floors?.get(issuer);
+  const seen: CrlSeen[] = [];
+  for (const crl of crls) {
+    const { number, thisUpdateMs, nextUpdateMs } = crl;
+    if (atMs < thisUpdateMs) return fail('CRL_NOT_YET_VALID');
+    if (atMs > nextUpdateMs) return fail('CRL_EXPIRED');
+    if (floor !== undefined && (number < floor.number || thisUpdateMs < floor.thisUpdateMs)) {
+      return fail('CRL_OLDER_THAN_SEEN');
+    }
+    if (isRevoked(crl, chain.root)) return fail('ROOT_REVOKED');
+    if (isRevoked(crl, chain.intermediate)) return fail('INTERMEDIATE_REVOKED');
+    if (isRevoked(crl, chain.leaf)) return fail('LEAF_REVOKED');
+    seen.push({ issuer, number, thisUpdateMs, nextUpdateMs });
+  }
+  return ok(seen);
+}

@@ -1,0 +1,161 @@
+/**
+ * RSA keys of the simulated AMD key infrastructure.
+ *
+ * PUBLIC BY NATURE: the private keys stand below for anyone to read, because every node of a simulated network must be able
+ * to certify its own device. Nothing signed with them is worth anything as evidence; a genesis that trusts their roots is
+ * marked simulated, and everything made under it says SIMULATED.
+ */
+import { assert } from '@cloister/crypto';
+import type { SnpProduct } from '../formats/sev-snp/product.ts';
+
+/** Authorities of each product line: root, issuer of chip keys, issuer of provider keys. */
+export type DevelopmentAuthority = 'ark' | 'ask' | 'asvk';
+
+/** A ready RSA key; integers big-endian, 512 bytes each but for the exponent. */
+export interface RsaKey {
+  readonly modulus: bigint;
+  readonly exponent: bigint;
+  readonly privateExponent: bigint;
+}
+
+const EXPONENT = 65_537n;
+
+/** Two primes of 2048 bits each, in hex. */
+type Primes = readonly [p: string, q: string];
+
+const PRIMES: Readonly<Record<SnpProduct, Readonly<Record<DevelopmentAuthority, Primes>>>> = {
+  Milan: {
+    ark: [
+      'f6724db3c33e68b8f60f627b7ef1a6ba3fe6b7c8a1e3ad361bccce2eb9d58b6b19164fb7cfdb9b772b86db60d11524034681b512' +
+        '06ca31145a1ca737ea75da8d8a27ff2af3458d39cd7fb3911685e2af0bea6e1096e4c11444dc275899df6d5c07c488f5fed69bfa' +
+        '33028aeba715def6dfa1e12f3d5c58380f241e686611ac90f68770fc0ab3d8bcf8db62a6a1530fc4b34e8c3945e8c872eac63a82' +
+        'c4e84dfc57aaf8184cd5d98e49a468ecc7c5a01da485d7d1c639a53620678d969d2cd3fcaeb94fad8007ca4f24ca13f62014e538' +
+        'c5564302d3d3405a151b2faf7d325f20ccad9e1ca16865caf7000e53d095a607f21ca3a92cf6b84a091d22c11e2cde6d',
+      'b7eed38998210ad48a6ffe27bd3bbae974c266e6892f63f13421926ea6ba877c1633f5d56e10c3d695b183090c5bc4ba253ffd17' +
+        '68f5b8f49907fb3475731d8c8f9068b6525e2ebbf6ac404d29d8f0f7feffff60a3a5a67deace2cb03ac32cfc8f02e5d9b05093ab' +
+        'ce5b7441fe7ec628dbfe7521044b70d27eefd78a1ff22067bc1f372864d69563299e93273b3c197dda4b64743b6fd84c597b4a1a' +
+        '7e6d202e4b4b2120ec4c3c2ae28fc61d266a7717357c930f4f2130da940f0a3de67bec3d8d9862de29330374db9ad7b198aa1b75' +
+        'bb2f6ba70335a4970a13f5a3e7d400a60e455efc2158aa2843efb8856610985f42f5880c42878fa7646c3baffbf4a36f',
+    ],
+    ask: [
+      'e7a96c53a040fa30bced03080d5545dca4e689e233da5ee63f82e25a2eea8bae5e8d9ed91d8e460fff5a58d828400b518a857689' +
+        '60a498258f41eb43d5deaedf86677287805b7bfd66aa6df56e30c55091fdc7c41ef19349987855e92b1432dcbb2ce25899518ef1' +
+        'e68dddedd00c29a411262357e79d38c2350ed4ea89dc09756dd4288ea1b672e38467d5e94f344b833cb05dd927c99248f0aac3fd' +
+        '02f6a1d4351b9542da8c889a2b43164399ec59d27fe85ce607b87376bfc38e84d0666ac953e7f0e3ac71aa979ce13e4d174ce4ad' +
+        '8e4c8175b0bfebd39ab324046618d281c848205c0ea6840f952942bc5eb90239040d149bfc5c1009c7be1293b0aad2f3',
+      'd21928ae32c5629f184c2aafae08ff3f9988a2662fa43f82bbabab69a53756513e7fad0b5ac1b21d3de1e06ef86b6bd051b93ffe' +
+        '448ebe6d0bb70929f8c63826b86dd69b8747cd0db1e43c9017c148d9e50d66d1e24301bf98e816564e5ee2bece01fff9b59da036' +
+        '7c9d1bda9d7b38bfbfc00ddd6379739798af27b5452675916074291778ff00a76a5cf38abeb15f80c139bfd4324d9809912f048d' +
+        'f1bd52287832b58e075ec6bcaf3481405cad206f2a0c668fcec2c7f258e4d29c7b2fff9811f14457688e4df0054aea5d1c798cdf' +
+        '4678f790f817e96790648dd5d8149a3b1ca5dac79536a1b8aa5eaed19a7ab9e8334e5c01888d643cab6af3c6e0121f33',
+    ],
+    asvk: [
+      'fd3c578839352ae9f5ca217abaaff3af4656855b67a8c4fcbccefab7623d6aa8e2d6d3e0521ab38b85496f1c9962757ffcf03727' +
+        'c9563d485fdce26388c7f4300ac2ab8a7220921d8f10d44016ffad79726bb010b742a02ac79788a7d1237615bff36c3ff04a336f' +
+        'eadd0e1d6aec1e065b8b2ed56fa6b3e42f52977a852689541bb9cd2ed365484d2ae0d41be2ade7490729de34398236ef8405f73d' +
+        '4495b517cd34e4666b95e349acbaba27b58e1713b1b80b4aaa38232ccdc69967f159d86e3d11aacea634cc6464d4c46b61fb1dfd' +
+        '1a3a36a18c00bbb714b04a5edab0c72808b48a2a0a3fec5e53913852c0d55b7f10bc51943976b4671a35f0af48b2aa41',
+      'efedf6f62d72f73f5feffc397531ff2dc6e288f4f0ff24dd4e85e27ac1968ee56f86db799117cc7223419483c143b906f837c47c' +
+        'c45e93cd0319e4f011a7250501a00cf8c71e160a2b69061171ca5ddb83f4e319e8e74da8667d47584a44b73fcbf53a8f36169913' +
+        '916fe904150bc5b7c2f073938d10c3b771682decbf3db3f724fed7b3843085a588ddd536bb20e3e626359166ad8605ca46cf66be' +
+        'bcdae4442943c459a308a8c10f521abbd34da8c3d505f4d8c2d8586644bf0ae397a432670494efaae37e0f346653be74cd7c9564' +
+        '9124667b6b5d59c7f4a12a281523bef738b2df392f7528ca4db839c3a2ff0573a2aed645e7f9e32e43bfd2ec8d99d46f',
+    ],
+  },
+  Genoa: {
+    ark: [
+      'da71ff7342565f160cea4ebf0a747f9db9b704c4f3822c7ca8f7828e77ed7e4a422433d0223de5d686d64d3028760c9cb4b30c7c' +
+        'ca17e88146820fbaa27006dddb9e2094cfd0ad7511967f862272c3b0f7d0126774c90fff899cc172a02d8d2aca7dbdfb45cbaadd' +
+        '95250ebfcaf48b768ff091e9cf2da82b39f3944a4dc4ab809ea68888bfca7cb550daf774bfc25e626b5c1f4794c978ba719c35e3' +
+        '7a6c9ebf3856f75ef9c2b0f378238649554b5fcdc7f89f3ae35f0d024bf94325d9f85f0085580cbdb04bafcb6844d5a621269e54' +
+        '572c84d45ec1cd9fe951a28a6d378c156e48a8fd7b2e30d784b99cfb8af53af959e139caec07652ccc9e71a193a6cef1',
+      'c5267c3c72b63fbc78dc437cd81047f6087b3770a62273c18add93005968d87c612e80b42e0c6c0da41fe2f0e4f4dc8bb8b9755a' +
+        '4027d9913d233fe0c21dc328e861be1509e9ff62698ad52440edfd890c057332b7e6ab8d52b6d825eba04885636bc42c14f28dbd' +
+        'f8129f358a5e7a50b45fd31395a19b6b3df22af06c8c400d1c7159d2300c8be8d633204978b5367df167b3dbe7fcd7ca26b44803' +
+        'ef48dae2dc2a1a4fd02991470eb1dcf65ca591389ae229dcda7e25c84165c847a1ed3c333278960024176614e366973480aca235' +
+        'a97a5ab06ecb043941d3fb0def21b2cc86e23f687f70013b34d202ae1f5c14d73b4e9891358289f563b3ab93529c34d5',
+    ],
+    ask: [
+      'ea19da544142cf1b0732fb42da6d0946e1adb47ccadf79a48d361e00c7c056713a07c70a70f86d7f08137574f15d215d78ce6bb4' +
+        '3cb3fe27418d59bf9739666be447858d5cddecee736045f0369e07860c45803e926ff5d80e61ba29ef04e92a7630cacab45aaac0' +
+        'df0e17f76508bf160dfe9620f55b8952e9299650ad191996d85212dd227f26fd31c9515a84fa9f19a3bbb16ad8737c98ca9109bc' +
+        'd2a3a06b548b94044bcb38f1979b8d273cfcec7b3181b41ae4af405dfece3e04965f2c0f5abb85e037c792d240ac1a7edd470872' +
+        'a6543aa618bb9b455ecd0ba9b736af447c30c42503d096df6bfe789674d02076852ca625b8d9cb25f0c9c6e4202fe157',
+      'c2d5dbab93a00b552601630ecd68a460e9b8574fd24ff27849ef576a8595a22bf02ce1404ab59fea6d0a910f697ee21328f57508' +
+        '845b392b12f65bf5d08dc95c25c852f85ab14764eefc4a6dc95ac3da98d4681bdfbaad00a6b6adf0f091a2c8e42b1f7f527f7264' +
+        '2e5a33ce2f539f8161621772287bf1dcabf2a25fb2df09c167811aa016f07f5f5ff1fe2fab13738690753bf669879a63167ee17e' +
+        '6bf24255817a4958edf826e59ccd8ba74b5d1bad8c0a87b58ed34f22319f5f3d19d65d7674cf83b6533a8a015878043ef0042adc' +
+        '41d836964bcabbacb713063304a4dccdcdede56bf58c5ed54f7713ff90b0177336bbc580c8717b04d282e7ab4a39fd9d',
+    ],
+    asvk: [
+      'ea89cb9c10cafb042a764c9089ca5e0cea6161523588f3983f8b8ee7d1535da5a727cd217a1a2719bc410290a6e65099271cd6f4' +
+        '241ef061c04fc32674563cc3fd6a6ef730e4545d6a32d2e59d19eac9299a99a6460897a9085c0d22150ae0c61e97683d9cbce47f' +
+        'd77263bd1a24b2f8aa7afd1b86817b5e35f0da0e75f2bc2e701016ef38186e87f21994d807040c8b41737b98b80e3c971cc5a82d' +
+        '05531e75372885fb51b7ffe6a4964b10e76e2384b6d0ecdc39254dd0dce0ea76f8beff0237cc8ff089e97100b61eb1991feed81c' +
+        '88c845bbbf2b22e1b49c63943819179bfc6e28410dd0fe0a0adaebfbde73ded92acf6e2696301290378a7a871d36eb9f',
+      'e0030a7cb382632228cd90e07636099debe9b341a1a2773576449d9cc4d2d85a73754fb89eff53c5fcc399331217499fd52f7af6' +
+        '1fbf8201f074520f86adcb5ffc4fa911c42d7737f51f2ad1d1bc94c9516eab6c4c72ef6bc5938433eb2024399a970bb3dd7c71af' +
+        '2e249b7992666a7d0668110b69d0c7ce6ab349aed030958f4411b001dec42b13eec965b4afbf25f39f936afbd412e9816795cc8d' +
+        '374be232774fd076af8165a0b095dc1f847baca224ceeb3a63299615bd6077aa1574169e2ca7564c68fc79e3e120db8be24fab38' +
+        '98d7b03ef49db239a3bca538fb8273b32761cbf0893b559c4a96895c1633799b9174ac89c2ad9b84e46f097fef560cc9',
+    ],
+  },
+  Turin: {
+    ark: [
+      'fe650b68b5992afb57904e843d2a245fd8cfa4c401b56db8b233089b93045f6c0bb2c5df85f86f6da3c4e68e636247f9bf73010f' +
+        'd6924ebf780517cd75d10fa4f66035764bd5cd07ca1c5dcb89ce81e9e61b6a429e595b5403036d31be90a2e6b4388718531dfc90' +
+        '7fe51be9ec22c91ee530c61cd63acd306d51c09a42f5d6cf5eaa0d8ee749ca1f9c7ba464a2e57d05441e09250805bf4110a7b8d6' +
+        '770c6fdbb24a4f5bbb820c7bf7732ce2dd6e641767c291782aa52f7cc6ada104a65bfdacf1d4c2ffe31821c06a77dbbd95b974ba' +
+        '6bd2b857800829ee7fca29d601bb3c95739dcc3cda8e6cdccd8aac3c1cc099284bfe229b74eef7e75eb2c277dc72c043',
+      'bc424bf9e07e73a1722a4665cea0c53390f1cce65a3d619e9305bac3c058b480ba0f570ad22c1dff64057881a2b266209b9ccea9' +
+        '3cf43ddc2b70a46aa8492004925f3cb9cb6d24b1080bdd00aca848acdededa5e6984dd06cf860e0fb50e84b72a34e7b113ea2f51' +
+        '3dee8b6ce44fdab0bc41edc9041800c8301dbe75f43a40ee683c43dbffab6ee284032f2bd4d1391487b2cd4ed7b0f6e1e6f24ef8' +
+        'be4e3fdf9148e9505d1c5097976a0d7455aea38443ad429e381731fcf32bae1a2a6cdd9e3071ead8dfeccc03076e300c6cb969cb' +
+        '5d1fd2b17414753ffb57c6a15965066def3294c70290f975349c7381b8260f7ccc81f55f44d04ec9c1457b856b6aecfd',
+    ],
+    ask: [
+      'e0486fac5a7b41ee408c46c63f068dc66edad177dd3d904911f6d89fbe4b8ba5d12c157a9ffea00e3ffa8569488a8303a757cde1' +
+        '5166542d6e340288e8222d5ba6fe6530c5343b393bd012d1e1121e4338eca814c0a7bbe7270145527b02daaa8a9b1bb13b179f6b' +
+        'eacfda56f1e16d1cf307a431f74b3b1688141f70296e74abb81c3279d0785dbb7a446872ff0da426196ef67c904fd6f721ec7781' +
+        'fad6655ba678445fe88c78766ea936618e1e20f4a17918fb28be08104d8c5f8b11c864472bc91b10cdd3839ad52ba3df5b1dacd9' +
+        '3b7e7339c621f1d5671cc94aa4dcdca5d92028143b0d0a71782309f8fbb643f058f800d8f48d210596d16c457a7bac0f',
+      'c566edc3022ff362fad8f3736739fa5eaaa1cc91daeab1a10e98a0a933b5df8eff8df1950eea66cfd21449ee6e7bbdbbdd893157' +
+        '9ea0d46d0438a93ab087e15060f0207502df182e325d557685a95f1bf93d743e982f452e8385a84520d87f7b6a07a7fccf484aaa' +
+        '4f9eb35068c87916a8422b1d4cae147fdebd70df9a7e521f8a7bdf1c92fe60b771526a22e6a315c92368e0733001eba021e5efde' +
+        '25ea7e09d77df74d60b5abc48479186787f084b73096cb39beb3c1c6762e987f6d49d13ae2765fbad0d793a35ae11a201ce7ff51' +
+        '76c70881bf213ccff76fda3f1a904fa6d1460145bdcc9aaba4549a07ddba490569691f2d8f8e0d61d78d19179ebef651',
+    ],
+    asvk: [
+      'd35e8b22956f2bf4e7435639e62d02b470fe6987d7d812c50f4a41fe066b78603af7c6cf732305090497b632d44f38458a64185e' +
+        'abce20a7ab70d67af7971f439ca72d3e451641e08c89c88e939eab0eaa1a3d87453e1d420aca57e704996d57f7a23e3edb945537' +
+        'eb59f94863c19ddce317b46a858277c82e56fca415bbf4ca3feb25d5743cdaeed1ee203548b3f5986835136f892bdcb75fa5c656' +
+        '82ca7dc9c7948d9993297ff4b94402a2e851aa2d62810376658d4adbd5e6e82c07f1119212053c830b553887d05b067ddc0f0162' +
+        '650a373edb526d59b4ab3bb2addc4f638dcd0948cffa7c6bb5d344977f1e475e43437c0eb0eced2b4a66de71872f3469',
+      'ca8405131f752ebabdd5a88125db9c44ffe8589273281a1acabe5096edb30b18ec43ff7febddf46ae92d55db85c04aeccf2fb0dd' +
+        'f4d95ae9bff6b308213c055ff1872b44cb2dda5213de02cbfe89c9451887e4908431e9b5b9fe292fef45ee0b1694fea408c79431' +
+        '4e06e33016e14a9ba3998eca5152b6bab12e9c8f5a50b72f556eadf734ceb6a0ba4c467a1da7e6566c63be84ec0f37197ebaca7d' +
+        'ae5d20fd2e6744a9dcd47339244db483b8e6b7b9dedb67ea362e9a40c62a62334876c7c024cd577a0cbd84b6dbf6d15bfe6c1e44' +
+        '75ff794a5336cc993f27d1851b224a914ab6f12514c1913a8715516f84f048466f329ebcd9824cb4ef3b2b2cf87841cd',
+    ],
+  },
+};
+
+/** The key of an authority. */
+export function developmentKey(product: SnpProduct, authority: DevelopmentAuthority): RsaKey {
+  const [p, q] = PRIMES[product][authority].map((hex) => BigInt(`0x${hex}`));
+  assert(p !== undefined && q !== undefined, 'development key without primes');
+  return { modulus: p * q, exponent: EXPONENT, privateExponent: inverse(EXPONENT, (p - 1n) * (q - 1n)) };
+}
+
+/** value⁻¹ mod modulus by the extended Euclidean algorithm; they are coprime. */
+function inverse(value: bigint, modulus: bigint): bigint {
+  let [previous, remainder] = [value % modulus, modulus];
+  let [coefficient, next] = [1n, 0n];
+  while (remainder !== 0n) {
+    const quotient = previous / remainder;
+    [previous, remainder] = [remainder, previous - quotient * remainder];
+    [coefficient, next] = [next, coefficient - quotient * next];
+  }
+  assert(previous === 1n, 'not coprime');
+  return ((coefficient % modulus) + modulus) % modulus;
+}
