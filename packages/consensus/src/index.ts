@@ -1,0 +1,134 @@
+/**
+ * @cloister/consensus: stake-weighted Simplex as a pure state machine, with its messages, evidence and light client.
+ */
+export {
+  blockHashOf,
+  blockOf,
+  bodyHashOf,
+  decodeBody,
+  decodeCertificate,
+  decodeHeader,
+  encodeBody,
+  encodeCertificate,
+  encodeHeader,
+  HEADER_VERSION,
+} from './block-codec.ts';
+export {
+  bareCertificate,
+  type CertificateCode,
+  checkSignature,
+  isBare,
+  makeCertificate,
+  type SignatureCheck,
+  signersOf,
+  verifyCertificate,
+  votesOf,
+} from './certificate.ts';
+export {
+  bareJustification,
+  conflictEvidence,
+  conflictOf,
+  type EvidenceCode,
+  evidenceKey,
+  evidenceRound,
+  verifyEvidence,
+} from './evidence.ts';
+export { decodeEvidence, encodeEvidence } from './evidence-codec.ts';
+export { decodeFinalityProof, encodeFinalityProof, readFinalityProof, writeFinalityProof } from './finality-codec.ts';
+export {
+  decodeGuardRecord,
+  encodeGuardRecord,
+  type GuardRecordCode,
+  guardFloorKey,
+  guardRecordKey,
+  recoverGuard,
+} from './guard-codec.ts';
+export { justificationHash } from './justification.ts';
+export { leaderOf, leaderSchedule } from './leader.ts';
+export {
+  acceptHeader,
+  enterEpoch,
+  type FinalityCode,
+  type GenesisTrust,
+  type LightClientState,
+  trustGenesis,
+  verifyFinality,
+} from './light-client.ts';
+export {
+  MAX_BATCHES_PER_BLOCK,
+  MAX_BODY_BYTES,
+  MAX_EVIDENCE_BYTES,
+  MAX_EVIDENCE_PER_BLOCK,
+  MAX_PROOF_PATH,
+  MAX_PROPOSAL_BYTES,
+  MAX_VALIDATORS,
+  MAX_VOTE_FRAME_BYTES,
+} from './limits.ts';
+export { createMachine } from './machine/create.ts';
+export type { MachineState } from './machine/state.ts';
+export { machineStatus, step } from './machine/step.ts';
+export {
+  DEFAULT_TIMING,
+  type Effect,
+  type HaltCode,
+  type Input,
+  type MachineConfig,
+  type MachineStatus,
+  type RecoveredState,
+  type RejectionCode,
+  type TimerName,
+  type Timing,
+} from './machine-types.ts';
+export { decodeMessage, encodeMessage, MESSAGE_LIMITS, type MessageLimits } from './message-codec.ts';
+export {
+  compareRounds,
+  emptyGuard,
+  type GuardHead,
+  type GuardRecord,
+  type GuardRefusal,
+  type GuardState,
+  type OwnVotes,
+  SignGuard,
+  type SigningContext,
+  type SigningKey,
+} from './sign-guard.ts';
+export { parseStatementBytes, sameProposition, sameStatement, statementBytes } from './signed-bytes.ts';
+export type {
+  BadJustificationEvidence,
+  Block,
+  BlockMessage,
+  BlockRequest,
+  Body,
+  Certificate,
+  CertRequest,
+  ConflictEvidence,
+  ConflictType,
+  ConsensusMessage,
+  Evidence,
+  EvidenceType,
+  FinalityProof,
+  Finalization,
+  Header,
+  Justification,
+  LastFinal,
+  Notarization,
+  Nullification,
+  NullifyStatement,
+  NullifyVote,
+  Proposal,
+  Proposition,
+  PropositionCertificate,
+  PropositionKind,
+  PropositionStatement,
+  PropositionVote,
+  Round,
+  SignedStatement,
+  Statement,
+  StatementKind,
+  Status,
+  Validator,
+  ValidatorSet,
+  Vote,
+  VoteKind,
+} from './types.ts';
+export { makeValidatorSet, quorumOf, validatorIndex, weightOf } from './validator-set.ts';

@@ -1,0 +1,38 @@
+/**
+ * Bounds on everything that comes from outside or grows with time.
+ */
+import { asView, type View } from '@cloister/crypto';
+
+/** Members of one set; a certificate of a full set still fits a vote frame. */
+export const MAX_VALIDATORS = 512;
+/** Largest encoded proposal or block message. */
+export const MAX_PROPOSAL_BYTES: number = 1024 * 1024;
+/** Largest justification on the wire; beyond it certificates are sent bare and pulled. */
+export const MAX_JUSTIFICATION_BYTES: number = 256 * 1024;
+/** Largest encoded body that a leader may build: leaves room for header and justification. */
+export const MAX_BODY_BYTES: number = MAX_PROPOSAL_BYTES - MAX_JUSTIFICATION_BYTES - 64 * 1024;
+/** Largest encoded message of any other type. */
+export const MAX_VOTE_FRAME_BYTES: number = 64 * 1024;
+export const MAX_BATCHES_PER_BLOCK = 4096;
+export const MAX_EVIDENCE_PER_BLOCK = 16;
+export const MAX_EVIDENCE_BYTES: number = 512 * 1024;
+/** Votes and proposals are taken for so many views beyond the current one. */
+export const VIEW_WINDOW = 64;
+/** Certificates sent in answer to one request. */
+export const MAX_CERTS_PER_REQUEST = 64;
+/** Views whose certificates are asked for in one go. */
+export const MAX_REQUESTED_VIEWS = 1024;
+/** Bytes of certificates and blocks served to one peer in one retry interval. */
+export const MAX_SERVED_BYTES: number = 4 * MAX_PROPOSAL_BYTES;
+/** Peers whose requests are counted; further ones wait for the next interval. */
+export const MAX_SERVED_PEERS = 1024;
+/** Blocks held below the highest finalization while their ancestors are missing. */
+export const MAX_HELD_ANCESTORS = 256;
+/** Verified signatures remembered, so that a certificate of counted votes costs no second verification. */
+export const SIGNATURE_CACHE_SIZE = 8192;
+/** Uncommitted ancestors that are fetched one by one before the shell is asked to catch up in bulk. */
+export const MAX_FETCH_DEPTH = 64;
+/** Headers of a finality proof's path. */
+export const MAX_PROOF_PATH = 1024;
+/** Last view in the range of a request that has no upper end. */
+export const LAST_VIEW: View = asView(Number.MAX_SAFE_INTEGER);

@@ -1,0 +1,75 @@
+/**
+ * Taking in certificates of any view: verified whole, then the step they allow.
+ */
+import type { ValidatorId } from '@cloister/crypto';
+import { verifyCertificate, votesOf } from '../certificate.ts';
+import { sameProposition, sameStatement } from '../signed-bytes.ts';
+import type { Certificate, Finalization } from '../types.ts';
+import { pruneBlocks } from './blocks.ts';
+import { tryCommit } from './commit.ts';
+import { tryFinalize } from './finalize.ts';
+import { onOtherEpoch } from './requests.ts';
+import { finalizedView, findRound, halt, type MachineState, type RoundState, reject, roundAt } from './state.ts';
+import { enterView } from './view.ts';
+import { recordVote } from './votes.ts';
+
+function heldOfKind(round: RoundState | undefined, kind: Certificate['kind']): Certificate | undefined {
+  if (kind === 'notarize') return round?.notarization;
+  return kind === 'nullify' ? round?.nullification : round?.finalization;
+}
+
+/** Verifies and absorbs a certificate; one that says nothing new is dropped unverified. */
+export function onCertificate(machine: MachineState, from: ValidatorId, certificate: Certificate): void {
+  if (certificate.epoch !== machine.current.epoch) {
+    onOtherEpoch(machine, from, certificate.epoch);
+    return;
+  }
+  if (certificate.view < finalizedView(machine)) return;
+  const held = heldOfKind(findRound(machine, certificate.view), certificate.kind);
+  if (held !== undefined && sameStatement(held, certificate)) return;
+  const { set } = machine.current;
+  const quorum = machine.rules.quorum(set);
+  if (certificate.view < 1 || !verifyCertificate(set, certificate, machine.chainId, machine.check, quorum).ok) {
+    reject(machine, from, 'BAD_CERTIFICATE');
+    return;
+  }
+  const round = roundAt(machine, certificate.view);
+  const contradiction = contradictionOf(round, certificate);
+  for (const vote of votesOf(set, certificate)) recordVote(machine, round, vote);
+  if (contradiction !== undefined) {
+    halt(machine, 'AGREEMENT_BROKEN', `${contradiction} in epoch ${certificate.epoch}, view ${certificate.view}`);
+    return;
+  }
+  keep(round, certificate);
+  if (certificate.kind === 'finalize') onFinalization(machine, certificate);
+  else if (certificate.view >= machine.current.view) enterView(machine, certificate.view + 1);
+  if (certificate.kind === 'notarize') tryFinalize(machine, round);
+}
+
+function keep(round: RoundState, certificate: Certificate): void {
+  if (certificate.kind === 'notarize') round.notarization = certificate;
+  else if (certificate.kind === 'nullify') round.nullification = certificate;
+  else round.finalization = certificate;
+}
+
+/** What a quorum of honest validators could not have signed besides what is held; undefined in all but broken networks. */
+function contradictionOf(round: RoundState, certificate: Certificate): string | undefined {
+  const { notarization, nullification, finalization } = round;
+  if (certificate.kind === 'nullify') return finalization === undefined ? undefined : 'nullified and finalized';
+  if (certificate.kind === 'finalize' && nullification !== undefined) return 'nullified and finalized';
+  for (const other of [notarization, finalization]) {
+    if (other !== undefined && !sameProposition(other.proposition, certificate.proposition)) return 'two certificates';
+  }
+  return undefined;
+}
+
+/** A higher finalization: rounds below it are over, and its chain is committed as soon as its blocks are here. */
+function onFinalization(machine: MachineState, finalization: Finalization): void {
+  const { current } = machine;
+  if (finalization.view <= finalizedView(machine)) return;
+  current.finalized = finalization;
+  for (const view of current.rounds.keys()) if (view < finalization.view) current.rounds.delete(view);
+  pruneBlocks(machine);
+  if (finalization.view >= current.view) enterView(machine, finalization.view + 1);
+  tryCommit(machine);
+}

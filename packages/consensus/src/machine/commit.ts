@@ -1,0 +1,92 @@
+/**
+ * Committing: the ancestors of a finalized block in order, once all of them are here.
+ */
+import { asHeight, assert, type Digest, type Height } from '@cloister/crypto';
+import { blockOf } from '../block-codec.ts';
+import { signersOf, verifyCertificate } from '../certificate.ts';
+import { MAX_FETCH_DEPTH } from '../limits.ts';
+import type { Input } from '../machine-types.ts';
+import type { Block, Finalization } from '../types.ts';
+import { pruneBlocks, requestBlock, rotated } from './blocks.ts';
+import { chainTo, emit, halt, type MachineState, reject } from './state.ts';
+
+/** Commits up to the highest finalization, or asks for what is missing. */
+export function tryCommit(machine: MachineState): void {
+  const { finalized } = machine.current;
+  if (finalized === undefined || finalized.view <= machine.committed.view) return;
+  const chain = chainTo(machine, finalized.proposition.blockHash);
+  if ('fork' in chain) {
+    halt(machine, 'AGREEMENT_BROKEN', `finalized block ${chain.fork.hash} is not on the committed chain`);
+  } else if (!('missing' in chain)) {
+    if (chain.blocks.length > 0) commitChain(machine, chain.blocks, finalized);
+  } else {
+    const [lowest] = chain.blocks;
+    const tip = chain.blocks.at(-1);
+    const holders = signersOf(machine.current.set, finalized);
+    if (
+      lowest === undefined ||
+      tip === undefined ||
+      lowest.header.height - machine.committed.height <= MAX_FETCH_DEPTH
+    ) {
+      requestBlock(machine, chain.missing, holders);
+    } else if (!machine.catchingUp) {
+      machine.catchingUp = true;
+      const fromHeight = asHeight(machine.committed.height + 1);
+      emit(machine, { type: 'catch-up', fromHeight, toHeight: tip.header.height, from: rotated(machine, holders) });
+    }
+  }
+}
+
+function commitChain(machine: MachineState, blocks: readonly Block[], finalization: Finalization): void {
+  const tip = blocks.at(-1);
+  assert(tip !== undefined && tip.hash === finalization.proposition.blockHash, 'commit: not the finalized block');
+  const { header, hash } = tip;
+  const { epoch, view } = finalization;
+  machine.committed = { height: header.height, hash, view, header, timestampMs: header.timestampMs };
+  machine.floors.push({ height: header.height, hash, round: { epoch, view } });
+  emit(machine, { type: 'commit', blocks, finalization });
+  pruneBlocks(machine);
+}
+
+/** The chain batch of a height is durable: a restart will know it, so the guard need not. */
+export function onExecuted(machine: MachineState, height: Height, hash: Digest): void {
+  for (let [first] = machine.floors; first !== undefined && first.height <= height; [first] = machine.floors) {
+    assert(first.height !== height || first.hash === hash, 'executed: not the committed block');
+    machine.guard.raiseFloor(first.round);
+    machine.floors.shift();
+  }
+}
+
+/** Blocks in a row with the finalization of the last: checked as a whole, then committed as one. */
+export function onChainArrived(machine: MachineState, input: Extract<Input, { type: 'chain-arrived' }>): void {
+  const { from, finalization } = input;
+  if (finalization.view <= machine.committed.view || finalization.epoch !== machine.current.epoch) return;
+  const blocks = newBlocks(machine, input);
+  if (blocks === undefined || blocks.at(-1)?.hash !== finalization.proposition.blockHash) {
+    reject(machine, from, 'NOT_CONNECTED');
+    return;
+  }
+  const { set } = machine.current;
+  if (!verifyCertificate(set, finalization, machine.chainId, machine.check, machine.rules.quorum(set)).ok) {
+    reject(machine, from, 'BAD_CERTIFICATE');
+    return;
+  }
+  machine.catchingUp = false;
+  commitChain(machine, blocks, finalization);
+  machine.queue.push({ type: 'message', from, message: finalization });
+}
+
+/** The blocks above the committed one, if they form one chain on it. */
+function newBlocks(machine: MachineState, input: Extract<Input, { type: 'chain-arrived' }>): Block[] | undefined {
+  const blocks: Block[] = [];
+  let parent: { readonly hash: Digest; readonly height: Height } = machine.committed;
+  for (const { header, body } of input.blocks) {
+    if (header.height <= machine.committed.height) continue;
+    const block = blockOf(header, body);
+    if (block === undefined || header.parentHash !== parent.hash || header.height !== parent.height + 1)
+      return undefined;
+    blocks.push(block);
+    parent = { hash: block.hash, height: header.height };
+  }
+  return blocks;
+}

@@ -1,0 +1,152 @@
+/**
+ * Receiving proposals, OK(proposal), and TRY_NOTARIZE.
+ */
+import type { ValidatorId } from '@cloister/crypto';
+import { blockOf } from '../block-codec.ts';
+import { isBare, signersOf } from '../certificate.ts';
+import { conflictEvidence } from '../evidence.ts';
+import { justificationHash, parentFault, parentHashMatches } from '../justification.ts';
+import { leaderOf } from '../leader.ts';
+import { VIEW_WINDOW } from '../limits.ts';
+import { sameProposition, statementBytes } from '../signed-bytes.ts';
+import type { Certificate, Justification, Proposal, SignedStatement } from '../types.ts';
+import { accuse, accuseUnjustified, heedOwn, markSeen } from './accuse.ts';
+import { checkBlock, keepBlock } from './blocks.ts';
+import { onOtherEpoch, requestCertificates } from './requests.ts';
+import { maySign, nullify, signVote } from './sign.ts';
+import { finalizedView, findRound, type MachineState, type RoundState, reject, roundAt } from './state.ts';
+
+/** Takes the first good proposal of a round; absorbs its justification's certificates in any case. */
+export function onProposal(machine: MachineState, from: ValidatorId, proposal: Proposal): void {
+  const { proposition } = proposal;
+  const { epoch, view } = proposition;
+  if (epoch !== machine.current.epoch) {
+    onOtherEpoch(machine, from, epoch);
+    return;
+  }
+  if (view <= finalizedView(machine)) return;
+  const known = findRound(machine, view)?.proposal;
+  if (known !== undefined && sameProposition(known.proposition, proposition)) {
+    // A repeat may bring certificates that the first copy lacked.
+    if (justificationHash(proposal.justification) === proposition.justificationHash) absorb(machine, from, proposal);
+    return;
+  }
+  const leader = leaderOf(machine.current.set, proposition);
+  const statement = { kind: 'propose', epoch, view, proposition } as const;
+  if (!machine.check(leader, statementBytes(machine.chainId, statement), proposal.signature)) {
+    reject(machine, from, 'BAD_SIGNATURE');
+    return;
+  }
+  if (view > machine.current.view + VIEW_WINDOW) {
+    absorb(machine, from, proposal);
+    reject(machine, from, 'OUTSIDE_WINDOW');
+    return;
+  }
+  const round = roundAt(machine, view);
+  markSeen(machine, leader, view);
+  noteProposed(machine, round, { ...statement, signer: leader, signature: proposal.signature });
+  const block = blockOf(proposal.header, proposal.body);
+  if (
+    block === undefined ||
+    block.hash !== proposition.blockHash ||
+    justificationHash(proposal.justification) !== proposition.justificationHash
+  ) {
+    reject(machine, from, 'PROPOSAL_MISMATCH');
+    return;
+  }
+  absorb(machine, from, proposal);
+  if (round.proposal !== undefined) return;
+  round.proposal = proposal;
+  keepBlock(machine, block);
+}
+
+/** A second, different PROPOSE of the leader is evidence, and ends the view. */
+function noteProposed(machine: MachineState, round: RoundState, signed: SignedStatement): void {
+  heedOwn(machine, signed);
+  if (round.proposed === undefined) {
+    round.proposed = signed;
+    return;
+  }
+  const evidence = conflictEvidence(round.proposed, signed);
+  if (evidence === undefined) return;
+  accuse(machine, round, evidence);
+  round.equivocated = true;
+}
+
+/** Certificates in a proposal count as received, also when the proposal fails. */
+function absorb(machine: MachineState, from: ValidatorId, proposal: Proposal): void {
+  const { parentCert, nullifications } = proposal.justification;
+  // Highest first: the views between need not be entered.
+  const carried: (Certificate | undefined)[] = [
+    ...nullifications.toReversed(),
+    parentCert,
+    proposal.body.lastFinalCert,
+  ];
+  for (const certificate of carried) {
+    if (certificate === undefined || isBare(certificate) || holds(machine, certificate)) continue;
+    machine.queue.push({ type: 'message', from, message: certificate });
+  }
+}
+
+/** Whether the certificate's statement is known to be true. A finalization proves that its proposition was notarized. */
+function holds(machine: MachineState, certificate: Certificate): boolean {
+  const round = findRound(machine, certificate.view);
+  if (certificate.epoch !== machine.current.epoch || round === undefined) return false;
+  if (certificate.kind === 'nullify') return round.nullification !== undefined;
+  const { proposition } = certificate;
+  const proofs = certificate.kind === 'finalize' ? [round.finalization] : [round.finalization, round.notarization];
+  return proofs.some((proof) => proof !== undefined && sameProposition(proof.proposition, proposition));
+}
+
+/** Asks the leader, or whoever voted for the proposal, for statements of J that nothing here proves. */
+function requestMissing(machine: MachineState, round: RoundState, justification: Justification): boolean {
+  const { parentCert, nullifications } = justification;
+  const stated: Certificate[] = parentCert === undefined ? [...nullifications] : [parentCert, ...nullifications];
+  const missing = stated.filter((certificate) => !holds(machine, certificate)).map((certificate) => certificate.view);
+  requestCertificates(machine, missing, holdersOf(round));
+  return missing.length > 0;
+}
+
+/** The leader first, then those who notarized. */
+function holdersOf(round: RoundState): ValidatorId[] {
+  return [...new Set([round.leader, ...round.votes.notarize.keys()])];
+}
+
+/** OK(proposal), without the leader's signature and the hashes, which were checked when it came in. */
+function judge(machine: MachineState, round: RoundState, proposal: Proposal): 'ok' | 'bad' | 'wait' {
+  const { proposition, header, justification } = proposal;
+  const unjustified =
+    parentFault(proposition, justification) !== undefined ||
+    !machine.rules.coversSkippedViews(proposition, justification) ||
+    !parentHashMatches(proposition, header, justification, machine.current.anchorHash);
+  if (unjustified) {
+    if (!round.unjustified) {
+      round.unjustified = true;
+      for (const vote of round.votes.notarize.values()) accuseUnjustified(machine, round, vote);
+    }
+    return 'bad';
+  }
+  if (header.view !== proposition.view || proposition.parentView < finalizedView(machine)) return 'bad';
+  if (requestMissing(machine, round, justification)) return 'wait';
+  const entry = keepBlock(machine, { hash: proposition.blockHash, header, body: proposal.body });
+  const { parentCert } = justification;
+  const holders =
+    parentCert === undefined ? holdersOf(round) : [round.leader, ...signersOf(machine.current.set, parentCert)];
+  const verdict = checkBlock(machine, entry, holders);
+  return verdict === 'valid' ? 'ok' : verdict === 'invalid' ? 'bad' : 'wait';
+}
+
+/** TRY_NOTARIZE of the current view. */
+export function tryNotarize(machine: MachineState): void {
+  const { epoch, view } = machine.current;
+  const round = findRound(machine, view);
+  const proposal = round?.proposal;
+  if (round === undefined || proposal === undefined || round.equivocated) return;
+  const { proposition } = proposal;
+  if (!maySign(machine, { kind: 'notarize', epoch, view, proposition })) return;
+  const verdict = judge(machine, round, proposal);
+  if (verdict === 'bad') nullify(machine, round.round);
+  if (verdict !== 'ok') return;
+  const block = machine.blocks.get(proposition.blockHash)?.block;
+  if (block !== undefined) signVote(machine, 'notarize', proposition, block);
+}

@@ -1,0 +1,76 @@
+/**
+ * The retry timer: what this node stands for is sent again within an egress budget, and what is missing is asked for again.
+ */
+import { asView } from '@cloister/crypto';
+import { MAX_PROPOSAL_BYTES } from '../limits.ts';
+import { encodeMessage } from '../message-codec.ts';
+import type { ConsensusMessage } from '../types.ts';
+import { tryCommit } from './commit.ts';
+import { tryFinalizeAll } from './finalize.ts';
+import { certificatesOf, emit, finalizedView, findRound, type MachineState } from './state.ts';
+
+/** Allowance that may be saved up, so that even the largest proposal goes out in the end. */
+const MAX_BUDGET_BYTES = 2 * MAX_PROPOSAL_BYTES;
+
+/** Once on start; it rearms itself and is no view's, or fast views would starve requests and answers of their renewal. */
+export function armRetry(machine: MachineState): void {
+  const { epoch, view } = machine.current;
+  emit(machine, { type: 'set-timer', timer: 'retry', epoch, view, delayMs: machine.config.timing.retryMs });
+}
+
+export function onRetry(machine: MachineState): void {
+  machine.retries += 1;
+  machine.fetching.clear();
+  machine.requestedViews.clear();
+  machine.served.clear();
+  machine.greeted.clear();
+  machine.catchingUp = false;
+  machine.retryBudget = Math.min(MAX_BUDGET_BYTES, machine.retryBudget + machine.config.timing.retryBytes);
+  armRetry(machine);
+  const { view } = machine.current;
+  const final = finalizedView(machine);
+  const { lastRetry } = machine;
+  machine.lastRetry = { view, finalizedView: final };
+  if (view === lastRetry.view || final === lastRetry.finalizedView) resend(machine);
+  tryCommit(machine);
+  tryFinalizeAll(machine, true);
+}
+
+/** In order of use: own votes, the way into this view, the way to the tip, the proposal, older finalize votes. */
+function retrySet(machine: MachineState): ConsensusMessage[] {
+  const { epoch, view, finalized } = machine.current;
+  const own = findRound(machine, view)?.own;
+  const certificates = certificatesOf(machine, asView(view - 1)).filter((certificate) => certificate !== finalized);
+  const older = ownFinalizeViews(machine).map((at) => findRound(machine, asView(at))?.own.finalize);
+  const messages: (ConsensusMessage | undefined)[] = [
+    { type: 'status', epoch, view, finalization: finalized },
+    own?.notarize,
+    own?.nullify,
+    own?.finalize,
+    ...certificates,
+    own?.propose,
+    ...older,
+  ];
+  return messages.filter((message) => message !== undefined);
+}
+
+/** Views in (finalized, view) with an own finalize vote, starting elsewhere on each retry, so that a tight budget starves none. */
+function ownFinalizeViews(machine: MachineState): number[] {
+  const views: number[] = [];
+  for (const [at, round] of machine.current.rounds) {
+    if (at > finalizedView(machine) && at < machine.current.view && round.own.finalize !== undefined) views.push(at);
+  }
+  views.sort((a, b) => a - b);
+  const shift = views.length === 0 ? 0 : (machine.retries * 7) % views.length;
+  return [...views.slice(shift), ...views.slice(0, shift)];
+}
+
+function resend(machine: MachineState): void {
+  if (machine.config.self === undefined) return;
+  for (const message of retrySet(machine)) {
+    const size = encodeMessage(message).length;
+    if (size > machine.retryBudget) continue;
+    machine.retryBudget -= size;
+    emit(machine, { type: 'send', to: 'all', message });
+  }
+}

@@ -1,0 +1,244 @@
+/**
+ * The machine's state: what is known of the current epoch's rounds, the blocks above the committed one, and what waits.
+ *
+ * All voting state lives inside one `EpochState`, so it is keyed by (epoch, view) by construction. The state is owned by the
+ * machine and mutated in place; nothing outside this folder looks into it.
+ */
+import {
+  asHeight,
+  assert,
+  asView,
+  type Digest,
+  type Epoch,
+  type Height,
+  type ValidatorId,
+  type View,
+} from '@cloister/crypto';
+import type { SignatureCheck } from '../certificate.ts';
+import { leaderOf } from '../leader.ts';
+import type { Effect, HaltCode, Input, MachineConfig, RejectionCode } from '../machine-types.ts';
+import type { Rules } from '../rules.ts';
+import type { SignGuard, SigningKey } from '../sign-guard.ts';
+import type {
+  Block,
+  Certificate,
+  Finalization,
+  Header,
+  Justification,
+  Notarization,
+  Nullification,
+  Proposal,
+  Round,
+  SignedStatement,
+  ValidatorSet,
+  Vote,
+  VoteKind,
+} from '../types.ts';
+import { weightOf } from '../validator-set.ts';
+
+/** A block above the committed one. */
+export interface BlockEntry {
+  readonly block: Block;
+  /** 'asked': verify-block is out. */
+  verdict: 'unknown' | 'asked' | 'valid' | 'invalid';
+  /** Durable in the chain database. */
+  stored: boolean;
+}
+
+/** Own messages of a round whose records are durable: what the retry timer sends again. */
+export interface OwnMessages {
+  propose?: Proposal;
+  notarize?: Vote;
+  nullify?: Vote;
+  finalize?: Vote;
+}
+
+export interface RoundState {
+  readonly round: Round;
+  readonly leader: ValidatorId;
+  /** The first PROPOSE statement with the leader's signature. */
+  proposed: SignedStatement | undefined;
+  /** The first proposal whose bytes hash to its signed P. */
+  proposal: Proposal | undefined;
+  equivocated: boolean;
+  /** Set when the proposal's justification is provably bad. */
+  unjustified: boolean;
+  readonly votes: Readonly<Record<VoteKind, Map<ValidatorId, Vote>>>;
+  notarization: Notarization | undefined;
+  nullification: Nullification | undefined;
+  finalization: Finalization | undefined;
+  readonly own: OwnMessages;
+  /** Keys of evidence already given out. */
+  readonly accused: Set<string>;
+}
+
+export interface EpochState {
+  readonly epoch: Epoch;
+  readonly set: ValidatorSet;
+  /** Every view from this one to the current was entered one after the other. */
+  followedSince: View;
+  /** Hash of the block that view 0 stands for. */
+  readonly anchorHash: Digest;
+  view: View;
+  /** Whether the leader may stop waiting for work in this view. */
+  proposeDue: boolean;
+  /** Proposal being built for the current view. */
+  building: { readonly view: View; readonly parentView: View; readonly justification: Justification } | undefined;
+  readonly rounds: Map<View, RoundState>;
+  /** Highest finalization known; its block may not be here yet. */
+  finalized: Finalization | undefined;
+  /** Highest view of a good signature by each validator. */
+  readonly lastSeen: Map<ValidatorId, View>;
+}
+
+export interface Committed {
+  readonly height: Height;
+  readonly hash: Digest;
+  readonly view: View;
+  /** Undefined for genesis. */
+  readonly header: Header | undefined;
+  readonly timestampMs: number;
+}
+
+/** What is sent and counted once its record is durable. */
+export interface Unpersisted {
+  readonly message: Proposal | Vote;
+  readonly blockHash: Digest | undefined;
+}
+
+export interface MachineState {
+  readonly config: MachineConfig;
+  readonly chainId: Digest;
+  readonly rules: Rules;
+  readonly check: SignatureCheck;
+  /** Undefined for an observer. */
+  readonly key: SigningKey | undefined;
+  readonly guard: SignGuard;
+  readonly sets: Map<Epoch, ValidatorSet>;
+  readonly current: EpochState;
+  committed: Committed;
+  readonly blocks: Map<Digest, BlockEntry>;
+  /** Requests made since the last retry. */
+  readonly fetching: Set<Digest>;
+  readonly requestedViews: Set<View>;
+  catchingUp: boolean;
+  /** Commits whose chain batch is not known to be durable: the guard's floor follows them. */
+  readonly floors: { readonly height: Height; readonly hash: Digest; readonly round: Round }[];
+  readonly unpersisted: Map<number, Unpersisted>;
+  nextToken: number;
+  workPending: boolean;
+  /** False until the write-ahead records are counted again. */
+  started: boolean;
+  halted: boolean;
+  retries: number;
+  /** Where the last retry found the machine: what moved on since needs no resending. */
+  lastRetry: { readonly view: View; readonly finalizedView: View };
+  retryBudget: number;
+  readonly served: Map<ValidatorId, number>;
+  readonly greeted: Set<ValidatorId>;
+  /** Own messages on their way back in. */
+  readonly queue: Input[];
+  effects: Effect[];
+}
+
+/** The view of the highest finalization, or 0 for the anchor. */
+export function finalizedView(machine: MachineState): View {
+  return machine.current.finalized?.view ?? asView(0);
+}
+
+export function findRound(machine: MachineState, view: View): RoundState | undefined {
+  return machine.current.rounds.get(view);
+}
+
+/** The round of a view ≥ 1 of the current epoch, made when there is none. The caller bounds the view. */
+export function roundAt(machine: MachineState, view: View): RoundState {
+  const { rounds, epoch, set } = machine.current;
+  let state = rounds.get(view);
+  if (state === undefined) {
+    assert(view >= 1, 'view 0 is the anchor');
+    const round: Round = { epoch, view };
+    state = {
+      round,
+      leader: leaderOf(set, round),
+      proposed: undefined,
+      proposal: undefined,
+      equivocated: false,
+      unjustified: false,
+      votes: { notarize: new Map(), nullify: new Map(), finalize: new Map() },
+      notarization: undefined,
+      nullification: undefined,
+      finalization: undefined,
+      own: {},
+      accused: new Set(),
+    };
+    rounds.set(view, state);
+  }
+  return state;
+}
+
+/** Certificates held for a view. */
+export function certificatesOf(machine: MachineState, view: View): Certificate[] {
+  const round = findRound(machine, view);
+  const all = [round?.finalization, round?.notarization, round?.nullification];
+  return all.filter((certificate) => certificate !== undefined);
+}
+
+/** A parent's height, time and lastFinal height; undefined when its block is not here. */
+export function parentFacts(
+  machine: MachineState,
+  hash: Digest,
+):
+  | {
+      readonly height: Height;
+      readonly timestampMs: number;
+      readonly lastFinalHeight: Height;
+      readonly header: Header | undefined;
+    }
+  | undefined {
+  const { committed } = machine;
+  const header = hash === committed.hash ? committed.header : machine.blocks.get(hash)?.block.header;
+  if (header !== undefined) {
+    const { height, timestampMs, lastFinal } = header;
+    return { height, timestampMs, lastFinalHeight: lastFinal.height, header };
+  }
+  if (hash !== committed.hash) return undefined;
+  return { height: committed.height, timestampMs: committed.timestampMs, lastFinalHeight: asHeight(0), header };
+}
+
+/** The uncommitted blocks from the committed one (exclusive) to `hash` (inclusive), or the first that is not here. */
+export function chainTo(
+  machine: MachineState,
+  hash: Digest,
+): { readonly blocks: Block[] } | { readonly missing: Digest; readonly blocks: Block[] } | { readonly fork: Block } {
+  const blocks: Block[] = [];
+  for (let at = hash; at !== machine.committed.hash; ) {
+    const block = machine.blocks.get(at)?.block;
+    if (block === undefined) return { missing: at, blocks: blocks.reverse() };
+    if (block.header.height <= machine.committed.height + 1 && block.header.parentHash !== machine.committed.hash) {
+      return { fork: block };
+    }
+    blocks.push(block);
+    at = block.header.parentHash;
+  }
+  return { blocks: blocks.reverse() };
+}
+
+/** Whether this node is a voting member of the current epoch. */
+export function isVoter(machine: MachineState): boolean {
+  return machine.key !== undefined && weightOf(machine.current.set, machine.key.id) > 0n;
+}
+
+export function emit(machine: MachineState, effect: Effect): void {
+  machine.effects.push(effect);
+}
+
+export function reject(machine: MachineState, from: ValidatorId, code: RejectionCode): void {
+  emit(machine, { type: 'rejected', from, code });
+}
+
+/** Stops the machine for good. */
+export function halt(machine: MachineState, code: HaltCode, detail: string): void {
+  if (machine.halted) return;
+  machine.halted = true;
+  emit(machine, { type: 'halt', code, detail });
+}

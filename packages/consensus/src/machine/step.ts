@@ -1,0 +1,175 @@
+/**
+ * One step: take an input, let own messages come round through the queue, then do what the rules allow.
+ */
+import { assert, type Digest, type ValidatorId } from '@cloister/crypto';
+import { blockOf } from '../block-codec.ts';
+import { leaderOf } from '../leader.ts';
+import type { Effect, Input, MachineStatus } from '../machine-types.ts';
+import type { Body, ConsensusMessage, Header } from '../types.ts';
+import { keepBlock } from './blocks.ts';
+import { onCertificate } from './certificates.ts';
+import { onChainArrived, onExecuted, tryCommit } from './commit.ts';
+import { onStarted } from './create.ts';
+import { tryFinalize, tryFinalizeAll } from './finalize.ts';
+import { onProposal, tryNotarize } from './proposal.ts';
+import { onBlockBuilt, tryPropose } from './propose.ts';
+import { onBlockRequest, onCertRequest, onStatus } from './requests.ts';
+import { onRetry } from './retry.ts';
+import { nullify, onPersisted } from './sign.ts';
+import { finalizedView, findRound, type MachineState, reject } from './state.ts';
+import { onVote } from './votes.ts';
+
+const BEFORE_START: ReadonlySet<Input['type']> = new Set(['start', 'chain-head', 'work-pending', 'validator-set']);
+
+/** The state is the same object, changed; effects are to be run first in, first out across steps. */
+export function step(
+  machine: MachineState,
+  input: Input,
+): { readonly state: MachineState; readonly effects: readonly Effect[] } {
+  if (machine.halted) return { state: machine, effects: [] };
+  assert(machine.started || BEFORE_START.has(input.type), 'step: not started');
+  if (input.type === 'start') {
+    assert(!machine.started, 'step: started twice');
+    drain(machine);
+    onStarted(machine);
+    tryFinalizeAll(machine, false);
+  } else {
+    take(machine, input);
+  }
+  if (machine.started) settle(machine);
+  const { effects } = machine;
+  machine.effects = [];
+  return { state: machine, effects };
+}
+
+function drain(machine: MachineState): void {
+  for (let next = machine.queue.shift(); next !== undefined && !machine.halted; next = machine.queue.shift()) {
+    take(machine, next);
+  }
+}
+
+function take(machine: MachineState, input: Input): void {
+  switch (input.type) {
+    case 'start':
+      break;
+    case 'message':
+      onMessage(machine, input.from, input.message);
+      break;
+    case 'timer':
+      onTimer(machine, input);
+      break;
+    case 'block-built':
+      onBlockBuilt(machine, input, input.header, input.body);
+      break;
+    case 'block-verified':
+      onBlockVerified(machine, input.blockHash, input.verdict);
+      break;
+    case 'block-arrived':
+      onBlockArrived(machine, input.header, input.body);
+      break;
+    case 'chain-arrived':
+      onChainArrived(machine, input);
+      break;
+    case 'persisted':
+      onPersisted(machine, input.token);
+      break;
+    case 'validator-set':
+      machine.sets.set(input.epoch, input.set);
+      break;
+    case 'work-pending':
+      machine.workPending = input.pending;
+      break;
+    case 'executed':
+      onExecuted(machine, input.height, input.hash);
+      break;
+    case 'chain-head':
+      machine.guard.setHead(input.head);
+      break;
+  }
+}
+
+function onMessage(machine: MachineState, from: ValidatorId, message: ConsensusMessage): void {
+  switch (message.type) {
+    case 'proposal':
+      onProposal(machine, from, message);
+      break;
+    case 'vote':
+      onVote(machine, from, message);
+      break;
+    case 'certificate':
+      onCertificate(machine, from, message);
+      break;
+    case 'status':
+      onStatus(machine, from, message);
+      break;
+    case 'cert-request':
+      onCertRequest(machine, from, message);
+      break;
+    case 'block-request':
+      onBlockRequest(machine, from, message);
+      break;
+    case 'block':
+      if (!onBlockArrived(machine, message.header, message.body)) reject(machine, from, 'UNSOLICITED_BLOCK');
+      break;
+  }
+}
+
+/** A view or propose timer of another round than the current one fired late. */
+function onTimer(machine: MachineState, input: Extract<Input, { type: 'timer' }>): void {
+  const { epoch, view } = machine.current;
+  if (input.timer === 'retry') {
+    onRetry(machine);
+    return;
+  }
+  if (input.epoch !== epoch || input.view !== view) return;
+  if (input.timer === 'view') nullify(machine, input);
+  else machine.current.proposeDue = true;
+}
+
+function onBlockVerified(machine: MachineState, blockHash: Digest, verdict: 'valid' | 'invalid'): void {
+  const entry = machine.blocks.get(blockHash);
+  if (entry?.verdict !== 'asked') return;
+  entry.verdict = verdict;
+  for (const round of machine.current.rounds.values()) {
+    if (round.notarization?.proposition.blockHash === blockHash) tryFinalize(machine, round);
+  }
+}
+
+/** Takes a block that was asked for; says whether it was. */
+function onBlockArrived(machine: MachineState, header: Header, body: Body): boolean {
+  const block = blockOf(header, body);
+  if (block === undefined || !machine.fetching.delete(block.hash)) return false;
+  keepBlock(machine, block);
+  tryCommit(machine);
+  tryFinalizeAll(machine, false);
+  return true;
+}
+
+/** NULLIFY on the leader's own nullify or its equivocation. */
+function tryGiveUp(machine: MachineState): void {
+  const round = findRound(machine, machine.current.view);
+  if (round === undefined) return;
+  if (round.equivocated || round.votes.nullify.has(round.leader)) nullify(machine, round.round);
+}
+
+/** Rules without an event of their own: no-ops unless their conditions hold. */
+function settle(machine: MachineState): void {
+  drain(machine);
+  if (machine.halted) return;
+  tryGiveUp(machine);
+  tryPropose(machine);
+  tryNotarize(machine);
+}
+
+export function machineStatus(machine: MachineState): MachineStatus {
+  const { current, committed } = machine;
+  const { epoch, view, set } = current;
+  return {
+    epoch,
+    view,
+    leader: leaderOf(set, { epoch, view }),
+    committed: { height: committed.height, hash: committed.hash, view: committed.view },
+    finalized: { epoch, view: finalizedView(machine) },
+    held: { rounds: current.rounds.size, blocks: machine.blocks.size, fetches: machine.fetching.size },
+  };
+}

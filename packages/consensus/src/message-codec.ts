@@ -1,0 +1,165 @@
+/**
+ * Wire form of consensus messages: a type byte, then the fields. Strict, bounded, one encoding for each message.
+ */
+import {
+  type ByteReader,
+  ByteWriter,
+  DecodeError,
+  decodeWith,
+  type Epoch,
+  fail,
+  type Result,
+  type ValidatorId,
+  type View,
+} from '@cloister/crypto';
+import {
+  readBody,
+  readCertificate,
+  readFinalization,
+  readHeader,
+  readJustification,
+  readOptional,
+  writeBody,
+  writeCertificate,
+  writeHeader,
+  writeJustification,
+  writeOptional,
+} from './block-codec.ts';
+import { MAX_JUSTIFICATION_BYTES, MAX_PROPOSAL_BYTES, MAX_VOTE_FRAME_BYTES } from './limits.ts';
+import { kindByte, kindOfByte, readProposition, writeProposition } from './signed-bytes.ts';
+import type { ConsensusMessage, SignedStatement } from './types.ts';
+
+export interface MessageLimits {
+  /** For proposals and blocks. */
+  readonly proposalBytes: number;
+  readonly justificationBytes: number;
+  /** For everything else. */
+  readonly frameBytes: number;
+}
+export const MESSAGE_LIMITS: MessageLimits = {
+  proposalBytes: MAX_PROPOSAL_BYTES,
+  justificationBytes: MAX_JUSTIFICATION_BYTES,
+  frameBytes: MAX_VOTE_FRAME_BYTES,
+};
+
+const TYPE_BYTES: Readonly<Record<ConsensusMessage['type'], number>> = {
+  proposal: 1,
+  vote: 2,
+  certificate: 3,
+  status: 4,
+  'cert-request': 5,
+  'block-request': 6,
+  block: 7,
+};
+
+export function writeSignedStatement(writer: ByteWriter, signed: SignedStatement): void {
+  writer.u8(kindByte(signed.kind)).u64(signed.epoch).u64(signed.view);
+  if (signed.kind !== 'nullify') writeProposition(writer, signed.proposition);
+  writer.account(signed.signer).fixed(signed.signature);
+}
+
+export function readSignedStatement(reader: ByteReader): SignedStatement {
+  const kind = kindOfByte(reader.u8());
+  const epoch = reader.u64() as Epoch;
+  const view = reader.u64() as View;
+  const proposition = kind === 'nullify' ? undefined : readProposition(reader, epoch, view);
+  const signer = reader.account() as ValidatorId;
+  const signature = reader.fixed(64);
+  if (kind === 'nullify' || proposition === undefined) return { kind: 'nullify', epoch, view, signer, signature };
+  return { kind, epoch, view, proposition, signer, signature };
+}
+
+export function encodeMessage(message: ConsensusMessage): Uint8Array {
+  const writer = new ByteWriter(512);
+  writer.u8(TYPE_BYTES[message.type]);
+  switch (message.type) {
+    case 'proposal':
+      writer.u64(message.proposition.epoch).u64(message.proposition.view);
+      writeProposition(writer, message.proposition);
+      writeHeader(writer, message.header);
+      writeBody(writer, message.body);
+      writeJustification(writer, message.justification);
+      writer.fixed(message.signature);
+      break;
+    case 'vote':
+      writeSignedStatement(writer, message);
+      break;
+    case 'certificate':
+      writeCertificate(writer, message);
+      break;
+    case 'status':
+      writer.u64(message.epoch).u64(message.view);
+      writeOptional(writer, message.finalization, (certificate) => writeCertificate(writer, certificate));
+      break;
+    case 'cert-request':
+      writer.u64(message.epoch).u64(message.fromView).u64(message.toView);
+      break;
+    case 'block-request':
+      writer.digest(message.hash);
+      break;
+    case 'block':
+      writeHeader(writer, message.header);
+      writeBody(writer, message.body);
+      break;
+  }
+  return writer.finish();
+}
+
+/** Bytes that a justification takes on the wire. */
+export function justificationLength(justification: Parameters<typeof writeJustification>[1]): number {
+  const writer = new ByteWriter(1024);
+  writeJustification(writer, justification);
+  return writer.length;
+}
+
+function readMessage(reader: ByteReader, limits: MessageLimits): ConsensusMessage {
+  switch (reader.u8()) {
+    case TYPE_BYTES.proposal: {
+      const proposition = readProposition(reader, ...readRound(reader));
+      const header = readHeader(reader);
+      const body = readBody(reader);
+      const before = reader.remaining;
+      const justification = readJustification(reader);
+      if (before - reader.remaining > limits.justificationBytes) throw new DecodeError('justification too large');
+      return { type: 'proposal', proposition, header, body, justification, signature: reader.fixed(64) };
+    }
+    case TYPE_BYTES.vote: {
+      const signed = readSignedStatement(reader);
+      if (signed.kind === 'propose') throw new DecodeError('a proposal is no vote');
+      if (signed.kind === 'nullify') return { type: 'vote', ...signed };
+      const { kind, epoch, view, proposition, signer, signature } = signed;
+      return { type: 'vote', kind, epoch, view, proposition, signer, signature };
+    }
+    case TYPE_BYTES.certificate:
+      return readCertificate(reader);
+    case TYPE_BYTES.status: {
+      const [epoch, view] = readRound(reader);
+      return { type: 'status', epoch, view, finalization: readOptional(reader, readFinalization) };
+    }
+    case TYPE_BYTES['cert-request']: {
+      const [epoch, fromView] = readRound(reader);
+      return { type: 'cert-request', epoch, fromView, toView: reader.u64() as View };
+    }
+    case TYPE_BYTES['block-request']:
+      return { type: 'block-request', hash: reader.digest() };
+    case TYPE_BYTES.block:
+      return { type: 'block', header: readHeader(reader), body: readBody(reader) };
+    default:
+      throw new DecodeError('unknown message type');
+  }
+}
+
+function readRound(reader: ByteReader): [Epoch, View] {
+  return [reader.u64() as Epoch, reader.u64() as View];
+}
+
+/** Never throws. 'TOO_LARGE' is found from the length and the type byte alone. */
+export function decodeMessage(
+  bytes: Uint8Array,
+  limits: MessageLimits = MESSAGE_LIMITS,
+): Result<ConsensusMessage, 'MALFORMED' | 'TOO_LARGE'> {
+  const large = bytes[0] === TYPE_BYTES.proposal || bytes[0] === TYPE_BYTES.block;
+  const allowed = large ? limits.proposalBytes : limits.frameBytes;
+  if (bytes.length > allowed) return fail('TOO_LARGE', `${bytes.length} bytes, at most ${allowed} allowed`);
+  return decodeWith(bytes, (reader) => readMessage(reader, limits));
+}

@@ -1,0 +1,35 @@
+/**
+ * Remembers good signatures: a vote is verified once, whether it comes alone or again inside certificates.
+ *
+ * Only good ones are kept, so a flood of forgeries pushes nothing out. Keyed by a digest of (signer, bytes, signature).
+ */
+import { accountBytes, type Digest, hash, type ValidatorId } from '@cloister/crypto';
+import { checkSignature, type SignatureCheck } from './certificate.ts';
+import { SIGNATURE_CACHE_SIZE } from './limits.ts';
+
+export class SignatureCache {
+  readonly #check: SignatureCheck;
+  readonly #capacity: number;
+  readonly #good = new Set<Digest>();
+
+  constructor(check: SignatureCheck = checkSignature, capacity: number = SIGNATURE_CACHE_SIZE) {
+    this.#check = check;
+    this.#capacity = capacity;
+  }
+
+  /** As the check it was made with. */
+  readonly check: SignatureCheck = (signer: ValidatorId, bytes: Uint8Array, signature: Uint8Array): boolean => {
+    const key = hash('cloister/signature-cache', accountBytes(signer), bytes, signature);
+    if (this.#good.has(key)) return true;
+    if (!this.#check(signer, bytes, signature)) return false;
+    this.#good.add(key);
+    if (this.#good.size > this.#capacity) {
+      // A Set iterates in the order of insertion: the first is the oldest.
+      for (const oldest of this.#good) {
+        this.#good.delete(oldest);
+        break;
+      }
+    }
+    return true;
+  };
+}
