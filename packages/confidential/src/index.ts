@@ -1,0 +1,123 @@
+/**
+ * @cloister/confidential: the formats of confidential inference. Pure: randomness, keys and heights come in.
+ */
+export {
+  contentDigest,
+  inputCommitment,
+  inputSalt,
+  isRequestNonce,
+  keyCommitment,
+  outputCommitment,
+  outputSalt,
+  REQUEST_KEY_BYTES,
+  REQUEST_NONCE_BYTES,
+  SALT_BYTES,
+  taskId,
+} from './commitments.ts';
+export { type DsseEnvelope, dssePae, encodeDsse, IN_TOTO_PAYLOAD_TYPE, parseDsse, verifyDsse } from './dsse.ts';
+export {
+  type EnclaveLimits,
+  encodeImageManifest,
+  IMAGE_LIMITS,
+  IMAGE_MANIFEST_FILE,
+  IMAGE_MANIFEST_SCHEMA,
+  type ImageFile,
+  type ImageManifest,
+  imageDigest,
+  imageMeasurement,
+  isImagePath,
+  parseImageManifest,
+} from './image-manifest.ts';
+export type { DocumentErrorCode } from './json-fields.ts';
+export {
+  isModelSize,
+  MODEL_CHUNK_BYTES,
+  MODEL_KEY_BYTES,
+  modelKeyCommitment,
+  type OpenModelCode,
+  openModel,
+  openModelKey,
+  type SealedModel,
+  type SealedModelKey,
+  saltedOnnxDigest,
+  sealModel,
+  sealModelKey,
+} from './model.ts';
+export {
+  checkModelManifest,
+  type ExecutionPolicy,
+  encodeModelManifest,
+  MODEL_CIPHERTEXT_BYTES_MAX,
+  MODEL_MANIFEST_BYTES_MAX,
+  MODEL_MANIFEST_SCHEMA,
+  type ModelManifest,
+  modelId,
+  modelManifestFromJson,
+  modelManifestToJson,
+  parseModelManifest,
+  type ReleasePolicy,
+} from './model-manifest.ts';
+export { checkOutcome, decodeOutcome, encodeOutcome, OUTCOME_DETAIL_BYTES_MAX, type Outcome } from './outcome.ts';
+export {
+  INLINE_SEALED_BYTES,
+  isSealedSize,
+  LARGEST_SEALED_BYTES,
+  SMALLEST_SEALED_BYTES,
+  sealedSizeClass,
+} from './padding.ts';
+export {
+  buildReceiptStatement,
+  encodeReceipt,
+  parseReceipt,
+  parseReceiptStatement,
+  RECEIPT_BYTES_MAX,
+  RECEIPT_PREDICATE_TYPE,
+  type Receipt,
+  type ReceiptEngine,
+  type ReceiptErrorCode,
+  type ReceiptStatement,
+  STATEMENT_TYPE,
+  verifyReceipt,
+} from './receipt.ts';
+export {
+  checkRequestContext,
+  contextTaskId,
+  MAX_ALLOWED_IMAGES,
+  MAX_EXECUTORS,
+  payloadAad,
+  type RequestContext,
+  requestKeyAad,
+} from './request-context.ts';
+export {
+  type OpenedRequest,
+  type OpenRequestCode,
+  openPayload,
+  openRequest,
+  type RequestRandomness,
+  type SealedExecutorKey,
+  type SealedRequest,
+  type SealRequestCode,
+  type SealRequestInput,
+  sealRequest,
+} from './sealed-request.ts';
+export {
+  type OpenedResponse,
+  type OpenResponseCode,
+  openResponse,
+  type SealedResponse,
+  sealResponse,
+} from './sealed-response.ts';
+export {
+  checkTensors,
+  decodeTensors,
+  encodeTensors,
+  isTensorName,
+  matchTensors,
+  TENSOR_DATATYPES,
+  TENSOR_LIMITS,
+  type Tensor,
+  type TensorDatatype,
+  type TensorErrorCode,
+  type TensorMatchCode,
+  type TensorSpec,
+} from './tensors.ts';
