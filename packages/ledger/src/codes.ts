@@ -1,0 +1,93 @@
+/**
+ * The literal codes with which the ledger says no: to a transaction, to an executor, and about a task.
+ *
+ * Codes end up in events and so in stored bytes: a code is never renamed, and a new one is added at the end.
+ */
+
+/** Why a transaction in a block had no effect; the code of its `TransactionRejected`. */
+export const REJECTION_CODES = [
+  'PAYLOAD_MALFORMED',
+  'AUTHOR_LIMIT',
+  'APPRAISAL_LIMIT',
+  'NAMESPACE_NOT_OWNED',
+  'NOT_GOVERNANCE',
+  'ALREADY_APPROVED',
+  'ACCOUNT_EXISTS',
+  'KEY_UNACCEPTABLE',
+  'MEASUREMENT_UNCHANGED',
+  'MEASUREMENT_DEBUG',
+  'EVIDENCE_MALFORMED',
+  'EVIDENCE_PURPOSE',
+  'EVIDENCE_CHAIN_MISMATCH',
+  'EVIDENCE_NODE_MISMATCH',
+  'EVIDENCE_NOT_NEWER',
+  'EVIDENCE_REFUSED',
+  'NONCE_BLOCK_UNKNOWN',
+  'NONCE_MISMATCH',
+  'KEY_REUSED',
+  'KEYSET_RETIRED',
+  'KEYSET_DISTRUSTED',
+  'KEYSET_UNKNOWN',
+  'PLATFORM_BOUND',
+  'NO_ATTESTATION',
+  'ATTESTATION_LAPSED',
+  'REFRESH_MALFORMED',
+  'REFRESH_MISMATCH',
+  'REFRESH_NOT_NEWER',
+  'REFRESH_BLOCK_UNKNOWN',
+  'REFRESH_SIGNATURE_INVALID',
+  'MODEL_MANIFEST_INVALID',
+  'MODEL_OWNER_MISMATCH',
+  'MODEL_EXISTS',
+  'MODEL_UNKNOWN',
+  'MODEL_NOT_OWNED',
+  'MODEL_POLICY_NOT_OFFERED',
+  'EXECUTOR_NOT_ELIGIBLE',
+  'EXECUTORS_INVALID',
+  'THRESHOLD_INVALID',
+  'EXECUTION_POLICY_UNMET',
+  'IMAGE_NOT_NAMED',
+  'DEADLINE_INVALID',
+  'TASK_EXISTS',
+  'TASK_UNKNOWN',
+  'TASK_CLOSED',
+  'PAYLOAD_DIGEST_MISMATCH',
+  'NOT_AN_EXECUTOR',
+  'RECEIPT_MALFORMED',
+  'RECEIPT_MISMATCH',
+  'RECEIPT_SIGNATURE_INVALID',
+  'RECEIPT_REPEATED',
+  'RESPONSE_DIGEST_MISMATCH',
+] as const;
+export type RejectionCode = (typeof REJECTION_CODES)[number];
+
+/** Why a transaction is not taken before it is ever decided; in a block such a transaction executes to nothing. */
+export type AdmissionRefusal =
+  | 'WRONG_CHAIN'
+  | 'TRANSACTION_EXPIRED'
+  | 'EXPIRY_TOO_FAR'
+  | 'SENDER_UNKNOWN'
+  | 'ALREADY_EXECUTED';
+
+/** Why a node may not execute for a model at a height; every reason that holds is listed, in this order. */
+export const ELIGIBILITY_REASONS = [
+  'NO_ATTESTATION',
+  'KEYSET_RETIRED',
+  'KEYSET_DISTRUSTED',
+  'ATTESTATION_LAPSED_HEIGHT',
+  'ATTESTATION_LAPSED_TIME',
+  'NOT_REFRESHED',
+  'MEASUREMENT_NOT_ALLOWED',
+  'MEASUREMENT_REVOKED',
+  'STATUS_NOT_ACCEPTED',
+  'PLATFORM_BARRED',
+  'MODEL_UNKNOWN',
+  'MODEL_NOT_RELEASED_TO_IMAGE',
+  'MODEL_NOT_RELEASED_TO_PLATFORM',
+  'MODEL_KEY_NOT_GRANTED',
+] as const;
+export type EligibilityReason = (typeof ELIGIBILITY_REASONS)[number];
+
+/** Why a task ended without an answer. */
+export const FAILURE_CODES = ['DEADLINE_PASSED', 'DISPUTED', 'EXECUTORS_LAPSED'] as const;
+export type FailureCode = (typeof FAILURE_CODES)[number];

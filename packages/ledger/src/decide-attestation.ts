@@ -1,0 +1,207 @@
+/**
+ * Evidence on the ledger: admitted once by full appraisal at the block's time, then kept alive by refreshes.
+ *
+ * What costs nothing is checked before the appraisal. The nonce is the hash of a recent block, so evidence cannot be
+ * older than that block; the keys in it belong to one node for ever; one platform serves one node at a time.
+ */
+import {
+  type AttestationResult,
+  appraise,
+  decodeEvidenceBundle,
+  decodeRefresh,
+  type EvidenceBundle,
+  keysetOf,
+  parseRuntimeData,
+  type RuntimeData,
+  verifyRefresh,
+} from '@cloister/attestation';
+import {
+  accountBytes,
+  asHeight,
+  assert,
+  asValidatorId,
+  type Digest,
+  fromHex,
+  type Height,
+  isAcceptableEd25519Key,
+  type JsonValue,
+  parseBase64,
+} from '@cloister/crypto';
+import type { RejectionCode } from './codes.ts';
+import { accept, type Command, causeOf, type DecideContext, type Decision, reject } from './decision.ts';
+import { lapseReasons } from './eligibility.ts';
+import type { AttestationAccepted, LedgerEvent } from './events.ts';
+import { referenceValuesAt } from './measurement-set.ts';
+import { networkOf } from './network-of.ts';
+import type { LedgerState } from './state.ts';
+
+export function decideSubmitAttestation(
+  state: LedgerState,
+  command: Command<'submit-attestation'>,
+  context: DecideContext,
+): Decision {
+  const bytes = parseBase64(command.payload.bundle);
+  assert(bytes !== undefined, 'the payload was validated');
+  const bundle = decodeEvidenceBundle(bytes);
+  if (!bundle.ok) return reject('EVIDENCE_MALFORMED', bundle.code);
+  const parsed = parseRuntimeData(bundle.value.runtimeData);
+  if (!parsed.ok) return reject('EVIDENCE_MALFORMED', parsed.code);
+  const runtime = parsed.value;
+  const keyset = keysetOf(runtime);
+  const refusal = statementRefusal(state, command, runtime, keyset);
+  if (refusal !== undefined) return reject(refusal);
+
+  const appraised = appraiseAt(state, bundle.value, context);
+  if (!appraised.ok) return reject('EVIDENCE_REFUSED', appraised.code);
+  const result = appraised.value;
+  if (isBoundElsewhere(state, result.hardwareId, command.sender, context)) return reject('PLATFORM_BOUND');
+  const accepted = acceptance(state, command, context, result);
+  return isMember(state, command.sender) ? accept(accepted) : accept(newMember(command, context.height), accepted);
+}
+
+/** Why the runtime data does not speak for this sender, chain and moment, with keys that are its own. */
+function statementRefusal(
+  state: LedgerState,
+  { sender }: Command<'submit-attestation'>,
+  runtime: RuntimeData,
+  keyset: Digest,
+): RejectionCode | undefined {
+  if (runtime.purpose !== 'ledger') return 'EVIDENCE_PURPOSE';
+  if (runtime.chain_id !== networkOf(state).chainId) return 'EVIDENCE_CHAIN_MISMATCH';
+  if (runtime.node_id !== sender) return 'EVIDENCE_NODE_MISMATCH';
+  const nonceHeight = asHeight(runtime.nonce_height);
+  const blockHash = state.recentBlocks.get(nonceHeight);
+  if (blockHash === undefined) return 'NONCE_BLOCK_UNKNOWN';
+  if (blockHash !== runtime.nonce) return 'NONCE_MISMATCH';
+  const status = state.keysets.get(keyset)?.status;
+  if (status === 'retired') return 'KEYSET_RETIRED';
+  if (status === 'distrusted') return 'KEYSET_DISTRUSTED';
+  for (const key of [runtime.sign_key, runtime.hpke_key]) {
+    const owner = state.keyOwners.get(key);
+    if (owner !== undefined && owner !== sender) return 'KEY_REUSED';
+  }
+  const current = state.attestations.get(sender);
+  if (current !== undefined && nonceHeight <= current.nonceHeight) return 'EVIDENCE_NOT_NEWER';
+  return isMember(state, sender) || isAcceptableEd25519Key(accountBytes(sender)) ? undefined : 'KEY_UNACCEPTABLE';
+}
+
+function appraiseAt(state: LedgerState, bundle: EvidenceBundle, { height, timeMs }: DecideContext) {
+  const { appraisalPolicy, trustAnchors } = networkOf(state);
+  return appraise({
+    bundle,
+    referenceValues: referenceValuesAt(state, height),
+    policy: appraisalPolicy,
+    trustAnchors,
+    atMs: timeMs,
+    crlFloors: state.crlFloors,
+  });
+}
+
+/** A platform is free again once the attestation that another node made on it has lapsed. */
+function isBoundElsewhere(
+  state: LedgerState,
+  hardwareId: string,
+  sender: Command<'submit-attestation'>['sender'],
+  { height, timeMs }: DecideContext,
+): boolean {
+  const holder = state.hardware.get(hardwareId);
+  if (holder === undefined || holder === sender) return false;
+  const held = state.attestations.get(holder);
+  return held !== undefined && held.hardwareId === hardwareId && lapseReasons(held, height, timeMs).length === 0;
+}
+
+function isMember(state: LedgerState, id: Command<'submit-attestation'>['sender']): boolean {
+  return state.members.has(asValidatorId(id));
+}
+
+function newMember({ sender }: Command<'submit-attestation'>, height: Height): LedgerEvent {
+  const member = asValidatorId(sender);
+  return { type: 'MemberRegistered', member, name: `member-${sender.slice(0, 8)}`, weight: 0, height };
+}
+
+function acceptance(
+  state: LedgerState,
+  command: Command<'submit-attestation'>,
+  { height, timeMs }: DecideContext,
+  result: AttestationResult,
+): AttestationAccepted {
+  const { maxAgeBlocks, refreshWindowBlocks } = networkOf(state).appraisalPolicy;
+  const previous = state.attestations.get(command.sender)?.keyset;
+  const nonceHeight = asHeight(result.runtime.nonce_height);
+  return {
+    type: 'AttestationAccepted',
+    ...causeOf(command),
+    node: command.sender,
+    keyset: result.keyset,
+    platform: result.platform,
+    product: result.product,
+    simulated: result.simulated,
+    hardwareId: result.hardwareId,
+    measurement: result.measurement,
+    image: result.image,
+    signKey: result.runtime.sign_key,
+    hpkeKey: result.runtime.hpke_key,
+    tcbStatus: result.status,
+    advisories: result.advisories,
+    tcb: tcbToJson(result.tcb),
+    evidenceDigest: result.evidenceDigest,
+    nonceHeight,
+    acceptedHeight: height,
+    acceptedTimeMs: timeMs,
+    validUntilHeight: asHeight(height + maxAgeBlocks),
+    validUntilMs: result.validUntilMs,
+    aliveUntilHeight: asHeight(nonceHeight + refreshWindowBlocks),
+    retiredKeyset: previous !== undefined && previous !== result.keyset ? previous : null,
+    crls: result.crls,
+    policyDigest: state.policyDigest,
+    bundle: command.payload.bundle,
+  };
+}
+
+function tcbToJson({ reported, committed, current, launch }: AttestationResult['tcb']): JsonValue {
+  return {
+    reported: { ...reported },
+    committed: { ...committed },
+    current: { ...current },
+    launch: { ...launch },
+  };
+}
+
+/** A sign of life: moves `aliveUntilHeight`, never the validity, and cannot wake what has lapsed. */
+export function decideRefreshAttestation(
+  state: LedgerState,
+  command: Command<'refresh-attestation'>,
+  { height, timeMs }: DecideContext,
+): Decision {
+  const bytes = parseBase64(command.payload.statement);
+  assert(bytes !== undefined, 'the payload was validated');
+  const refresh = decodeRefresh(bytes);
+  if (!refresh.ok) return reject('REFRESH_MALFORMED');
+  const current = state.attestations.get(command.sender);
+  if (current === undefined) return reject('NO_ATTESTATION');
+  const lapsed = lapseReasons(current, height, timeMs);
+  if (lapsed.length > 0) return reject('ATTESTATION_LAPSED', lapsed.join(' '));
+  if (state.keysets.get(current.keyset)?.status === 'distrusted') return reject('KEYSET_DISTRUSTED');
+  const statement = refresh.value.statement;
+  if (statement.height <= current.refreshedHeight) return reject('REFRESH_NOT_NEWER');
+  if (state.recentBlocks.get(statement.height) !== statement.blockHash) return reject('REFRESH_BLOCK_UNKNOWN');
+  const { chainId, appraisalPolicy } = networkOf(state);
+  const { evidenceDigest, node: nodeId } = current;
+  const verified = verifyRefresh(refresh.value, { chainId, evidenceDigest, nodeId, signKey: fromHex(current.signKey) });
+  if (!verified.ok) {
+    const signature = verified.code === 'REFRESH_SIGNATURE_INVALID';
+    return reject(signature ? 'REFRESH_SIGNATURE_INVALID' : 'REFRESH_MISMATCH', verified.code);
+  }
+  return accept({
+    type: 'AttestationRefreshed',
+    ...causeOf(command),
+    node: current.node,
+    keyset: current.keyset,
+    evidenceDigest,
+    attestationSequence: current.sequence,
+    refreshedHeight: statement.height,
+    blockHash: statement.blockHash,
+    aliveUntilHeight: asHeight(statement.height + appraisalPolicy.refreshWindowBlocks),
+    height,
+  });
+}

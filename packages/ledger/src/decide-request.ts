@@ -1,0 +1,88 @@
+/**
+ * A request for an inference: admitted when every executor that it names may execute for the model right now.
+ */
+import { contentDigest, taskId } from '@cloister/confidential';
+import { assert, parseBase64 } from '@cloister/crypto';
+import type { RejectionCode } from './codes.ts';
+import { accept, type Command, causeOf, type DecideContext, type Decision, reject } from './decision.ts';
+import { eligible } from './eligibility.ts';
+import type { AuthorisedExecutor } from './inference-events.ts';
+import { networkOf } from './network-of.ts';
+import type { Attestation, LedgerState, Model } from './state.ts';
+
+export function decideRequestInference(
+  state: LedgerState,
+  command: Command<'request-inference'>,
+  context: DecideContext,
+): Decision {
+  const { payload, sender } = command;
+  const task = taskId(networkOf(state).chainId, sender, payload.requestNonce);
+  if (state.tasks.has(task) || state.spentTasks.has(task)) return reject('TASK_EXISTS');
+  const model = state.models.get(payload.model);
+  if (model === undefined) return reject('MODEL_UNKNOWN');
+  const refusal = formRefusal(state, command, model, context);
+  if (refusal !== undefined) return reject(refusal);
+
+  const executors: AuthorisedExecutor[] = [];
+  const attestations: Attestation[] = [];
+  const ineligible: string[] = [];
+  for (const { keyset, enc, sealedKey } of payload.executors) {
+    const node = state.keysets.get(keyset)?.node;
+    if (node === undefined) {
+      ineligible.push(`${keyset.slice(0, 16)}: NO_ATTESTATION`);
+      continue;
+    }
+    const answer = eligible({ state, validator: node, keyset, model: model.id, ...context });
+    if (answer.eligible) {
+      attestations.push(answer.attestation);
+      executors.push({ node, keyset, attestationSequence: answer.attestation.sequence, enc, sealedKey });
+    } else ineligible.push(`${keyset.slice(0, 16)}: ${answer.reasons.join(' ')}`);
+  }
+  if (ineligible.length > 0) return reject('EXECUTOR_NOT_ELIGIBLE', ineligible.join('; '));
+  if (!attestations.every(({ image }) => payload.images.includes(image))) return reject('IMAGE_NOT_NAMED');
+  const platforms = new Set(attestations.map(({ platform }) => platform));
+  if (platforms.size < model.manifest.executionPolicy.minPlatforms) {
+    return reject('EXECUTION_POLICY_UNMET', 'minPlatforms');
+  }
+  return accept({
+    type: 'InferenceRequested',
+    ...causeOf(command),
+    task,
+    sender,
+    requestNonce: payload.requestNonce,
+    model: model.id,
+    images: payload.images,
+    executors,
+    threshold: payload.threshold,
+    deadlineHeight: payload.deadlineHeight,
+    inputCommitment: payload.inputCommitment,
+    keyCommitment: payload.keyCommitment,
+    payloadDigest: payload.payloadDigest,
+    payloadSize: payload.payloadSize,
+    payload: payload.payload,
+    policyDigest: state.policyDigest,
+    height: context.height,
+  });
+}
+
+/** What is wrong with the request whoever the executors are. */
+function formRefusal(
+  state: LedgerState,
+  { payload }: Command<'request-inference'>,
+  model: Model,
+  { height }: DecideContext,
+): RejectionCode | undefined {
+  const { params } = networkOf(state);
+  const { k, m } = model.manifest.executionPolicy;
+  const named = payload.executors.length;
+  if (named > params.maxExecutors) return 'EXECUTORS_INVALID';
+  if (payload.threshold > named || 2 * payload.threshold <= named) return 'THRESHOLD_INVALID';
+  if (named < k || payload.threshold < m) return 'EXECUTION_POLICY_UNMET';
+  const { deadlineHeight } = payload;
+  if (deadlineHeight <= height || deadlineHeight > height + params.deadlineWindow) return 'DEADLINE_INVALID';
+  if (payload.payload === null) return undefined;
+  const bytes = parseBase64(payload.payload);
+  assert(bytes !== undefined, 'the payload was validated');
+  const matches = bytes.length === payload.payloadSize && contentDigest(bytes) === payload.payloadDigest;
+  return matches ? undefined : 'PAYLOAD_DIGEST_MISMATCH';
+}

@@ -1,0 +1,214 @@
+/**
+ * A receipt: taken from an executor that the request named and that may still execute, when it says what the request
+ * event and the attestation say; and what follows from it, completion, dispute or equivocation.
+ *
+ * A second, different receipt under one keyset is proof of equivocation by itself, whoever brings it.
+ */
+import { contentDigest, parseReceipt, type ReceiptStatement, verifyReceipt } from '@cloister/confidential';
+import { assert, type Digest, fromHex, parseBase64 } from '@cloister/crypto';
+import type { RejectionCode } from './codes.ts';
+import { accept, type Command, causeOf, type DecideContext, type Decision, reject } from './decision.ts';
+import { type Eligibility, eligible } from './eligibility.ts';
+import type { LedgerEvent } from './events.ts';
+import type { InferenceCompleted, ReceiptAccepted } from './inference-events.ts';
+import { networkOf } from './network-of.ts';
+import type { Attestation, Keyset, LedgerState, Task, TaskExecutor, TaskReceipt } from './state.ts';
+
+export function decideSubmitResult(
+  state: LedgerState,
+  command: Command<'submit-result'>,
+  context: DecideContext,
+): Decision {
+  const { payload, sender } = command;
+  const task = state.tasks.get(payload.task);
+  if (task === undefined) return reject(state.spentTasks.has(payload.task) ? 'TASK_CLOSED' : 'TASK_UNKNOWN');
+  const bytes = parseBase64(payload.receipt);
+  assert(bytes !== undefined, 'the payload was validated');
+  const receipt = parseReceipt(bytes);
+  if (!receipt.ok) return reject('RECEIPT_MALFORMED', receipt.detail ?? receipt.code);
+  const { statement } = receipt.value;
+  const executor = task.executors.find(({ keyset }) => keyset === statement.keyset);
+  const keyset = state.keysets.get(statement.keyset);
+  if (executor === undefined || keyset === undefined) return reject('NOT_AN_EXECUTOR');
+  const mismatch = requestMismatch(state, task, executor, statement);
+  if (mismatch !== undefined) return reject('RECEIPT_MISMATCH', mismatch);
+  if (!verifyReceipt(receipt.value, fromHex(keyset.signKey)).ok) return reject('RECEIPT_SIGNATURE_INVALID');
+
+  const earlier = task.receipts.find((taken) => taken.keyset === statement.keyset);
+  if (earlier !== undefined)
+    return decideSecondReceipt(command, context, { task, executor, keyset, statement, earlier });
+  if (sender !== executor.node) return reject('NOT_AN_EXECUTOR');
+  if (task.status === 'failed' || context.height > task.deadlineHeight) return reject('TASK_CLOSED');
+  const answer = eligible({ state, validator: executor.node, keyset: executor.keyset, model: task.model, ...context });
+  if (!answer.eligible) return rejectLapsed(task, executor, answer, context);
+  if (answer.attestation.measurement !== statement.measurement || answer.attestation.image !== statement.image) {
+    return reject('RECEIPT_MISMATCH', 'measurement or image');
+  }
+  const refusal = responseRefusal(command, statement);
+  if (refusal !== undefined) return reject(refusal);
+  return acceptReceipt(state, command, context, {
+    task,
+    executor,
+    statement,
+    receiptBytes: bytes,
+    attestation: answer.attestation,
+  });
+}
+
+/** The first member in which a receipt differs from what the request event and the chain determine. */
+function requestMismatch(
+  state: LedgerState,
+  task: Task,
+  executor: TaskExecutor,
+  statement: ReceiptStatement,
+): string | undefined {
+  const { chainId, trustAnchors } = networkOf(state);
+  const expected: Partial<ReceiptStatement> = {
+    chainId,
+    task: task.id,
+    transaction: task.transaction,
+    model: task.model,
+    inputCommitment: task.inputCommitment,
+    policyDigest: task.policyDigest,
+    height: task.height,
+    executor: executor.node,
+    keyset: executor.keyset,
+    simulated: trustAnchors.simulated,
+  };
+  const onnxDigest = state.models.get(task.model)?.manifest.onnxDigest;
+  if (statement.onnxDigest !== onnxDigest) return 'onnxDigest';
+  return (Object.keys(expected) as (keyof ReceiptStatement)[]).find((key) => statement[key] !== expected[key]);
+}
+
+interface SecondReceipt {
+  readonly task: Task;
+  readonly executor: TaskExecutor;
+  readonly keyset: Keyset;
+  readonly statement: ReceiptStatement;
+  readonly earlier: TaskReceipt;
+}
+
+function decideSecondReceipt(
+  command: Command<'submit-result'>,
+  { height }: DecideContext,
+  { task, executor, keyset, statement, earlier }: SecondReceipt,
+): Decision {
+  if (agree(earlier, resultOf(statement))) return reject('RECEIPT_REPEATED');
+  if (keyset.status === 'distrusted') return reject('KEYSET_DISTRUSTED');
+  return accept({
+    type: 'EquivocationRecorded',
+    ...causeOf(command),
+    task: task.id,
+    node: executor.node,
+    keyset: executor.keyset,
+    acceptedReceiptDigest: earlier.receiptDigest,
+    conflictingReceipt: command.payload.receipt,
+    reporter: command.sender,
+    height,
+  });
+}
+
+function rejectLapsed(
+  task: Task,
+  { node, keyset, lapsed }: TaskExecutor,
+  { reasons }: Extract<Eligibility, { eligible: false }>,
+  { height }: DecideContext,
+): Decision {
+  const facts: LedgerEvent[] = lapsed ? [] : [{ type: 'ExecutorLapsed', task: task.id, node, keyset, reasons, height }];
+  return { ok: false, code: 'EXECUTOR_NOT_ELIGIBLE', detail: reasons.join(' '), facts };
+}
+
+function responseRefusal(command: Command<'submit-result'>, statement: ReceiptStatement): RejectionCode | undefined {
+  const { response } = command.payload;
+  if (response === null) return undefined;
+  const bytes = parseBase64(response);
+  assert(bytes !== undefined, 'the payload was validated');
+  return contentDigest(bytes) === statement.responseDigest ? undefined : 'RESPONSE_DIGEST_MISMATCH';
+}
+
+interface GoodReceipt {
+  readonly task: Task;
+  readonly executor: TaskExecutor;
+  readonly statement: ReceiptStatement;
+  readonly receiptBytes: Uint8Array;
+  readonly attestation: Attestation;
+}
+
+function acceptReceipt(
+  state: LedgerState,
+  command: Command<'submit-result'>,
+  { height }: DecideContext,
+  { task, executor, statement, receiptBytes, attestation }: GoodReceipt,
+): Decision {
+  const result = resultOf(statement);
+  const accepted: ReceiptAccepted = {
+    type: 'ReceiptAccepted',
+    ...causeOf(command),
+    task: task.id,
+    requestSequence: task.requestSequence,
+    node: executor.node,
+    keyset: executor.keyset,
+    attestationSequence: attestation.sequence,
+    model: task.model,
+    inputCommitment: task.inputCommitment,
+    ...result,
+    payloadDigest: task.payloadDigest,
+    policyDigest: state.policyDigest,
+    receiptDigest: contentDigest(receiptBytes),
+    receipt: command.payload.receipt,
+    response: command.payload.response,
+    height,
+  };
+  const trusted = task.receipts.filter(({ keyset }) => state.keysets.get(keyset)?.status !== 'distrusted');
+  const agreeing = new Set<Digest>(trusted.filter((taken) => agree(taken, result)).map(({ keyset }) => keyset));
+  agreeing.add(executor.keyset);
+  const events: LedgerEvent[] = [accepted];
+  if (!task.disputed && !task.receipts.every((taken) => agree(taken, result))) {
+    const keysets = [...task.receipts.map(({ keyset }) => keyset), executor.keyset];
+    events.push({ type: 'InferenceDisputed', task: task.id, keysets, height });
+  }
+  if (task.status === 'open' && agreeing.size >= task.threshold) {
+    events.push(completion(task, result, agreeing, height));
+  }
+  return accept(...events);
+}
+
+function completion(
+  task: Task,
+  result: ExecutionResult,
+  agreeing: ReadonlySet<Digest>,
+  height: DecideContext['height'],
+): InferenceCompleted {
+  const executors = task.executors.filter(({ keyset }) => agreeing.has(keyset));
+  return {
+    type: 'InferenceCompleted',
+    task: task.id,
+    model: task.model,
+    sender: task.sender,
+    inputCommitment: task.inputCommitment,
+    ...result,
+    keysets: executors.map(({ keyset }) => keyset),
+    nodes: executors.map(({ node }) => node),
+    threshold: task.threshold,
+    height,
+  };
+}
+
+/** What executors must agree on; model and input commitment are the request's already. */
+interface ExecutionResult {
+  readonly outputCommitment: Digest;
+  readonly numericClass: string;
+  readonly responseDigest: Digest;
+}
+
+function resultOf({ outputCommitment, responseDigest, engine }: ReceiptStatement): ExecutionResult {
+  return { outputCommitment, numericClass: engine.numericClass, responseDigest };
+}
+
+function agree(a: ExecutionResult, b: ExecutionResult): boolean {
+  return (
+    a.outputCommitment === b.outputCommitment &&
+    a.numericClass === b.numericClass &&
+    a.responseDigest === b.responseDigest
+  );
+}

@@ -1,0 +1,71 @@
+/**
+ * What a transaction leads to: events, or the code of its rejection. Pure, synchronous, and changes nothing.
+ */
+import { asValidatorId } from '@cloister/crypto';
+import type { Decider } from '@cloister/event-log';
+import type { AdmissionRefusal, RejectionCode } from './codes.ts';
+import { decideRefreshAttestation, decideSubmitAttestation } from './decide-attestation.ts';
+import { decideRegisterAccount, decideSetMeasurement } from './decide-governance.ts';
+import { decideGrantModelKey, decidePublishModel } from './decide-models.ts';
+import { decidePutRecord } from './decide-records.ts';
+import { decideRequestInference } from './decide-request.ts';
+import { decideSubmitResult } from './decide-result.ts';
+import type { DecideContext, Decision, TransactionToDecide } from './decision.ts';
+import type { LedgerEvent } from './events.ts';
+import { evolve } from './evolve.ts';
+import { networkOf } from './network-of.ts';
+import { initialState, type LedgerState } from './state.ts';
+
+/** Decides a transaction that `admissionRefusal` lets through, whose signature was checked. */
+export function decide(state: LedgerState, transaction: TransactionToDecide, context: DecideContext): Decision {
+  switch (transaction.kind) {
+    case 'put-record':
+      return decidePutRecord(state, transaction);
+    case 'submit-attestation':
+      return decideSubmitAttestation(state, transaction, context);
+    case 'refresh-attestation':
+      return decideRefreshAttestation(state, transaction, context);
+    case 'publish-model':
+      return decidePublishModel(state, transaction, context);
+    case 'grant-model-key':
+      return decideGrantModelKey(state, transaction, context);
+    case 'request-inference':
+      return decideRequestInference(state, transaction, context);
+    case 'submit-result':
+      return decideSubmitResult(state, transaction, context);
+    case 'set-measurement':
+      return decideSetMeasurement(state, transaction, context);
+    case 'register-account':
+      return decideRegisterAccount(state, transaction, context);
+  }
+}
+
+/** Whether an id is a member or an account. */
+export function isKnownSender(state: LedgerState, id: TransactionToDecide['sender']): boolean {
+  return state.accounts.has(id) || state.members.has(asValidatorId(id));
+}
+
+/**
+ * Why a transaction is not for the block at `height` at all, or undefined. In a block it then executes to nothing; at
+ * ingress it is refused. Evidence is taken from unknown senders: accepting it is how a node becomes a member.
+ */
+export function admissionRefusal(
+  state: LedgerState,
+  transaction: TransactionToDecide,
+  height: DecideContext['height'],
+): AdmissionRefusal | undefined {
+  const { chainId, params } = networkOf(state);
+  if (transaction.chainId !== chainId) return 'WRONG_CHAIN';
+  if (transaction.expiryHeight < height) return 'TRANSACTION_EXPIRED';
+  if (transaction.expiryHeight > height + params.transactionWindow) return 'EXPIRY_TOO_FAR';
+  if (state.executed.has(transaction.id)) return 'ALREADY_EXECUTED';
+  const known = transaction.kind === 'submit-attestation' || isKnownSender(state, transaction.sender);
+  return known ? undefined : 'SENDER_UNKNOWN';
+}
+
+/** The ledger in the decider form of @cloister/event-log. */
+export const ledgerDecider: Decider<LedgerState, TransactionToDecide, LedgerEvent, DecideContext, RejectionCode> = {
+  initial: initialState,
+  decide,
+  evolve,
+};

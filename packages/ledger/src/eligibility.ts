@@ -1,0 +1,92 @@
+/**
+ * Whether a node may execute for a model, here and now: the one pure answer, with every reason against.
+ *
+ * Asked when a request is admitted, before an execution, on every receipt and by whoever shows a status. Nothing scans
+ * for lapses: an attestation that holds at one height does not at the next because this function says so.
+ */
+import type { AccountId, Digest, Height } from '@cloister/crypto';
+import type { EligibilityReason } from './codes.ts';
+import { measurementStanding } from './measurement-set.ts';
+import { networkOf } from './network-of.ts';
+import type { Attestation, LedgerState, Model } from './state.ts';
+
+export interface EligibilityQuestion {
+  readonly state: LedgerState;
+  readonly validator: AccountId;
+  /** Undefined asks about whatever keyset is current. */
+  readonly keyset?: Digest | undefined;
+  /** Undefined asks about the node alone, whatever the model. */
+  readonly model?: Digest | undefined;
+  /** True for a grant that is about to give the model's key: MODEL_KEY_NOT_GRANTED is no reason then. */
+  readonly beforeGrant?: boolean;
+  readonly height: Height;
+  /** Block time in milliseconds. */
+  readonly timeMs: number;
+}
+
+export type Eligibility =
+  | { readonly eligible: true; readonly attestation: Attestation }
+  | { readonly eligible: false; readonly reasons: readonly EligibilityReason[] };
+
+export function eligible(question: EligibilityQuestion): Eligibility {
+  const { state, validator, model } = question;
+  const current = state.attestations.get(validator);
+  const keyset = question.keyset ?? current?.keyset;
+  const known = keyset === undefined ? undefined : state.keysets.get(keyset);
+  if (current === undefined || keyset === undefined || known?.node !== validator) {
+    return { eligible: false, reasons: ['NO_ATTESTATION', ...modelReasons(question, undefined)] };
+  }
+  if (current.keyset !== keyset) {
+    return { eligible: false, reasons: [known.status === 'distrusted' ? 'KEYSET_DISTRUSTED' : 'KEYSET_RETIRED'] };
+  }
+  const reasons: EligibilityReason[] = known.status === 'distrusted' ? ['KEYSET_DISTRUSTED'] : [];
+  reasons.push(...lapseReasons(current, question.height, question.timeMs));
+  reasons.push(...policyReasons(state, current, question.height));
+  if (model !== undefined) reasons.push(...modelReasons(question, current));
+  return reasons.length === 0 ? { eligible: true, attestation: current } : { eligible: false, reasons };
+}
+
+/** Why an attestation no longer holds at a height and block time, its software and platform aside. */
+export function lapseReasons(
+  attestation: Pick<Attestation, 'validUntilHeight' | 'validUntilMs' | 'aliveUntilHeight'>,
+  height: Height,
+  timeMs: number,
+): readonly EligibilityReason[] {
+  const reasons: EligibilityReason[] = [];
+  if (height > attestation.validUntilHeight) reasons.push('ATTESTATION_LAPSED_HEIGHT');
+  if (timeMs >= attestation.validUntilMs) reasons.push('ATTESTATION_LAPSED_TIME');
+  if (height > attestation.aliveUntilHeight) reasons.push('NOT_REFRESHED');
+  return reasons;
+}
+
+function policyReasons(state: LedgerState, attestation: Attestation, height: Height): readonly EligibilityReason[] {
+  const { appraisalPolicy } = networkOf(state);
+  const reasons: EligibilityReason[] = [];
+  const standing = measurementStanding(state, attestation, height);
+  if (standing === 'revoked') reasons.push('MEASUREMENT_REVOKED');
+  else if (standing !== 'allowed') reasons.push('MEASUREMENT_NOT_ALLOWED');
+  if (!appraisalPolicy.acceptedStatuses.some((status) => status === attestation.tcbStatus)) {
+    reasons.push('STATUS_NOT_ACCEPTED');
+  }
+  const productAccepted = Object.hasOwn(appraisalPolicy.sevSnp.products, attestation.product);
+  if (!productAccepted || appraisalPolicy.barredHardwareIds.includes(attestation.hardwareId)) {
+    reasons.push('PLATFORM_BARRED');
+  }
+  return reasons;
+}
+
+function modelReasons(
+  { state, model: id, beforeGrant }: EligibilityQuestion,
+  attestation: Attestation | undefined,
+): readonly EligibilityReason[] {
+  if (id === undefined) return [];
+  const model: Model | undefined = state.models.get(id);
+  if (model === undefined) return ['MODEL_UNKNOWN'];
+  if (attestation === undefined) return [];
+  const { images, platforms } = model.manifest.releasePolicy;
+  const reasons: EligibilityReason[] = [];
+  if (!images.includes(attestation.image)) reasons.push('MODEL_NOT_RELEASED_TO_IMAGE');
+  if (!platforms.includes(attestation.platform)) reasons.push('MODEL_NOT_RELEASED_TO_PLATFORM');
+  if (beforeGrant !== true && !model.grants.has(attestation.keyset)) reasons.push('MODEL_KEY_NOT_GRANTED');
+  return reasons;
+}

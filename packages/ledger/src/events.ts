@@ -1,0 +1,221 @@
+/**
+ * What has happened: the events that the log stores and the state is a fold of.
+ *
+ * Past tense, agreed facts only. An event that executes a transaction carries its id (`transaction`, or `id` of a
+ * rejection) and expiryHeight, so that replay alone restores which transactions are spent; a transaction has exactly one
+ * such event. `height` is that of the block. Binary content is base64, keys and digests are hex. Events that authorise an
+ * enclave (ModelKeyGrantAuthorised, InferenceRequested, ReceiptAccepted) name keysets, policy and attestation themselves.
+ */
+import type { CrlSeen, Platform } from '@cloister/attestation';
+import type { AccountId, Digest, Height, JsonValue, Measurement, ValidatorId } from '@cloister/crypto';
+import type { RejectionCode } from './codes.ts';
+import type { Cause, OptionalCause } from './event-cause.ts';
+import type {
+  EquivocationRecorded,
+  ExecutorLapsed,
+  InferenceCompleted,
+  InferenceDisputed,
+  InferenceFailed,
+  InferenceRequested,
+  ModelKeyGrantAuthorised,
+  ModelPublished,
+  ReceiptAccepted,
+} from './inference-events.ts';
+import type { LedgerParams } from './params.ts';
+
+/** First event of every log. */
+export interface NetworkFounded {
+  readonly type: 'NetworkFounded';
+  readonly chainId: Digest;
+  readonly name: string;
+  readonly timeMs: number;
+  readonly params: LedgerParams;
+  readonly governance: { readonly members: readonly AccountId[]; readonly threshold: number };
+  /** `trustAnchorsToJson` of @cloister/attestation. */
+  readonly trustAnchors: JsonValue;
+  /** `appraisalPolicyToJson` of @cloister/attestation. */
+  readonly appraisalPolicy: JsonValue;
+}
+
+/** Starts every block, empty ones included. `timeMs` is the header's timestamp. */
+export interface BlockBegun {
+  readonly type: 'BlockBegun';
+  readonly height: Height;
+  readonly hash: Digest;
+  readonly timeMs: number;
+}
+
+export interface RecordPut extends Cause {
+  readonly type: 'RecordPut';
+  readonly sender: AccountId;
+  readonly namespace: string;
+  readonly key: string;
+  readonly value: string;
+}
+
+export interface AccountRegistered extends OptionalCause {
+  readonly type: 'AccountRegistered';
+  readonly account: AccountId;
+  readonly name: string;
+  readonly height: Height;
+}
+
+/** A validator of the genesis (weight > 0), or a node that joined by attesting (weight 0). */
+export interface MemberRegistered {
+  readonly type: 'MemberRegistered';
+  readonly member: ValidatorId;
+  readonly name: string;
+  readonly weight: number;
+  readonly height: Height;
+}
+
+/** An approval that did not reach the threshold yet. */
+export interface GovernanceApproved extends Cause {
+  readonly type: 'GovernanceApproved';
+  readonly proposal: Digest;
+  readonly kind: 'set-measurement' | 'register-account';
+  readonly member: AccountId;
+  /** Distinct members so far, this one included. */
+  readonly approvals: number;
+  readonly threshold: number;
+  /** Last height at which the approval counts. */
+  readonly lapsesHeight: Height;
+  readonly height: Height;
+}
+
+export interface MeasurementAllowed extends OptionalCause {
+  readonly type: 'MeasurementAllowed';
+  readonly platform: Platform;
+  readonly measurement: Measurement;
+  readonly image: Digest;
+  readonly name: string;
+  /** First height at which it counts. */
+  readonly effectiveHeight: Height;
+  readonly height: Height;
+}
+/** Counts from this very event on. */
+export interface MeasurementRevoked extends Cause {
+  readonly type: 'MeasurementRevoked';
+  readonly platform: Platform;
+  readonly measurement: Measurement;
+  readonly image: Digest;
+  readonly name: string;
+  readonly height: Height;
+}
+
+/** Evidence was appraised at this block's time and accepted; it is now the node's only attestation. */
+export interface AttestationAccepted extends Cause {
+  readonly type: 'AttestationAccepted';
+  readonly node: AccountId;
+  readonly keyset: Digest;
+  readonly platform: Platform;
+  readonly product: string;
+  readonly simulated: boolean;
+  readonly hardwareId: string;
+  readonly measurement: Measurement;
+  readonly image: Digest;
+  /** Ed25519, 32 bytes of hex. */
+  readonly signKey: string;
+  /** X25519, 32 bytes of hex. */
+  readonly hpkeKey: string;
+  readonly tcbStatus: string;
+  readonly advisories: readonly string[];
+  /** The platform's reported TCB components. */
+  readonly tcb: JsonValue;
+  readonly evidenceDigest: Digest;
+  readonly nonceHeight: Height;
+  readonly acceptedHeight: Height;
+  readonly acceptedTimeMs: number;
+  /** Last height at which it holds. */
+  readonly validUntilHeight: Height;
+  /** First block time at which an endorsement is no longer valid. */
+  readonly validUntilMs: number;
+  /** Last height at which it holds unless refreshed. */
+  readonly aliveUntilHeight: Height;
+  /** The keyset that this one retires, or null. */
+  readonly retiredKeyset: Digest | null;
+  /** The CRLs that were used; older ones of the same issuers are refused from here on. */
+  readonly crls: readonly CrlSeen[];
+  readonly policyDigest: Digest;
+  /** base64 of the whole evidence bundle, endorsements included. */
+  readonly bundle: string;
+}
+
+export interface AttestationRefreshed extends Cause {
+  readonly type: 'AttestationRefreshed';
+  readonly node: AccountId;
+  readonly keyset: Digest;
+  readonly evidenceDigest: Digest;
+  readonly attestationSequence: number;
+  /** The block that the enclave named. */
+  readonly refreshedHeight: Height;
+  readonly blockHash: Digest;
+  readonly aliveUntilHeight: Height;
+  readonly height: Height;
+}
+
+export interface TransactionRejected {
+  readonly type: 'TransactionRejected';
+  /** The transaction's id. */
+  readonly id: Digest;
+  readonly expiryHeight: Height;
+  readonly sender: AccountId;
+  readonly code: RejectionCode;
+  /** For people and for reasons within a code; at most 512 characters. */
+  readonly detail: string;
+  readonly height: Height;
+}
+
+/** Transactions of senders nobody knows, one event per batch that has any; charged to the batch's author. */
+export interface UnknownSendersCounted {
+  readonly type: 'UnknownSendersCounted';
+  readonly batch: Digest;
+  readonly author: ValidatorId;
+  readonly count: number;
+  readonly height: Height;
+}
+
+/** Last event of a block in which a snapshot is due; covers the state before it. */
+export interface SnapshotTaken {
+  readonly type: 'SnapshotTaken';
+  readonly stateVersion: number;
+  readonly stateDigest: Digest;
+  /** Events that the snapshot covers. */
+  readonly eventCount: number;
+  readonly height: Height;
+}
+
+export type LedgerEvent =
+  | NetworkFounded
+  | BlockBegun
+  | RecordPut
+  | AccountRegistered
+  | MemberRegistered
+  | GovernanceApproved
+  | MeasurementAllowed
+  | MeasurementRevoked
+  | AttestationAccepted
+  | AttestationRefreshed
+  | ModelPublished
+  | ModelKeyGrantAuthorised
+  | InferenceRequested
+  | ReceiptAccepted
+  | InferenceCompleted
+  | InferenceDisputed
+  | InferenceFailed
+  | ExecutorLapsed
+  | EquivocationRecorded
+  | TransactionRejected
+  | UnknownSendersCounted
+  | SnapshotTaken;
+
+export type LedgerEventType = LedgerEvent['type'];
+
+/** The transaction that an event settles and its fate, or undefined for an event that settles none. */
+export function settledBy(
+  event: LedgerEvent,
+): { readonly id: Digest; readonly expiryHeight: Height; readonly code: RejectionCode | null } | undefined {
+  if (event.type === 'TransactionRejected') return { id: event.id, expiryHeight: event.expiryHeight, code: event.code };
+  if (!('transaction' in event) || event.transaction === null || event.expiryHeight === null) return undefined;
+  return { id: event.transaction, expiryHeight: event.expiryHeight, code: null };
+}

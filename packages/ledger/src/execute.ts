@@ -1,0 +1,185 @@
+/**
+ * Executing a block: a fold over what it says, in an order that every replica and every replay shares.
+ *
+ * BlockBegun → deadlines that are due → each transaction, decided on the state after all earlier events → the counts and
+ * the snapshot that end the block. Every event is folded in as soon as it is made. No enclave, clock or chance is asked.
+ */
+import type { Digest, Height } from '@cloister/crypto';
+import type { Batch, VerifiedBatch } from './batch.ts';
+import type { RejectionCode } from './codes.ts';
+import { admissionRefusal, decide, isKnownSender } from './decide.ts';
+import type { DecideContext, Decision } from './decision.ts';
+import { eligible } from './eligibility.ts';
+import type { LedgerEvent } from './events.ts';
+import { evolve } from './evolve.ts';
+import { networkOf } from './network-of.ts';
+import type { LedgerState, Task } from './state.ts';
+import { STATE_VERSION, stateDigest } from './state-codec.ts';
+import type { Transaction } from './transaction.ts';
+
+/** A finalized block; its batches passed `verifyBatch`, in the order of the body. */
+export interface BlockToExecute {
+  readonly height: Height;
+  readonly hash: Digest;
+  /** The header's timestamp. */
+  readonly timeMs: number;
+  readonly batches: readonly VerifiedBatch[];
+}
+
+/** IGNORED: expired, expiring too far ahead, for another chain, from a sender nobody knows, or executed before. */
+export type ExecutionFate =
+  | { readonly id: Digest; readonly fate: 'COMMITTED' }
+  | { readonly id: Digest; readonly fate: 'REJECTED'; readonly code: RejectionCode }
+  | { readonly id: Digest; readonly fate: 'IGNORED' };
+
+export interface Execution {
+  /** In order; the first is BlockBegun. */
+  readonly events: readonly LedgerEvent[];
+  /** Sequence of the first event. */
+  readonly firstSequence: number;
+  /** One for each transaction, in order. */
+  readonly fates: readonly ExecutionFate[];
+}
+
+const MAX_DETAIL_LENGTH = 512;
+
+/** Executes the block that follows `state`, which it changes in place. */
+export function executeBlock(state: LedgerState, block: BlockToExecute): Execution {
+  return new BlockExecution(state, block).run(block.batches);
+}
+
+class BlockExecution {
+  readonly #state: LedgerState;
+  readonly #block: BlockToExecute;
+  readonly #context: DecideContext;
+  readonly #events: LedgerEvent[] = [];
+  readonly #fates: ExecutionFate[] = [];
+  readonly #byAuthor = new Map<Batch['author'], number>();
+  #appraisals = 0;
+  #strangersAppraisals = 0;
+
+  constructor(state: LedgerState, block: BlockToExecute) {
+    this.#state = state;
+    this.#block = block;
+    this.#context = { height: block.height, timeMs: block.timeMs };
+  }
+
+  run(batches: readonly VerifiedBatch[]): Execution {
+    const { height, hash, timeMs } = this.#block;
+    const firstSequence = this.#state.eventCount;
+    this.#emit({ type: 'BlockBegun', height, hash, timeMs });
+    for (const id of this.#state.deadlines.get(height) ?? []) this.#meetDeadline(id);
+    const unknown = batches.map(({ batch, transactions }) => ({ batch, count: this.#runBatch(batch, transactions) }));
+    for (const { batch, count } of unknown) {
+      if (count === 0) continue;
+      this.#emit({ type: 'UnknownSendersCounted', batch: batch.id, author: batch.author, count, height });
+    }
+    this.#snapshotIfDue();
+    return { events: this.#events, firstSequence, fates: this.#fates };
+  }
+
+  #emit(event: LedgerEvent): void {
+    evolve(this.#state, event);
+    this.#events.push(event);
+  }
+
+  /** Runs a batch's transactions; the number of those whose sender nobody knows. */
+  #runBatch(batch: Batch, transactions: readonly Transaction[]): number {
+    let unknownSenders = 0;
+    for (const transaction of transactions) {
+      const refusal = admissionRefusal(this.#state, transaction, this.#block.height);
+      const stranger =
+        refusal === 'SENDER_UNKNOWN' || (refusal === undefined && this.#isUnappraisedStranger(transaction));
+      if (stranger) unknownSenders++;
+      if (stranger || refusal !== undefined) this.#fates.push({ id: transaction.id, fate: 'IGNORED' });
+      else this.#runTransaction(transaction, this.#limited(batch, transaction) ?? this.#decide(transaction));
+    }
+    return unknownSenders;
+  }
+
+  /**
+   * Strangers get half of a block's appraisals, so that they cannot keep members from theirs. Evidence of a stranger
+   * beyond that leaves no event of its own, or anyone could fill the log.
+   */
+  #isUnappraisedStranger(transaction: Transaction): boolean {
+    if (transaction.kind !== 'submit-attestation' || isKnownSender(this.#state, transaction.sender)) return false;
+    const { maxAppraisalsPerBlock } = networkOf(this.#state).params;
+    if (this.#appraisals >= maxAppraisalsPerBlock) return true;
+    if (this.#strangersAppraisals >= Math.ceil(maxAppraisalsPerBlock / 2)) return true;
+    this.#strangersAppraisals++;
+    return false;
+  }
+
+  #limited(batch: Batch, transaction: Transaction): Decision | undefined {
+    const { params } = networkOf(this.#state);
+    const ofAuthor = (this.#byAuthor.get(batch.author) ?? 0) + 1;
+    this.#byAuthor.set(batch.author, ofAuthor);
+    if (ofAuthor > params.maxTransactionsPerAuthor) return { ok: false, code: 'AUTHOR_LIMIT' };
+    if (transaction.kind !== 'submit-attestation') return undefined;
+    this.#appraisals++;
+    return this.#appraisals > params.maxAppraisalsPerBlock ? { ok: false, code: 'APPRAISAL_LIMIT' } : undefined;
+  }
+
+  #decide(transaction: Transaction): Decision {
+    return decide(this.#state, transaction, this.#context);
+  }
+
+  #runTransaction({ id, sender, expiryHeight }: Transaction, decision: Decision): void {
+    if (decision.ok) {
+      for (const event of decision.value) this.#emit(event);
+      this.#fates.push({ id, fate: 'COMMITTED' });
+      return;
+    }
+    const { height } = this.#block;
+    const { code } = decision;
+    const detail = (decision.detail ?? '').slice(0, MAX_DETAIL_LENGTH).toWellFormed();
+    for (const fact of decision.facts ?? []) this.#emit(fact);
+    this.#emit({ type: 'TransactionRejected', id, expiryHeight, sender, code, detail, height });
+    this.#fates.push({ id, fate: 'REJECTED', code });
+  }
+
+  #meetDeadline(id: Digest): void {
+    const task = this.#state.tasks.get(id);
+    if (task?.status !== 'open') return;
+    const { height } = this.#block;
+    for (const { node, keyset, lapsed } of unansweredExecutors(task)) {
+      const answer = eligible({ state: this.#state, validator: node, keyset, model: task.model, ...this.#context });
+      if (answer.eligible || lapsed) continue;
+      this.#emit({ type: 'ExecutorLapsed', task: id, node, keyset, reasons: answer.reasons, height });
+    }
+    this.#emit({
+      type: 'InferenceFailed',
+      task: id,
+      code: this.#failureCode(id),
+      receipts: task.receipts.length,
+      threshold: task.threshold,
+      height,
+    });
+  }
+
+  #failureCode(id: Digest): 'DISPUTED' | 'EXECUTORS_LAPSED' | 'DEADLINE_PASSED' {
+    const task = this.#state.tasks.get(id);
+    if (task === undefined) return 'DEADLINE_PASSED';
+    if (task.disputed) return 'DISPUTED';
+    const left = task.executors.filter(({ lapsed }) => !lapsed).length;
+    return left < task.threshold ? 'EXECUTORS_LAPSED' : 'DEADLINE_PASSED';
+  }
+
+  #snapshotIfDue(): void {
+    const { height } = this.#block;
+    const { snapshotInterval } = networkOf(this.#state).params;
+    if (snapshotInterval === 0 || height % snapshotInterval !== 0) return;
+    this.#emit({
+      type: 'SnapshotTaken',
+      stateVersion: STATE_VERSION,
+      stateDigest: stateDigest(this.#state),
+      eventCount: this.#state.eventCount,
+      height,
+    });
+  }
+}
+
+function unansweredExecutors(task: Task): Task['executors'] {
+  const answered = new Set(task.receipts.map(({ keyset }) => keyset));
+  return task.executors.filter(({ keyset }) => !answered.has(keyset));
+}

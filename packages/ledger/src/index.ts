@@ -1,0 +1,160 @@
+/**
+ * @cloister/ledger: what is agreed. Transactions, deciders, events, state, eligibility and governance; pure and synchronous.
+ */
+export {
+  BATCH_ENVELOPE_BYTES,
+  type Batch,
+  type BatchCode,
+  type BatchDecodeCode,
+  type BatchFields,
+  decodeBatch,
+  encodeBatch,
+  LANES,
+  type Lane,
+  laneOf,
+  MAX_BATCH_BYTES,
+  signBatch,
+  type VerifiedBatch,
+  verifyBatch,
+  verifyBatchSignature,
+} from './batch.ts';
+export {
+  type AdmissionRefusal,
+  ELIGIBILITY_REASONS,
+  type EligibilityReason,
+  FAILURE_CODES,
+  type FailureCode,
+  REJECTION_CODES,
+  type RejectionCode,
+} from './codes.ts';
+export { admissionRefusal, decide, isKnownSender, ledgerDecider } from './decide.ts';
+export type { DecideContext, Decision, TransactionToDecide } from './decision.ts';
+export { type Eligibility, type EligibilityQuestion, eligible, lapseReasons } from './eligibility.ts';
+export type { Cause } from './event-cause.ts';
+export { decodeEvent, type EncodedEvent, type EventCode, encodeEvent, MAX_EVENT_BYTES } from './event-codec.ts';
+export {
+  type AccountRegistered,
+  type AttestationAccepted,
+  type AttestationRefreshed,
+  type BlockBegun,
+  type GovernanceApproved,
+  type LedgerEvent,
+  type LedgerEventType,
+  type MeasurementAllowed,
+  type MeasurementRevoked,
+  type MemberRegistered,
+  type NetworkFounded,
+  type RecordPut,
+  type SnapshotTaken,
+  settledBy,
+  type TransactionRejected,
+  type UnknownSendersCounted,
+} from './events.ts';
+export { attestationOf, evolve } from './evolve.ts';
+export { type BlockToExecute, type Execution, type ExecutionFate, executeBlock } from './execute.ts';
+export {
+  chainIdOf,
+  GENESIS_SCHEMA,
+  type Genesis,
+  type GenesisAccount,
+  type GenesisCode,
+  type GenesisReferenceValue,
+  type GenesisValidator,
+  genesisEvents,
+  genesisValidatorSet,
+  MAX_GENESIS_BYTES,
+  makeGenesis,
+  type ParsedGenesis,
+  parseGenesis,
+} from './genesis.ts';
+export type {
+  AuthorisedExecutor,
+  EquivocationRecorded,
+  ExecutorLapsed,
+  InferenceCompleted,
+  InferenceDisputed,
+  InferenceFailed,
+  InferenceRequested,
+  ModelKeyGrantAuthorised,
+  ModelPublished,
+  ReceiptAccepted,
+} from './inference-events.ts';
+export {
+  ledgerPolicyDigest,
+  type MeasurementStanding,
+  measurementStanding,
+  referenceValuesAt,
+} from './measurement-set.ts';
+export { networkOf } from './network-of.ts';
+export { DEFAULT_PARAMS, type LedgerParams, PROTOCOL_VERSION, paramsHash } from './params.ts';
+export {
+  type Account,
+  type Attestation,
+  initialState,
+  type Keyset,
+  type LedgerState,
+  type MeasurementEntry,
+  type Member,
+  type Model,
+  type Network,
+  type Task,
+  type TaskExecutor,
+  type TaskReceipt,
+  type TaskStatus,
+} from './state.ts';
+export { decodeState, encodeState, STATE_VERSION, type StateCode, stateDigest } from './state-codec.ts';
+export {
+  decodeTransaction,
+  encodeTransaction,
+  MAX_TRANSACTION_BYTES,
+  signTransaction,
+  type Transaction,
+  type TransactionCode,
+  type TransactionFields,
+  transactionSigningBytes,
+  verifyTransaction,
+} from './transaction.ts';
+export {
+  type GrantModelKeyPayload,
+  KIND_CODES,
+  MAX_BLOB_BYTES,
+  MAX_BUNDLE_BYTES,
+  MAX_EXECUTORS,
+  MAX_INLINE_BYTES,
+  MAX_RECEIPT_BYTES,
+  type PayloadByKind,
+  type PublishModelPayload,
+  type PutRecordPayload,
+  parsePayload,
+  type RefreshAttestationPayload,
+  type RegisterAccountPayload,
+  type RequestedExecutor,
+  type RequestInferencePayload,
+  type SetMeasurementPayload,
+  type SubmitAttestationPayload,
+  type SubmitResultPayload,
+  type TransactionKind,
+} from './transaction-payloads.ts';
+export {
+  type AttestationView,
+  attestationView,
+  type Fate,
+  fate,
+  inferenceView,
+  listAccounts,
+  listAttestations,
+  listInferences,
+  listMeasurements,
+  listMembers,
+  listModels,
+  listValidators,
+  type MeasurementView,
+  type MemberView,
+  type ModelView,
+  modelView,
+  type NetworkView,
+  networkView,
+  openTasksOf,
+  type RecordView,
+  recordView,
+} from './views.ts';

@@ -1,0 +1,246 @@
+/**
+ * The JSON document that `encodeState` writes: its type and its shape.
+ */
+import type { AccountId, Digest, Height, JsonValue, ValidatorId } from '@cloister/crypto';
+import { FAILURE_CODES, REJECTION_CODES, type RejectionCode } from './codes.ts';
+import { governance } from './genesis.ts';
+import { ledgerParams } from './params.ts';
+import {
+  account,
+  anyJson,
+  array,
+  bool,
+  count,
+  digest,
+  displayName,
+  height,
+  hex,
+  literal,
+  measurement,
+  nullable,
+  object,
+  oneOf,
+  type Shape,
+  ShapeError,
+  text,
+} from './shape.ts';
+import type {
+  Account,
+  Attestation,
+  CrlFloor,
+  Keyset,
+  LedgerState,
+  MeasurementEntry,
+  Member,
+  Model,
+  Network,
+  Proposal,
+  RecordEntry,
+  Task,
+  TaskExecutor,
+  TaskReceipt,
+} from './state.ts';
+import { modelManifest, namespaceName, platform } from './transaction-payloads.ts';
+
+type Entry<K, V> = readonly [K, V];
+type Entries<K, V> = readonly Entry<K, V>[];
+
+interface NamespaceDocument {
+  readonly name: string;
+  readonly owner: AccountId;
+  readonly records: readonly ({ readonly key: string } & RecordEntry)[];
+}
+interface ProposalDocument {
+  readonly id: Digest;
+  readonly kind: Proposal['kind'];
+  readonly approvals: Entries<AccountId, Height>;
+}
+type NetworkDocument = Omit<Network, 'trustAnchors' | 'appraisalPolicy'> & {
+  readonly trustAnchors: JsonValue;
+  readonly appraisalPolicy: JsonValue;
+};
+type KeysetDocument = Keyset & { readonly id: Digest };
+type CrlFloorDocument = CrlFloor & { readonly issuer: Digest };
+type ModelDocument = Omit<Model, 'grants'> & { readonly grants: Entries<Digest, number> };
+
+/** Collections are in ascending order of their keys. */
+export interface StateDocument {
+  readonly version: 1;
+  readonly network: NetworkDocument | null;
+  readonly eventCount: number;
+  readonly height: Height;
+  readonly blockHash: Digest;
+  readonly timeMs: number;
+  readonly recentBlocks: Entries<Height, Digest>;
+  readonly executed: Entries<Digest, RejectionCode | null>;
+  readonly executedByExpiry: Entries<Height, readonly Digest[]>;
+  readonly namespaces: readonly NamespaceDocument[];
+  readonly accounts: readonly Account[];
+  readonly members: readonly Member[];
+  readonly proposals: readonly ProposalDocument[];
+  readonly measurements: readonly MeasurementEntry[];
+  readonly policyDigest: Digest;
+  readonly attestations: readonly Attestation[];
+  readonly keysets: readonly KeysetDocument[];
+  readonly hardware: Entries<string, AccountId>;
+  readonly crlFloors: readonly CrlFloorDocument[];
+  readonly models: readonly ModelDocument[];
+  readonly tasks: readonly Task[];
+  readonly deadlines: Entries<Height, readonly Digest[]>;
+  readonly taskRemovals: Entries<Height, readonly Digest[]>;
+  readonly spentTasks: readonly Digest[];
+  readonly unknownSenders: Entries<ValidatorId, number>;
+  readonly snapshot: LedgerState['snapshot'];
+}
+
+const UNBOUNDED = { max: Number.MAX_SAFE_INTEGER };
+
+function list<T>(element: Shape<T>): Shape<readonly T[]> {
+  return array(element, UNBOUNDED);
+}
+
+function entry<K, V>(key: Shape<K>, value: Shape<V>): Shape<Entry<K, V>> {
+  const both = array(anyJson, { min: 2, max: 2 });
+  return (json, path) => {
+    const [first, second] = both(json, path);
+    if (first === undefined || second === undefined) throw new ShapeError(`${path}: expected an entry`);
+    return [key(first, `${path}[0]`), value(second, `${path}[1]`)];
+  };
+}
+
+const validator: Shape<ValidatorId> = account as Shape<ValidatorId>;
+const queue: Shape<Entries<Height, readonly Digest[]>> = list(entry(height, list(digest)));
+const timeMs: Shape<number> = count();
+
+const attestation: Shape<Attestation> = object<Attestation>({
+  node: account,
+  keyset: digest,
+  sequence: count(),
+  platform,
+  product: text(64),
+  simulated: bool,
+  hardwareId: text(128),
+  measurement,
+  image: digest,
+  signKey: hex(32),
+  hpkeKey: hex(32),
+  tcbStatus: text(64),
+  advisories: list(text(64)),
+  tcb: anyJson,
+  evidenceDigest: digest,
+  nonceHeight: height,
+  acceptedHeight: height,
+  acceptedTimeMs: timeMs,
+  validUntilHeight: height,
+  validUntilMs: timeMs,
+  refreshedHeight: height,
+  aliveUntilHeight: height,
+});
+
+const task: Shape<Task> = object<Task>({
+  id: digest,
+  transaction: digest,
+  sender: account,
+  model: digest,
+  executors: list(object<TaskExecutor>({ node: account, keyset: digest, attestationSequence: count(), lapsed: bool })),
+  threshold: count(),
+  deadlineHeight: height,
+  inputCommitment: digest,
+  payloadDigest: digest,
+  policyDigest: digest,
+  height,
+  requestSequence: count(),
+  receipts: list(
+    object<TaskReceipt>({
+      keyset: digest,
+      sequence: count(),
+      outputCommitment: digest,
+      numericClass: text(64),
+      responseDigest: digest,
+      receiptDigest: digest,
+    }),
+  ),
+  disputed: bool,
+  status: oneOf(['open', 'completed', 'failed']),
+  failure: nullable(oneOf(FAILURE_CODES)),
+  agreed: list(digest),
+  closedHeight: nullable(height),
+});
+
+const measurementEntry: Shape<MeasurementEntry> = object<MeasurementEntry>({
+  platform,
+  measurement,
+  image: digest,
+  name: displayName,
+  status: oneOf(['allowed', 'revoked']),
+  effectiveHeight: height,
+  height,
+});
+
+export const stateDocument: Shape<StateDocument> = object<StateDocument>({
+  version: literal(1),
+  network: nullable(
+    object<NetworkDocument>({
+      chainId: digest,
+      name: displayName,
+      params: ledgerParams,
+      governance,
+      trustAnchors: anyJson,
+      appraisalPolicy: anyJson,
+    }),
+  ),
+  eventCount: count(),
+  height,
+  blockHash: digest,
+  timeMs,
+  recentBlocks: list(entry(height, digest)),
+  executed: list(entry(digest, nullable(oneOf(REJECTION_CODES)))),
+  executedByExpiry: queue,
+  namespaces: list(
+    object<NamespaceDocument>({
+      name: namespaceName,
+      owner: account,
+      records: list(object<NamespaceDocument['records'][number]>({ key: text(256), value: text(8192), height })),
+    }),
+  ),
+  accounts: list(object<Account>({ id: account, name: displayName, height })),
+  members: list(object<Member>({ id: validator, name: displayName, weight: count(), height })),
+  proposals: list(
+    object<ProposalDocument>({
+      id: digest,
+      kind: oneOf(['set-measurement', 'register-account']),
+      approvals: list(entry(account, height)),
+    }),
+  ),
+  measurements: list(measurementEntry),
+  policyDigest: digest,
+  attestations: list(attestation),
+  keysets: list(
+    object<KeysetDocument>({
+      id: digest,
+      node: account,
+      signKey: hex(32),
+      hpkeKey: hex(32),
+      status: oneOf(['current', 'retired', 'distrusted']),
+    }),
+  ),
+  hardware: list(entry(text(128), account)),
+  crlFloors: list(object<CrlFloorDocument>({ issuer: digest, number: hex(20), thisUpdateMs: timeMs })),
+  models: list(
+    object<ModelDocument>({
+      id: digest,
+      owner: account,
+      manifest: modelManifest,
+      height,
+      grants: list(entry(digest, count())),
+    }),
+  ),
+  tasks: list(task),
+  deadlines: queue,
+  taskRemovals: queue,
+  spentTasks: list(digest),
+  unknownSenders: list(entry(validator, count())),
+  snapshot: nullable(
+    object<NonNullable<LedgerState['snapshot']>>({ height, stateDigest: digest, eventCount: count() }),
+  ),
+});

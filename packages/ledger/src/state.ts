@@ -1,0 +1,240 @@
+/**
+ * The agreed state: a fold over the events and nothing else.
+ *
+ * Its collections are owned by the state and changed in place by `evolve` alone, which is what lets a block of thousands
+ * of transactions execute in milliseconds; everyone else reads. `encodeState` gives its one canonical encoding, and
+ * `decodeState(encodeState(state))` is how to copy it.
+ */
+import type { AppraisalPolicy, CrlSeen, Platform, TrustAnchors } from '@cloister/attestation';
+import type { ModelManifest } from '@cloister/confidential';
+import {
+  type AccountId,
+  asHeight,
+  type Digest,
+  type Height,
+  type JsonValue,
+  type Measurement,
+  type ValidatorId,
+  ZERO_DIGEST,
+} from '@cloister/crypto';
+import type { FailureCode, RejectionCode } from './codes.ts';
+import type { LedgerParams } from './params.ts';
+
+/** What the genesis fixed. */
+export interface Network {
+  readonly chainId: Digest;
+  readonly name: string;
+  readonly params: LedgerParams;
+  readonly governance: { readonly members: readonly AccountId[]; readonly threshold: number };
+  readonly trustAnchors: TrustAnchors;
+  readonly appraisalPolicy: AppraisalPolicy;
+}
+
+export interface RecordEntry {
+  readonly value: string;
+  readonly height: Height;
+}
+export interface Namespace {
+  readonly owner: AccountId;
+  readonly records: Map<string, RecordEntry>;
+}
+
+export interface Account {
+  readonly id: AccountId;
+  readonly name: string;
+  readonly height: Height;
+}
+
+export interface Member {
+  readonly id: ValidatorId;
+  readonly name: string;
+  /** 0 for a node that joined by attesting. */
+  readonly weight: number;
+  readonly height: Height;
+}
+
+/** A pair of base measurement and image on a platform, and whether it may hold keys. */
+export interface MeasurementEntry {
+  readonly platform: Platform;
+  readonly measurement: Measurement;
+  readonly image: Digest;
+  readonly name: string;
+  readonly status: 'allowed' | 'revoked';
+  /** First height at which an allowed pair counts. */
+  readonly effectiveHeight: Height;
+  /** Height of the event that gave it this status. */
+  readonly height: Height;
+}
+
+/** A node's current attestation, as accepted and since refreshed. */
+export interface Attestation {
+  readonly node: AccountId;
+  readonly keyset: Digest;
+  /** Sequence of its AttestationAccepted. */
+  readonly sequence: number;
+  readonly platform: Platform;
+  readonly product: string;
+  readonly simulated: boolean;
+  readonly hardwareId: string;
+  readonly measurement: Measurement;
+  readonly image: Digest;
+  readonly signKey: string;
+  readonly hpkeKey: string;
+  readonly tcbStatus: string;
+  readonly advisories: readonly string[];
+  readonly tcb: JsonValue;
+  readonly evidenceDigest: Digest;
+  readonly nonceHeight: Height;
+  readonly acceptedHeight: Height;
+  readonly acceptedTimeMs: number;
+  readonly validUntilHeight: Height;
+  readonly validUntilMs: number;
+  readonly refreshedHeight: Height;
+  readonly aliveUntilHeight: Height;
+}
+
+/** Every keyset that was ever accepted. */
+export interface Keyset {
+  readonly node: AccountId;
+  readonly signKey: string;
+  readonly hpkeKey: string;
+  readonly status: 'current' | 'retired' | 'distrusted';
+}
+
+/** Endorsements never go back: a CRL older than this one is refused. */
+export type CrlFloor = Pick<CrlSeen, 'number' | 'thisUpdateMs'>;
+
+export interface Model {
+  readonly id: Digest;
+  readonly owner: AccountId;
+  readonly manifest: ModelManifest;
+  readonly height: Height;
+  /** Keyset → sequence of its newest ModelKeyGrantAuthorised. */
+  readonly grants: Map<Digest, number>;
+}
+
+export interface TaskExecutor {
+  readonly node: AccountId;
+  readonly keyset: Digest;
+  readonly attestationSequence: number;
+  readonly lapsed: boolean;
+}
+
+export interface TaskReceipt {
+  readonly keyset: Digest;
+  /** Sequence of its ReceiptAccepted, which holds the receipt and the inline response. */
+  readonly sequence: number;
+  readonly outputCommitment: Digest;
+  readonly numericClass: string;
+  readonly responseDigest: Digest;
+  readonly receiptDigest: Digest;
+}
+
+export type TaskStatus = 'open' | 'completed' | 'failed';
+
+export interface Task {
+  readonly id: Digest;
+  readonly transaction: Digest;
+  readonly sender: AccountId;
+  readonly model: Digest;
+  readonly executors: readonly TaskExecutor[];
+  readonly threshold: number;
+  readonly deadlineHeight: Height;
+  readonly inputCommitment: Digest;
+  readonly payloadDigest: Digest;
+  readonly policyDigest: Digest;
+  readonly height: Height;
+  /** Sequence of its InferenceRequested, which holds the sealed request. */
+  readonly requestSequence: number;
+  readonly receipts: readonly TaskReceipt[];
+  readonly disputed: boolean;
+  readonly status: TaskStatus;
+  readonly failure: FailureCode | null;
+  /** Keysets that agreed, once completed. */
+  readonly agreed: readonly Digest[];
+  readonly closedHeight: Height | null;
+}
+
+export interface Proposal {
+  readonly kind: 'set-measurement' | 'register-account';
+  /** Member → last height at which its approval counts. */
+  readonly approvals: Map<AccountId, Height>;
+}
+
+/** Height → what becomes due there, in the order in which it was put. */
+export type HeightQueue = Map<Height, Digest[]>;
+
+export interface LedgerState {
+  /** Undefined before NetworkFounded. */
+  network: Network | undefined;
+  /** Events folded in; the next event's sequence. */
+  eventCount: number;
+  height: Height;
+  blockHash: Digest;
+  timeMs: number;
+  /** Hashes of the last blocks, as many as the policy's nonce window. */
+  readonly recentBlocks: Map<Height, Digest>;
+  /** Transactions that cannot be executed again, with the code of their rejection or null. */
+  readonly executed: Map<Digest, RejectionCode | null>;
+  /** Expiry height → transactions to forget after it. */
+  readonly executedByExpiry: HeightQueue;
+  readonly namespaces: Map<string, Namespace>;
+  readonly accounts: Map<AccountId, Account>;
+  readonly members: Map<ValidatorId, Member>;
+  readonly proposals: Map<Digest, Proposal>;
+  /** By `measurementKey`. */
+  readonly measurements: Map<string, MeasurementEntry>;
+  /** Changes with measurements; see `ledgerPolicyDigest`. */
+  policyDigest: Digest;
+  readonly attestations: Map<AccountId, Attestation>;
+  readonly keysets: Map<Digest, Keyset>;
+  /** Sign and HPKE keys → the only node that may use them. */
+  readonly keyOwners: Map<string, AccountId>;
+  /** Hardware id → the node that last attested on it. */
+  readonly hardware: Map<string, AccountId>;
+  /** Issuer of a CRL → the newest one that was used. */
+  readonly crlFloors: Map<Digest, CrlFloor>;
+  readonly models: Map<Digest, Model>;
+  readonly tasks: Map<Digest, Task>;
+  /** First height above the deadline → tasks. */
+  readonly deadlines: HeightQueue;
+  /** Height → closed tasks to drop from `tasks`. */
+  readonly taskRemovals: HeightQueue;
+  /** Ids of dropped tasks; a task id is single use for ever. */
+  readonly spentTasks: Set<Digest>;
+  /** Author → transactions of unknown senders in its batches. */
+  readonly unknownSenders: Map<ValidatorId, number>;
+  snapshot: { readonly height: Height; readonly stateDigest: Digest; readonly eventCount: number } | null;
+}
+
+/** The state before the first event. */
+export function initialState(): LedgerState {
+  return {
+    network: undefined,
+    eventCount: 0,
+    height: asHeight(0),
+    blockHash: ZERO_DIGEST,
+    timeMs: 0,
+    recentBlocks: new Map(),
+    executed: new Map(),
+    executedByExpiry: new Map(),
+    namespaces: new Map(),
+    accounts: new Map(),
+    members: new Map(),
+    proposals: new Map(),
+    measurements: new Map(),
+    policyDigest: ZERO_DIGEST,
+    attestations: new Map(),
+    keysets: new Map(),
+    keyOwners: new Map(),
+    hardware: new Map(),
+    crlFloors: new Map(),
+    models: new Map(),
+    tasks: new Map(),
+    deadlines: new Map(),
+    taskRemovals: new Map(),
+    spentTasks: new Set(),
+    unknownSenders: new Map(),
+    snapshot: null,
+  };
+}

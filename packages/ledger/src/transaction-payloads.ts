@@ -1,0 +1,221 @@
+/**
+ * What each kind of transaction carries, and the one strict validator of each.
+ *
+ * Payloads are canonical JSON; binary content is canonical base64, keys and digests are lowercase hex. A validator
+ * checks form and bounds alone: whether the content is true or allowed is for the deciders.
+ */
+import { EVIDENCE_MEDIA_TYPES, type Platform } from '@cloister/attestation';
+import { type ModelManifest, modelManifestFromJson } from '@cloister/confidential';
+import type { AccountId, Digest, Height, JsonValue, Measurement, Result } from '@cloister/crypto';
+import {
+  account,
+  ascending,
+  base64,
+  count,
+  digest,
+  displayName,
+  distinct,
+  height,
+  hex,
+  matching,
+  measurement,
+  nullable,
+  object,
+  oneOf,
+  parseShape,
+  type Shape,
+  text,
+  via,
+} from './shape.ts';
+
+/** Bytes of an evidence bundle in a transaction. */
+export const MAX_BUNDLE_BYTES: number = 23 * 1024;
+/** Bytes of a sealed payload or response that travels inline; larger ones are blobs named by digest. */
+export const MAX_INLINE_BYTES: number = 16 * 1024;
+/** Bytes of a blob that a request or a receipt may name. */
+export const MAX_BLOB_BYTES: number = 64 * 1024 * 1024;
+/** Bytes of a receipt envelope. */
+export const MAX_RECEIPT_BYTES: number = 6 * 1024;
+/** Executors that any request may name, whatever the parameters say (the bound of a RequestContext). */
+export const MAX_EXECUTORS = 16;
+/** Images that a request may allow (the bound of a RequestContext). */
+export const MAX_IMAGES = 32;
+const MAX_SEALED_KEY_BYTES = 256;
+const MAX_REFRESH_BYTES = 1024;
+
+/** One value under (namespace, key); the first writer of a namespace owns it. */
+export interface PutRecordPayload {
+  /** 1 to 64 of a-z, 0-9, '.', '-', '_'. */
+  readonly namespace: string;
+  /** 1 to 256 characters. */
+  readonly key: string;
+  /** At most 8192 characters. */
+  readonly value: string;
+}
+
+/** Evidence for the sender's enclave; the one kind that is taken from an unknown key. */
+export interface SubmitAttestationPayload {
+  /** base64 of `encodeEvidenceBundle`. */
+  readonly bundle: string;
+}
+
+/** The enclave's signed word that it still lives, at a recent block. */
+export interface RefreshAttestationPayload {
+  /** base64 of an encoded, signed RefreshStatement of @cloister/attestation. */
+  readonly statement: string;
+}
+
+export interface PublishModelPayload {
+  /** Its owner is the sender. */
+  readonly manifest: ModelManifest;
+}
+
+/** A model key sealed by its owner to one attested keyset. */
+export interface GrantModelKeyPayload {
+  readonly model: Digest;
+  readonly keyset: Digest;
+  /** HPKE encapsulated key, 32 bytes of hex. */
+  readonly enc: string;
+  /** base64. */
+  readonly sealedKey: string;
+}
+
+/** An executor as a request names it; the node follows from the keyset. */
+export interface RequestedExecutor {
+  readonly keyset: Digest;
+  /** HPKE encapsulated key, 32 bytes of hex. */
+  readonly enc: string;
+  /** base64 of the request key sealed to this keyset. */
+  readonly sealedKey: string;
+}
+
+/**
+ * A sealed request. The request context that is authenticated by the sealing is {chainId, sender, requestNonce, model,
+ * images, keysets of executors in order, the transaction's expiryHeight, inputCommitment, keyCommitment}.
+ */
+export interface RequestInferencePayload {
+  readonly model: Digest;
+  /** 32 bytes of hex, fresh for every request; the task id is a function of chain, sender and this. */
+  readonly requestNonce: string;
+  /** Image digests that the tenant allows, ascending. */
+  readonly images: readonly Digest[];
+  readonly executors: readonly RequestedExecutor[];
+  /** Equal receipts that complete the task: m with 2m > k. */
+  readonly threshold: number;
+  /** Last height at which a receipt is taken. */
+  readonly deadlineHeight: Height;
+  readonly inputCommitment: Digest;
+  readonly keyCommitment: Digest;
+  /** SHA-256 of the sealed payload. */
+  readonly payloadDigest: Digest;
+  /** Bytes of the sealed payload. */
+  readonly payloadSize: number;
+  /** base64 of the sealed payload, or null when it is a blob. */
+  readonly payload: string | null;
+}
+
+export interface SubmitResultPayload {
+  readonly task: Digest;
+  /** base64 of the receipt's DSSE envelope. */
+  readonly receipt: string;
+  /** base64 of the sealed response, or null when it is a blob. */
+  readonly response: string | null;
+}
+
+/** One governance member's approval of allowing or revoking a pair of base measurement and image on a platform. */
+export interface SetMeasurementPayload {
+  readonly platform: Platform;
+  readonly measurement: Measurement;
+  /** Digest of the image manifest. */
+  readonly image: Digest;
+  readonly status: 'allowed' | 'revoked';
+  readonly name: string;
+}
+
+/** One governance member's approval of a new account. */
+export interface RegisterAccountPayload {
+  readonly account: AccountId;
+  readonly name: string;
+}
+
+export interface PayloadByKind {
+  readonly 'put-record': PutRecordPayload;
+  readonly 'submit-attestation': SubmitAttestationPayload;
+  readonly 'refresh-attestation': RefreshAttestationPayload;
+  readonly 'publish-model': PublishModelPayload;
+  readonly 'grant-model-key': GrantModelKeyPayload;
+  readonly 'request-inference': RequestInferencePayload;
+  readonly 'submit-result': SubmitResultPayload;
+  readonly 'set-measurement': SetMeasurementPayload;
+  readonly 'register-account': RegisterAccountPayload;
+}
+export type TransactionKind = keyof PayloadByKind;
+
+/** The byte that stands for a kind on the wire. */
+export const KIND_CODES: Readonly<Record<TransactionKind, number>> = {
+  'put-record': 1,
+  'submit-attestation': 2,
+  'refresh-attestation': 3,
+  'publish-model': 4,
+  'grant-model-key': 5,
+  'request-inference': 6,
+  'submit-result': 7,
+  'set-measurement': 8,
+  'register-account': 9,
+};
+
+export const namespaceName: Shape<string> = matching(
+  /^[a-z0-9._-]+$/,
+  64,
+  'a namespace of a-z, 0-9, dot, dash, underscore',
+);
+
+export const platform: Shape<Platform> = oneOf<Platform>(Object.keys(EVIDENCE_MEDIA_TYPES) as Platform[]);
+
+export const modelManifest: Shape<ModelManifest> = via(modelManifestFromJson);
+
+const sealedKey: Shape<string> = base64(MAX_SEALED_KEY_BYTES, 1);
+
+const executor: Shape<RequestedExecutor> = object<RequestedExecutor>({ keyset: digest, enc: hex(32), sealedKey });
+
+const PAYLOADS: { readonly [K in TransactionKind]: Shape<PayloadByKind[K]> } = {
+  'put-record': object<PutRecordPayload>({ namespace: namespaceName, key: text(256, 1), value: text(8192) }),
+  'submit-attestation': object<SubmitAttestationPayload>({ bundle: base64(MAX_BUNDLE_BYTES, 1) }),
+  'refresh-attestation': object<RefreshAttestationPayload>({ statement: base64(MAX_REFRESH_BYTES, 1) }),
+  'publish-model': object<PublishModelPayload>({ manifest: modelManifest }),
+  'grant-model-key': object<GrantModelKeyPayload>({ model: digest, keyset: digest, enc: hex(32), sealedKey }),
+  'request-inference': object<RequestInferencePayload>({
+    model: digest,
+    requestNonce: hex(32),
+    images: ascending(digest, { min: 1, max: MAX_IMAGES }),
+    executors: distinct(executor, ({ keyset }) => keyset, { min: 1, max: MAX_EXECUTORS }),
+    threshold: count({ min: 1, max: MAX_EXECUTORS }),
+    deadlineHeight: height,
+    inputCommitment: digest,
+    keyCommitment: digest,
+    payloadDigest: digest,
+    payloadSize: count({ min: 1, max: MAX_BLOB_BYTES }),
+    payload: nullable(base64(MAX_INLINE_BYTES, 1)),
+  }),
+  'submit-result': object<SubmitResultPayload>({
+    task: digest,
+    receipt: base64(MAX_RECEIPT_BYTES, 2),
+    response: nullable(base64(MAX_INLINE_BYTES, 1)),
+  }),
+  'set-measurement': object<SetMeasurementPayload>({
+    platform,
+    measurement,
+    image: digest,
+    status: oneOf(['allowed', 'revoked']),
+    name: displayName,
+  }),
+  'register-account': object<RegisterAccountPayload>({ account, name: displayName }),
+};
+
+/** The payload of a kind from its parsed JSON, or 'SHAPE_MISMATCH' with the path of the first violation. */
+export function parsePayload<K extends TransactionKind>(
+  kind: K,
+  value: JsonValue,
+): Result<PayloadByKind[K], 'SHAPE_MISMATCH'> {
+  return parseShape<PayloadByKind[K]>(PAYLOADS[kind], value);
+}

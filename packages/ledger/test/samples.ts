@@ -1,0 +1,462 @@
+/**
+ * A network of four validators on simulated platforms, and a chain on it that a test drives block by block.
+ */
+import {
+  encodeEvidenceBundle,
+  encodeRefresh,
+  encodeRuntimeData,
+  keysetDigest,
+  type RuntimeData,
+  reportDataFor,
+  SIMULATED_ANCHORS,
+  signRefresh,
+} from '@cloister/attestation';
+import {
+  type SimulatedSnpDevice,
+  simulatedAppraisalPolicy,
+  simulatedCrl,
+  simulatedSnpDevice,
+} from '@cloister/attestation/simulated';
+import {
+  contentDigest,
+  encodeReceipt,
+  type ModelManifest,
+  modelId,
+  type ReceiptStatement,
+  taskId,
+} from '@cloister/confidential';
+import {
+  type AccountId,
+  asDigest,
+  asEpoch,
+  asHeight,
+  asMeasurement,
+  assert,
+  asValidatorId,
+  type Digest,
+  type Ed25519KeyPair,
+  ed25519KeyPair,
+  fromHex,
+  hash,
+  type Measurement,
+  toBase64,
+  toHex,
+  utf8,
+  x25519KeyPair,
+} from '@cloister/crypto';
+import {
+  BATCH_ENVELOPE_BYTES,
+  DEFAULT_PARAMS,
+  type Execution,
+  evolve,
+  executeBlock,
+  type Genesis,
+  genesisEvents,
+  initialState,
+  type LedgerEvent,
+  type LedgerState,
+  laneOf,
+  MAX_BATCH_BYTES,
+  makeGenesis,
+  type ParsedGenesis,
+  type PayloadByKind,
+  type RequestInferencePayload,
+  signBatch,
+  signTransaction,
+  type Transaction,
+  type TransactionFields,
+  type TransactionKind,
+  type VerifiedBatch,
+} from '../src/index.ts';
+
+export const GENESIS_MS: number = Date.parse('2026-06-01T00:00:00Z');
+export const BLOCK_MS = 1000;
+/** Blocks: evidence holds 50, a refresh 20, a nonce 10. */
+export const AGES = { maxAgeBlocks: 50, refreshWindowBlocks: 20, nonceWindowBlocks: 10 };
+const VALIDITY = { notBeforeMs: Date.parse('2026-01-01T00:00:00Z'), notAfterMs: Date.parse('2033-01-01T00:00:00Z') };
+
+export function seed(label: string): Uint8Array {
+  return fromHex(hash('test/seed', utf8(label)));
+}
+export function keyOf(label: string): Ed25519KeyPair {
+  return ed25519KeyPair(seed(label));
+}
+export function digestOf(label: string): Digest {
+  return hash('test/digest', utf8(label));
+}
+
+export const validators: readonly Ed25519KeyPair[] = ['v0', 'v1', 'v2', 'v3'].map(keyOf);
+export const [v0, v1, v2, v3] = validators as readonly [Ed25519KeyPair, Ed25519KeyPair, Ed25519KeyPair, Ed25519KeyPair];
+export const tenant: Ed25519KeyPair = keyOf('tenant');
+export const owner: Ed25519KeyPair = keyOf('owner');
+export const stranger: Ed25519KeyPair = keyOf('stranger');
+
+export const MEASUREMENT: Measurement = asMeasurement('aa'.repeat(48));
+export const IMAGE: Digest = asDigest('bb'.repeat(32));
+
+function byId<T extends { readonly id: string }>(items: readonly T[]): readonly T[] {
+  return [...items].sort((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+export const GENESIS: Genesis = {
+  schema: 'cloister/genesis/v1',
+  name: 'testnet',
+  timeMs: GENESIS_MS,
+  params: { ...DEFAULT_PARAMS, transactionWindow: 100, deadlineWindow: 60, taskRetention: 30, approvalWindow: 25 },
+  validators: byId(validators.map(({ id }, index) => ({ id, name: `v${index}`, weight: 1 }))),
+  accounts: byId([
+    { id: tenant.id, name: 'tenant' },
+    { id: owner.id, name: 'owner' },
+  ]),
+  governance: { members: validators.map(({ id }) => id).sort(), threshold: 2 },
+  trustAnchors: SIMULATED_ANCHORS,
+  referenceValues: [{ platform: 'sev-snp', measurement: MEASUREMENT, image: IMAGE, name: 'enclave 0.1.0' }],
+  appraisalPolicy: simulatedAppraisalPolicy(AGES),
+};
+
+/** A genesis of the test network with some members changed. */
+export function genesisWith(changes: Partial<Genesis>): ParsedGenesis {
+  const made = makeGenesis({ ...GENESIS, ...changes });
+  assert(made.ok, `genesis: ${made.ok ? '' : `${made.code} ${made.detail}`}`);
+  return made.value;
+}
+
+export const CRL: Uint8Array = simulatedCrl({
+  product: 'Genoa',
+  number: 7n,
+  thisUpdateMs: Date.parse('2026-05-01T00:00:00Z'),
+  nextUpdateMs: Date.parse('2026-09-01T00:00:00Z'),
+});
+
+const devices = new Map<string, SimulatedSnpDevice>();
+export function deviceOf(label: string): SimulatedSnpDevice {
+  const device =
+    devices.get(label) ?? simulatedSnpDevice({ seed: seed(`device ${label}`), product: 'Genoa', validity: VALIDITY });
+  devices.set(label, device);
+  return device;
+}
+
+/** An enclave run: a device, fresh keys, software. */
+export interface Enclave {
+  readonly node: AccountId;
+  readonly device: SimulatedSnpDevice;
+  readonly sign: Ed25519KeyPair;
+  readonly hpkeKey: string;
+  readonly image: Digest;
+  readonly measurement: Measurement;
+}
+
+export function enclaveOf(
+  node: Ed25519KeyPair,
+  changes: {
+    readonly device?: string;
+    readonly run?: string;
+    readonly image?: Digest;
+    readonly measurement?: Measurement;
+  } = {},
+): Enclave {
+  const run = `${node.id} ${changes.run ?? 'first run'}`;
+  return {
+    node: node.id,
+    device: deviceOf(changes.device ?? node.id),
+    sign: keyOf(`sign ${run}`),
+    hpkeKey: toHex(x25519KeyPair(seed(`hpke ${run}`)).publicKey),
+    image: changes.image ?? IMAGE,
+    measurement: changes.measurement ?? MEASUREMENT,
+  };
+}
+
+/** What a test wants different about some evidence. */
+export interface EvidenceChanges {
+  readonly runtime?: Partial<RuntimeData>;
+  readonly crls?: readonly Uint8Array[];
+}
+
+type Submission = Transaction | readonly Transaction[];
+
+/** One replica's ledger, executing whatever a test puts into a block. */
+export class Chain {
+  readonly genesis: ParsedGenesis;
+  state: LedgerState;
+  readonly log: LedgerEvent[] = [];
+  #nonces = 0;
+
+  constructor(genesis: ParsedGenesis = genesisWith({})) {
+    this.genesis = genesis;
+    this.state = initialState();
+    for (const event of genesisEvents(genesis)) {
+      this.state = evolve(this.state, event);
+      this.log.push(event);
+    }
+  }
+
+  #nonce(): string {
+    this.#nonces++;
+    return digestOf(`nonce ${this.#nonces}`).slice(0, 32);
+  }
+
+  get height(): number {
+    return this.state.height;
+  }
+
+  hashAt(height: number): Digest {
+    return height === 0 ? this.genesis.chainId : digestOf(`block ${height}`);
+  }
+
+  /** A signed transaction that may still be executed in the next block. */
+  transaction<K extends TransactionKind>(
+    sender: Ed25519KeyPair,
+    kind: K,
+    payload: PayloadByKind[K],
+    expiryHeight: number = this.height + 20,
+  ): Transaction {
+    const fields = {
+      chainId: this.genesis.chainId,
+      sender: sender.id,
+      nonce: this.#nonce(),
+      expiryHeight: asHeight(expiryHeight),
+      kind,
+      payload,
+    } as unknown as TransactionFields;
+    const signed = signTransaction(sender, fields);
+    assert(signed.ok, `transaction: ${signed.ok ? '' : `${signed.code} ${signed.detail}`}`);
+    return signed.value;
+  }
+
+  /** Batches of an author, as many as the transactions need, each of one lane. */
+  batches(transactions: readonly Transaction[], author: Ed25519KeyPair = v0): readonly VerifiedBatch[] {
+    const groups: Transaction[][] = [];
+    for (const transaction of transactions) {
+      const last = groups.at(-1);
+      const bytes = (last ?? []).reduce((sum, { bytes: wire }) => sum + wire.length + 4, BATCH_ENVELOPE_BYTES);
+      const fits = bytes + transaction.bytes.length + 4 <= MAX_BATCH_BYTES;
+      if (last?.[0] !== undefined && laneOf(last[0].kind) === laneOf(transaction.kind) && fits) last.push(transaction);
+      else groups.push([transaction]);
+    }
+    return groups.map((group) => ({
+      batch: signBatch(author, {
+        chainId: this.genesis.chainId,
+        author: asValidatorId(author.id),
+        epoch: asEpoch(0),
+        lane: laneOf(group[0]?.kind ?? 'put-record'),
+        expiryHeight: asHeight(this.height + 20),
+        transactions: group.map(({ bytes }) => bytes),
+      }),
+      transactions: group,
+    }));
+  }
+
+  /** Executes the next block; one second later unless told otherwise. */
+  block(
+    transactions: Submission = [],
+    options: { readonly author?: Ed25519KeyPair; readonly timeMs?: number } = {},
+  ): Execution {
+    const list = 'id' in transactions ? [transactions] : transactions;
+    const height = asHeight(this.height + 1);
+    const execution = executeBlock(this.state, {
+      height,
+      hash: this.hashAt(height),
+      timeMs: options.timeMs ?? this.state.timeMs + BLOCK_MS,
+      batches: this.batches(list, options.author),
+    });
+    this.log.push(...execution.events);
+    return execution;
+  }
+
+  /** Empty blocks until the chain is at `height`. */
+  advanceTo(height: number): void {
+    while (this.height < height) this.block();
+  }
+
+  bundle(enclave: Enclave, changes: EvidenceChanges = {}): Uint8Array {
+    const runtime: RuntimeData = {
+      chain_id: this.genesis.chainId,
+      domain: 'cloister/report-data/v1',
+      purpose: 'ledger',
+      hpke_key: enclave.hpkeKey,
+      sign_key: enclave.sign.id,
+      image: enclave.image,
+      node_id: enclave.node,
+      nonce: this.hashAt(this.height),
+      nonce_height: this.height,
+      ...changes.runtime,
+    };
+    const runtimeData = encodeRuntimeData(runtime);
+    const report = enclave.device.report({
+      measurement: fromHex(enclave.measurement),
+      hostData: fromHex(enclave.image),
+      reportData: reportDataFor(runtimeData),
+    });
+    return encodeEvidenceBundle({
+      evidence: { platform: 'sev-snp', report },
+      runtimeData,
+      endorsements: { certificates: enclave.device.certificates, crls: changes.crls ?? [CRL] },
+    });
+  }
+
+  /** A submit-attestation with the newest block as its nonce. */
+  evidence(node: Ed25519KeyPair, enclave: Enclave, changes: EvidenceChanges = {}): Transaction {
+    return this.transaction(node, 'submit-attestation', { bundle: toBase64(this.bundle(enclave, changes)) });
+  }
+
+  /** A refresh of the node's current attestation, naming the newest block. */
+  refresh(
+    node: Ed25519KeyPair,
+    enclave: Enclave,
+    changes: { readonly height?: number; readonly blockHash?: Digest; readonly evidenceDigest?: Digest } = {},
+  ): Transaction {
+    const height = changes.height ?? this.height;
+    const statement = {
+      chainId: this.genesis.chainId,
+      evidenceDigest:
+        changes.evidenceDigest ?? this.state.attestations.get(node.id)?.evidenceDigest ?? digestOf('none'),
+      nodeId: node.id,
+      height: asHeight(height),
+      blockHash: changes.blockHash ?? this.hashAt(height),
+    };
+    const bytes = encodeRefresh(signRefresh(statement, enclave.sign.sign));
+    return this.transaction(node, 'refresh-attestation', { statement: toBase64(bytes) });
+  }
+
+  keyset(enclave: Enclave): Digest {
+    const { node: nodeId, hpkeKey, image } = enclave;
+    return keysetDigest({ chainId: this.genesis.chainId, nodeId, hpkeKey, signKey: enclave.sign.id, image });
+  }
+
+  manifest(changes: Partial<ModelManifest> = {}): ModelManifest {
+    return {
+      schema: 'cloister/model/v1',
+      name: 'digits',
+      version: '1',
+      owner: owner.id,
+      onnxDigest: digestOf('onnx'),
+      ciphertextDigest: digestOf('ciphertext'),
+      size: 1000,
+      inputs: [{ name: 'input', datatype: 'FP32', shape: [-1, 784] }],
+      outputs: [{ name: 'scores', datatype: 'FP32', shape: [-1, 10] }],
+      engine: { name: 'onnxruntime-node', version: '1.30.0' },
+      keyCommitment: digestOf('key'),
+      releasePolicy: { images: [IMAGE], platforms: ['sev-snp'], mayReplicate: false },
+      executionPolicy: { k: 1, m: 1, minPlatforms: 1, assignment: 'tenant' },
+      ...changes,
+    };
+  }
+
+  grant(model: Digest, keyset: Digest, from: Ed25519KeyPair = owner): Transaction {
+    return this.transaction(from, 'grant-model-key', { model, keyset, enc: '11'.repeat(32), sealedKey: SEALED_KEY });
+  }
+
+  request(model: Digest, enclaves: readonly Enclave[], changes: Partial<RequestInferencePayload> = {}): Transaction {
+    return this.transaction(tenant, 'request-inference', {
+      model,
+      requestNonce: digestOf(`request ${this.#nonce()}`),
+      images: [IMAGE],
+      executors: enclaves.map((enclave) => ({
+        keyset: this.keyset(enclave),
+        enc: '22'.repeat(32),
+        sealedKey: SEALED_KEY,
+      })),
+      threshold: Math.floor(enclaves.length / 2) + 1,
+      deadlineHeight: asHeight(this.height + 10),
+      inputCommitment: digestOf('input'),
+      keyCommitment: digestOf('key commitment'),
+      payloadDigest: contentDigest(PAYLOAD),
+      payloadSize: PAYLOAD.length,
+      payload: toBase64(PAYLOAD),
+      ...changes,
+    });
+  }
+
+  /** A true receipt of an enclave for a requested task, members changed at will. */
+  receipt(request: Transaction, enclave: Enclave, changes: Partial<ReceiptStatement> = {}): Uint8Array {
+    const task = this.taskOf(request);
+    const found = this.state.tasks.get(task);
+    const model = this.state.models.get(found?.model ?? task);
+    assert(found !== undefined && model !== undefined, 'receipt for a task that was not requested');
+    const statement: ReceiptStatement = {
+      chainId: this.genesis.chainId,
+      task,
+      transaction: request.id,
+      model: found.model,
+      onnxDigest: model.manifest.onnxDigest,
+      inputCommitment: found.inputCommitment,
+      outputCommitment: digestOf('output'),
+      responseDigest: contentDigest(RESPONSE),
+      image: enclave.image,
+      measurement: enclave.measurement,
+      policyDigest: found.policyDigest,
+      height: found.height,
+      engine: { name: 'onnxruntime-node', version: '1.30.0', numericClass: 'avx2' },
+      executor: enclave.node,
+      keyset: this.keyset(enclave),
+      simulated: true,
+      ...changes,
+    };
+    return encodeReceipt(statement, enclave.sign.sign);
+  }
+
+  taskOf(request: Transaction): Digest {
+    assert(request.kind === 'request-inference', 'not a request');
+    return taskId(this.genesis.chainId, request.sender, request.payload.requestNonce);
+  }
+
+  result(
+    sender: Ed25519KeyPair,
+    request: Transaction,
+    receipt: Uint8Array,
+    response: Uint8Array | null = RESPONSE,
+  ): Transaction {
+    const task = this.taskOf(request);
+    const payload = { task, receipt: toBase64(receipt), response: response === null ? null : toBase64(response) };
+    return this.transaction(sender, 'submit-result', payload);
+  }
+}
+
+export const PAYLOAD: Uint8Array = new Uint8Array(1024).fill(7);
+export const RESPONSE: Uint8Array = new Uint8Array(1024).fill(9);
+const SEALED_KEY: string = toBase64(new Uint8Array(48).fill(3));
+
+/** Types of a block's events without BlockBegun, for short expectations. */
+export function typesOf(execution: Execution): readonly string[] {
+  return execution.events.slice(1).map(({ type }) => type);
+}
+
+/** Codes of a block's rejections. */
+export function codesOf(execution: Execution): readonly string[] {
+  return execution.events.flatMap((event) => (event.type === 'TransactionRejected' ? [event.code] : []));
+}
+
+/** The only event of a type in a block. */
+export function eventOf<T extends LedgerEvent['type']>(
+  execution: Execution,
+  type: T,
+): Extract<LedgerEvent, { type: T }> {
+  const found = execution.events.filter((event) => event.type === type);
+  assert(
+    found.length === 1,
+    `${found.length} events of type ${type}: ${execution.events.map((e) => e.type).join(' ')}`,
+  );
+  return found[0] as Extract<LedgerEvent, { type: T }>;
+}
+
+export interface Running {
+  readonly chain: Chain;
+  readonly nodes: readonly Ed25519KeyPair[];
+  readonly enclaves: readonly Enclave[];
+  readonly model: Digest;
+}
+
+/** A chain on which `count` validators attested and hold the key of a published model. */
+export function runningChain(count = 3, genesis?: ParsedGenesis, manifest: Partial<ModelManifest> = {}): Running {
+  const chain = new Chain(genesis);
+  const nodes = validators.slice(0, count);
+  const enclaves = nodes.map((node) => enclaveOf(node));
+  chain.block();
+  chain.block(nodes.map((node, index) => chain.evidence(node, enclaves[index] ?? enclaveOf(node))));
+  const published = chain.manifest(manifest);
+  chain.block(chain.transaction(owner, 'publish-model', { manifest: published }));
+  const model = modelId(published);
+  chain.block(enclaves.map((enclave) => chain.grant(model, chain.keyset(enclave))));
+  assert(chain.state.models.get(model)?.grants.size === count, 'every enclave holds the key');
+  return { chain, nodes, enclaves, model };
+}
