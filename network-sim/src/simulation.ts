@@ -1,0 +1,389 @@
+/**
+ * One run: real replicas on virtual time, a faulty network between them, clients, incidents, and the checkers over all.
+ */
+import { type Header, recoverGuard } from '@cloister/consensus';
+import { asHeight, type Digest, hash, SeededRandom, toHex, type ValidatorId } from '@cloister/crypto';
+import { signTransaction } from '@cloister/ledger';
+import { guardKeyOf, type ReplicaEffect } from '@cloister/validator';
+import { ByzantineMock } from './byzantine.ts';
+import { Checkers, type Violation } from './checkers.ts';
+import { FaultyNetwork } from './faulty-network.ts';
+import { makeNetwork, type SimulatedNetwork, START_MS } from './genesis.ts';
+import type { Incident, Scenario, ScenarioPlan } from './scenario.ts';
+import { Scheduler } from './scheduler.ts';
+import { SimNode } from './sim-node.ts';
+import { Trace } from './trace.ts';
+
+export interface RunOptions {
+  readonly scenario: Scenario;
+  readonly seed: string;
+  readonly validators?: number;
+  readonly blocks?: number;
+}
+
+export interface RunReport {
+  readonly scenario: string;
+  readonly seed: string;
+  readonly ok: boolean;
+  readonly violations: readonly Violation[];
+  readonly traceHash: string;
+  readonly traceLines: number;
+  readonly virtualMs: number;
+  readonly heights: readonly number[];
+  readonly transactions: { readonly admitted: number; readonly executed: number };
+  readonly network: { readonly delivered: number; readonly lost: number };
+  readonly certificatesChecked: number;
+  readonly evidence: readonly string[];
+  readonly crashes: number;
+  readonly tail: readonly string[];
+}
+
+/** Virtual time in which one more block must be made, once nothing more befalls the network. */
+const LIVENESS_MS_PER_BLOCK = 15_000;
+const SETTLE_MS = 60_000;
+const HELD_ROUNDS_MAX = 400;
+
+export class Simulation {
+  readonly #scenario: Scenario;
+  readonly #seed: string;
+  readonly #blocks: number;
+  readonly #random: SeededRandom;
+  readonly #scheduler = new Scheduler(START_MS);
+  readonly #network: FaultyNetwork;
+  readonly #setup: SimulatedNetwork;
+  readonly #plan: ScenarioPlan;
+  readonly #nodes: SimNode[] = [];
+  readonly #mocks = new Map<number, ByzantineMock>();
+  readonly #checkers: Checkers;
+  readonly #trace = new Trace();
+  readonly #headers = new Map<Digest, Header>();
+  readonly #heights: number[] = [];
+  readonly #evidence = new Set<string>();
+  readonly #admitted = new Set<Digest>();
+  readonly #executed = new Set<Digest>();
+  #nextRef = 1_000_000;
+  #nextTransaction = 0;
+  /** When the last incident is over. */
+  #calmAtMs = START_MS;
+  #finished = false;
+
+  constructor(options: RunOptions) {
+    this.#scenario = options.scenario;
+    this.#seed = options.seed;
+    this.#blocks = options.blocks ?? options.scenario.blocks;
+    this.#random = new SeededRandom(`${options.scenario.name}/${options.seed}`);
+    const size = {
+      validators: options.validators ?? options.scenario.validators,
+      observers: options.scenario.observers ?? 0,
+    };
+    this.#setup = makeNetwork(this.#random.fork('keys'), { ...size, clients: 2 });
+    this.#plan = options.scenario.plan(this.#random.fork('plan'), size);
+    this.#network = new FaultyNetwork(this.#scheduler, this.#random.fork('network'), this.#plan.profile);
+    const validators = this.#setup.nodes.slice(0, size.validators).map(({ id }) => id as ValidatorId);
+    const honest = new Set(validators.filter((_, index) => this.#plan.byzantine?.has(index) !== true));
+    this.#checkers = new Checkers(this.#setup.genesis.chainId, validators, honest, () => this.#scheduler.stop());
+    this.#setup.nodes.forEach((keyPair, index) => {
+      const name = this.#plan.byzantine?.get(index);
+      const random = this.#random.fork(`node ${index}`);
+      if (name !== undefined) {
+        const { chainId } = this.#setup.genesis;
+        this.#mocks.set(index, new ByzantineMock({ name, chainId, keyPair, random, validators, self: index }));
+      }
+      this.#nodes.push(
+        new SimNode({
+          index,
+          keyPair,
+          genesis: this.#setup.genesis,
+          scheduler: this.#scheduler,
+          random,
+          skewMs: random.below(100) - 50,
+          createMachine: this.#plan.createMachine,
+          forgetsGuard: this.#plan.forgetsGuard,
+          onEffect: (node, effect) => this.#onEffect(node, effect),
+        }),
+      );
+      this.#heights.push(0);
+    });
+  }
+
+  async run(): Promise<RunReport> {
+    const offline = new Set(this.#plan.offline ?? []);
+    for (const node of this.#nodes) {
+      if (!offline.has(node.index)) this.#scheduler.after(this.#random.below(50), () => this.#startNode(node));
+    }
+    for (const incident of this.#plan.incidents ?? []) this.#schedule(incident);
+    if ((this.#plan.loadIntervalMs ?? 0) > 0) this.#load(this.#plan.loadIntervalMs ?? 0);
+    const budgetMs = this.#calmAtMs - START_MS + SETTLE_MS + this.#blocks * LIVENESS_MS_PER_BLOCK;
+    const outcome = await this.#scheduler.run(START_MS + budgetMs);
+    if (outcome !== 'stopped') {
+      this.#checkers.fail(
+        'L1',
+        `heights ${this.#heights.join(', ')} after ${budgetMs} ms, ${this.#blocks} blocks were due`,
+      );
+    }
+    this.#finish();
+    return this.#report();
+  }
+
+  // Incidents and clients.
+
+  #schedule(incident: Incident): void {
+    const endsMs = incident.atMs + ('forMs' in incident ? incident.forMs : 0);
+    this.#calmAtMs = Math.max(this.#calmAtMs, START_MS + endsMs);
+    this.#scheduler.after(incident.atMs, () => this.#befall(incident));
+  }
+
+  async #befall(incident: Incident): Promise<void> {
+    switch (incident.type) {
+      case 'crash': {
+        const node = this.#nodes[incident.node];
+        if (node?.up !== true) return;
+        this.#trace.add(`${this.#at()} crash ${node.index}`);
+        node.crash();
+        this.#tellPeers(node, false);
+        this.#scheduler.after(incident.forMs, () => this.#startNode(node));
+        return;
+      }
+      case 'partition':
+        this.#trace.add(`${this.#at()} partition ${incident.groups.join('')}`);
+        this.#network.partition(incident.groups);
+        this.#scheduler.after(incident.forMs, () => {
+          this.#trace.add(`${this.#at()} heal`);
+          this.#network.heal();
+        });
+        return;
+      case 'profile':
+        this.#network.profile = incident.profile;
+        return;
+      case 'join': {
+        const node = this.#nodes[incident.node];
+        if (node?.up === false) await this.#startNode(node);
+      }
+    }
+  }
+
+  async #startNode(node: SimNode): Promise<void> {
+    this.#trace.add(`${this.#at()} start ${node.index}`);
+    try {
+      if (node.crashes > 0) await this.#checkRecovery(node);
+      await node.start();
+    } catch (error) {
+      this.#checkers.fail(
+        'S10',
+        `node ${node.index} does not start: ${error instanceof Error ? error.message : String(error)}`,
+      );
+      return;
+    }
+    this.#heights[node.index] = node.replica?.status().executedHeight ?? 0;
+    this.#tellPeers(node, true);
+    for (const other of this.#nodes) {
+      if (other !== node && other.up) node.input({ type: 'peer', id: other.id, up: true });
+    }
+  }
+
+  #tellPeers(node: SimNode, up: boolean): void {
+    for (const other of this.#nodes) if (other !== node) other.input({ type: 'peer', id: node.id, up });
+  }
+
+  async #checkRecovery(node: SimNode): Promise<void> {
+    const stored: Uint8Array[] = [];
+    const [first] = guardKeyOf(new Uint8Array(0));
+    for await (const [key, value] of node.guardStore.range({})) if (key[0] === first) stored.push(value);
+    const guard = recoverGuard(this.#setup.genesis.chainId, stored);
+    if (!guard.ok) {
+      this.#checkers.fail('S10', `node ${node.index}: ${guard.code}`);
+      return;
+    }
+    const records = new Set(guard.value.records.map(({ signed }) => `${signed.view} ${signed.kind}`));
+    this.#checkers.recovered(node.id, records, guard.value.floor.view);
+  }
+
+  #load(intervalMs: number): void {
+    const random = this.#random.fork('load');
+    const submit = (): void => {
+      if (this.#finished) return;
+      const up = this.#nodes.filter((node) => node.up && !this.#mocks.has(node.index));
+      const node = up[random.below(Math.max(1, up.length))];
+      const client = this.#setup.clients[random.below(this.#setup.clients.length)];
+      if (node !== undefined && client !== undefined) {
+        const signed = signTransaction(client, {
+          chainId: this.#setup.genesis.chainId,
+          sender: client.id,
+          nonce: toHex(random.bytes(16)),
+          expiryHeight: asHeight((this.#heights[node.index] ?? 0) + 200),
+          kind: 'put-record',
+          payload: {
+            namespace: `n-${client.id.slice(0, 8)}`,
+            key: `k${this.#nextTransaction % 20}`,
+            value: `v${this.#nextTransaction++}`,
+          },
+        });
+        if (signed.ok) node.input({ type: 'submit', ref: this.#nextRef++, bytes: signed.value.bytes });
+      }
+      this.#scheduler.after(1 + random.below(2 * intervalMs), submit);
+    };
+    this.#scheduler.after(intervalMs, submit);
+  }
+
+  // Effects.
+
+  #at(): string {
+    return (this.#scheduler.nowMs - START_MS).toFixed(1);
+  }
+
+  #onEffect(node: SimNode, effect: ReplicaEffect): void {
+    switch (effect.type) {
+      case 'send':
+        this.#send(node, effect);
+        return;
+      case 'gossip':
+        for (const to of this.#others(node)) this.#deliver(node, to, 'batch', effect.bytes);
+        return;
+      case 'request':
+        this.#request(node, effect);
+        return;
+      case 'committed':
+        this.#committed(node, effect);
+        return;
+      case 'admission':
+        node.noteAdmission(effect);
+        if (effect.result.ok) this.#admitted.add(effect.result.value.id);
+        return;
+      case 'evidence':
+        this.#evidence.add(`${effect.kind} by ${this.#nodes.findIndex(({ id }) => id === effect.against)}`);
+        this.#checkers.evidence(effect.against, effect.kind);
+        return;
+      case 'halt':
+        if (!this.#mocks.has(node.index))
+          this.#checkers.fail('S1', `node ${node.index} halted: ${effect.code} ${effect.detail}`);
+        return;
+      case 'refused':
+        this.#trace.add(`${this.#at()} ${node.index} refused ${effect.code} ${effect.detail ?? ''}`);
+        return;
+      default:
+        return;
+    }
+  }
+
+  #others(node: SimNode): number[] {
+    return this.#nodes.filter((other) => other !== node).map(({ index }) => index);
+  }
+
+  #send(node: SimNode, effect: Extract<ReplicaEffect, { type: 'send' }>): void {
+    const all = this.#others(node).filter((index) => index < this.#setup.validatorCount);
+    const targets = effect.to === 'all' ? all : all.filter((index) => this.#nodes[index]?.id === effect.to);
+    const mock = this.#mocks.get(node.index);
+    const outgoing = mock?.send(targets, effect.bytes) ?? targets.map((to) => ({ to, bytes: effect.bytes }));
+    let last: Uint8Array | undefined;
+    for (const { to, bytes } of outgoing) {
+      if (bytes !== last) this.#checkers.frame(node.id, bytes);
+      last = bytes;
+      this.#deliver(node, to, 'vote', bytes);
+    }
+    this.#trace.add(
+      `${this.#at()} ${node.index} sends ${outgoing.length} ${hash('network-sim/frame', effect.bytes).slice(0, 12)}`,
+    );
+  }
+
+  #deliver(from: SimNode, to: number, channel: 'vote' | 'batch', bytes: Uint8Array): void {
+    this.#network.send(from.index, to, () => {
+      this.#mocks.get(to)?.hear(bytes);
+      this.#nodes[to]?.input({ type: 'frame', channel, from: from.id, bytes });
+    });
+  }
+
+  #request(node: SimNode, effect: Extract<ReplicaEffect, { type: 'request' }>): void {
+    const { requestId, to, bytes, timeoutMs } = effect;
+    const target = to === 'any' ? undefined : this.#nodes.find(({ id }) => id === to);
+    const { crashes } = node;
+    let answered = false;
+    const respond = (answer: Uint8Array | undefined): void => {
+      if (answered || node.crashes !== crashes) return;
+      answered = true;
+      node.input({ type: 'response', requestId, ...(target === undefined ? {} : { from: target.id }), bytes: answer });
+    };
+    this.#scheduler.after(target === undefined ? 1 : timeoutMs, () => respond(undefined));
+    if (target === undefined) return;
+    this.#network.send(node.index, target.index, async () => {
+      const honest = await target.serve(bytes);
+      if (honest === undefined) return;
+      const answer = this.#mocks.get(target.index)?.serve(honest) ?? honest;
+      this.#network.send(target.index, node.index, () => respond(answer));
+    });
+  }
+
+  #committed(node: SimNode, effect: Extract<ReplicaEffect, { type: 'committed' }>): void {
+    const { height, fates } = effect;
+    this.#heights[node.index] = height;
+    const root = node.replica === undefined ? undefined : rootAfter(node, height);
+    this.#trace.add(
+      `${this.#at()} ${node.index} commits ${height} ${effect.hash.slice(0, 12)} ${root?.slice(0, 12) ?? ''}`,
+    );
+    if (!this.#mocks.has(node.index)) {
+      this.#checkers.committed(`node ${node.index}`, height, effect.hash, root);
+      for (const { id, fate } of fates) if (fate !== 'IGNORED') this.#executed.add(id);
+    }
+    const status = node.replica?.status();
+    if (status !== undefined && status.held.rounds > HELD_ROUNDS_MAX) {
+      this.#checkers.fail('L4', `node ${node.index} holds ${status.held.rounds} rounds`);
+    }
+    this.#scheduler.after(0, async () => {
+      const header = await node.reader?.header(height);
+      if (header !== undefined) this.#headers.set(effect.hash, header);
+    });
+    this.#stopWhenDone();
+  }
+
+  #stopWhenDone(): void {
+    if (this.#finished || this.#scheduler.nowMs < this.#calmAtMs) return;
+    const due = this.#nodes.filter((node) => !this.#mocks.has(node.index) && this.#isDue(node));
+    if (!due.every((node) => node.up && (this.#heights[node.index] ?? 0) >= this.#blocks)) return;
+    this.#finished = true;
+    // A little longer, so that what is on its way is seen.
+    this.#scheduler.after(500, () => this.#scheduler.stop());
+  }
+
+  /** Whether a node is expected to keep up: those that never start are not. */
+  #isDue(node: SimNode): boolean {
+    const joins = this.#plan.incidents?.some((incident) => incident.type === 'join' && incident.node === node.index);
+    return this.#plan.offline?.includes(node.index) !== true || joins === true;
+  }
+
+  #finish(): void {
+    this.#checkers.finish(this.#headers);
+    if (!this.#finished) return;
+    const heights = this.#nodes
+      .filter((node) => !this.#mocks.has(node.index) && this.#isDue(node))
+      .map(({ index }) => this.#heights[index] ?? 0);
+    if (Math.max(...heights) - Math.min(...heights) > 20) this.#checkers.fail('L3', `heights ${heights.join(', ')}`);
+  }
+
+  #report(): RunReport {
+    this.#trace.add(`end ${this.#heights.join(' ')} ${[...this.#evidence].sort().join(' ')}`);
+    return {
+      scenario: this.#scenario.name,
+      seed: this.#seed,
+      ok: this.#checkers.violations.length === 0,
+      violations: this.#checkers.violations,
+      traceHash: this.#trace.hash,
+      traceLines: this.#trace.count,
+      virtualMs: Math.round(this.#scheduler.nowMs - START_MS),
+      heights: this.#heights,
+      transactions: {
+        admitted: this.#admitted.size,
+        executed: [...this.#admitted].filter((id) => this.#executed.has(id)).length,
+      },
+      network: { delivered: this.#network.delivered, lost: this.#network.lost },
+      certificatesChecked: this.#checkers.certificates,
+      evidence: [...this.#evidence].sort(),
+      crashes: this.#nodes.reduce((sum, { crashes }) => sum + crashes, 0),
+      tail: this.#trace.tail(60),
+    };
+  }
+}
+
+/** The event root of a node's log, when its head is of this height. */
+function rootAfter(node: SimNode, height: number): Digest | undefined {
+  const head = node.log?.head;
+  return head?.height === height ? head.root : undefined;
+}

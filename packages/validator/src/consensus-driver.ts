@@ -1,0 +1,272 @@
+/**
+ * Drives the consensus state machine: decodes frames into its inputs, and turns its effects into those of the replica.
+ *
+ * Inputs that arise while effects are carried out (a block that verifies at once) wait in a queue, so that the effects
+ * of one step are complete before the next begins. Proposals that cannot be judged yet and builds that must wait are
+ * kept here and looked at again when something changes.
+ */
+import {
+  type Block,
+  blockOf,
+  createMachine,
+  decodeMessage,
+  type Effect,
+  type Evidence,
+  encodeGuardRecord,
+  encodeMessage,
+  type Finalization,
+  type GuardHead,
+  type Input,
+  type MachineState,
+  type MachineStatus,
+  machineStatus,
+  step,
+} from '@cloister/consensus';
+import { type Digest, type Height, parseValidatorId, type ValidatorId } from '@cloister/crypto';
+import type { StoreOp } from '@cloister/event-log';
+import type { BatchPool } from './batch-pool.ts';
+import { BUILD_TIMER, type BuildRequest, buildBlock } from './block-builder.ts';
+import { type VerifyRequest, verifyBlock } from './block-verifier.ts';
+import { guardKey } from './chain-keys.ts';
+import type { Commit } from './commit-pipeline.ts';
+import type { EvidencePool } from './evidence-pool.ts';
+import type { ArrivedRange, Fetcher } from './fetcher.ts';
+import { GuardKeys } from './guard-keys.ts';
+import type { SendPriority } from './ports.ts';
+import type { RecoveredReplica } from './recovery.ts';
+import { DEFAULT_TIMING, type ExecutedRoot, type ReplicaConfig, type ReplicaCore } from './replica-core.ts';
+
+const TIMER_PREFIX = 'consensus/';
+
+export interface DriverParts {
+  readonly core: ReplicaCore;
+  readonly config: ReplicaConfig;
+  readonly recovered: RecoveredReplica;
+  readonly pool: BatchPool;
+  readonly evidence: EvidencePool;
+  readonly fetcher: Fetcher;
+  /** Of an executed block, durable or about to be. */
+  readonly root: (height: Height) => ExecutedRoot | undefined;
+  readonly finalizationOf: (hash: Digest) => Finalization | undefined;
+  readonly persistOps: (block: Block) => StoreOp[];
+  readonly persist: (chain: readonly StoreOp[], guard: readonly StoreOp[], done: () => void) => void;
+  readonly onCommit: (commit: Commit) => void;
+  readonly onEvidence: (evidence: Evidence) => void;
+  readonly onCatchUp: (fromHeight: Height, from: readonly ValidatorId[]) => void;
+}
+
+export class ConsensusDriver {
+  readonly #parts: DriverParts;
+  readonly #guardKeys: GuardKeys;
+  #machine: MachineState;
+  readonly #inputs: Input[] = [];
+  #draining = false;
+  /** Newest timer of each name: what a firing of it means. */
+  readonly #timers = new Map<string, Extract<Effect, { type: 'set-timer' }>>();
+  readonly #verifying = new Map<Digest, VerifyRequest>();
+  #building: BuildRequest | undefined;
+  #workPending = false;
+  #certificateAttempts = 0;
+
+  constructor(parts: DriverParts) {
+    this.#parts = parts;
+    const { core, config, recovered } = parts;
+    this.#guardKeys = new GuardKeys(recovered.guardKeys);
+    this.#machine = (config.createMachine ?? createMachine)(
+      {
+        chainId: core.chainId,
+        self: core.self,
+        sign: core.isValidator ? core.signer.sign : undefined,
+        genesisSet: core.set,
+        genesisTimestampMs: core.genesis.genesis.timeMs,
+        timing: { ...DEFAULT_TIMING, ...config.timing },
+      },
+      recovered.machine,
+    );
+  }
+
+  get status(): MachineStatus {
+    return machineStatus(this.#machine);
+  }
+
+  start(): void {
+    this.feed({ type: 'chain-head', head: this.#parts.recovered.head });
+    this.feed({ type: 'start' });
+  }
+
+  /** Batches that proposals under judgement name. */
+  neededBatches(): Digest[] {
+    const ids: Digest[] = [];
+    for (const { body } of this.#verifying.values()) {
+      for (const id of body.batches) if (this.#parts.pool.get(id) === undefined) ids.push(id);
+    }
+    return ids;
+  }
+
+  frame(from: ValidatorId, bytes: Uint8Array): void {
+    const decoded = decodeMessage(bytes);
+    if (decoded.ok) this.feed({ type: 'message', from, message: decoded.value });
+    else this.#parts.core.emit({ type: 'refused', from, code: `MESSAGE_${decoded.code}` });
+  }
+
+  timer(id: string): void {
+    const set = this.#timers.get(id);
+    if (set !== undefined) this.feed({ type: 'timer', timer: set.timer, epoch: set.epoch, view: set.view });
+  }
+
+  /** Whether a leader has reason to propose at once; told to the machine when it changes. */
+  workPending(pending: boolean): void {
+    if (pending === this.#workPending) return;
+    this.#workPending = pending;
+    this.feed({ type: 'work-pending', pending });
+  }
+
+  /** A commit's chain batch is durable. */
+  executed(height: Height, hash: Digest, head: GuardHead): void {
+    this.feed({ type: 'chain-head', head });
+    this.feed({ type: 'executed', height, hash });
+    this.recheck();
+    this.tryBuild();
+  }
+
+  /** A synced range; the machine checks certificate and hash chain. */
+  chainArrived(range: ArrivedRange): void {
+    // A peer without a validator's name is one that the transport knows by another: it is not blamed here.
+    const from = parseValidatorId(range.from) ?? this.#parts.core.self;
+    this.feed({ type: 'chain-arrived', from, blocks: range.blocks, finalization: range.finalization });
+  }
+
+  feed(input: Input): void {
+    this.#inputs.push(input);
+    if (this.#draining) return;
+    this.#draining = true;
+    for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
+      const { state, effects } = step(this.#machine, next);
+      this.#machine = state;
+      for (const effect of effects) this.#run(effect);
+    }
+    this.#draining = false;
+  }
+
+  #run(effect: Effect): void {
+    const { core, fetcher, onCommit, onEvidence, onCatchUp } = this.#parts;
+    switch (effect.type) {
+      case 'persist':
+        this.#persist(effect);
+        break;
+      case 'send':
+        core.emit({
+          type: 'send',
+          to: effect.to,
+          channel: 'vote',
+          priority: priorityOf(effect.message.type),
+          bytes: encodeMessage(effect.message),
+        });
+        break;
+      case 'set-timer': {
+        const id = TIMER_PREFIX + effect.timer;
+        this.#timers.set(id, effect);
+        core.setTimer(id, effect.delayMs);
+        break;
+      }
+      case 'verify-block':
+        this.#verifying.set(effect.blockHash, effect);
+        this.#verify(effect);
+        break;
+      case 'build-block':
+        this.#building = effect;
+        this.tryBuild();
+        break;
+      case 'fetch-block':
+        fetcher.fetchBlock(effect.hash, effect.from);
+        break;
+      case 'fetch-certificates':
+        this.#fetchCertificates(effect);
+        break;
+      case 'catch-up':
+        onCatchUp(effect.fromHeight, effect.from);
+        break;
+      case 'commit':
+        this.#forgetBelow(effect.blocks.at(-1)?.header.height);
+        onCommit({ blocks: effect.blocks, finalization: effect.finalization });
+        break;
+      case 'evidence':
+        onEvidence(effect.evidence);
+        break;
+      case 'rejected':
+        core.emit({ type: 'refused', from: effect.from, code: effect.code });
+        break;
+      case 'halt':
+        core.halt(effect.code, effect.detail);
+        break;
+      // Blocks are fetched by the sync protocol, which every node serves from its store, with their batches.
+      case 'serve-block':
+      case 'enter-epoch':
+        break;
+    }
+  }
+
+  #persist({ token, record, block }: Extract<Effect, { type: 'persist' }>): void {
+    const { core, persist, persistOps } = this.#parts;
+    const key = guardKey(record);
+    const value = encodeGuardRecord(core.chainId, record);
+    const guard: StoreOp[] = [...this.#guardKeys.put(key, record.floor), { type: 'put', key, value }];
+    const stored = block === undefined ? undefined : blockOf(block.header, block.body);
+    const chain = stored === undefined ? [] : persistOps(stored);
+    persist(chain, guard, () => this.feed({ type: 'persisted', token }));
+  }
+
+  #fetchCertificates({ epoch, fromView, toView, from }: Extract<Effect, { type: 'fetch-certificates' }>): void {
+    const to = from[this.#certificateAttempts++ % Math.max(1, from.length)] ?? 'all';
+    const message = { type: 'cert-request', epoch, fromView, toView } as const;
+    this.#parts.core.emit({ type: 'send', to, channel: 'vote', priority: 3, bytes: encodeMessage(message) });
+  }
+
+  // Proposals under judgement.
+
+  #verify(request: VerifyRequest): void {
+    const { core, pool, evidence, root, fetcher } = this.#parts;
+    const verdict = verifyBlock({ core, pool, evidence, root }, request);
+    if (verdict.verdict === 'wait') {
+      const voters = core.set.validators.map(({ id }) => id).filter((id) => id !== request.header.proposer);
+      if (verdict.missing.length > 0) fetcher.needBatches(verdict.missing, [request.header.proposer, ...voters]);
+      return;
+    }
+    this.#verifying.delete(request.blockHash);
+    const answer = { type: 'block-verified', blockHash: request.blockHash, verdict: verdict.verdict } as const;
+    this.feed(verdict.verdict === 'valid' ? answer : { ...answer, reason: verdict.reason });
+    if (verdict.verdict === 'invalid') {
+      core.emit({ type: 'refused', from: request.header.proposer, code: 'BLOCK_INVALID', detail: verdict.reason });
+    }
+  }
+
+  /** Something arrived or was executed that proposals may have waited for. */
+  recheck(): void {
+    for (const request of [...this.#verifying.values()]) this.#verify(request);
+  }
+
+  #forgetBelow(height: Height | undefined): void {
+    if (height === undefined) return;
+    for (const [hash, { header }] of this.#verifying) if (header.height <= height) this.#verifying.delete(hash);
+  }
+
+  // Building.
+
+  tryBuild(): void {
+    const request = this.#building;
+    if (request === undefined) return;
+    const { core, pool, evidence, root, finalizationOf } = this.#parts;
+    const durable = (height: Height) => (height <= core.executedHeight() ? root(height) : undefined);
+    const outcome = buildBlock({ core, pool, evidence, root: durable, finalizationOf }, request);
+    if ('built' in outcome) {
+      this.#building = undefined;
+      this.feed({ type: 'block-built', epoch: request.epoch, view: request.view, ...outcome.built });
+    } else if (outcome.waitMs !== undefined) {
+      core.setTimer(BUILD_TIMER, outcome.waitMs);
+    }
+  }
+}
+
+function priorityOf(type: string): SendPriority {
+  return type === 'certificate' ? 0 : type === 'vote' ? 1 : type === 'proposal' ? 2 : 3;
+}

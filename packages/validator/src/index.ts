@@ -1,0 +1,57 @@
+/** One replica without I/O of its own: mempool and batches, consensus, ledger, executor. */
+export { AttestationKeeper, type KeeperPorts, type KeeperReport } from './attestation-keeper.ts';
+export { type AttestationAction, type AttestationQuestion, planAttestation } from './attestation-plan.ts';
+export { carryOutStore } from './carry-out.ts';
+export { guardKeyOf } from './chain-keys.ts';
+export { type ChainReader, ChainStore, type ExecutedRecord } from './chain-store.ts';
+export { type ExecutionReport, Executor, type ExecutorOptions } from './executor.ts';
+export type {
+  AdmissionCode,
+  BlobPort,
+  Channel,
+  ClockPort,
+  EnclaveDescription,
+  EnclavePort,
+  InferenceOutput,
+  LedgerPort,
+  ProofPort,
+  RandomPort,
+  ReplicaEffect,
+  ReplicaInput,
+  ReplicaStatus,
+  SendPriority,
+  SubmitPort,
+  TaskAssignment,
+} from './ports.ts';
+export { EnclaveUnavailable } from './ports.ts';
+export {
+  type OpenedReplica,
+  type OpenReplicaOptions,
+  openReplica,
+  type StartRefusal,
+  StartRefused,
+} from './recovery.ts';
+export { Replica } from './replica.ts';
+export { DEFAULT_TIMING, type ReplicaConfig } from './replica-core.ts';
+export {
+  decodeSyncRequest,
+  decodeSyncResponse,
+  type EventProofParts,
+  encodeSyncRequest,
+  encodeSyncResponse,
+  type SyncBlock,
+  type SyncRefusal,
+  type SyncRequest,
+  type SyncResponse,
+} from './sync-messages.ts';
+export { buildEventProofParts, type SyncExtras, serveSync } from './sync-serve.ts';
+export {
+  type ExecutorPorts,
+  LOCAL_ENCLAVE_TAMPERED_TEXT,
+  type LocalEnclaveRefusal,
+  type ProcessOutcome,
+  type ProcessTransactionCode,
+  processTransaction,
+  type VerifyLocalEnclaveCode,
+  verifyLocalEnclave,
+} from './validator.ts';

@@ -1,0 +1,212 @@
+/**
+ * Transactions from clients: admission, lanes, quotas, and packing into signed batches.
+ *
+ * Every refusal has a code. A validator packs what it admits into batches of its own; any other node forwards it. A
+ * transaction counts against its sender from admission until it is executed or expires.
+ */
+import { type AccountId, asHeight, type Digest, fail, type Height, ok, type Result } from '@cloister/crypto';
+import {
+  admissionRefusal,
+  BATCH_ENVELOPE_BYTES,
+  decodeTransaction,
+  isKnownSender,
+  LANES,
+  type Lane,
+  laneOf,
+  MAX_BATCH_BYTES,
+  MAX_TRANSACTION_BYTES,
+  signBatch,
+  type Transaction,
+  type VerifiedBatch,
+} from '@cloister/ledger';
+import type { BatchPool } from './batch-pool.ts';
+import {
+  BATCH_APPRAISALS_MAX,
+  BATCH_DELAY_MS_MAX,
+  BATCH_DELAY_MS_QUIET,
+  BATCH_DELAY_MS_STEADY,
+  BATCH_LIFETIME_HEIGHTS,
+  BATCH_TRANSACTIONS_MAX,
+  POOL_BYTES_MAX,
+  SENDER_BYTES_MAX,
+  STRANGER_BYTES_MAX,
+  STRANGERS_MAX,
+} from './limits.ts';
+import type { AdmissionCode } from './ports.ts';
+import type { ReplicaCore } from './replica-core.ts';
+import type { SignatureCache } from './signature-cache.ts';
+
+export const FLUSH_TIMER = 'flush';
+/** Heights between two sweeps for expired transactions. */
+const EXPIRY_STRIDE = 16;
+
+interface Queue {
+  readonly lane: Lane;
+  transactions: Transaction[];
+  /** What a batch of them would hold. */
+  bytes: number;
+}
+
+interface Charge {
+  readonly sender: AccountId;
+  readonly bytes: number;
+  readonly expiryHeight: Height;
+  readonly stranger: boolean;
+}
+
+export class Ingress {
+  readonly #core: ReplicaCore;
+  readonly #pool: BatchPool;
+  readonly #signatures: SignatureCache;
+  readonly #forward: (transactions: readonly Transaction[]) => void;
+  readonly #queues: readonly Queue[] = LANES.map((lane) => ({ lane, transactions: [], bytes: 0 }));
+  readonly #charges = new Map<Digest, Charge>();
+  readonly #bytesBySender = new Map<AccountId, number>();
+  #queuedBytes = 0;
+  #strangers = 0;
+  #timerSet = false;
+  #lastFlushMs = 0;
+
+  constructor(
+    core: ReplicaCore,
+    pool: BatchPool,
+    signatures: SignatureCache,
+    forward: (transactions: readonly Transaction[]) => void,
+  ) {
+    this.#core = core;
+    this.#pool = pool;
+    this.#signatures = signatures;
+    this.#forward = forward;
+  }
+
+  /** Transactions admitted here and neither executed nor expired. */
+  get pendingCount(): number {
+    return this.#charges.size;
+  }
+
+  isPending(id: Digest): boolean {
+    return this.#charges.has(id);
+  }
+
+  /** Admits a transaction's wire form. */
+  submit(bytes: Uint8Array): Result<{ readonly id: Digest }, AdmissionCode> {
+    if (bytes.length > MAX_TRANSACTION_BYTES) return fail('TRANSACTION_TOO_LARGE', `${bytes.length} bytes`);
+    const decoded = decodeTransaction(bytes);
+    if (!decoded.ok) return fail('TRANSACTION_MALFORMED', decoded.detail ?? decoded.code);
+    const transaction = decoded.value;
+    const refusal = admissionRefusal(this.#core.ledger, transaction, this.#nextHeight());
+    if (refusal !== undefined) return fail(refusal);
+    if (this.#charges.has(transaction.id)) {
+      // The validator that it was handed to may have lost it.
+      if (!this.#core.isValidator) this.#forward([transaction]);
+      return fail('ALREADY_PENDING', transaction.id);
+    }
+    const stranger = !isKnownSender(this.#core.ledger, transaction.sender);
+    const crowded = this.#crowded(transaction, stranger);
+    if (crowded !== undefined) return fail(crowded);
+    if (!this.#signatures.verify(transaction)) return fail('SIGNATURE_INVALID');
+    this.#charge(transaction, stranger);
+    this.#enqueue(transaction);
+    return ok({ id: transaction.id });
+  }
+
+  #nextHeight(): Height {
+    return asHeight(this.#core.ledger.height + 1);
+  }
+
+  #crowded(transaction: Transaction, stranger: boolean): 'BACKPRESSURE' | 'QUOTA_EXCEEDED' | undefined {
+    // Attestations, governance and results must get through while a flood of the normal kind is turned away.
+    const reserve = laneOf(transaction.kind) === 'normal' ? 1 : 2;
+    if (this.#pool.bytes + this.#queuedBytes > reserve * POOL_BYTES_MAX) return 'BACKPRESSURE';
+    const quota = stranger ? STRANGER_BYTES_MAX : SENDER_BYTES_MAX;
+    const used = this.#bytesBySender.get(transaction.sender) ?? 0;
+    if (used + transaction.bytes.length > quota) return 'QUOTA_EXCEEDED';
+    return stranger && this.#strangers >= STRANGERS_MAX ? 'BACKPRESSURE' : undefined;
+  }
+
+  #charge(transaction: Transaction, stranger: boolean): void {
+    const { id, sender, expiryHeight, bytes } = transaction;
+    this.#charges.set(id, { sender, bytes: bytes.length, expiryHeight, stranger });
+    this.#bytesBySender.set(sender, (this.#bytesBySender.get(sender) ?? 0) + bytes.length);
+    if (stranger) this.#strangers++;
+  }
+
+  #discharge(id: Digest): void {
+    const charge = this.#charges.get(id);
+    if (charge === undefined) return;
+    this.#charges.delete(id);
+    const left = (this.#bytesBySender.get(charge.sender) ?? 0) - charge.bytes;
+    if (left > 0) this.#bytesBySender.set(charge.sender, left);
+    else this.#bytesBySender.delete(charge.sender);
+    if (charge.stranger) this.#strangers--;
+  }
+
+  #enqueue(transaction: Transaction): void {
+    const lane = laneOf(transaction.kind);
+    const queue = this.#queues.find((candidate) => candidate.lane === lane);
+    if (queue === undefined) return;
+    const size = 4 + transaction.bytes.length;
+    if (BATCH_ENVELOPE_BYTES + queue.bytes + size > MAX_BATCH_BYTES) this.#pack(queue);
+    queue.transactions.push(transaction);
+    queue.bytes += size;
+    this.#queuedBytes += size;
+    const cap = lane === 'attestation' ? BATCH_APPRAISALS_MAX : BATCH_TRANSACTIONS_MAX;
+    if (queue.transactions.length >= cap) this.#pack(queue);
+    else this.#armTimer();
+  }
+
+  #armTimer(): void {
+    if (this.#timerSet) return;
+    const quiet = this.#core.nowMs - this.#lastFlushMs >= BATCH_DELAY_MS_MAX;
+    this.#core.setTimer(FLUSH_TIMER, quiet ? BATCH_DELAY_MS_QUIET : BATCH_DELAY_MS_STEADY);
+    this.#timerSet = true;
+  }
+
+  /** The flush timer fired: everything that waits leaves. */
+  flush(): void {
+    this.#timerSet = false;
+    for (const queue of this.#queues) this.#pack(queue);
+  }
+
+  #pack(queue: Queue): void {
+    const { transactions, lane } = queue;
+    if (transactions.length === 0) return;
+    this.#queuedBytes -= queue.bytes;
+    queue.transactions = [];
+    queue.bytes = 0;
+    this.#lastFlushMs = this.#core.nowMs;
+    if (!this.#core.isValidator) {
+      this.#forward(transactions);
+      return;
+    }
+    const batch = signBatch(this.#core.signer, {
+      chainId: this.#core.chainId,
+      author: this.#core.self,
+      epoch: this.#core.epoch,
+      lane,
+      expiryHeight: asHeight(this.#nextHeight() + BATCH_LIFETIME_HEIGHTS),
+      transactions: transactions.map(({ bytes }) => bytes),
+    });
+    this.#pool.addOwn({ batch, transactions }, this.#core.nowMs);
+    this.#core.emit({ type: 'gossip', bytes: batch.bytes });
+  }
+
+  /** Own transactions of a batch that expired unnamed are packed again while they live. */
+  requeue({ batch, transactions }: VerifiedBatch): void {
+    if (batch.author !== this.#core.self) return;
+    for (const transaction of transactions) {
+      if (this.#charges.has(transaction.id)) this.#enqueue(transaction);
+    }
+  }
+
+  /** Transactions that a block executed, whatever came of them. */
+  executed(ids: Iterable<Digest>): void {
+    for (const id of ids) this.#discharge(id);
+  }
+
+  /** Lets go of what can no longer be executed after the block at `height`; looks only now and then. */
+  expire(height: Height): void {
+    if (height % EXPIRY_STRIDE !== 0) return;
+    for (const [id, { expiryHeight }] of this.#charges) if (expiryHeight <= height) this.#discharge(id);
+  }
+}

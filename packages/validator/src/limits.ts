@@ -1,0 +1,73 @@
+/**
+ * Bounds on everything that a peer or client can make a replica hold, send or do.
+ *
+ * Those that decide whether a block is valid (`BLOCK_*`) are the same on every node and change only with the protocol
+ * version; the others are local.
+ */
+
+/** Batches that one block may name, in all. */
+export const BLOCK_BATCHES_MAX = 256;
+/** Batches of one author in one block. */
+export const BLOCK_BATCHES_PER_AUTHOR_MAX = 96;
+/** A leader adds no batches while its block would be this far ahead of what is executed. */
+export const BLOCK_BACKLOG_MAX = 8;
+/**
+ * A leader lets this long pass after its parent's time, in milliseconds. A block costs each validator some ten signatures
+ * and five synced writes whatever it carries, so blocks in a hurry cost throughput and gain little.
+ */
+export const BLOCK_SPACING_MS = 40;
+/** Bytes of all batches of one block. */
+export const BLOCK_BATCH_BYTES_MAX: number = 2 * 1024 * 1024;
+/** Full appraisals (submit-attestation transactions) in one block: each costs several RSA verifications. */
+export const BLOCK_APPRAISALS_MAX = 16;
+/** Evidence records in one block. */
+export const BLOCK_EVIDENCE_MAX = 16;
+/** How far a block's time may lie ahead of the verifier's clock, in milliseconds. */
+export const BLOCK_DRIFT_MS_MAX = 2_000;
+
+/** Transactions of one batch, and evidence transactions of one. */
+export const BATCH_TRANSACTIONS_MAX = 512;
+export const BATCH_APPRAISALS_MAX = 4;
+/** Oldest that a pending transaction gets before its batch leaves, in milliseconds. */
+export const BATCH_DELAY_MS_MAX = 50;
+/** The same when nothing was sent during the last `BATCH_DELAY_MS_MAX`: light load is answered at once. */
+export const BATCH_DELAY_MS_QUIET = 5;
+/** Under steady load: the spacing of batches that are not full. */
+export const BATCH_DELAY_MS_STEADY = 25;
+/** A leader leaves out batches that others may not have received yet: about one gossip hop, in milliseconds. */
+export const BATCH_HOP_MS = 10;
+/** A batch expires this many heights after the one at which it was packed, or with its last transaction. */
+export const BATCH_LIFETIME_HEIGHTS = 256;
+
+/** Transactions are refused while more than this is pending: four blocks' worth. */
+export const POOL_BYTES_MAX: number = 4 * BLOCK_BATCH_BYTES_MAX;
+/** Of one sender, not yet final, taken in by this node. */
+export const SENDER_BYTES_MAX: number = 1024 * 1024;
+/** The same of a key that nobody knows, which may only submit evidence; and how many such transactions at once. */
+export const STRANGER_BYTES_MAX: number = 64 * 1024;
+export const STRANGERS_MAX = 64;
+/** Of one peer author, held and not final. */
+export const AUTHOR_BYTES_MAX: number = 2 * BLOCK_BATCH_BYTES_MAX;
+/** Transactions that a node outside the validator set hands on at once, and how often it tries. */
+export const FORWARD_ATTEMPTS_MAX = 8;
+export const FORWARD_TRANSACTIONS_MAX = 64;
+
+/** Bytes of one answer of the sync protocol, and of the blocks in it. */
+export const SYNC_RESPONSE_BYTES_MAX: number = 4 * 1024 * 1024;
+export const SYNC_RANGE_BYTES_MAX: number = 2 * 1024 * 1024;
+export const SYNC_REQUEST_BYTES_MAX: number = 1024 * 1024;
+export const SYNC_BLOCKS_MAX = 256;
+export const SYNC_BATCHES_MAX = 256;
+export const SYNC_TIMEOUT_MS = 3_000;
+
+/** A follower that is not told of new blocks asks for them this often, in milliseconds. */
+export const FOLLOW_INTERVAL_MS = 1_000;
+/** How long gossip may take to bring a batch that a proposal names before a peer is asked, in milliseconds. */
+export const BATCH_PULL_DELAY_MS = 20;
+/** Batches asked for at once: all of them at their largest fit an answer. */
+export const SYNC_FETCH_BATCHES_MAX = 64;
+/** A failed fetch is tried again with the next peer after this long, in milliseconds. */
+export const FETCH_RETRY_MS = 250;
+
+/** Executed blocks whose event roots are kept in memory to check headers against. */
+export const ROOTS_KEPT = 1_024;

@@ -1,0 +1,253 @@
+/**
+ * The faces of this package towards the world: what a replica is told, what it asks for, and the ports through which the
+ * executor reaches enclave, chain and blobs.
+ *
+ * A replica does no I/O. A shell (the node, or the simulator) hands it inputs one at a time, each with its own reading of
+ * the clock, and carries out the effects first in, first out across steps.
+ */
+import type { AccountId, Digest, Epoch, Height, Measurement, Result, ValidatorId, View } from '@cloister/crypto';
+import type { PreparedAppend, StoreOp } from '@cloister/event-log';
+import type { ExecutionFate, LedgerEvent, LedgerState } from '@cloister/ledger';
+
+/** Which kind of wire a frame came by: direct stream between members, or the gossip topic of batches. */
+export type Channel = 'vote' | 'batch';
+
+/** Lower leaves first. Certificates 0, votes 1, proposals 2, everything else 3. */
+export type SendPriority = 0 | 1 | 2 | 3;
+
+/** What a shell tells a replica; `nowMs` is its wall clock in milliseconds and never goes back. */
+export type ReplicaInput = { readonly nowMs: number } & (
+  | { readonly type: 'start' }
+  /** Bytes from an authenticated member; any content. */
+  | { readonly type: 'frame'; readonly channel: Channel; readonly from: ValidatorId; readonly bytes: Uint8Array }
+  /** The answer to a `request` effect; undefined when it failed, timed out or was refused. */
+  | {
+      readonly type: 'response';
+      readonly requestId: number;
+      readonly from?: string;
+      readonly bytes: Uint8Array | undefined;
+    }
+  /** A timer set by `set-timer` fired. A later `set-timer` of the same id replaces the earlier. */
+  | { readonly type: 'timer'; readonly id: string }
+  /** The writes of the `store` effect with this token are durable. A failed write must stop the node instead. */
+  | { readonly type: 'stored'; readonly token: number }
+  /** A transaction from a client; answered by one `admission` effect with the same `ref` in the same step. */
+  | { readonly type: 'submit'; readonly ref: number; readonly bytes: Uint8Array }
+  /** A connection to a peer came or went; `id` is a validator or member id, or the transport's own name of a stranger. */
+  | { readonly type: 'peer'; readonly id: string; readonly up: boolean }
+);
+
+/** What a replica asks its shell to do. */
+export type ReplicaEffect =
+  | {
+      readonly type: 'send';
+      readonly to: ValidatorId | 'all';
+      readonly channel: 'vote';
+      readonly priority: SendPriority;
+      readonly bytes: Uint8Array;
+    }
+  /** One encoded batch for the gossip topic. */
+  | { readonly type: 'gossip'; readonly bytes: Uint8Array }
+  /** One request of the sync protocol, to be answered by a `response` input. `to` = 'any': the shell picks a connected peer. */
+  | {
+      readonly type: 'request';
+      readonly requestId: number;
+      readonly to: string;
+      readonly bytes: Uint8Array;
+      readonly timeoutMs: number;
+      readonly maxBytes: number;
+    }
+  /**
+   * First `chain` as one synced batch of the chain database, then `guard` as one of the guard's, synced if `guardSync`;
+   * an empty list is no write. Then the event log adopts `append` in order (`EventLog.adopt`), and `stored`
+   * comes back. `carryOutStore` does it.
+   */
+  | {
+      readonly type: 'store';
+      readonly token: number;
+      readonly chain: readonly StoreOp[];
+      readonly guard: readonly StoreOp[];
+      readonly guardSync: boolean;
+      readonly append: readonly PreparedAppend[];
+    }
+  | { readonly type: 'set-timer'; readonly id: string; readonly delayMs: number }
+  /** The verdict on a gossiped batch, for the network's scoring, in the same step as its frame. */
+  | { readonly type: 'batch-verdict'; readonly verdict: 'accept' | 'reject' | 'ignore'; readonly code?: string }
+  /** Outcome of a `submit`: the transaction's id, or why it was not taken. */
+  | {
+      readonly type: 'admission';
+      readonly ref: number;
+      readonly result: Result<{ readonly id: Digest }, AdmissionCode>;
+    }
+  /** A block's events are durable. `provableHeight`: the highest height whose events a finalized header's root covers. */
+  | {
+      readonly type: 'committed';
+      readonly height: Height;
+      readonly hash: Digest;
+      readonly timeMs: number;
+      readonly proposer: ValidatorId;
+      readonly transactionCount: number;
+      readonly firstSequence: number;
+      readonly events: readonly LedgerEvent[];
+      /** Of every transaction in the block, in order. */
+      readonly fates: readonly ExecutionFate[];
+      readonly provableHeight: Height;
+      /** How many events that is: those with lower sequences are provable. */
+      readonly provableCount: number;
+    }
+  /** A request that names this node became provable, or was found pending at start; the shell hands it to the executor. */
+  | { readonly type: 'execute'; readonly task: TaskAssignment }
+  /** A fault seen and queued for a block, for logs and metrics. */
+  | { readonly type: 'evidence'; readonly against: ValidatorId; readonly kind: string; readonly key: string }
+  /** A frame or response was refused; for metrics and peer scoring. */
+  | { readonly type: 'refused'; readonly from: string; readonly code: string; readonly detail?: string }
+  /** The replica signs nothing more and answers no further input. */
+  | { readonly type: 'halt'; readonly code: string; readonly detail: string };
+
+/** Why a transaction was not taken into the pool. */
+export type AdmissionCode =
+  | 'TRANSACTION_TOO_LARGE'
+  | 'TRANSACTION_MALFORMED'
+  | 'WRONG_CHAIN'
+  | 'TRANSACTION_EXPIRED'
+  | 'EXPIRY_TOO_FAR'
+  | 'SENDER_UNKNOWN'
+  | 'SIGNATURE_INVALID'
+  | 'ALREADY_PENDING'
+  | 'ALREADY_EXECUTED'
+  | 'QUOTA_EXCEEDED'
+  | 'BACKPRESSURE'
+  | 'HALTED';
+
+/** One inference that this node is named for. `requestSequence` is the sequence of its InferenceRequested event. */
+export interface TaskAssignment {
+  readonly task: Digest;
+  readonly model: Digest;
+  readonly keyset: Digest;
+  readonly requestSequence: number;
+  readonly requestHeight: Height;
+  readonly payloadDigest: Digest;
+  readonly deadlineHeight: Height;
+}
+
+/** What an enclave says of itself. Nothing here is trusted: `verifyLocalEnclave` appraises evidence instead. */
+export interface EnclaveDescription {
+  readonly nodeId: AccountId;
+  readonly platform: string;
+  readonly simulated: boolean;
+  /** False when the enclave process is only separated by the runtime's permission model: status says UNISOLATED. */
+  readonly isolated: boolean;
+  readonly measurement: Measurement;
+  readonly image: Digest;
+  readonly imageName: string;
+  readonly imageVersion: string;
+  readonly keyset: Digest;
+  /** 64 hex characters each. */
+  readonly hpkeKey: string;
+  readonly signKey: string;
+  readonly phase: 'launched' | 'attested' | 'serving';
+  /** Height of the newest header that the enclave's own light client accepted; 0 at launch. */
+  readonly trustedHeight: Height;
+  /** Models whose weights are loaded. */
+  readonly models: readonly Digest[];
+}
+
+/** Why the enclave process or its platform could not be asked at all; transient, unlike a refusal. */
+export class EnclaveUnavailable extends Error {
+  override readonly name: string = 'EnclaveUnavailable';
+  readonly code: 'ENCLAVE_GONE' | 'ENCLAVE_TIMEOUT' | 'ENCLAVE_PROTOCOL';
+  constructor(code: EnclaveUnavailable['code'], message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** The signed receipt and the sealed response of one executed request; identical bytes on every call for one task. */
+export interface InferenceOutput {
+  /** DSSE envelope. */
+  readonly receipt: Uint8Array;
+  readonly response: Uint8Array;
+}
+
+/**
+ * The local enclave. A refusal is a result with the enclave's code; only a broken channel throws (`EnclaveUnavailable`).
+ * `finality` is an encoded FinalityProof, `proof` arguments are encoded EventProofs, `challenge` an encoded challenge.
+ */
+export interface EnclavePort {
+  describe(): Promise<EnclaveDescription>;
+  /** Ledger: an encoded EvidenceBundle whose nonce is the header's hash. Challenge: an encoded ChallengeAnswer. */
+  attest(
+    request:
+      | { readonly purpose: 'ledger'; readonly finality: Uint8Array }
+      | { readonly purpose: 'challenge'; readonly challenge: Uint8Array },
+  ): Promise<Result<Uint8Array>>;
+  /** An encoded, signed RefreshStatement for the header that `finality` proves. */
+  refresh(request: { readonly finality: Uint8Array }): Promise<Result<Uint8Array>>;
+  /** Shows the enclave the ledger's acceptance (AttestationAccepted) or refresh (AttestationRefreshed) of its evidence. */
+  accept(request: { readonly proof: Uint8Array }): Promise<Result<void>>;
+  provisionModel(request: {
+    readonly grantProof: Uint8Array;
+    /** Canonical JSON of the model manifest. */
+    readonly manifest: Uint8Array;
+    readonly ciphertext: Uint8Array;
+  }): Promise<Result<void>>;
+  runInference(request: {
+    readonly requestProof: Uint8Array;
+    readonly payload: Uint8Array;
+  }): Promise<Result<InferenceOutput>>;
+}
+
+/** Content-addressed ciphertexts: sealed payloads, responses and models above what a transaction carries. */
+export interface BlobPort {
+  /** The blob of this SHA-256, from disk or from peers; undefined when nobody has it. The caller checks the digest. */
+  get(digest: Digest): Promise<Uint8Array | undefined>;
+  put(digest: Digest, bytes: Uint8Array): Promise<void>;
+}
+
+/** Proofs for the enclave, in the wire form of @cloister/proof, which this package does not import. */
+export interface ProofPort {
+  /** An encoded EventProof of the event at `sequence`, or undefined while it is not provable. */
+  eventProof(sequence: number): Promise<Uint8Array | undefined>;
+  /** An encoded FinalityProof of the newest finalized header, or undefined before the first. */
+  latestFinality(): Promise<Uint8Array | undefined>;
+}
+
+/** The shell's clock and randomness, for the asynchronous parts only. */
+export interface ClockPort {
+  nowMs(): number;
+  /** Resolves after `delayMs`, or early when the node stops. */
+  sleep(delayMs: number): Promise<void>;
+}
+export interface RandomPort {
+  /** Cryptographically random bytes. */
+  bytes(length: number): Uint8Array;
+}
+
+/** The agreed state as executed here; changed in place by the replica, so readers do not keep parts of it over an await. */
+export interface LedgerPort {
+  state(): LedgerState;
+  /** The event at a sequence that is durable here. */
+  event(sequence: number): Promise<LedgerEvent | undefined>;
+}
+
+/** Hands a transaction to the local replica. */
+export interface SubmitPort {
+  submit(bytes: Uint8Array): Promise<Result<{ readonly id: Digest }, AdmissionCode>>;
+}
+
+/** A position of the consensus, for status pages. */
+export interface ReplicaStatus {
+  readonly role: 'validator' | 'observer';
+  readonly epoch: Epoch;
+  readonly view: View;
+  readonly finalizedHeight: Height;
+  readonly executedHeight: Height;
+  readonly provableHeight: Height;
+  /** What consensus keeps in memory of what is not final. */
+  readonly held: { readonly rounds: number; readonly blocks: number; readonly fetches: number };
+  readonly pendingTransactions: number;
+  readonly pendingBatches: number;
+  readonly halted: { readonly code: string; readonly detail: string } | undefined;
+  /** False while a peer showed a certificate for a height that is not executed here yet. */
+  readonly synced: boolean;
+}

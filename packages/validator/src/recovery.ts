@@ -1,0 +1,224 @@
+/**
+ * Opening a replica over its two databases: the event log is checked, the agreed state replayed, and consensus recovered
+ * from the sign guard's records.
+ *
+ * A gap is never papered over: damage, a log behind what the guard has signed for, or records that contradict each other
+ * stop the start with a typed error.
+ */
+import {
+  type Block,
+  emptyGuard,
+  type GuardHead,
+  type GuardState,
+  type RecoveredState,
+  recoverGuard,
+} from '@cloister/consensus';
+import { asHeight, type Digest, type Height } from '@cloister/crypto';
+import { EventLog, type OrderedStore, type StoredEvent } from '@cloister/event-log';
+import {
+  decodeEvent,
+  decodeState,
+  encodeEvent,
+  evolve,
+  genesisEvents,
+  initialState,
+  type LedgerState,
+  type ParsedGenesis,
+} from '@cloister/ledger';
+import { GUARD_RANGE, hashOfOpenKey, OPEN_RANGE } from './chain-keys.ts';
+import { ChainStore } from './chain-store.ts';
+import type { CommittedTip } from './committed-tip.ts';
+import { BATCH_LIFETIME_HEIGHTS, ROOTS_KEPT } from './limits.ts';
+import { Replica } from './replica.ts';
+import type { ExecutedRoot, ReplicaConfig } from './replica-core.ts';
+
+export type StartRefusal =
+  /** The sign guard's database is damaged or contradicts itself: without it no signature is safe. */
+  | 'GUARD_DAMAGED'
+  /** Blocks, certificates and events do not fit together. */
+  | 'CHAIN_INCONSISTENT'
+  /** A stored event does not decode: written by another version. */
+  | 'EVENT_UNREADABLE';
+
+/** Why a replica does not start, and what its operator can do. Damage to the log itself is `EventLogDamaged`. */
+export class StartRefused extends Error {
+  override readonly name: string = 'StartRefused';
+  readonly code: StartRefusal;
+  constructor(code: StartRefusal, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** All that a replica takes up where it left off. */
+export interface RecoveredReplica {
+  readonly ledger: LedgerState;
+  readonly head: GuardHead;
+  readonly machine: RecoveredState;
+  readonly executedHeight: Height;
+  readonly provableHeight: Height;
+  readonly workHeight: Height;
+  readonly tip: CommittedTip | undefined;
+  /** False while a log that was reset is behind what the guard has seen. */
+  readonly maySign: boolean;
+  /** Wire forms of the batches of open blocks. */
+  readonly batches: readonly Uint8Array[];
+  readonly committedBatches: readonly { readonly height: Height; readonly ids: readonly Digest[] }[];
+  readonly guardKeys: readonly Uint8Array[];
+  readonly roots: ReadonlyMap<Height, ExecutedRoot>;
+  readonly open: ReadonlyMap<Digest, Height>;
+}
+
+export interface OpenedReplica {
+  readonly replica: Replica;
+  readonly log: EventLog;
+  readonly reader: ChainStore;
+  readonly recovered: RecoveredReplica;
+}
+
+export interface OpenReplicaOptions {
+  readonly config: ReplicaConfig;
+  /** Blocks, batches, certificates and the event log. */
+  readonly chain: OrderedStore;
+  /** The sign guard: never rolled back, never restored. */
+  readonly guard: OrderedStore;
+  readonly verify?: 'checkpoint' | 'full';
+  /** Events checked or replayed so far, out of all. */
+  readonly onProgress?: (phase: 'verify' | 'replay', done: number, total: number) => void;
+}
+
+/** Throws `StartRefused`, `EventLogDamaged` or `StoreError`. An empty pair of databases is a new node. */
+export async function openReplica(options: OpenReplicaOptions): Promise<OpenedReplica> {
+  const { config, chain, guard, verify = 'checkpoint', onProgress } = options;
+  const { genesis } = config;
+  const { chainId } = genesis;
+  const { state: guardState, keys } = await readGuard(chainId, guard);
+  const log = await EventLog.open(chain, {
+    chainId,
+    verify,
+    witness: guard,
+    ...(guardState.head.count > 0 ? { guardHead: guardState.head } : {}),
+    onProgress: (done, total) => onProgress?.('verify', done, total),
+  });
+  if (log.head.count === 0) {
+    await log.commit(log.prepare(asHeight(0), genesisEvents(genesis).map(encodeEvent)));
+  }
+  const reader = new ChainStore(chain, log, genesis);
+  const ledger = await replay(log, onProgress);
+  const chainParts = await readChain(reader, genesis);
+  const openParts = await readOpen(chain, reader, chainParts.executedHeight);
+  const { tip, executedHeight } = chainParts;
+  if (ledger.height !== executedHeight) {
+    throw new StartRefused('CHAIN_INCONSISTENT', `events reach height ${ledger.height}, blocks ${executedHeight}`);
+  }
+  const recovered: RecoveredReplica = {
+    ledger,
+    head: { count: log.head.count, hash: log.head.hash },
+    machine: {
+      guard: guardState,
+      committed: tip === undefined ? undefined : { header: tip.header, finalization: tip.finalization },
+      blocks: openParts.blocks,
+    },
+    maySign: log.resyncTarget === undefined,
+    guardKeys: keys,
+    ...chainParts,
+    batches: openParts.batches,
+    open: openParts.open,
+  };
+  return { replica: new Replica(config, recovered, log), log, reader, recovered };
+}
+
+async function readGuard(
+  chainId: Digest,
+  guard: OrderedStore,
+): Promise<{ readonly state: GuardState; readonly keys: Uint8Array[] }> {
+  const keys: Uint8Array[] = [];
+  const values: Uint8Array[] = [];
+  for await (const [key, value] of guard.range(GUARD_RANGE)) {
+    keys.push(key);
+    values.push(value);
+  }
+  if (values.length === 0) return { state: emptyGuard(chainId), keys };
+  const state = recoverGuard(chainId, values);
+  if (state.ok) return { state: state.value, keys };
+  const advice =
+    'Do not sign with this key until it is known what was signed; see "lost disk" in the operations guide.';
+  throw new StartRefused('GUARD_DAMAGED', `the sign guard: ${state.code} ${state.detail ?? ''}. ${advice}`);
+}
+
+async function replay(log: EventLog, onProgress: OpenReplicaOptions['onProgress']): Promise<LedgerState> {
+  const snapshot = await log.loadSnapshot();
+  const decoded = snapshot === undefined ? undefined : decodeState(snapshot.stateBytes);
+  const usable = snapshot !== undefined && decoded?.ok === true;
+  const total = log.head.count;
+  const fold = (state: LedgerState, stored: StoredEvent): LedgerState => {
+    const event = decodeEvent(stored.type, stored.payload);
+    if (!event.ok)
+      throw new StartRefused('EVENT_UNREADABLE', `event ${stored.sequence} (${stored.type}): ${event.code}`);
+    if (stored.sequence % 10_000 === 0) onProgress?.('replay', stored.sequence, total);
+    return evolve(state, event.value);
+  };
+  if (!usable) return log.replay({ state: initialState(), evolve: fold });
+  return log.replay({ state: decoded.value, from: snapshot.count, previousHash: snapshot.hash, evolve: fold });
+}
+
+type ChainParts = Pick<
+  RecoveredReplica,
+  'executedHeight' | 'provableHeight' | 'workHeight' | 'tip' | 'committedBatches' | 'roots'
+>;
+
+async function readChain(reader: ChainStore, genesis: ParsedGenesis): Promise<ChainParts> {
+  const executedHeight = await reader.tipHeight();
+  const genesisCount = genesisEvents(genesis).length;
+  const roots = new Map<Height, ExecutedRoot>();
+  const committedBatches: { height: Height; ids: readonly Digest[] }[] = [];
+  const oldest = Math.max(1, executedHeight - Math.max(ROOTS_KEPT, 2 * BATCH_LIFETIME_HEIGHTS));
+  if (oldest === 1) {
+    const root = await reader.log.rootAt(genesisCount);
+    roots.set(asHeight(0), { hash: reader.chainId, eventRoot: root, eventCount: genesisCount });
+  }
+  let workHeight = asHeight(0);
+  for (let at = oldest; at <= executedHeight; at++) {
+    const height = asHeight(at);
+    const record = await reader.executed(height);
+    if (record === undefined) throw new StartRefused('CHAIN_INCONSISTENT', `no record of block ${at}`);
+    roots.set(height, { hash: record.hash, eventRoot: record.eventRoot, eventCount: record.eventCount });
+    if (record.eventCount - record.firstSequence > 1) workHeight = height;
+    if (at < executedHeight - 2 * BATCH_LIFETIME_HEIGHTS) continue;
+    const block = await reader.block(record.hash);
+    if (block === undefined) throw new StartRefused('CHAIN_INCONSISTENT', `block ${at} is missing`);
+    committedBatches.push({ height, ids: block.body.batches });
+  }
+  const tip = await readTip(reader, executedHeight);
+  const provableHeight = tip?.header.lastFinal.height ?? asHeight(0);
+  return { executedHeight, provableHeight, workHeight, tip, committedBatches, roots };
+}
+
+async function readTip(reader: ChainStore, executedHeight: Height): Promise<CommittedTip | undefined> {
+  if (executedHeight === 0) return undefined;
+  const latest = await reader.latestFinalization();
+  const block = await reader.blockAt(executedHeight);
+  if (latest?.height !== executedHeight || block === undefined) {
+    throw new StartRefused('CHAIN_INCONSISTENT', `no certificate of block ${executedHeight}`);
+  }
+  return { hash: block.hash, header: block.header, finalization: latest.finalization };
+}
+
+async function readOpen(
+  chain: OrderedStore,
+  reader: ChainStore,
+  executedHeight: Height,
+): Promise<{ readonly blocks: Block[]; readonly batches: Uint8Array[]; readonly open: Map<Digest, Height> }> {
+  const blocks: Block[] = [];
+  const batches: Uint8Array[] = [];
+  const open = new Map<Digest, Height>();
+  for await (const [key] of chain.range(OPEN_RANGE)) {
+    const block = await reader.block(hashOfOpenKey(key));
+    if (block === undefined) continue;
+    open.set(block.hash, block.header.height);
+    if (block.header.height <= executedHeight) continue;
+    blocks.push(block);
+    for (const bytes of await reader.batches(block.body.batches)) if (bytes !== undefined) batches.push(bytes);
+  }
+  return { blocks, batches, open };
+}

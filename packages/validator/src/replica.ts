@@ -1,0 +1,289 @@
+/**
+ * One replica without I/O of its own: `step(input)` answers with the effects to carry out, first in, first out.
+ *
+ * It wires the parts together. Consensus decides the order (consensus-driver.ts); batches carry the transactions
+ * (ingress.ts, batch-pool.ts); execution follows finalization (commit-pipeline.ts); what is missing is fetched
+ * (fetcher.ts). Nothing that comes from outside makes `step` throw: hostile bytes end in a `refused` effect with a code.
+ */
+import { evidenceKey } from '@cloister/consensus';
+import { asEpoch, asHeight, assert, type Digest, type Height, type ValidatorId } from '@cloister/crypto';
+import type { EventLog, PreparedAppend } from '@cloister/event-log';
+import { genesisValidatorSet, type LedgerState, paramsHash } from '@cloister/ledger';
+import { BatchIntake } from './batch-intake.ts';
+import { BatchPool } from './batch-pool.ts';
+import { BUILD_TIMER } from './block-builder.ts';
+import { CommitPipeline, type ExecutedBlock } from './commit-pipeline.ts';
+import { TipTracker } from './committed-tip.ts';
+import { ConsensusDriver } from './consensus-driver.ts';
+import { EvidencePool } from './evidence-pool.ts';
+import { FETCH_TIMER, Fetcher } from './fetcher.ts';
+import { FLUSH_TIMER, Ingress } from './ingress.ts';
+import { PeerBook } from './peer-book.ts';
+import type { ReplicaEffect, ReplicaInput, ReplicaStatus } from './ports.ts';
+import type { RecoveredReplica } from './recovery.ts';
+import type { ReplicaConfig, ReplicaCore } from './replica-core.ts';
+import { SignatureCache } from './signature-cache.ts';
+import { FOLLOW_TIMER, Follower } from './sync-follow.ts';
+import { TaskAssigner } from './task-assigner.ts';
+
+export class Replica {
+  readonly #core: ReplicaCore;
+  readonly #pool: BatchPool;
+  readonly #intake: BatchIntake;
+  readonly #ingress: Ingress;
+  readonly #evidence: EvidencePool;
+  readonly #peers: PeerBook;
+  readonly #fetcher: Fetcher;
+  readonly #pipeline: CommitPipeline;
+  readonly #consensus: ConsensusDriver;
+  readonly #stores = new Map<number, () => void>();
+  readonly #tasks: TaskAssigner;
+  readonly #follower: Follower;
+  #effects: ReplicaEffect[] = [];
+  #nowMs = 0;
+  #nextToken = 1;
+  #halted: { readonly code: string; readonly detail: string } | undefined;
+  readonly #tip: TipTracker;
+  #executedHeight: Height;
+  #provableHeight: Height;
+  /** Newest height with an event beside BlockBegun. */
+  #workHeight: Height;
+  #started = false;
+
+  /** From what `recoverReplica` read; use `openReplica`. */
+  constructor(config: ReplicaConfig, recovered: RecoveredReplica, log: Pick<EventLog, 'prepare'>) {
+    const { genesis, signer } = config;
+    const set = genesisValidatorSet(genesis.genesis);
+    const self = signer.id as ValidatorId;
+    this.#executedHeight = recovered.executedHeight;
+    this.#provableHeight = recovered.provableHeight;
+    this.#workHeight = recovered.workHeight;
+    this.#tip = new TipTracker(recovered.tip);
+    const replica = this;
+    const core: ReplicaCore = {
+      chainId: genesis.chainId,
+      self,
+      signer,
+      genesis,
+      set,
+      isValidator: recovered.maySign && set.validators.some(({ id }) => id === self),
+      epoch: asEpoch(0),
+      paramsHash: paramsHash(genesis.genesis.params),
+      ledger: recovered.ledger,
+      get nowMs() {
+        return replica.#nowMs;
+      },
+      emit: (effect) => this.#effects.push(effect),
+      setTimer: (id, delayMs) => this.#effects.push({ type: 'set-timer', id, delayMs }),
+      committedHeight: () => this.#tip.height,
+      executedHeight: () => this.#executedHeight,
+      halt: (code, detail) => this.#halt(code, detail),
+    };
+    this.#core = core;
+    const signatures = new SignatureCache();
+    this.#pool = new BatchPool({ chainId: core.chainId, set, signatures });
+    this.#intake = new BatchIntake(core, this.#pool, () => {
+      this.#pipeline.run();
+      this.#consensus.recheck();
+    });
+    this.#evidence = new EvidencePool(core.chainId, set);
+    this.#peers = new PeerBook(core);
+    this.#fetcher = new Fetcher(core, this.#peers, {
+      neededBatches: () => new Set([...this.#pipeline.neededBatches(), ...this.#consensus.neededBatches()]),
+      onBatches: (from, batches) => this.#intake.fetched(from, batches),
+      onBlock: (from, block, batches) => {
+        this.#intake.fetched(from, batches);
+        this.#consensus.feed({ type: 'block-arrived', header: block.header, body: block.body });
+      },
+      onRange: (range) => this.#follower.onRange(range),
+      onRefused: (from, code) => core.emit({ type: 'refused', from, code }),
+    });
+    this.#ingress = new Ingress(core, this.#pool, signatures, (transactions) => this.#fetcher.forward(transactions));
+    this.#pipeline = new CommitPipeline(core, this.#pool, log, recovered, {
+      onMissing: (ids, block) => this.#fetcher.needBatches(ids, [block.header.proposer]),
+      onDurable: (executed, head) => this.#onDurable(executed, head),
+      onRefused: (code) => core.emit({ type: 'refused', from: 'sync', code }),
+      store: ({ chain, guard, append }, done) => this.#store({ chain, guard, guardSync: false, append }, done),
+    });
+    this.#consensus = new ConsensusDriver({
+      core,
+      config,
+      recovered,
+      pool: this.#pool,
+      evidence: this.#evidence,
+      root: (height) => this.#pipeline.root(height),
+      finalizationOf: (hash) => this.#tip.finalizationOf(hash),
+      fetcher: this.#fetcher,
+      persist: (chain, guard, done) => this.#store({ chain, guard, guardSync: true, append: [] }, done),
+      persistOps: (block) => this.#pipeline.persistOps(block),
+      onCommit: (commit) => {
+        const last = commit.blocks.at(-1);
+        if (last === undefined) return;
+        this.#tip.move({ hash: last.hash, header: last.header, finalization: commit.finalization });
+        for (const { body } of commit.blocks) this.#evidence.commit(body.evidence);
+        this.#pipeline.commit(commit);
+        this.#pipeline.run();
+      },
+      onEvidence: (evidence) => {
+        this.#evidence.add(evidence);
+        core.emit({ type: 'evidence', against: evidence.signer, kind: evidence.type, key: evidenceKey(evidence) });
+      },
+      onCatchUp: (fromHeight, from) => this.#follower.catchUp(fromHeight, from),
+    });
+    this.#follower = new Follower({
+      core,
+      peers: this.#peers,
+      fetcher: this.#fetcher,
+      pipeline: this.#pipeline,
+      consensus: this.#consensus,
+    });
+    this.#tasks = new TaskAssigner(self);
+    for (const held of recovered.batches) {
+      this.#pool.receive(held, { height: asHeight(this.#tip.height + 1), nowMs: 0, wanted: true });
+    }
+    for (const { ids, height } of recovered.committedBatches) this.#pool.commit(ids, height);
+  }
+
+  /** The agreed state as executed; changed in place by later steps. */
+  get ledger(): LedgerState {
+    return this.#core.ledger;
+  }
+
+  status(): ReplicaStatus {
+    const { view, held } = this.#consensus.status;
+    return {
+      role: this.#core.isValidator ? 'validator' : 'observer',
+      epoch: this.#core.epoch,
+      view,
+      held,
+      finalizedHeight: this.#core.committedHeight(),
+      executedHeight: this.#executedHeight,
+      provableHeight: this.#provableHeight,
+      pendingTransactions: this.#ingress.pendingCount,
+      pendingBatches: this.#pool.pendingCount,
+      halted: this.#halted,
+      synced: !this.#follower.behind && this.#executedHeight === this.#core.committedHeight(),
+    };
+  }
+
+  /** Whether a transaction was admitted here and is not executed yet. */
+  isPending(id: Digest): boolean {
+    return this.#ingress.isPending(id);
+  }
+
+  /** One input; the effects in the order in which to carry them out. */
+  step(input: ReplicaInput): ReplicaEffect[] {
+    this.#effects = [];
+    this.#nowMs = Math.max(this.#nowMs, input.nowMs);
+    if (this.#halted === undefined) {
+      // Before the start only connections are noted: nothing may overtake the recovered records.
+      if (this.#started || input.type === 'start' || input.type === 'peer') this.#take(input);
+      if (this.#halted === undefined && this.#started) this.#consensus.workPending(this.#hasWork());
+    } else if (input.type === 'submit') {
+      this.#core.emit({ type: 'admission', ref: input.ref, result: { ok: false, code: 'HALTED' } });
+    }
+    const effects = this.#effects;
+    this.#effects = [];
+    return effects;
+  }
+
+  #take(input: ReplicaInput): void {
+    switch (input.type) {
+      case 'start':
+        assert(!this.#started, 'a replica starts once');
+        this.#started = true;
+        this.#consensus.start();
+        this.#assignTasks();
+        this.#follower.poll();
+        break;
+      case 'frame':
+        if (input.channel === 'vote') this.#consensus.frame(input.from, input.bytes);
+        else this.#intake.gossiped(input.from, input.bytes);
+        break;
+      case 'response':
+        this.#fetcher.response(input.requestId, input.from, input.bytes);
+        break;
+      case 'timer':
+        this.#onTimer(input.id);
+        break;
+      case 'stored': {
+        const done = this.#stores.get(input.token);
+        this.#stores.delete(input.token);
+        assert(done !== undefined, 'stored: an unknown token');
+        done();
+        break;
+      }
+      case 'submit':
+        this.#core.emit({ type: 'admission', ref: input.ref, result: this.#ingress.submit(input.bytes) });
+        break;
+      case 'peer': {
+        const first = this.#peers.count === 0;
+        this.#peers.set(input.id, input.up);
+        if (this.#started && input.up && first) this.#follower.poll();
+        break;
+      }
+    }
+  }
+
+  #onTimer(id: string): void {
+    if (id === FLUSH_TIMER) this.#ingress.flush();
+    else if (id === BUILD_TIMER) this.#consensus.tryBuild();
+    else if (id === FETCH_TIMER) this.#fetcher.pull();
+    else if (id === FOLLOW_TIMER) this.#follower.poll();
+    else this.#consensus.timer(id);
+  }
+
+  // Durability.
+
+  #store(effect: Omit<Extract<ReplicaEffect, { type: 'store' }>, 'type' | 'token'>, done: () => void): void {
+    const token = this.#nextToken++;
+    this.#stores.set(token, done);
+    this.#core.emit({ type: 'store', token, ...effect });
+  }
+
+  #onDurable(executed: readonly ExecutedBlock[], head: PreparedAppend['head']): void {
+    for (const { block, record, execution } of executed) {
+      this.#executedHeight = record.height;
+      this.#provableHeight = block.header.lastFinal.height;
+      if (execution.events.length > 1) this.#workHeight = record.height;
+      this.#ingress.executed(execution.fates.map(({ id }) => id));
+      this.#core.emit({
+        type: 'committed',
+        height: record.height,
+        hash: block.hash,
+        timeMs: record.timeMs,
+        proposer: block.header.proposer,
+        transactionCount: execution.fates.length,
+        firstSequence: execution.firstSequence,
+        events: execution.events,
+        fates: execution.fates,
+        provableHeight: this.#provableHeight,
+        provableCount: block.header.lastFinal.eventCount,
+      });
+    }
+    const height = this.#executedHeight;
+    for (const expired of this.#pool.expire(height)) this.#ingress.requeue(expired);
+    this.#ingress.expire(height);
+    const last = executed.at(-1);
+    assert(last !== undefined, 'a commit has blocks');
+    this.#consensus.executed(height, last.block.hash, { count: head.count, hash: head.hash });
+    this.#assignTasks();
+  }
+
+  #hasWork(): boolean {
+    return this.#pool.pendingCount > 0 || this.#evidence.size > 0 || this.#workHeight > this.#provableHeight;
+  }
+
+  // The executor's tasks.
+
+  #assignTasks(): void {
+    for (const task of this.#tasks.due(this.#core.ledger, this.#provableHeight))
+      this.#core.emit({ type: 'execute', task });
+  }
+
+  #halt(code: string, detail: string): void {
+    if (this.#halted !== undefined) return;
+    this.#halted = { code, detail };
+    this.#core.emit({ type: 'halt', code, detail });
+  }
+}

@@ -1,0 +1,144 @@
+/**
+ * Answering the sync protocol from what is durable here. Bounded in items and bytes; never throws on a request's content.
+ */
+import { type Block, encodeBody, encodeCertificate, encodeFinalityProof, encodeHeader } from '@cloister/consensus';
+import { asHeight, type Digest, parseHeight } from '@cloister/crypto';
+import type { ChainReader } from './chain-store.ts';
+import { SYNC_BLOCKS_MAX, SYNC_RANGE_BYTES_MAX, SYNC_REQUEST_BYTES_MAX } from './limits.ts';
+import {
+  decodeSyncRequest,
+  type EventProofParts,
+  encodeSyncResponse,
+  type SyncBlock,
+  type SyncRefusal,
+  type SyncRequest,
+  type SyncResponse,
+} from './sync-messages.ts';
+
+/** What a server can do beside reading the chain. */
+export interface SyncExtras {
+  /** A batch that is held and not stored yet. */
+  readonly heldBatch?: (id: Digest) => Uint8Array | undefined;
+  /** Takes a transaction that a node outside the validator set hands on: empty, or the code of its refusal. */
+  readonly submit?: (transaction: Uint8Array) => Promise<string>;
+}
+
+/** The encoded answer to an encoded request. Rejects with `StoreError` only. */
+export async function serveSync(reader: ChainReader, bytes: Uint8Array, extras: SyncExtras = {}): Promise<Uint8Array> {
+  if (bytes.length > SYNC_REQUEST_BYTES_MAX) return encodeSyncResponse(refused('TOO_LARGE'));
+  const request = decodeSyncRequest(bytes);
+  return encodeSyncResponse(request.ok ? await answer(reader, request.value, extras) : refused('BAD_REQUEST'));
+}
+
+function refused(code: SyncRefusal): SyncResponse {
+  return { type: 'refused', code };
+}
+
+async function answer(reader: ChainReader, request: SyncRequest, extras: SyncExtras): Promise<SyncResponse> {
+  switch (request.type) {
+    case 'status': {
+      const proof = await reader.latestFinality();
+      return { type: 'status', finality: proof === undefined ? undefined : encodeFinalityProof(proof) };
+    }
+    case 'genesis':
+      return { type: 'genesis', bytes: reader.genesisBytes };
+    case 'range':
+      return serveRange(reader, request.fromHeight, Math.min(request.maxBytes, SYNC_RANGE_BYTES_MAX));
+    case 'block': {
+      const block = await reader.block(request.hash);
+      return block === undefined ? refused('NOT_FOUND') : { type: 'block', block: await syncBlock(reader, block) };
+    }
+    case 'batches':
+      return serveBatches(reader, request.ids, extras);
+    case 'finality': {
+      const height = parseHeight(request.height);
+      const proof = height === undefined ? undefined : await reader.finality(height);
+      return proof === undefined ? refused('NOT_FOUND') : { type: 'finality', proof: encodeFinalityProof(proof) };
+    }
+    case 'event-proof': {
+      const parts = await buildEventProofParts(reader, request.sequence);
+      return parts === undefined ? refused('NOT_PROVABLE') : { type: 'event-proof', parts };
+    }
+    case 'submit':
+      return serveSubmit(request.transactions, extras);
+  }
+}
+
+async function serveBatches(
+  reader: ChainReader,
+  ids: readonly Digest[],
+  { heldBatch }: SyncExtras,
+): Promise<SyncResponse> {
+  const stored = await reader.batches(ids);
+  let bytes = 0;
+  const batches = ids.map((id, index) => {
+    const batch = stored[index] ?? heldBatch?.(id);
+    bytes += batch?.length ?? 0;
+    return bytes <= SYNC_RANGE_BYTES_MAX ? batch : undefined;
+  });
+  return { type: 'batches', batches };
+}
+
+async function serveSubmit(transactions: readonly Uint8Array[], { submit }: SyncExtras): Promise<SyncResponse> {
+  if (submit === undefined) return refused('NOT_ACCEPTING');
+  const codes: string[] = [];
+  for (const transaction of transactions) codes.push(await submit(transaction));
+  return { type: 'submit', codes };
+}
+
+async function syncBlock(reader: ChainReader, block: Block): Promise<SyncBlock> {
+  return {
+    header: encodeHeader(block.header),
+    body: encodeBody(block.body),
+    batches: await reader.batches(block.body.batches),
+  };
+}
+
+function sizeOf(block: SyncBlock): number {
+  return block.header.length + block.body.length + block.batches.reduce((sum, batch) => sum + (batch?.length ?? 0), 0);
+}
+
+/**
+ * Blocks from `fromHeight` on. What does not fit is cut after the last block that has a certificate of its own; a stretch
+ * that has none within the bound is served whole, since nothing less would prove anything.
+ */
+async function serveRange(reader: ChainReader, fromHeight: number, maxBytes: number): Promise<SyncResponse> {
+  const blocks: SyncBlock[] = [];
+  let certified = 0;
+  let finalization: Uint8Array | undefined;
+  let bytes = 0;
+  const from = parseHeight(fromHeight);
+  if (from === undefined || from === 0) return refused('BAD_REQUEST');
+  let next = await reader.finalizationFrom(from);
+  for (let at: number = from; next !== undefined && blocks.length < SYNC_BLOCKS_MAX; at++) {
+    const block = await reader.blockAt(asHeight(at));
+    if (block === undefined) break;
+    const item = await syncBlock(reader, block);
+    bytes += sizeOf(item);
+    if (bytes > maxBytes && certified > 0) break;
+    blocks.push(item);
+    if (at < next.height) continue;
+    certified = blocks.length;
+    finalization = encodeCertificate(next.finalization);
+    next = await reader.finalizationFrom(asHeight(at + 1));
+  }
+  return { type: 'range', blocks: blocks.slice(0, certified), finalization };
+}
+
+/** What proves the event at `sequence`: the newest final header, whose event root covers it. Undefined while none does. */
+export async function buildEventProofParts(
+  reader: ChainReader,
+  sequence: number,
+): Promise<EventProofParts | undefined> {
+  const finality = await reader.latestFinality();
+  const size = finality?.header.lastFinal.eventCount ?? 0;
+  if (finality === undefined || !Number.isSafeInteger(sequence) || sequence < 0 || sequence >= size) return undefined;
+  const event = await reader.log.get(sequence);
+  if (event === undefined) return undefined;
+  return {
+    finality: encodeFinalityProof(finality),
+    recordBytes: event.recordBytes,
+    index: sequence,
+    path: await reader.log.inclusion(sequence, size),
+  };
+}

@@ -1,0 +1,194 @@
+import { contentDigest } from '@cloister/confidential';
+import { type Digest, fail } from '@cloister/crypto';
+import { decodeTransaction } from '@cloister/ledger';
+import { describe, expect, it } from 'vitest';
+import { enclaveOf, runningChain, v0 } from '../../ledger/test/samples.ts';
+import { type ExecutionReport, Executor } from '../src/index.ts';
+import { assignmentFor, CIPHERTEXT, MockEnclave, portsOver, submitInto } from './mock-enclave.ts';
+
+function scene() {
+  const { chain, enclaves, model } = runningChain(2, undefined, { ciphertextDigest: contentDigest(CIPHERTEXT) });
+  const own = enclaves[0] ?? enclaveOf(v0);
+  const enclave = new MockEnclave(chain, own);
+  const request = chain.request(model, [own]);
+  chain.block(request);
+  enclave.request = request;
+  const ports = portsOver(chain, v0, enclave);
+  const submit = submitInto(chain);
+  const reports: ExecutionReport[] = [];
+  const waiters: { type: string; resolve: () => void }[] = [];
+  const report = (entry: ExecutionReport): void => {
+    reports.push(entry);
+    for (const waiter of waiters) if (waiter.type === entry.type) waiter.resolve();
+  };
+  const executor = new Executor({ ports, submit, report });
+  const reported = (type: ExecutionReport['type']): Promise<void> =>
+    reports.some((entry) => entry.type === type)
+      ? Promise.resolve()
+      : new Promise((resolve) => waiters.push({ type, resolve }));
+  const putIntoBlock = (): void => {
+    const transactions = submit.submitted.splice(0).flatMap((bytes) => {
+      const decoded = decodeTransaction(bytes);
+      return decoded.ok ? [decoded.value] : [];
+    });
+    chain.block(transactions);
+    executor.blockCommitted();
+  };
+  return {
+    chain,
+    own,
+    enclave,
+    ports,
+    submit,
+    reports,
+    executor,
+    reported,
+    putIntoBlock,
+    assignment: assignmentFor(chain, request, own),
+  };
+}
+
+/** Lets everything that needs no outside event run. */
+const settle = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+describe('Executor', () => {
+  it('executes, submits, and is done when the receipt stands on the ledger', async () => {
+    const { executor, assignment, reported, putIntoBlock, reports } = scene();
+    executor.assign(assignment);
+    executor.assign(assignment);
+    await reported('submitted');
+    await settle();
+    expect(executor.pending).toBe(1);
+    putIntoBlock();
+    await reported('accepted');
+    await settle();
+    expect(executor.pending).toBe(0);
+    expect(reports.map(({ type }) => type)).toEqual(['submitted', 'accepted']);
+  });
+
+  it('tries again with growing pauses while the enclave cannot be reached', async () => {
+    const { executor, assignment, enclave, ports, reported, reports } = scene();
+    enclave.mischief.unavailable = true;
+    const sleep = ports.clock.sleep;
+    const clock = {
+      ...ports.clock,
+      sleep: async (delayMs: number) => {
+        await sleep(delayMs);
+        if (ports.clock.slept.length === 3) enclave.mischief.unavailable = false;
+      },
+    };
+    Object.assign(ports, { clock });
+    executor.assign(assignment);
+    await reported('submitted');
+    expect(ports.clock.slept).toEqual([200, 400, 800]);
+    expect(reports.filter(({ type }) => type === 'attempt-failed')).toHaveLength(3);
+    await executor.stop();
+  });
+
+  it('survives a store without room for the response, and tries again', async () => {
+    const { executor, assignment, enclave, ports, reported, reports } = scene();
+    enclave.mischief.response = new Uint8Array(64 * 1024);
+    let full = true;
+    const { put } = ports.blobs;
+    const blobs = {
+      ...ports.blobs,
+      put: async (digest: Digest, bytes: Uint8Array) => {
+        if (full) throw Object.assign(new Error('4 of 4 bytes are in use'), { code: 'BLOB_QUOTA_EXCEEDED' });
+        await put(digest, bytes);
+      },
+    };
+    const sleep = async () => {
+      full = false;
+    };
+    Object.assign(ports, { blobs, clock: { ...ports.clock, sleep } });
+    executor.assign(assignment);
+    await reported('submitted');
+    expect(reports[0]).toMatchObject({ type: 'attempt-failed', outcome: { code: 'BLOB_UNAVAILABLE' } });
+    await executor.stop();
+  });
+
+  it('lets others go on while tasks that cannot be done wait for their next attempt', async () => {
+    const { executor, assignment, enclave, ports, reported } = scene();
+    const asleep: (() => void)[] = [];
+    const bothAsleep = new Promise<void>((resolve) => {
+      const sleep = () =>
+        new Promise<void>((wake) => {
+          asleep.push(wake);
+          if (asleep.length === 2) resolve();
+        });
+      Object.assign(ports, { clock: { ...ports.clock, sleep } });
+    });
+    enclave.mischief.unavailable = true;
+    executor.assign({ ...assignment, task: contentDigest(Uint8Array.of(1)) });
+    executor.assign({ ...assignment, task: contentDigest(Uint8Array.of(2)) });
+    await bothAsleep;
+    enclave.mischief.unavailable = false;
+    executor.assign(assignment);
+    await reported('submitted');
+    const stopped = executor.stop();
+    for (const wake of asleep) wake();
+    await stopped;
+    expect(executor.pending).toBe(0);
+  });
+
+  it('gives up at once when the local enclave is tampered with', async () => {
+    const { executor, assignment, enclave, reported, reports, submit } = scene();
+    enclave.mischief.impostor = enclaveOf(v0, { run: 'tampered' });
+    executor.assign(assignment);
+    await reported('refused');
+    expect(reports).toMatchObject([
+      { type: 'refused', code: 'LOCAL_ENCLAVE_TAMPERED', detail: 'local enclave tampered' },
+    ]);
+    expect(submit.submitted).toHaveLength(0);
+  });
+
+  it('gives up at the deadline', async () => {
+    const { executor, assignment, enclave, chain, ports, reported } = scene();
+    enclave.mischief.inference = fail('BUSY');
+    const clock = { ...ports.clock, sleep: async () => chain.advanceTo(chain.height + 3) };
+    Object.assign(ports, { clock });
+    executor.assign(assignment);
+    await reported('deadline-passed');
+    await settle();
+    expect(executor.pending).toBe(0);
+  });
+
+  it('hands a result in again when no block has taken it', async () => {
+    const { executor, assignment, chain, submit, reported } = scene();
+    const event = chain.log[assignment.requestSequence];
+    executor.assign({ ...assignment, deadlineHeight: (assignment.deadlineHeight + 100) as never });
+    if (event?.type === 'InferenceRequested') Object.assign(event, { deadlineHeight: event.deadlineHeight + 100 });
+    chain.state.deadlines.clear();
+    await reported('submitted');
+    for (let block = 0; block < 21; block++) {
+      await settle();
+      chain.block();
+      executor.blockCommitted();
+    }
+    await settle();
+    expect(submit.submitted).toHaveLength(2);
+    await executor.stop();
+  });
+
+  it('reports a rejection by the ledger', async () => {
+    const { executor, assignment, chain, submit, reported, reports } = scene();
+    executor.assign(assignment);
+    await reported('submitted');
+    await settle();
+    const decoded = decodeTransaction(submit.submitted[0] ?? new Uint8Array(0));
+    if (decoded.ok) chain.state.executed.set(decoded.value.id, 'RECEIPT_MISMATCH');
+    executor.blockCommitted();
+    await reported('refused');
+    expect(reports.at(-1)).toMatchObject({ type: 'refused', code: 'RECEIPT_MISMATCH' });
+  });
+
+  it('stops cleanly with work under way', async () => {
+    const { executor, assignment, reported } = scene();
+    executor.assign(assignment);
+    await reported('submitted');
+    await executor.stop();
+    expect(executor.pending).toBe(0);
+    executor.assign(assignment);
+    expect(executor.pending).toBe(0);
+  });
+});

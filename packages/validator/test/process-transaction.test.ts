@@ -1,0 +1,219 @@
+import { contentDigest } from '@cloister/confidential';
+import { asHeight, fail } from '@cloister/crypto';
+import { decodeTransaction, MAX_INLINE_BYTES } from '@cloister/ledger';
+import { describe, expect, it } from 'vitest';
+import { enclaveOf, IMAGE, MEASUREMENT, runningChain, v0, v1, v2, v3 } from '../../ledger/test/samples.ts';
+import { LOCAL_ENCLAVE_TAMPERED_TEXT, processTransaction, verifyLocalEnclave } from '../src/index.ts';
+import { assignmentFor, CIPHERTEXT, MockEnclave, portsOver } from './mock-enclave.ts';
+
+function scene() {
+  const { chain, enclaves, model } = runningChain(2, undefined, { ciphertextDigest: contentDigest(CIPHERTEXT) });
+  const own = enclaves[0] ?? enclaveOf(v0);
+  const enclave = new MockEnclave(chain, own);
+  const request = chain.request(model, [own]);
+  chain.block(request);
+  enclave.request = request;
+  return {
+    chain,
+    own,
+    enclave,
+    request,
+    model,
+    ports: portsOver(chain, v0, enclave),
+    assignment: assignmentFor(chain, request, own),
+  };
+}
+
+describe('verifyLocalEnclave', () => {
+  it('accepts the enclave that the ledger accepted, with a fresh nonce each time', async () => {
+    const { ports, own } = scene();
+    const first = await verifyLocalEnclave(ports);
+    const second = await verifyLocalEnclave(ports);
+    expect(first).toMatchObject({ ok: true, value: { measurement: own.measurement } });
+    expect(first.ok && second.ok && first.value.runtime.nonce !== second.value.runtime.nonce).toBe(true);
+  });
+
+  it('refuses another measurement', async () => {
+    const { ports, enclave, own } = scene();
+    enclave.mischief.impostor = { ...own, measurement: `${'ab'.repeat(48)}` as typeof own.measurement };
+    expect(await verifyLocalEnclave(ports)).toMatchObject({
+      ok: false,
+      code: 'LOCAL_ENCLAVE_TAMPERED',
+      detail: 'local enclave tampered',
+      reason: 'MEASUREMENT_NOT_ALLOWED',
+    });
+  });
+
+  it('refuses a changed image under the same measurement', async () => {
+    const { ports, enclave, own } = scene();
+    enclave.mischief.impostor = { ...own, image: 'cd'.repeat(32) as typeof own.image };
+    expect(await verifyLocalEnclave(ports)).toMatchObject({
+      code: 'LOCAL_ENCLAVE_TAMPERED',
+      reason: 'KEYSET_MISMATCH',
+    });
+  });
+
+  it('refuses another run of the right image: its keys are not the attested ones', async () => {
+    const { ports, enclave } = scene();
+    enclave.mischief.impostor = enclaveOf(v0, { run: 'second run' });
+    expect(await verifyLocalEnclave(ports)).toMatchObject({
+      code: 'LOCAL_ENCLAVE_TAMPERED',
+      reason: 'KEYSET_MISMATCH',
+    });
+  });
+
+  it('refuses a replayed answer', async () => {
+    const { ports, enclave } = scene();
+    enclave.mischief.replay = true;
+    expect(await verifyLocalEnclave(ports)).toMatchObject({ ok: true });
+    expect(await verifyLocalEnclave(ports)).toMatchObject({ code: 'LOCAL_ENCLAVE_TAMPERED', reason: 'NONCE_MISMATCH' });
+  });
+
+  it('refuses the relayed answer of another node', async () => {
+    const { ports, enclave } = scene();
+    enclave.mischief.impostor = enclaveOf(v1);
+    expect(await verifyLocalEnclave(ports)).toMatchObject({
+      code: 'LOCAL_ENCLAVE_TAMPERED',
+      reason: 'NODE_ID_MISMATCH',
+    });
+  });
+
+  it('refuses an enclave that will not answer', async () => {
+    const { ports, enclave } = scene();
+    enclave.mischief.refuseChallenge = true;
+    expect(await verifyLocalEnclave(ports)).toMatchObject({
+      code: 'LOCAL_ENCLAVE_TAMPERED',
+      reason: 'PLATFORM_REFUSED',
+    });
+  });
+
+  it('refuses once the measurement is revoked on the ledger', async () => {
+    const { ports, chain } = scene();
+    const revocation = {
+      platform: 'sev-snp',
+      measurement: MEASUREMENT,
+      image: IMAGE,
+      name: 'x',
+      status: 'revoked',
+    } as const;
+    chain.block([v2, v3].map((member) => chain.transaction(member, 'set-measurement', revocation)));
+    expect(await verifyLocalEnclave(ports)).toMatchObject({
+      code: 'LOCAL_ENCLAVE_TAMPERED',
+      reason: 'MEASUREMENT_REVOKED',
+    });
+  });
+
+  it('tells an unreachable enclave and a missing attestation from a tampered one', async () => {
+    const { ports, enclave, chain } = scene();
+    enclave.mischief.unavailable = true;
+    expect(await verifyLocalEnclave(ports)).toMatchObject({ code: 'ENCLAVE_UNAVAILABLE', reason: 'ENCLAVE_GONE' });
+    expect(await verifyLocalEnclave(portsOver(chain, v3, enclave))).toMatchObject({ code: 'NOT_ATTESTED' });
+  });
+});
+
+describe('processTransaction', () => {
+  it('verifies, provisions, runs and signs a result that the ledger accepts', async () => {
+    const { chain, ports, enclave, assignment } = scene();
+    const outcome = await processTransaction(ports, assignment);
+    expect(outcome.ok && outcome.transaction.kind).toBe('submit-result');
+    expect(enclave.calls).toEqual(['attest challenge', 'describe', 'provisionModel', 'runInference']);
+    if (!outcome.ok) return;
+    const decoded = decodeTransaction(outcome.transaction.bytes);
+    expect(decoded.ok && decoded.value.sender).toBe(v0.id);
+    chain.block(outcome.transaction);
+    expect(chain.state.tasks.get(assignment.task)?.status).toBe('completed');
+  });
+
+  it('runs nothing when the enclave is not what the ledger accepted', async () => {
+    const { ports, enclave, assignment } = scene();
+    enclave.mischief.impostor = enclaveOf(v0, { run: 'tampered' });
+    const outcome = await processTransaction(ports, assignment);
+    expect(outcome).toMatchObject({ ok: false, code: 'LOCAL_ENCLAVE_TAMPERED', detail: LOCAL_ENCLAVE_TAMPERED_TEXT });
+    expect(enclave.calls).toEqual(['attest challenge']);
+  });
+
+  it('does not load a model twice', async () => {
+    const { ports, enclave, assignment } = scene();
+    await processTransaction(ports, assignment);
+    await processTransaction(ports, assignment);
+    expect(enclave.calls.filter((call) => call === 'provisionModel')).toHaveLength(1);
+  });
+
+  it('stops at the very block at which the attestation lapses', async () => {
+    const { chain, ports, assignment, enclave } = scene();
+    const { aliveUntilHeight } = chain.state.attestations.get(v0.id) ?? { aliveUntilHeight: 0 };
+    const task = chain.state.tasks.get(assignment.task);
+    if (task !== undefined) chain.state.tasks.set(task.id, { ...task, deadlineHeight: asHeight(1000) });
+    const event = chain.log[assignment.requestSequence];
+    if (event?.type === 'InferenceRequested')
+      chain.log[assignment.requestSequence] = { ...event, deadlineHeight: asHeight(1000) };
+    chain.state.deadlines.clear();
+    chain.advanceTo(aliveUntilHeight);
+    expect(await processTransaction(ports, assignment)).toMatchObject({ ok: true });
+    chain.block();
+    expect(await processTransaction(ports, assignment)).toMatchObject({
+      code: 'NOT_ELIGIBLE',
+      reasons: ['NOT_REFRESHED'],
+    });
+    expect(enclave.calls.filter((call) => call === 'runInference')).toHaveLength(1);
+  });
+
+  it('takes no task that is answered or past its deadline', async () => {
+    const { chain, ports, assignment } = scene();
+    const outcome = await processTransaction(ports, assignment);
+    if (outcome.ok) chain.block(outcome.transaction);
+    expect(await processTransaction(ports, assignment)).toMatchObject({ code: 'TASK_CLOSED' });
+    const late = scene();
+    late.chain.advanceTo(late.assignment.deadlineHeight);
+    expect(await processTransaction(late.ports, late.assignment)).toMatchObject({ code: 'TASK_CLOSED' });
+  });
+
+  it('puts a large response into a blob', async () => {
+    const { ports, enclave, assignment } = scene();
+    const response = new Uint8Array(MAX_INLINE_BYTES + 1).fill(1);
+    enclave.mischief.response = response;
+    const outcome = await processTransaction(ports, assignment);
+    expect(outcome.ok && outcome.transaction.kind === 'submit-result' && outcome.transaction.payload.response).toBe(
+      null,
+    );
+    expect(ports.blobs.kept.get(contentDigest(response))).toEqual(response);
+  });
+
+  it('fetches a payload that is a blob, and takes none but the one named', async () => {
+    const { chain, own, model, enclave, ports } = scene();
+    const payload = new Uint8Array(20_000).fill(8);
+    const request = chain.request(model, [own], {
+      payload: null,
+      payloadDigest: contentDigest(payload),
+      payloadSize: payload.length,
+    });
+    chain.block(request);
+    enclave.request = request;
+    const assignment = assignmentFor(chain, request, own);
+    expect(await processTransaction(ports, assignment)).toMatchObject({ code: 'BLOB_UNAVAILABLE' });
+    ports.blobs.kept.set(contentDigest(payload), new Uint8Array(20_000));
+    expect(await processTransaction(ports, assignment)).toMatchObject({ code: 'BLOB_UNAVAILABLE' });
+    ports.blobs.kept.set(contentDigest(payload), payload);
+    expect(await processTransaction(ports, assignment)).toMatchObject({ ok: true });
+  });
+
+  it('passes on why the enclave refused, and that a proof is not there yet', async () => {
+    const { ports, enclave, assignment } = scene();
+    enclave.mischief.inference = fail('NOT_SERVING');
+    expect(await processTransaction(ports, assignment)).toMatchObject({
+      code: 'ENCLAVE_REFUSED',
+      reason: 'NOT_SERVING',
+    });
+    const unproven = { ...ports, proofs: { ...ports.proofs, eventProof: async () => undefined } };
+    expect(await processTransaction(unproven, assignment)).toMatchObject({ code: 'NOT_PROVABLE' });
+  });
+
+  it('has nothing to do for other transactions and for requests of others', async () => {
+    const { chain, ports, assignment } = scene();
+    expect(await processTransaction(ports, { ...assignment, requestSequence: 0 })).toMatchObject({
+      code: 'NO_INFERENCE_REQUIRED',
+    });
+    const other = portsOver(chain, v1, ports.enclave);
+    expect(await processTransaction(other, assignment)).toMatchObject({ code: 'NO_INFERENCE_REQUIRED' });
+  });
+});
