@@ -1,0 +1,140 @@
+/**
+ * The JSON of the node's API, read: only the members that the SDK uses, each checked; others are ignored, so that a newer
+ * node stays readable.
+ */
+import {
+  type AccountId,
+  type Digest,
+  type JsonValue,
+  parseAccountId,
+  parseBase64,
+  parseDigest,
+} from '@cloister/crypto';
+import type {
+  ListedAttestation,
+  ListedEvent,
+  ListedInference,
+  ListedModel,
+  NodeStatus,
+  TransactionFate,
+} from './api.ts';
+import { ClientError } from './errors.ts';
+
+function refuse(what: string): never {
+  throw new ClientError('API_ANSWER_MALFORMED', what);
+}
+
+function isObject(value: JsonValue | undefined): value is { readonly [key: string]: JsonValue } {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function member(value: JsonValue, key: string): JsonValue | undefined {
+  if (!isObject(value)) refuse(`an object with ${key} is expected`);
+  return Object.hasOwn(value, key) ? value[key] : undefined;
+}
+
+function text(value: JsonValue, key: string): string {
+  const found = member(value, key);
+  return typeof found === 'string' ? found : refuse(key);
+}
+
+function flag(value: JsonValue, key: string): boolean {
+  const found = member(value, key);
+  return typeof found === 'boolean' ? found : refuse(key);
+}
+
+function count(value: JsonValue, key: string): number {
+  const found = member(value, key);
+  return typeof found === 'number' && Number.isSafeInteger(found) && found >= 0 ? found : refuse(key);
+}
+
+function digest(value: JsonValue, key: string): Digest {
+  return parseDigest(member(value, key)) ?? refuse(key);
+}
+
+function account(value: JsonValue, key: string): AccountId {
+  return parseAccountId(member(value, key)) ?? refuse(key);
+}
+
+function list<T>(value: JsonValue, key: string, read: (element: JsonValue) => T): readonly T[] {
+  const found = member(value, key);
+  return Array.isArray(found) ? (found as readonly JsonValue[]).map(read) : refuse(key);
+}
+
+/** Bytes of a base64 member. */
+export function readBytes(value: JsonValue, key: string): Uint8Array {
+  return parseBase64(member(value, key)) ?? refuse(key);
+}
+
+export function readStatus(value: JsonValue): NodeStatus {
+  return {
+    chainId: digest(value, 'chainId'),
+    height: count(value, 'height'),
+    provableHeight: count(value, 'provableHeight'),
+    eventCount: count(value, 'eventCount'),
+  };
+}
+
+export function readFate(value: JsonValue): TransactionFate {
+  const fate = text(value, 'fate');
+  switch (fate) {
+    case 'UNKNOWN':
+    case 'PENDING':
+    case 'COMMITTED':
+    case 'EXPIRED':
+      return { fate };
+    case 'REJECTED': {
+      const detail = member(value, 'detail');
+      return { fate, code: text(value, 'code'), detail: typeof detail === 'string' ? detail : '' };
+    }
+    default:
+      return refuse('fate');
+  }
+}
+
+export function readEvents(value: JsonValue): readonly ListedEvent[] {
+  return list(value, 'events', (event) => {
+    const payload = member(event, 'payload');
+    if (!isObject(payload)) refuse('payload');
+    return { sequence: count(event, 'sequence'), type: text(event, 'type'), payload };
+  });
+}
+
+export function readAttestations(value: JsonValue): readonly ListedAttestation[] {
+  return list(value, 'attestations', (one) => ({
+    node: account(one, 'node'),
+    keyset: digest(one, 'keyset'),
+    eligible: flag(one, 'eligible'),
+  }));
+}
+
+export function readModel(value: JsonValue): ListedModel {
+  return {
+    model: digest(value, 'model'),
+    manifest: member(value, 'manifest') ?? refuse('manifest'),
+    grants: list(value, 'grants', (grant) => parseDigest(grant) ?? refuse('grants')),
+  };
+}
+
+export function readInference(value: JsonValue): ListedInference {
+  const status = text(value, 'status');
+  if (status !== 'open' && status !== 'completed' && status !== 'failed') refuse('status');
+  const failure = member(value, 'failure') ?? null;
+  if (failure !== null && typeof failure !== 'string') refuse('failure');
+  return {
+    task: digest(value, 'task'),
+    status,
+    disputed: flag(value, 'disputed'),
+    failure,
+    requestSequence: count(value, 'requestSequence'),
+    receipts: list(value, 'receipts', (one) => ({ keyset: digest(one, 'keyset'), sequence: count(one, 'sequence') })),
+  };
+}
+
+/** An error body {code, detail?} or {code, message?}, or undefined when it is none. */
+export function readErrorBody(value: JsonValue): { readonly code: string; readonly detail: string } | undefined {
+  if (!isObject(value)) return undefined;
+  const { code, detail, message } = value;
+  const text = [detail, message].find((one) => typeof one === 'string');
+  return typeof code === 'string' ? { code, detail: typeof text === 'string' ? text : '' } : undefined;
+}

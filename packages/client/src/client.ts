@@ -1,0 +1,131 @@
+/**
+ * The SDK's front: one object that holds a connection to a node, a trusted chain and the caller's key.
+ */
+import type { AccountId, Digest, Ed25519KeyPair } from '@cloister/crypto';
+import type { LedgerEvent, LedgerEventType } from '@cloister/ledger';
+import type { NodeApi } from './api.ts';
+import { awaitInference, type InferenceResult } from './await-inference.ts';
+import {
+  type ClientContext,
+  DEFAULT_WAIT_MS,
+  type Edge,
+  type ProvenTransaction,
+  RUNTIME_EDGE,
+  type WaitOptions,
+} from './context.ts';
+import { grantModelKey, type ModelDescription, type PreparedModel, prepareModel, publishModel } from './models.ts';
+import type { PendingInference } from './pending-inference.ts';
+import { deadlineAfter } from './polling.ts';
+import { type InferenceRequest, requestInference } from './request-inference.ts';
+import { expiryHeightAfter, sign, submitAndProve, trustedStatus } from './submit.ts';
+import { type ProvenEvent, TrustedChain } from './trusted-chain.ts';
+import { type VerifiedEnclave, verifyEnclave } from './verify-enclave.ts';
+
+export interface ClientOptions {
+  readonly api: NodeApi;
+  /** Hash of the genesis that the caller trusts, from a source other than the node. */
+  readonly chainId: Digest;
+  readonly keyPair: Ed25519KeyPair;
+  /** Must be true for a chain under simulated trust anchors; on such a chain no guarantee holds against anyone. */
+  readonly acceptSimulated?: boolean;
+  /** 32-byte keys, salts and nonces are drawn from this; by default the runtime's own randomness. */
+  readonly randomBytes?: (length: number) => Uint8Array;
+  readonly edge?: Edge;
+}
+
+/** Every method throws `ClientError` alone for what a node, an enclave or a caller's input does wrong. */
+export class CloisterClient {
+  readonly #context: ClientContext;
+
+  private constructor(context: ClientContext) {
+    this.#context = context;
+  }
+
+  /** Fetches the genesis and refuses one that is not of `chainId`. */
+  static async connect(options: ClientOptions): Promise<CloisterClient> {
+    const { api, chainId, keyPair, acceptSimulated = false, randomBytes } = options;
+    const edge: Edge = { ...(options.edge ?? RUNTIME_EDGE), ...(randomBytes === undefined ? {} : { randomBytes }) };
+    const chain = await TrustedChain.open(api, chainId, edge);
+    return new CloisterClient({ api, chain, keyPair, edge, acceptSimulated });
+  }
+
+  /** Whether the chain stands on simulated platforms: say SIMULATED wherever a result is shown. */
+  get simulated(): boolean {
+    return this.#context.chain.simulated;
+  }
+
+  /** Height of the newest finalized header that was verified here. */
+  get trustedHeight(): number {
+    return this.#context.chain.trustedHeight;
+  }
+
+  /** Challenges a node's enclave and appraises the answer here. */
+  async verifyEnclave(node: AccountId, { timeoutMs = DEFAULT_WAIT_MS }: WaitOptions = {}): Promise<VerifiedEnclave> {
+    return verifyEnclave(this.#context, node, deadlineAfter(this.#context.edge, timeoutMs));
+  }
+
+  /** Seals a model under a fresh key; nothing leaves this machine. Keep `modelKey`. */
+  prepareModel(description: ModelDescription): PreparedModel {
+    return prepareModel(this.#context, description);
+  }
+
+  async publishModel(
+    prepared: Pick<PreparedModel, 'manifest' | 'ciphertext'>,
+    options: WaitOptions = {},
+  ): Promise<ProvenTransaction & { readonly model: Digest }> {
+    return publishModel(this.#context, prepared, options);
+  }
+
+  /** Grants a model's key to the enclave of a node, after verifying its evidence here. */
+  async grantModelKey(
+    grant: { readonly model: Digest; readonly modelKey: Uint8Array; readonly node: AccountId },
+    options: WaitOptions = {},
+  ): Promise<ProvenTransaction & { readonly enclave: VerifiedEnclave }> {
+    return grantModelKey(this.#context, grant, options);
+  }
+
+  /** Verifies the executors, seals and hands in. Store what it returns to wait again after a restart. */
+  async requestInference(
+    request: InferenceRequest,
+    { timeoutMs = DEFAULT_WAIT_MS }: WaitOptions = {},
+  ): Promise<PendingInference> {
+    return requestInference(this.#context, request, deadlineAfter(this.#context.edge, timeoutMs));
+  }
+
+  /** Waits for a request's outcome, and verifies and opens it. */
+  async awaitInference(
+    pending: PendingInference,
+    { timeoutMs = DEFAULT_WAIT_MS }: WaitOptions = {},
+  ): Promise<InferenceResult> {
+    const deadline = deadlineAfter(this.#context.edge, timeoutMs, pending.transaction.id);
+    return awaitInference(this.#context, pending, deadline);
+  }
+
+  /** `requestInference`, then `awaitInference`. Its privacy is that of the weakest of the k executors. */
+  async infer(request: InferenceRequest, options: WaitOptions = {}): Promise<InferenceResult> {
+    return this.awaitInference(await this.requestInference(request, options), options);
+  }
+
+  /** Writes an ordinary record and proves it. */
+  async putRecord(
+    record: { readonly namespace: string; readonly key: string; readonly value: string },
+    { timeoutMs = DEFAULT_WAIT_MS }: WaitOptions = {},
+  ): Promise<ProvenTransaction> {
+    const context = this.#context;
+    const status = await trustedStatus(context);
+    const transaction = sign(context, 'put-record', record, expiryHeightAfter(context, status));
+    const deadline = deadlineAfter(context.edge, timeoutMs, transaction.id);
+    const expected = { type: 'RecordPut', from: status.eventCount, deadline } as const;
+    const { height, sequence } = await submitAndProve(context, transaction, expected);
+    return { transaction: transaction.id, height, sequence };
+  }
+
+  /** The event at a sequence, proven from the genesis: final, included, and of the type that is expected there. */
+  async verifyInclusion<T extends LedgerEventType>(
+    sequence: number,
+    type: T,
+    { timeoutMs = DEFAULT_WAIT_MS }: WaitOptions = {},
+  ): Promise<ProvenEvent<Extract<LedgerEvent, { type: T }>>> {
+    return this.#context.chain.event(sequence, type, deadlineAfter(this.#context.edge, timeoutMs));
+  }
+}

@@ -1,0 +1,48 @@
+/**
+ * What every function of the SDK works with: the node's API, the trusted chain, the caller's key, and the edge (clock and
+ * randomness), which tests replace.
+ */
+import type { Digest, Ed25519KeyPair } from '@cloister/crypto';
+import type { NodeApi } from './api.ts';
+import type { TrustedChain } from './trusted-chain.ts';
+
+/** Clock, waiting and randomness. */
+export interface Edge {
+  nowMs(): number;
+  sleep(delayMs: number): Promise<void>;
+  /** Cryptographically random bytes. */
+  randomBytes(length: number): Uint8Array;
+}
+
+/** The runtime's own clock and randomness (Web Crypto, in Node and in browsers). */
+export const RUNTIME_EDGE: Edge = {
+  nowMs: () => Date.now(),
+  sleep: (delayMs) => new Promise((resolve) => setTimeout(resolve, delayMs)),
+  randomBytes: (length) => globalThis.crypto.getRandomValues(new Uint8Array(length)),
+};
+
+export interface ClientContext {
+  readonly api: NodeApi;
+  readonly chain: TrustedChain;
+  /** Signs the caller's transactions. */
+  readonly keyPair: Ed25519KeyPair;
+  readonly edge: Edge;
+  /** Whether the caller takes a chain under simulated trust anchors, where no guarantee holds against anyone. */
+  readonly acceptSimulated: boolean;
+}
+
+export interface WaitOptions {
+  /** Milliseconds until `TIMED_OUT`. */
+  readonly timeoutMs?: number;
+}
+
+export const DEFAULT_WAIT_MS = 120_000;
+
+/** What is known of a transaction once the log proves it. */
+export interface ProvenTransaction {
+  readonly transaction: Digest;
+  /** Height of the block that executed it. */
+  readonly height: number;
+  /** Sequence of its event. */
+  readonly sequence: number;
+}

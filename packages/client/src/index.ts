@@ -1,0 +1,27 @@
+/**
+ * @cloister/client: the SDK of tenants and model owners.
+ */
+export type {
+  ListedAttestation,
+  ListedEvent,
+  ListedInference,
+  ListedModel,
+  NodeApi,
+  NodeStatus,
+  TransactionFate,
+} from './api.ts';
+export { createHttpApi, type HttpApiOptions, JSON_ANSWER_BYTES_MAX } from './api-http.ts';
+export type { InferenceResult, VerifiedReceipt } from './await-inference.ts';
+export { type ClientOptions, CloisterClient } from './client.ts';
+export { DEFAULT_WAIT_MS, type Edge, type ProvenTransaction, RUNTIME_EDGE, type WaitOptions } from './context.ts';
+export { ClientError, type ClientErrorCode } from './errors.ts';
+export type { ModelDescription, PreparedModel } from './models.ts';
+export {
+  decodePendingInference,
+  encodePendingInference,
+  type PendingExecutor,
+  type PendingInference,
+} from './pending-inference.ts';
+export { DEFAULT_DEADLINE_BLOCKS, type InferenceRequest, PRIVACY_NOTE } from './request-inference.ts';
+export type { ProvenEvent } from './trusted-chain.ts';
+export type { VerifiedEnclave } from './verify-enclave.ts';

@@ -1,0 +1,152 @@
+/**
+ * What a model owner does: seal a model, publish its manifest, and grant its key to enclaves that the owner verified.
+ */
+import {
+  checkModelManifest,
+  contentDigest,
+  type ExecutionPolicy,
+  isModelSize,
+  MODEL_KEY_BYTES,
+  type ModelManifest,
+  modelId,
+  modelKeyCommitment,
+  modelManifestFromJson,
+  type ReleasePolicy,
+  sealModel,
+  sealModelKey,
+  type TensorSpec,
+} from '@cloister/confidential';
+import { type AccountId, type Digest, toBase64, toHex } from '@cloister/crypto';
+import { type ClientContext, DEFAULT_WAIT_MS, type ProvenTransaction, type WaitOptions } from './context.ts';
+import { ClientError } from './errors.ts';
+import { deadlineAfter } from './polling.ts';
+import { expiryHeightAfter, sign, submitAndProve, trustedStatus } from './submit.ts';
+import { refuseSimulated, type VerifiedEnclave, verifyEnclave } from './verify-enclave.ts';
+
+export interface ModelDescription {
+  /** The ONNX file. */
+  readonly onnx: Uint8Array;
+  readonly name: string;
+  readonly version: string;
+  readonly inputs: readonly TensorSpec[];
+  readonly outputs: readonly TensorSpec[];
+  readonly engine: { readonly name: string; readonly version: string };
+  readonly releasePolicy: ReleasePolicy;
+  readonly executionPolicy: ExecutionPolicy;
+}
+
+/** A sealed model that is not published yet. Whoever loses `modelKey` cannot grant the model to anyone. */
+export interface PreparedModel {
+  readonly model: Digest;
+  readonly manifest: ModelManifest;
+  readonly ciphertext: Uint8Array;
+  /** Secret, 32 bytes: keep it. */
+  readonly modelKey: Uint8Array;
+}
+
+/** Seals a model under a fresh key, on this machine alone. */
+export function prepareModel(
+  { keyPair, edge }: Pick<ClientContext, 'keyPair' | 'edge'>,
+  description: ModelDescription,
+): PreparedModel {
+  const { onnx, ...described } = description;
+  if (!isModelSize(onnx.length)) throw new ClientError('MODEL_TOO_LARGE', `${onnx.length} bytes`);
+  const modelKey = edge.randomBytes(MODEL_KEY_BYTES);
+  const sealed = sealModel(onnx, modelKey);
+  const { ciphertext, ciphertextDigest, size, onnxDigest, keyCommitment } = sealed;
+  const manifest: ModelManifest = {
+    schema: 'cloister/model/v1',
+    ...described,
+    owner: keyPair.id,
+    onnxDigest,
+    ciphertextDigest,
+    size,
+    keyCommitment,
+  };
+  const checked = checkModelManifest(manifest);
+  if (!checked.ok) throw new ClientError('MODEL_INVALID', checked.detail ?? checked.code);
+  return { model: modelId(manifest), manifest, ciphertext, modelKey };
+}
+
+/** Hands the ciphertext to the node, publishes the manifest, and proves that it stands on the ledger. */
+export async function publishModel(
+  context: ClientContext,
+  prepared: Pick<PreparedModel, 'manifest' | 'ciphertext'>,
+  { timeoutMs = DEFAULT_WAIT_MS }: WaitOptions = {},
+): Promise<ProvenTransaction & { readonly model: Digest }> {
+  refuseSimulated(context);
+  const { manifest, ciphertext } = prepared;
+  if (manifest.owner !== context.keyPair.id) throw new ClientError('NOT_MODEL_OWNER', manifest.owner);
+  if (contentDigest(ciphertext) !== manifest.ciphertextDigest) throw new ClientError('BLOB_MISMATCH');
+  const status = await trustedStatus(context);
+  const transaction = sign(context, 'publish-model', { manifest }, expiryHeightAfter(context, status));
+  const deadline = deadlineAfter(context.edge, timeoutMs, transaction.id);
+  await context.api.putBlob(ciphertext);
+  const expected = { type: 'ModelPublished', from: status.eventCount, deadline } as const;
+  const { height, sequence } = await submitAndProve(context, transaction, expected);
+  return { transaction: transaction.id, height, sequence, model: modelId(manifest) };
+}
+
+/** The manifest of a model on the ledger. Its id is its hash, so the node cannot give another. */
+export async function fetchModel(
+  { api }: Pick<ClientContext, 'api'>,
+  model: Digest,
+): Promise<{ readonly manifest: ModelManifest; readonly grants: readonly Digest[] }> {
+  const listed = await api.model(model);
+  if (listed === undefined) throw new ClientError('MODEL_UNKNOWN', model);
+  const manifest = modelManifestFromJson(listed.manifest);
+  if (!manifest.ok) throw new ClientError('MODEL_INVALID', manifest.code);
+  if (modelId(manifest.value) !== model) throw new ClientError('MODEL_INVALID', 'the manifest has another id');
+  return { manifest: manifest.value, grants: listed.grants };
+}
+
+/** Throws unless the model's owner allows the enclave's image and platform. */
+export function checkRelease(manifest: ModelManifest, { node, result }: VerifiedEnclave): void {
+  const { images, platforms } = manifest.releasePolicy;
+  if (!images.includes(result.image))
+    throw new ClientError('RELEASE_POLICY_REFUSED', `image ${result.image} of ${node}`);
+  if (!platforms.includes(result.platform)) {
+    throw new ClientError('RELEASE_POLICY_REFUSED', `platform ${result.platform} of ${node}`);
+  }
+}
+
+/**
+ * Verifies the enclave of a node, seals the model's key to it, and proves the grant. A key once released cannot be
+ * recalled: revoking stops new grants and executions, and a new version of the model has a new key.
+ */
+export async function grantModelKey(
+  context: ClientContext,
+  grant: { readonly model: Digest; readonly modelKey: Uint8Array; readonly node: AccountId },
+  { timeoutMs = DEFAULT_WAIT_MS }: WaitOptions = {},
+): Promise<ProvenTransaction & { readonly enclave: VerifiedEnclave }> {
+  refuseSimulated(context);
+  const { chain, keyPair, edge } = context;
+  const { manifest } = await fetchModel(context, grant.model);
+  if (manifest.owner !== keyPair.id) throw new ClientError('NOT_MODEL_OWNER', manifest.owner);
+  const fits =
+    grant.modelKey.length === MODEL_KEY_BYTES && modelKeyCommitment(grant.modelKey) === manifest.keyCommitment;
+  if (!fits) throw new ClientError('KEY_NOT_OF_MODEL', grant.model);
+  const status = await trustedStatus(context);
+  const enclave = await verifyEnclave(context, grant.node, deadlineAfter(edge, timeoutMs));
+  checkRelease(manifest, enclave);
+  const sealed = await sealModelKey({
+    modelKey: grant.modelKey,
+    modelId: grant.model,
+    chainId: chain.chainId,
+    keyset: enclave.result.keyset,
+    hpkeKey: enclave.hpkeKey,
+    ephemeralSeed: edge.randomBytes(32),
+  });
+  if (!sealed.ok) throw new ClientError('EVIDENCE_REFUSED', sealed.code);
+  const payload = {
+    model: grant.model,
+    keyset: enclave.result.keyset,
+    enc: toHex(sealed.value.enc),
+    sealedKey: toBase64(sealed.value.sealedKey),
+  };
+  const transaction = sign(context, 'grant-model-key', payload, expiryHeightAfter(context, status));
+  const deadline = deadlineAfter(edge, timeoutMs, transaction.id);
+  const expected = { type: 'ModelKeyGrantAuthorised', from: status.eventCount, deadline } as const;
+  const { height, sequence } = await submitAndProve(context, transaction, expected);
+  return { transaction: transaction.id, height, sequence, enclave };
+}

@@ -1,0 +1,197 @@
+/**
+ * An enclave in the test's own process: real keys, real SNP reports of a simulated device, real opening, sealing and
+ * receipts. Its "model" doubles every number.
+ */
+import {
+  answerChallenge,
+  decodeChallenge,
+  type EvidenceBundle,
+  encodeChallengeAnswer,
+  encodeEvidenceBundle,
+  encodeRuntimeData,
+  keysetDigest,
+  reportDataFor,
+} from '@cloister/attestation';
+import { type SimulatedSnpDevice, simulatedCrl, simulatedSnpDevice } from '@cloister/attestation/simulated';
+import {
+  encodeReceipt,
+  type Outcome,
+  openModel,
+  openModelKey,
+  openRequest,
+  type ReceiptStatement,
+  sealResponse,
+  type Tensor,
+} from '@cloister/confidential';
+import {
+  type Digest,
+  type Ed25519KeyPair,
+  ed25519KeyPair,
+  fromHex,
+  parseBase64,
+  toHex,
+  type X25519KeyPair,
+  x25519KeyPair,
+} from '@cloister/crypto';
+import type { InferenceRequested, ModelKeyGrantAuthorised, ModelPublished } from '@cloister/ledger';
+import { sealedRequestOf } from '@cloister/proof';
+import { BASE_MEASUREMENT, type FakeChain, IMAGE, START_MS, seed } from '../../proof/test/fake-chain.ts';
+
+const DAY_MS = 86_400_000;
+const validity = { notBeforeMs: START_MS - DAY_MS, notAfterMs: START_MS + 365 * DAY_MS };
+let sharedCrl: Uint8Array | undefined;
+
+function crl(): Uint8Array {
+  sharedCrl ??= simulatedCrl({
+    product: 'Genoa',
+    number: 1n,
+    thisUpdateMs: START_MS - DAY_MS,
+    nextUpdateMs: START_MS + 30 * DAY_MS,
+  });
+  return sharedCrl;
+}
+
+/** What a test can make an enclave do wrong. */
+export interface Misbehaviour {
+  /** Measures as another base: a changed byte of the image. */
+  measurement?: string;
+  /** Answers with the evidence and signature of this one. */
+  relay?: FakeEnclave;
+  /** Repeats its first answer. */
+  replay?: boolean;
+  /** Runs on the platform of this one. */
+  platformOf?: FakeEnclave;
+  /** Adds this to every output. */
+  offset?: number;
+  /** Changes what its receipts say, and signs it. */
+  receipt?: Partial<ReceiptStatement>;
+  /** Signs receipts with another key. */
+  signer?: Ed25519KeyPair;
+}
+
+export class FakeEnclave {
+  readonly host: Ed25519KeyPair;
+  readonly keyset: Digest;
+  misbehaviour: Misbehaviour = {};
+  readonly #chain: FakeChain;
+  readonly #device: SimulatedSnpDevice;
+  readonly #sign: Ed25519KeyPair;
+  readonly #hpke: X25519KeyPair;
+  #firstAnswer: Uint8Array | undefined;
+  readonly models = new Map<Digest, { readonly onnx: Uint8Array; readonly manifest: ModelPublished['manifest'] }>();
+
+  constructor(chain: FakeChain, host: Ed25519KeyPair) {
+    this.host = host;
+    this.#chain = chain;
+    this.#device = simulatedSnpDevice({ seed: seed(`device ${host.id}`), product: 'Genoa', validity });
+    this.#sign = ed25519KeyPair(seed(`sign ${host.id}`));
+    this.#hpke = x25519KeyPair(seed(`hpke ${host.id}`));
+    this.keyset = keysetDigest({
+      chainId: chain.chainId,
+      nodeId: host.id,
+      hpkeKey: toHex(this.#hpke.publicKey),
+      signKey: toHex(this.#sign.publicKey),
+      image: IMAGE,
+    });
+  }
+
+  #bundle(purpose: 'ledger' | 'challenge', nonce: string, nonceHeight: number): EvidenceBundle {
+    const runtimeData = encodeRuntimeData({
+      chain_id: this.#chain.chainId,
+      domain: 'cloister/report-data/v1',
+      purpose,
+      hpke_key: toHex(this.#hpke.publicKey),
+      sign_key: toHex(this.#sign.publicKey),
+      image: IMAGE,
+      node_id: this.host.id,
+      nonce,
+      nonce_height: nonceHeight,
+    });
+    const platform: FakeEnclave = this.misbehaviour.platformOf ?? this;
+    const device = platform.#device;
+    const report = device.report({
+      measurement: fromHex(this.misbehaviour.measurement ?? BASE_MEASUREMENT),
+      hostData: fromHex(IMAGE),
+      reportData: reportDataFor(runtimeData),
+    });
+    const endorsements = { certificates: device.certificates, crls: [crl()] };
+    return { evidence: { platform: 'sev-snp', report }, runtimeData, endorsements };
+  }
+
+  /** Evidence for the ledger, over the newest block. */
+  ledgerBundle(): Uint8Array {
+    const { blockHash, height } = this.#chain.state;
+    return encodeEvidenceBundle(this.#bundle('ledger', blockHash, height));
+  }
+
+  answer(challengeBytes: Uint8Array): Uint8Array {
+    const { relay, replay } = this.misbehaviour;
+    if (relay !== undefined) return relay.answer(challengeBytes);
+    if (replay === true && this.#firstAnswer !== undefined) return this.#firstAnswer;
+    const challenge = decodeChallenge(challengeBytes);
+    if (!challenge.ok) throw new Error(challenge.code);
+    const bundle = this.#bundle('challenge', challenge.value.nonce, this.#chain.height);
+    const answer = encodeChallengeAnswer(answerChallenge(challenge.value, bundle, this.#sign.sign));
+    this.#firstAnswer ??= answer;
+    return answer;
+  }
+
+  async provision(grant: ModelKeyGrantAuthorised, published: ModelPublished, ciphertext: Uint8Array): Promise<void> {
+    const key = await openModelKey({
+      enc: fromHex(grant.enc),
+      sealedKey: parseBase64(grant.sealedKey) ?? new Uint8Array(0),
+      modelId: grant.model,
+      keyCommitment: published.manifest.keyCommitment,
+      chainId: this.#chain.chainId,
+      keyset: this.keyset,
+      hpkeSecretKey: this.#hpke.secretKey,
+    });
+    if (!key.ok) throw new Error(key.code);
+    const onnx = openModel({ ciphertext, modelKey: key.value, manifest: published.manifest });
+    if (!onnx.ok) throw new Error(onnx.code);
+    this.models.set(grant.model, { onnx: onnx.value, manifest: published.manifest });
+  }
+
+  async run(event: InferenceRequested, payload: Uint8Array): Promise<{ receipt: Uint8Array; response: Uint8Array }> {
+    const model = this.models.get(event.model);
+    if (model === undefined) throw new Error('model not loaded');
+    const opened = await openRequest({
+      sealed: sealedRequestOf(this.#chain.chainId, event, payload),
+      keyset: this.keyset,
+      image: IMAGE,
+      hpkeSecretKey: this.#hpke.secretKey,
+    });
+    if (!opened.ok) throw new Error(opened.code);
+    const { requestKey, salt, tensors } = opened.value;
+    const outcome: Outcome = { status: 'completed', tensors: tensors.map((tensor) => this.#double(tensor)) };
+    const response = sealResponse({ requestKey, salt, chainId: this.#chain.chainId, task: event.task, outcome });
+    const statement: ReceiptStatement = {
+      chainId: this.#chain.chainId,
+      task: event.task,
+      transaction: event.transaction,
+      model: event.model,
+      onnxDigest: model.manifest.onnxDigest,
+      inputCommitment: event.inputCommitment,
+      outputCommitment: response.outputCommitment,
+      responseDigest: response.responseDigest,
+      image: IMAGE,
+      measurement: BASE_MEASUREMENT,
+      policyDigest: event.policyDigest,
+      height: event.height,
+      engine: { name: 'doubling', version: '1', numericClass: 'exact' },
+      executor: this.host.id,
+      keyset: this.keyset,
+      simulated: true,
+      ...this.misbehaviour.receipt,
+    };
+    const { sign } = this.misbehaviour.signer ?? this.#sign;
+    return { receipt: encodeReceipt(statement, sign), response: response.sealed };
+  }
+
+  #double(tensor: Tensor): Tensor {
+    const values = new Float32Array(Uint8Array.from(tensor.data).buffer).map(
+      (x) => 2 * x + (this.misbehaviour.offset ?? 0),
+    );
+    return { ...tensor, name: 'output', data: new Uint8Array(values.buffer) };
+  }
+}

@@ -1,0 +1,218 @@
+import type { Tensor } from '@cloister/confidential';
+import { hash, toHex } from '@cloister/crypto';
+import fc from 'fast-check';
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { keyPair, seed, tenant, validators } from '../../proof/test/fake-chain.ts';
+import {
+  ClientError,
+  CloisterClient,
+  decodePendingInference,
+  encodePendingInference,
+  PRIVACY_NOTE,
+  type PreparedModel,
+} from '../src/index.ts';
+import { description, floats } from './doubling-model.ts';
+import { FakeNode, fakeEdge } from './fake-node.ts';
+
+let node: FakeNode;
+let client: CloisterClient;
+let prepared: PreparedModel;
+
+async function connect(over: FakeNode = node, label = 'edge', acceptSimulated = true): Promise<CloisterClient> {
+  const edge = fakeEdge(over, label);
+  return CloisterClient.connect({ api: over, chainId: over.chain.chainId, keyPair: tenant, edge, acceptSimulated });
+}
+
+async function publishAndGrant(count: number): Promise<void> {
+  prepared = client.prepareModel(description);
+  await client.publishModel(prepared);
+  for (const { host } of node.enclaves.slice(0, count)) {
+    await client.grantModelKey({ model: prepared.model, modelKey: prepared.modelKey, node: host.id });
+  }
+}
+
+const outputs = (tensors: readonly Tensor[]): number[] => [
+  ...new Float32Array(Uint8Array.from(tensors[0]?.data ?? []).buffer),
+];
+
+describe('an inference', () => {
+  beforeEach(async () => {
+    node = new FakeNode();
+    node.attestAll();
+    client = await connect();
+    await publishAndGrant(3);
+  });
+
+  it('runs on one executor, from a sealed model to an opened and verified answer', async () => {
+    const result = await client.infer({ model: prepared.model, inputs: [floats([1, -2.5])] });
+    expect(result.outcome.status === 'completed' && outputs(result.outcome.tensors)).toEqual([2, -5]);
+    expect(result).toMatchObject({ simulated: true, threshold: 1, disputed: false });
+    expect(result.receipts.map(({ executor }) => executor.node)).toHaveLength(1);
+    expect(result.completedHeight).toBeGreaterThan(result.requestHeight);
+    expect(client.trustedHeight).toBeGreaterThanOrEqual(result.completedHeight);
+  });
+
+  it('runs on three executors of which two suffice, in the order that the tenant names', async () => {
+    const executors = node.enclaves.slice(0, 3).map(({ host }) => host.id);
+    const result = await client.infer({ model: prepared.model, inputs: [floats([4])], executors, threshold: 2 });
+    expect(result.receipts.length).toBeGreaterThanOrEqual(2);
+    expect(new Set(result.receipts.map(({ executor }) => executor.node)).size).toBe(result.receipts.length);
+  });
+
+  it('sends what is too large for a transaction as blobs', async () => {
+    const values = Array.from({ length: 6000 }, (_, i) => i);
+    const before = node.blobs.size;
+    const result = await client.infer({ model: prepared.model, inputs: [floats(values)] });
+    expect(result.outcome.status === 'completed' && outputs(result.outcome.tensors)[5999]).toBe(11_998);
+    expect(node.blobs.size).toBe(before + 2);
+  });
+
+  it('draws fresh secrets for every request, and shows the input to nobody', async () => {
+    const secret = Array.from({ length: 64 }, () => 123.456);
+    const [first, second] = [
+      await client.requestInference({ model: prepared.model, inputs: [floats(secret)] }),
+      await client.requestInference({ model: prepared.model, inputs: [floats(secret)] }),
+    ];
+    expect(toHex(first.requestKey)).not.toBe(toHex(second.requestKey));
+    expect(toHex(first.salt)).not.toBe(toHex(second.salt));
+    expect(first.task).not.toBe(second.task);
+    const needle = toHex(floats([123.456, 123.456]).data);
+    for (const bytes of node.submitted) expect(toHex(bytes)).not.toContain(needle);
+    const payloads = [first, second].map(
+      ({ transaction }) => transaction.kind === 'request-inference' && transaction.payload,
+    );
+    expect(payloads[0] && payloads[1] && payloads[0].inputCommitment !== payloads[1].inputCommitment).toBe(true);
+  });
+
+  it('can be waited for again by another process, from what the first one stored', async () => {
+    const pending = await client.requestInference({ model: prepared.model, inputs: [floats([3])] });
+    node.silent = true;
+    await expect(client.awaitInference(pending, { timeoutMs: 3000 })).rejects.toMatchObject({
+      code: 'TIMED_OUT',
+      transaction: pending.transaction.id,
+    });
+    const stored = encodePendingInference(pending);
+    expect(decodePendingInference(stored)).toEqual(pending);
+    expect(() => decodePendingInference(stored.slice(1))).toThrow(ClientError);
+    const edits = fc.array(fc.tuple(fc.nat(stored.length - 1), fc.nat(255)), { minLength: 1, maxLength: 3 });
+    fc.assert(
+      fc.property(edits, (changes) => {
+        const mutated = stored.slice();
+        for (const [at, byte] of changes) mutated[at] = byte;
+        try {
+          decodePendingInference(mutated);
+        } catch (error) {
+          expect(error).toMatchObject({ name: 'ClientError', code: 'PENDING_MALFORMED' });
+        }
+      }),
+      { numRuns: 500 },
+    );
+    expect(() => decodePendingInference(new TextEncoder().encode('{"executors":[]}'))).toThrow(ClientError);
+  });
+
+  it('outlives outages of the node and a node that forgets the transaction', async () => {
+    const pending = await client.requestInference({ model: prepared.model, inputs: [floats([3])] });
+    node.outages = 3;
+    const result = await client.awaitInference(decodePendingInference(encodePendingInference(pending)));
+    expect(result.outcome.status === 'completed' && outputs(result.outcome.tensors)).toEqual([6]);
+    node.forgets = 1;
+    const record = await client.putRecord({ namespace: 'notes', key: 'a', value: 'b' });
+    const proven = await client.verifyInclusion(record.sequence, 'RecordPut');
+    expect(proven.event).toMatchObject({ key: 'a', value: 'b', transaction: record.transaction });
+    await expect(client.verifyInclusion(record.sequence, 'BlockBegun')).rejects.toMatchObject({
+      code: 'EVENT_MISMATCH',
+    });
+  });
+
+  it('says why the ledger refused it', async () => {
+    const executors = [validators[3]?.id ?? tenant.id];
+    const refused = client.infer({ model: prepared.model, inputs: [floats([1])], executors });
+    await expect(refused).rejects.toMatchObject({
+      code: 'TRANSACTION_REJECTED',
+      detail: expect.stringContaining('MODEL_KEY_NOT_GRANTED') as string,
+    });
+  });
+
+  it('ends with the proven failure when the deadline passes', async () => {
+    node.silent = true;
+    const failed = client.infer({ model: prepared.model, inputs: [floats([1])], deadlineBlocks: 4 });
+    await expect(failed).rejects.toMatchObject({ code: 'INFERENCE_FAILED', detail: 'DEADLINE_PASSED' });
+  });
+
+  it('reports a dispute, and takes the answer of the majority', async () => {
+    const executors = node.enclaves.slice(0, 3).map(({ host }) => host.id);
+    const [odd] = node.enclaves;
+    if (odd !== undefined) odd.misbehaviour.offset = 1;
+    const result = await client.infer({ model: prepared.model, inputs: [floats([5])], executors, threshold: 2 });
+    expect(result.outcome.status === 'completed' && outputs(result.outcome.tensors)).toEqual([10]);
+    expect(result.disputed).toBe(true);
+    expect(result.receipts.map(({ executor }) => executor.node)).not.toContain(odd?.host.id);
+  });
+
+  it.each([
+    ['too few executors', { executors: [] }, 'EXECUTION_POLICY_UNMET'],
+    ['half of them as threshold', { executorCount: 2, threshold: 1 }, 'EXECUTION_POLICY_UNMET'],
+    ['more executors than hold the key', { executorCount: 4 }, 'NOT_ENOUGH_EXECUTORS'],
+    ['an input that the model does not take', { inputs: [{ ...floats([1]), name: 'x' }] }, 'INPUT_MISMATCH'],
+    ['an input of bad length', { inputs: [{ ...floats([1]), data: new Uint8Array(3) }] }, 'INPUT_INVALID'],
+    ['an unknown model', { model: hash('none') }, 'MODEL_UNKNOWN'],
+    ['images of which the executor has none', { images: [hash('none')] }, 'EVIDENCE_REFUSED'],
+  ])('is refused before anything is sent with %s', async (_, change, code) => {
+    const before = node.submitted.length;
+    await expect(client.infer({ model: prepared.model, inputs: [floats([1])], ...change })).rejects.toMatchObject({
+      code,
+    });
+    expect(node.submitted.length).toBe(before);
+  });
+
+  it('tells people what k executors mean for privacy', () => {
+    expect(PRIVACY_NOTE).toContain('weakest');
+  });
+});
+
+describe('an enclave that does not stand', () => {
+  beforeAll(async () => {
+    node = new FakeNode();
+    node.attestAll();
+    client = await connect();
+    await publishAndGrant(2);
+  });
+
+  beforeEach(() => {
+    for (const enclave of node.enclaves) enclave.misbehaviour = {};
+  });
+
+  it.each([
+    ['another measurement', () => ({ measurement: '66'.repeat(48) }), 'MEASUREMENT_NOT_ALLOWED'],
+    ['the answer of another node, relayed', () => ({ relay: node.enclaves[1] }), 'NODE_ID_MISMATCH'],
+    ['an old answer, replayed', () => ({ replay: true }), 'NONCE_MISMATCH'],
+  ])('gets neither a key nor an input: %s', async (_, misbehaviour, detail) => {
+    const [enclave] = node.enclaves;
+    if (enclave === undefined) throw new Error('no enclave');
+    enclave.answer(await challengeOf(enclave.host.id));
+    enclave.misbehaviour = misbehaviour() as typeof enclave.misbehaviour;
+    const before = node.submitted.length;
+    const to = enclave.host.id;
+    const grant = client.grantModelKey({ model: prepared.model, modelKey: prepared.modelKey, node: to });
+    await expect(grant).rejects.toMatchObject({ code: 'EVIDENCE_REFUSED', detail });
+    const inference = client.infer({ model: prepared.model, inputs: [floats([1])], executors: [to] });
+    await expect(inference).rejects.toMatchObject({ code: 'EVIDENCE_REFUSED', detail });
+    expect(node.submitted.length).toBe(before);
+  });
+
+  async function challengeOf(target: (typeof tenant)['id']): Promise<Uint8Array> {
+    const { encodeChallenge, makeChallenge } = await import('@cloister/attestation');
+    return encodeChallenge(
+      makeChallenge({ chainId: node.chain.chainId, challenger: tenant.id, target, nonce: seed('old') }),
+    );
+  }
+
+  it('has its receipts refused when another key signed them: by the ledger, and nothing is opened', async () => {
+    const [enclave] = node.enclaves;
+    if (enclave === undefined) throw new Error('no enclave');
+    enclave.misbehaviour = { signer: keyPair('forger') };
+    const executors = [enclave.host.id];
+    const inference = client.infer({ model: prepared.model, inputs: [floats([1])], executors, deadlineBlocks: 3 });
+    await expect(inference).rejects.toMatchObject({ code: 'INFERENCE_FAILED' });
+  });
+});

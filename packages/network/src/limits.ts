@@ -1,0 +1,41 @@
+/** Every bound of the adapter in one place. */
+import type { NetworkLimits } from './types.ts';
+
+const MiB = 1024 * 1024;
+
+export const DEFAULT_LIMITS: NetworkLimits = {
+  strangersMax: 32,
+  connectionsPerPeerMax: 4,
+  voteFrameBytesMax: MiB + 64 * 1024,
+  voteQueueBytesMax: 8 * MiB,
+  voteAgeMsMax: 10_000,
+  voteFramesPerSecond: 2_000,
+  gossipBytesMax: 64 * 1024,
+  gossipJudgedMax: 512,
+  requestBytesMax: MiB,
+  strangerRequestBytesMax: 64 * 1024,
+  responseBytesMax: 16 * MiB,
+  strangerAnswersBytesMax: 64 * MiB,
+  memberRequestsAtOnce: 32,
+  strangerRequestsAtOnce: 8,
+  requestTimeoutMs: 15_000,
+  redialMs: 1_000,
+  silenceMs: 12_000,
+  gossipStreamsMs: 3_000,
+  memberRequestsPerSecond: 400,
+  strangerRequestsPerSecond: 30,
+};
+
+/** What gossipsub decodes at most; the same on every node, for one message above it leaves a pair of nodes deaf. */
+export const GOSSIP_INBOUND_BYTES_MAX: number = 4 * MiB;
+export const GOSSIP_OUTBOUND_BUFFER_BYTES_MAX: number = 16 * MiB;
+/** Up to this many members everyone is connected to everyone, and publishing floods; beyond, a mesh of six. */
+export const FLOOD_MEMBERS_MAX = 20;
+export const PEER_RECORD_BYTES_MAX: number = 2 * 1024;
+export const PEER_RECORDS_MAX = 256;
+/** A whole answer of the `peers` protocol. */
+export const PEER_LIST_BYTES_MAX: number = PEER_RECORDS_MAX * (PEER_RECORD_BYTES_MAX + 4) + 2;
+/** How long a handler may take over one request before its slot is given away. */
+export const SERVE_MS_MAX = 60_000;
+/** A stranger beyond the cap has this long to show a member's record. */
+export const PROBATION_MS = 3_000;

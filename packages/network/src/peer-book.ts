@@ -1,0 +1,106 @@
+/** Who is who: verified peer records, the binding of libp2p names to member ids, and the members of the moment. */
+import type { AccountId, Digest } from '@cloister/crypto';
+import { PEER_RECORDS_MAX } from './limits.ts';
+import { encodePeerRecord, parsePeerRecord, verifyPeerRecord } from './peer-record.ts';
+import type { PeerRecord, PeerRecordStore } from './types.ts';
+
+export class PeerBook {
+  readonly #chainId: Digest;
+  readonly #store: PeerRecordStore | undefined;
+  #members: ReadonlySet<AccountId>;
+  /** The newest record of each member. */
+  readonly #records = new Map<AccountId, PeerRecord>();
+  /** libp2p names bound by a record that both keys signed; of ids that are no members only while they are connected. */
+  readonly #accounts = new Map<string, AccountId>();
+  readonly #peers = new Map<AccountId, string>();
+
+  constructor(chainId: Digest, members: readonly AccountId[], store: PeerRecordStore | undefined) {
+    this.#chainId = chainId;
+    this.#members = new Set(members);
+    this.#store = store;
+  }
+
+  async load(): Promise<void> {
+    for (const bytes of (await this.#store?.load()) ?? []) this.learn(bytes);
+  }
+
+  /** `connected`: libp2p names whose binding outlives the membership, for they are still here, as strangers. */
+  setMembers(members: readonly AccountId[], connected: ReadonlySet<string>): void {
+    this.#members = new Set(members);
+    for (const id of this.#records.keys()) if (!this.#members.has(id)) this.#records.delete(id);
+    for (const peerId of [...this.#accounts.keys()]) if (!connected.has(peerId)) this.forget(peerId);
+  }
+
+  isMember(id: AccountId): boolean {
+    return this.#members.has(id);
+  }
+
+  /** The id that this libp2p name proved, member of the moment or not. */
+  accountOf(peerId: string): AccountId | undefined {
+    return this.#accounts.get(peerId);
+  }
+
+  peerOf(id: AccountId): string | undefined {
+    return this.#peers.get(id);
+  }
+
+  recordOf(id: AccountId): PeerRecord | undefined {
+    return this.#records.get(id);
+  }
+
+  isKnownPeer(peerId: string): boolean {
+    const id = this.#accounts.get(peerId);
+    return id !== undefined && this.#members.has(id);
+  }
+
+  /** The peer is gone: the binding of an id that is no member goes with it. */
+  forget(peerId: string): void {
+    const id = this.#accounts.get(peerId);
+    if (id !== undefined && !this.#members.has(id)) this.#unbind(peerId);
+  }
+
+  /** Records of members, for the exchange and for redialling. */
+  records(): readonly PeerRecord[] {
+    return [...this.#records.values()];
+  }
+
+  /**
+   * Takes an encoded record. Records of members are kept, the newest of each; one of anybody else counts only for the
+   * connection that it names (`from`), so that nobody fills the book. @returns the record that holds for this member and
+   * node, or undefined when the signatures fail or a newer record names another node.
+   */
+  learn(bytes: Uint8Array, from?: string): PeerRecord | undefined {
+    const parsed = parsePeerRecord(bytes);
+    if (!parsed.ok) return undefined;
+    const record = parsed.value;
+    const isMember = this.#members.has(record.member);
+    if (!isMember && record.peerId !== from) return undefined;
+    const known = this.#records.get(record.member);
+    if (known !== undefined && known.sequence >= record.sequence) {
+      // Nothing new, nothing to verify: the binding of the newer record stands.
+      return known.peerId === record.peerId ? known : undefined;
+    }
+    if (!verifyPeerRecord(this.#chainId, record).ok) return undefined;
+    if (isMember && known === undefined && this.#records.size >= PEER_RECORDS_MAX) return undefined;
+    this.#bind(record.peerId, record.member);
+    if (isMember) {
+      this.#records.set(record.member, record);
+      void this.#store?.save(record.member, encodePeerRecord(record)).catch(() => undefined);
+    }
+    return record;
+  }
+
+  #bind(peerId: string, id: AccountId): void {
+    const formerPeer = this.#peers.get(id);
+    if (formerPeer !== undefined && formerPeer !== peerId) this.#unbind(formerPeer);
+    this.#unbind(peerId);
+    this.#accounts.set(peerId, id);
+    this.#peers.set(id, peerId);
+  }
+
+  #unbind(peerId: string): void {
+    const id = this.#accounts.get(peerId);
+    this.#accounts.delete(peerId);
+    if (id !== undefined && this.#peers.get(id) === peerId) this.#peers.delete(id);
+  }
+}

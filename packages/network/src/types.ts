@@ -1,0 +1,175 @@
+/** The faces of the network adapter. It frames opaque bytes: what they mean is the business of the packages above and below it. */
+import type { AccountId, Digest, ValidatorId } from '@cloister/crypto';
+
+/** Protocols answered on one stream for each request. Strangers may use all but `blob`. */
+export type RequestProtocol = 'sync' | 'blob' | 'attest' | 'peers';
+
+/** Lower leaves first: certificates 0, votes 1, proposals 2, everything else 3. */
+export type Priority = 0 | 1 | 2 | 3;
+
+export type NetworkErrorCode =
+  | 'ADDRESS_INVALID'
+  | 'LISTEN_FAILED'
+  | 'DIAL_FAILED'
+  | 'WRONG_CHAIN'
+  | 'PEER_UNKNOWN'
+  | 'NOT_CONNECTED'
+  | 'REQUEST_TIMEOUT'
+  | 'REQUEST_TOO_LARGE'
+  | 'RESPONSE_TOO_LARGE'
+  | 'REQUEST_REFUSED'
+  | 'REQUEST_FAILED'
+  | 'MESSAGE_TOO_LARGE'
+  | 'STOPPED';
+
+/** The one error class of this package. */
+export class NetworkError extends Error {
+  override readonly name: string = 'NetworkError';
+  readonly code: NetworkErrorCode;
+  constructor(code: NetworkErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/**
+ * A member's signed statement of where it is reached. It binds the libp2p identity, which the transport authenticates,
+ * to the member's key. `sequence` grows; a lower one never replaces a higher.
+ */
+export type PeerRecord = {
+  readonly member: AccountId;
+  readonly peerId: string;
+  /** Multiaddr strings without the trailing /p2p/ component. */
+  readonly addresses: readonly string[];
+  readonly sequence: number;
+  /** 64 bytes, Ed25519 by the member's key. */
+  readonly signature: Uint8Array;
+  /** 64 bytes, Ed25519 by the libp2p identity that `peerId` names: nobody claims another's node. */
+  readonly nodeSignature: Uint8Array;
+};
+
+/** Who asks. `member` is set when the peer proved a member id, whether or not that id belongs to the members now. */
+export type Requester = { readonly peerId: string; readonly member: AccountId | undefined; readonly isMember: boolean };
+
+export type BatchVerdict = 'accept' | 'reject' | 'ignore';
+
+export type NetworkHandlers = {
+  /** A frame on the direct stream of an authenticated member. A throw costs the peer its stream, nothing else. */
+  onVote(from: ValidatorId, bytes: Uint8Array): void;
+  /** A gossiped batch and who passed it on (a member's id, a stranger's libp2p name); the verdict decides forwarding and scoring. */
+  onBatch(bytes: Uint8Array, from: string): Promise<BatchVerdict> | BatchVerdict;
+  /** Answers a request; undefined or a rejection refuses it. */
+  onRequest(
+    protocol: Exclude<RequestProtocol, 'peers'>,
+    requester: Requester,
+    bytes: Uint8Array,
+  ): Promise<Uint8Array | undefined>;
+  /** A peer came or went: a member by its id (once, by however many nodes and connections), a stranger by its libp2p name. */
+  onPeer(id: string, up: boolean, isMember: boolean): void;
+};
+
+/** Where peer records are kept between runs. */
+export type PeerRecordStore = {
+  load(): Promise<readonly Uint8Array[]>;
+  save(member: AccountId, record: Uint8Array): Promise<void>;
+};
+
+export type NetworkOptions = {
+  readonly chainId: Digest;
+  /** 32 bytes: the seed of the libp2p Ed25519 identity (not the member's key). */
+  readonly nodeKeySeed: Uint8Array;
+  /** The member's key, for its peer record; without it the node stays a stranger to others. */
+  readonly member?: { readonly id: AccountId; sign(message: Uint8Array): Uint8Array };
+  /** Multiaddrs to listen on, for instance /ip4/127.0.0.1/tcp/0. */
+  readonly listen: readonly string[];
+  /** Extra multiaddrs under which others reach this node; announced in the peer record. */
+  readonly announce?: readonly string[];
+  /** Addresses dialled until connected: multiaddrs that end in /p2p/<peer id>. */
+  readonly seeds?: readonly string[];
+  readonly members: readonly AccountId[];
+  readonly handlers: NetworkHandlers;
+  readonly records?: PeerRecordStore;
+  readonly limits?: Partial<NetworkLimits>;
+};
+
+export type NetworkLimits = {
+  /** Connections of strangers. Beyond it, as many again may come in to prove a membership and are closed when they do not. */
+  readonly strangersMax: number;
+  /** Connections of one peer: simultaneous dials make two, and a half-dead one may linger beside its successor. */
+  readonly connectionsPerPeerMax: number;
+  /** Bytes of one frame on a vote stream. */
+  readonly voteFrameBytesMax: number;
+  /** Bytes queued for one peer before the least important leave. */
+  readonly voteQueueBytesMax: number;
+  /** A queued frame older than this is dropped, not sent: votes of a past partition help nobody. */
+  readonly voteAgeMsMax: number;
+  /** Frames a second taken from one member's vote streams (burst: three times that); what is beyond is dropped. */
+  readonly voteFramesPerSecond: number;
+  readonly gossipBytesMax: number;
+  /** Batches being judged at once; what is beyond is ignored, and found by sync. */
+  readonly gossipJudgedMax: number;
+  readonly requestBytesMax: number;
+  readonly strangerRequestBytesMax: number;
+  readonly responseBytesMax: number;
+  /** Bytes of answers under way to all strangers together, who may read as slowly as they like. */
+  readonly strangerAnswersBytesMax: number;
+  /** Requests of one peer being answered at once. */
+  readonly memberRequestsAtOnce: number;
+  readonly strangerRequestsAtOnce: number;
+  readonly requestTimeoutMs: number;
+  readonly redialMs: number;
+  /** Silence after which a connection is probed, and closed if the probe fails. */
+  readonly silenceMs: number;
+  /** How long a connection may lack gossip streams in both directions. */
+  readonly gossipStreamsMs: number;
+  /** Requests a second taken from a member and from a stranger (burst: three times that). */
+  readonly memberRequestsPerSecond: number;
+  readonly strangerRequestsPerSecond: number;
+};
+
+export type PeerInfo = {
+  readonly peerId: string;
+  readonly member: AccountId | undefined;
+  readonly isMember: boolean;
+  readonly address: string;
+  readonly direction: 'inbound' | 'outbound';
+};
+
+/** Monotonic counters, for metrics. */
+export type NetworkCounters = {
+  votesSent: number;
+  votesDropped: number;
+  votesReceived: number;
+  framesRefused: number;
+  batchesPublished: number;
+  batchesReceived: number;
+  batchesRejected: number;
+  requestsServed: number;
+  requestsRefused: number;
+  redials: number;
+  closedSilent: number;
+  closedDeaf: number;
+};
+
+export type Network = {
+  readonly peerId: string;
+  readonly counters: Readonly<NetworkCounters>;
+  /** Dialable multiaddrs with /p2p/<peer id>. */
+  addresses(): string[];
+  peers(): PeerInfo[];
+  setMembers(members: readonly AccountId[]): void;
+  /** Dials a multiaddr that ends in /p2p/<peer id>, exchanges peer records and resolves with the peer's name. */
+  connect(address: string): Promise<string>;
+  sendVote(to: ValidatorId, bytes: Uint8Array, priority: Priority): void;
+  broadcastVote(bytes: Uint8Array, priority: Priority): void;
+  /** @throws NetworkError MESSAGE_TOO_LARGE */
+  gossipBatch(bytes: Uint8Array): Promise<void>;
+  /** `peer`: a member id or a libp2p peer id. @throws NetworkError */
+  request(
+    peer: string,
+    protocol: RequestProtocol,
+    bytes: Uint8Array,
+    options?: { readonly timeoutMs?: number; readonly maxBytes?: number },
+  ): Promise<Uint8Array>;
+  stop(): Promise<void>;
+};

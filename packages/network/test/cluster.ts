@@ -1,0 +1,109 @@
+/** Real nodes on loopback for the tests: ports chosen by the system, events recorded and awaited. */
+import { EventEmitter, once } from 'node:events';
+import { type AccountId, type Digest, ed25519KeyPair, hash, utf8 } from '@cloister/crypto';
+import {
+  type BatchVerdict,
+  createNetwork,
+  type Network,
+  type NetworkLimits,
+  type NetworkOptions,
+  type Requester,
+} from '../src/index.ts';
+
+export const chainId: Digest = hash('test/chain', utf8('network'));
+
+export type TestNode = {
+  readonly network: Network;
+  readonly id: AccountId;
+  readonly events: EventEmitter;
+  readonly votes: { from: string; text: string }[];
+  readonly batches: string[];
+  readonly up: Set<string>;
+  /** Awaits an event until `condition` holds, checked at once and after each event. */
+  until(event: string, condition: () => boolean): Promise<void>;
+};
+
+export function seedOf(name: string): Uint8Array {
+  return Uint8Array.from(Buffer.from(hash('test/seed', utf8(name)), 'hex'));
+}
+
+export function memberKey(name: string): ReturnType<typeof ed25519KeyPair> {
+  return ed25519KeyPair(seedOf(`member ${name}`));
+}
+
+export type Behaviour = {
+  readonly verdict?: (text: string) => BatchVerdict;
+  readonly answer?: (protocol: string, requester: Requester, bytes: Uint8Array) => Promise<Uint8Array | undefined>;
+};
+
+const text = new TextDecoder();
+
+export async function startNode(
+  name: string,
+  members: readonly AccountId[],
+  behaviour: Behaviour = {},
+  extra: Partial<NetworkOptions> & { readonly limits?: Partial<NetworkLimits> } = {},
+): Promise<TestNode> {
+  const events = new EventEmitter();
+  const votes: TestNode['votes'] = [];
+  const batches: string[] = [];
+  const up = new Set<string>();
+  const key = memberKey(name);
+  const network = await createNetwork({
+    chainId,
+    nodeKeySeed: seedOf(`node ${name}`),
+    member: { id: key.id, sign: (message) => key.sign(message) },
+    listen: ['/ip4/127.0.0.1/tcp/0'],
+    members,
+    handlers: {
+      onVote(from, bytes) {
+        votes.push({ from, text: text.decode(bytes) });
+        events.emit('vote');
+      },
+      onBatch(bytes) {
+        const batch = text.decode(bytes);
+        batches.push(batch);
+        events.emit('batch');
+        return behaviour.verdict?.(batch) ?? 'accept';
+      },
+      async onRequest(protocol, requester, bytes) {
+        return behaviour.answer?.(protocol, requester, bytes);
+      },
+      onPeer(id, isUp) {
+        if (isUp) up.add(id);
+        else up.delete(id);
+        events.emit('peer');
+      },
+    },
+    ...extra,
+  });
+  return {
+    network,
+    id: key.id,
+    events,
+    votes,
+    batches,
+    up,
+    async until(event, condition) {
+      while (!condition()) await once(events, event);
+    },
+  };
+}
+
+/** Starts `names` as members, each dialling the first, and waits until everyone is connected to everyone. */
+export async function startMembers(names: readonly string[], behaviour: Behaviour = {}): Promise<TestNode[]> {
+  const members = names.map((name) => memberKey(name).id);
+  const nodes: TestNode[] = [];
+  for (const name of names) {
+    const seeds = nodes[0]?.network.addresses() ?? [];
+    nodes.push(await startNode(name, members, behaviour, { seeds, limits: { redialMs: 100 } }));
+  }
+  await Promise.all(
+    nodes.map((node) => node.until('peer', () => members.every((id) => id === node.id || node.up.has(id)))),
+  );
+  return nodes;
+}
+
+export async function stopAll(nodes: readonly TestNode[]): Promise<void> {
+  await Promise.all(nodes.map((node) => node.network.stop()));
+}

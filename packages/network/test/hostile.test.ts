@@ -1,0 +1,302 @@
+/** A raw libp2p peer misbehaves in every protocol: it loses its streams, and nobody else notices. */
+import { type AccountId, ed25519KeyPair, SeededRandom, utf8, type ValidatorId } from '@cloister/crypto';
+import type { Connection } from '@libp2p/interface';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { frameBytes } from '../src/framing.ts';
+import { createHost } from '../src/host.ts';
+import { encodePeerRecord, encodePeerRecords, signPeerRecord } from '../src/peer-record.ts';
+import { chainId, memberKey, seedOf, startMembers, startNode, stopAll, type TestNode } from './cluster.ts';
+import { answerOf, ended, PROTOCOLS, protocolName, type RawPeer, startRaw } from './raw-peer.ts';
+
+let nodes: TestNode[] = [];
+let raw: RawPeer | undefined;
+const escaped: unknown[] = [];
+const onEscape = (error: unknown): void => void escaped.push(error);
+
+beforeAll(() => {
+  process.on('uncaughtException', onEscape);
+  process.on('unhandledRejection', onEscape);
+});
+afterAll(() => {
+  process.off('uncaughtException', onEscape);
+  process.off('unhandledRejection', onEscape);
+});
+beforeEach(async () => {
+  nodes = await startMembers(['a', 'b'], { answer: async (protocol, _, bytes) => utf8(`${protocol} ${bytes.length}`) });
+});
+afterEach(async () => {
+  await stopAll(nodes);
+  await raw?.host.stop();
+  raw = undefined;
+  expect(escaped).toEqual([]);
+});
+
+function at(index: number): TestNode {
+  const node = nodes[index];
+  if (node === undefined) throw new Error(`no node ${index}`);
+  return node;
+}
+
+async function stranger(): Promise<Connection> {
+  raw = await startRaw('stranger');
+  return raw.connect(at(0));
+}
+
+/** The record of `name`'s node, signed by the member's and the node's key, or by others where the test says so. */
+function record(name: string, at: { node?: string; sequence?: number; cosigner?: string; peerId: string }): Uint8Array {
+  const member = memberKey(name);
+  const node = ed25519KeyPair(seedOf(`node ${at.cosigner ?? at.node ?? name}`));
+  const fields = { member: member.id, peerId: at.peerId, addresses: [], sequence: at.sequence ?? Date.now() + 60_000 };
+  return encodePeerRecord(
+    signPeerRecord(
+      chainId,
+      fields,
+      (message) => member.sign(message),
+      (message) => node.sign(message),
+    ),
+  );
+}
+
+/** The honest pair still votes, asks and gossips, over the connections that it had. */
+async function expectUnharmed(): Promise<void> {
+  const before = at(1).votes.length;
+  at(0).network.sendVote(at(1).id as ValidatorId, utf8('still here'), 1);
+  await at(1).until('vote', () => at(1).votes.length > before);
+  const answer = await at(1).network.request(at(0).id, 'sync', utf8('and you?'));
+  expect(new TextDecoder().decode(answer)).toBe('sync 8');
+  expect(at(0).up.has(at(1).id) && at(1).up.has(at(0).id)).toBe(true);
+  expect([at(0), at(1)].map((node) => node.network.counters.closedSilent + node.network.counters.closedDeaf)).toEqual([
+    0, 0,
+  ]);
+}
+
+describe('garbage on every protocol', () => {
+  it('random bytes cost the stream or are refused', async () => {
+    const connection = await stranger();
+    const random = new SeededRandom(utf8('garbage'));
+    for (const protocol of PROTOCOLS) {
+      for (let round = 0; round < 6; round++) {
+        const stream = await connection.newStream(protocolName(protocol));
+        const answer = answerOf(stream);
+        // Small frames of noise, so that the content is judged and not only the length.
+        stream.send(frameBytes([random.bytes(round * 50)]));
+        if (protocol === 'sync' || protocol === 'attest') expect((await answer)?.[0]).toBe(0);
+        else if (protocol === 'vote') expect(round === 0 || (await answer) === undefined).toBe(true);
+        else expect([1, undefined]).toContain((await answer)?.[0]);
+        stream.abort(new Error('done'));
+      }
+    }
+    expect(at(0).votes).toEqual([]);
+    await expectUnharmed();
+  });
+
+  it('a frame above the bound ends the stream at its announcement', async () => {
+    const connection = await stranger();
+    for (const protocol of PROTOCOLS) {
+      const stream = await connection.newStream(protocolName(protocol));
+      stream.send(Uint8Array.of(255, 255, 255, 255));
+      await ended(stream);
+    }
+    expect(at(0).network.counters.framesRefused).toBe(1);
+    expect(at(0).network.counters.requestsRefused).toBe(4);
+    await expectUnharmed();
+  });
+
+  it('a flood of bytes behind a lawful frame is read and let go', async () => {
+    const connection = await stranger();
+    const stream = await connection.newStream(protocolName('sync'));
+    const answer = answerOf(stream);
+    stream.send(frameBytes([utf8('lawful')]));
+    const flood = new Uint8Array(64 * 1024).fill(7);
+    for (let sent = 0; sent < 64 && stream.status === 'open'; sent++) {
+      if (!stream.send(flood)) await stream.onDrain().catch(() => undefined);
+    }
+    expect(new TextDecoder().decode((await answer)?.subarray(1))).toBe('sync 6');
+    await expectUnharmed();
+  });
+});
+
+describe('streams that never end', () => {
+  it('half-open and endlessly slow ones are cut at the deadline', async () => {
+    await stopAll(nodes);
+    const members = ['a', 'b'].map((name) => memberKey(name).id);
+    const answer = async (): Promise<Uint8Array> => utf8('sync 8');
+    const limits = { requestTimeoutMs: 300, redialMs: 100 };
+    nodes = [await startNode('a', members, { answer }, { limits })];
+    nodes.push(await startNode('b', members, { answer }, { limits, seeds: at(0).network.addresses() }));
+    await Promise.all([at(0).until('peer', () => at(0).up.size === 1), at(1).until('peer', () => at(1).up.size === 1)]);
+    const connection = await stranger();
+    const cut = ['sync', 'blob', 'attest', 'peers'].map(async (protocol) => {
+      const half = await connection.newStream(protocolName(protocol as 'sync'));
+      const slow = await connection.newStream(protocolName(protocol as 'sync'));
+      slow.send(Uint8Array.of(0, 0, 1, 0));
+      const drip = setInterval(() => slow.status === 'open' && slow.send(Uint8Array.of(1)), 5);
+      await Promise.all([ended(half), ended(slow)]);
+      clearInterval(drip);
+    });
+    await Promise.all(cut);
+    expect(at(0).network.counters.requestsRefused).toBe(8);
+    await expectUnharmed();
+  });
+
+  it('thousands of streams are refused beyond a few, and held memory is bounded', async () => {
+    const connection = await stranger();
+    let [opened, failed] = [0, 0];
+    const before = process.memoryUsage().rss;
+    for (let round = 0; round < 100; round++) {
+      const batch = PROTOCOLS.flatMap((protocol) =>
+        Array.from({ length: 4 }, () =>
+          connection.newStream(protocolName(protocol), { signal: AbortSignal.timeout(2_000) }).then(
+            (stream) => {
+              opened += 1;
+              // Announces a lawful frame and sends half of it.
+              if (stream.status === 'open') stream.send(Uint8Array.of(0, 0, 128, 0, ...new Uint8Array(16 * 1024)));
+            },
+            () => {
+              failed += 1;
+            },
+          ),
+        ),
+      );
+      await Promise.all(batch);
+    }
+    expect(opened + failed).toBe(2_000);
+    const inbound = connection.streams.filter((stream) => stream.status === 'open').length;
+    expect(inbound).toBeLessThan(300);
+    expect(process.memoryUsage().rss - before).toBeLessThan(300 * 1024 * 1024);
+    await expectUnharmed();
+  });
+
+  it('a reader that never reads holds only its own answers back', async () => {
+    await stopAll(nodes);
+    const members = ['a', 'b'].map((name) => memberKey(name).id);
+    const asked = Promise.withResolvers<void>();
+    let requests = 0;
+    const answer = async (_: string, requester: { isMember: boolean }): Promise<Uint8Array> => {
+      if (requester.isMember) return utf8('sync 8');
+      requests += 1;
+      if (requests === 2) asked.resolve();
+      return new Uint8Array(4 << 20);
+    };
+    const limits = { requestTimeoutMs: 5_000, redialMs: 100, strangerAnswersBytesMax: 9 << 20 };
+    nodes = [await startNode('a', members, { answer }, { limits })];
+    nodes.push(await startNode('b', members, { answer }, { limits, seeds: at(0).network.addresses() }));
+    await Promise.all([at(0).until('peer', () => at(0).up.size === 1), at(1).until('peer', () => at(1).up.size === 1)]);
+    const connection = await stranger();
+    for (let i = 0; i < 2; i++) {
+      const stream = await connection.newStream(protocolName('sync'));
+      stream.pause();
+      stream.send(frameBytes([utf8('?')]));
+    }
+    await asked.promise;
+    const third = await connection.newStream(protocolName('sync'));
+    const refused = answerOf(third);
+    third.send(frameBytes([utf8('?')]));
+    expect([...((await refused) ?? [])]).toEqual([1]);
+    await expectUnharmed();
+  });
+});
+
+describe('peer records that lie', () => {
+  async function present(connection: Connection, bytes: Uint8Array): Promise<void> {
+    const asked = await connection.newStream(protocolName('peers'));
+    const answer = answerOf(asked);
+    asked.send(frameBytes([encodePeerRecords([bytes])]));
+    expect((await answer)?.[0]).toBe(0);
+    const voted = await connection.newStream(protocolName('vote'));
+    voted.send(frameBytes([bytes, utf8('a vote')]));
+    await ended(voted);
+  }
+
+  it.each<[string, () => Uint8Array]>([
+    ["a member's own record, presented by another peer", () => record('b', { peerId: at(1).network.peerId })],
+    [
+      "one that names this peer and lacks the member's signature",
+      () => {
+        const forged = record('stranger', { peerId: raw?.peerId ?? '' });
+        forged.set(Buffer.from(memberKey('b').id, 'hex'));
+        return forged;
+      },
+    ],
+    ['one by a stranger that names the node of a member', () => record('stranger', { peerId: at(1).network.peerId })],
+    [
+      'one of a member that names the node of another',
+      () => record('a', { peerId: at(1).network.peerId, cosigner: 'a' }),
+    ],
+    ['an old one of this peer', () => record('b', { peerId: raw?.peerId ?? '', node: 'stranger', sequence: 1 })],
+    ['one of another chain', () => record('b', { peerId: raw?.peerId ?? '', node: 'stranger' }).fill(0, 100, 101)],
+  ])('never bind: %s', async (_, make) => {
+    const connection = await stranger();
+    await present(connection, make());
+    expect(at(0).votes).toEqual([]);
+    const peers = at(0).network.peers();
+    expect(peers.find((peer) => peer.peerId === raw?.peerId)?.isMember).toBe(false);
+    expect(peers.find((peer) => peer.peerId === at(1).network.peerId)?.member).toBe(at(1).id as AccountId);
+    await expectUnharmed();
+  });
+});
+
+describe('a connection that ends while a stream opens', () => {
+  it('ends nothing else: no write throws where nobody can catch it', async () => {
+    const [host, peer] = await Promise.all(
+      ['x', 'y'].map((name) =>
+        createHost({
+          nodeKeySeed: seedOf(`node ${name}`),
+          chainId,
+          listen: ['/ip4/127.0.0.1/tcp/0'],
+          topic: '/t',
+          memberCount: 2,
+          gater: {},
+          isKnownPeer: () => true,
+        }),
+      ),
+    );
+    if (host === undefined || peer === undefined) throw new Error('no hosts');
+    await Promise.all([host.start(), peer.start()]);
+    const connection = await host.dial(peer.getMultiaddrs());
+    // The encrypted layer takes no more, as after a reset of the socket below, and the layers around it do not know yet.
+    const { muxer } = connection as unknown as { muxer: { maConn: { writeStatus: string } } };
+    muxer.maConn.writeStatus = 'closed';
+    await expect(connection.newStream('/ipfs/ping/1.0.0', { signal: AbortSignal.timeout(200) })).rejects.toThrow();
+    connection.abort(new Error('the end'));
+    await Promise.all([host.stop(), peer.stop()]);
+  });
+});
+
+describe('handlers that throw', () => {
+  it('cost the peer its stream, not the node its life', async () => {
+    await stopAll(nodes);
+    const members = ['a', 'b'].map((name) => memberKey(name).id);
+    nodes = await Promise.all(['a', 'b'].map((name) => startNode(name, members)));
+    const thrower = await startNode(
+      'c',
+      [...members, memberKey('c').id],
+      {},
+      {
+        seeds: at(0).network.addresses(),
+        limits: { redialMs: 50 },
+        handlers: {
+          onVote: () => {
+            throw new Error('a bug in the vote handler');
+          },
+          onBatch: () => {
+            throw new Error('a bug in the batch handler');
+          },
+          onRequest: () => {
+            throw new Error('a bug in the request handler');
+          },
+          onPeer: () => undefined,
+        },
+      },
+    );
+    nodes.push(thrower);
+    for (const node of nodes) node.network.setMembers([...members, memberKey('c').id]);
+    await at(0).until('peer', () => at(0).up.has(thrower.id));
+    at(0).network.sendVote(thrower.id as ValidatorId, utf8('boom'), 0);
+    while (thrower.network.counters.framesRefused === 0) await new Promise((resolve) => setImmediate(resolve));
+    await expect(at(0).network.request(thrower.id, 'sync', utf8('?'))).rejects.toMatchObject({
+      code: 'REQUEST_FAILED',
+    });
+    expect(at(0).up.has(thrower.id)).toBe(true);
+  });
+});

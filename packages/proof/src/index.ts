@@ -1,0 +1,34 @@
+/**
+ * @cloister/proof: event proofs and standing, for enclaves and clients. Pure; runs in a browser.
+ */
+export {
+  decodeEventProof,
+  EVENT_PROOF_BYTES_MAX,
+  type EventProof,
+  type EventProofCode,
+  encodeEventProof,
+  encodeEventProofParts,
+  FINALITY_BYTES_MAX,
+  PATH_HASHES_MAX,
+  RECORD_BYTES_MAX,
+  type VerifiedEvent,
+  verifyEventProof,
+} from './event-proof.ts';
+export { lightClientOf } from './genesis-trust.ts';
+export { sealedRequestOf } from './request-of-event.ts';
+export {
+  ACCEPTANCES_KEPT,
+  type AcceptanceCode,
+  type AuthorisationCode,
+  type Authorised,
+  authoriseInference,
+  authoriseModelKey,
+  currentStanding,
+  followHeader,
+  launchedStanding,
+  type OwnAcceptance,
+  type OwnIdentity,
+  type Standing,
+  type StandingCode,
+  showAcceptance,
+} from './standing.ts';
