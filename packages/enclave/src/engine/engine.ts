@@ -1,0 +1,102 @@
+/**
+ * What the engine does: loads ONNX models and runs them, one request a run.
+ *
+ * No key and no other tenant's data is ever here. Two requests are never put into one run: a hostile model could mix
+ * their rows. Session options are fixed, since results depend on them.
+ */
+import { checkTensors, decodeTensors, encodeTensors, type Tensor, type TensorSpec } from '@cloister/confidential';
+import { fail, ok, type Result } from '@cloister/crypto';
+import type * as Ort from 'onnxruntime-common';
+import { fromOrt, protocolDatatype, toOrt } from './datatypes.ts';
+
+/**
+ * Single-threaded and sequential, so that sums are always added in the same order; and no format but the one that was
+ * screened, whatever the file looks like.
+ */
+const SESSION_OPTIONS: Ort.InferenceSession.SessionOptions = {
+  executionProviders: ['cpu'],
+  executionMode: 'sequential',
+  intraOpNumThreads: 1,
+  interOpNumThreads: 1,
+  graphOptimizationLevel: 'all',
+  logSeverityLevel: 4,
+  extra: { session: { load_model_format: 'ONNX' } },
+};
+
+export type EngineCode =
+  | 'MODEL_NOT_LOADED'
+  | 'MODEL_LOAD_FAILED'
+  | 'MODEL_UNSUPPORTED_TYPE'
+  | 'TENSORS_MALFORMED'
+  | 'RUN_FAILED'
+  | 'OUTPUT_UNSUPPORTED';
+
+/** Inputs and outputs as the ONNX file declares them; a symbolic dimension is -1. */
+export interface LoadedModel {
+  readonly inputs: readonly TensorSpec[];
+  readonly outputs: readonly TensorSpec[];
+}
+
+function specs(metadata: readonly Ort.InferenceSession.ValueMetadata[]): TensorSpec[] | undefined {
+  const list: TensorSpec[] = [];
+  for (const value of metadata) {
+    const datatype = value.isTensor ? protocolDatatype(value.type) : undefined;
+    if (!value.isTensor || datatype === undefined) return undefined;
+    const shape = value.shape.map((dimension) => (typeof dimension === 'number' ? dimension : -1));
+    list.push({ name: value.name, datatype, shape });
+  }
+  return list;
+}
+
+/** Sessions by model id. Error texts of the runtime may quote the input and are dropped. */
+export class Engine {
+  readonly #ort: typeof Ort;
+  readonly #sessions = new Map<string, Ort.InferenceSession>();
+
+  constructor(ort: typeof Ort) {
+    this.#ort = ort;
+  }
+
+  /** Loads an ONNX file under a name; a name loaded twice is the later file. */
+  async load(model: string, onnx: Uint8Array): Promise<Result<LoadedModel, EngineCode>> {
+    let session: Ort.InferenceSession;
+    try {
+      session = await this.#ort.InferenceSession.create(onnx, SESSION_OPTIONS);
+    } catch {
+      return fail('MODEL_LOAD_FAILED');
+    }
+    const inputs = specs(session.inputMetadata);
+    const outputs = specs(session.outputMetadata);
+    if (inputs === undefined || outputs === undefined) return fail('MODEL_UNSUPPORTED_TYPE');
+    this.#sessions.set(model, session);
+    return ok({ inputs, outputs });
+  }
+
+  /** Runs one request: encoded tensors in, encoded tensors out, in the order of the model's outputs. */
+  async run(model: string, tensorBytes: Uint8Array): Promise<Result<Uint8Array, EngineCode>> {
+    const session = this.#sessions.get(model);
+    if (session === undefined) return fail('MODEL_NOT_LOADED');
+    const tensors = decodeTensors(tensorBytes);
+    if (!tensors.ok) return fail('TENSORS_MALFORMED', tensors.code);
+    const feeds: Record<string, Ort.Tensor> = {};
+    for (const tensor of tensors.value) {
+      const feed = toOrt(tensor, this.#ort.Tensor);
+      if (feed === undefined) return fail('MODEL_UNSUPPORTED_TYPE');
+      feeds[tensor.name] = feed;
+    }
+    let results: Ort.InferenceSession.OnnxValueMapType;
+    try {
+      results = await session.run(feeds);
+    } catch {
+      return fail('RUN_FAILED');
+    }
+    const outputs: Tensor[] = [];
+    for (const name of session.outputNames) {
+      const result = results[name];
+      const output = result === undefined ? undefined : fromOrt(name, result as Ort.Tensor);
+      if (output === undefined) return fail('OUTPUT_UNSUPPORTED');
+      outputs.push(output);
+    }
+    return checkTensors(outputs).ok ? ok(encodeTensors(outputs)) : fail('OUTPUT_UNSUPPORTED');
+  }
+}

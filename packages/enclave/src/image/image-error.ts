@@ -1,0 +1,26 @@
+/**
+ * What can be wrong with an enclave image on disk, its signature, or the machine that is to build or start it.
+ */
+
+export type ImageErrorCode =
+  /** The directory or one of its files cannot be read or written. */
+  | 'IMAGE_IO'
+  /** No canonical manifest of the known schema. */
+  | 'IMAGE_MANIFEST_INVALID'
+  /** A file differs from the manifest, is missing, or is not named in it. */
+  | 'IMAGE_TAMPERED'
+  /** Another Node.js than the manifest names. */
+  | 'IMAGE_NODE_MISMATCH'
+  /** The engine's native library does not exist for this machine. */
+  | 'PLATFORM_UNSUPPORTED'
+  | 'IMAGE_BUILD_FAILED'
+  | 'IMAGE_NOT_EMPTY';
+
+export class ImageError extends Error {
+  override readonly name = 'ImageError';
+  readonly code: ImageErrorCode;
+  constructor(code: ImageErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}

@@ -1,0 +1,28 @@
+/**
+ * @cloister/enclave: images, platforms and launch, and (bundled into the image) the program that runs inside.
+ */
+export {
+  type BuiltImage,
+  buildImage,
+  DEFAULT_ENCLAVE_LIMITS,
+  IMAGE_NAME,
+  type ImageBuildOptions,
+} from './image/build.ts';
+export { imageModules } from './image/bundle.ts';
+export { ImageError, type ImageErrorCode } from './image/image-error.ts';
+export {
+  IMAGE_SIGNATURE_FILE,
+  type ImageDeviation,
+  type ImageInspection,
+  inspectImage,
+  measureImage,
+} from './image/inspect.ts';
+export {
+  IMAGE_PAYLOAD_TYPE,
+  type ImageSignatureCode,
+  imageSigner,
+  signImage,
+  verifyImageSignature,
+} from './image/sign.ts';
+export { EnclaveLaunchError, type LaunchedEnclave, type LaunchOptions, launchEnclave } from './launch.ts';
+export type { TamperedImage } from './platform/private-copy.ts';

@@ -1,0 +1,163 @@
+/**
+ * Generating and verifying quotes.
+ *
+ * The enclave says what it is (runtime data), the platform signs it (a report), and the enclave checks that the report it
+ * gets back binds exactly that before it hands it on. For the ledger the nonce is the hash of a block that the enclave's own
+ * light client proved final; for a challenge it is the challenger's.
+ */
+import {
+  type Attester,
+  answerChallenge,
+  type Challenge,
+  decodeChallenge,
+  type EvidenceBundle,
+  encodeChallengeAnswer,
+  encodeEvidenceBundle,
+  encodeRefresh,
+  encodeRuntimeData,
+  MAX_BUNDLE_BYTES,
+  parseRuntimeData,
+  parseSnpReport,
+  RUNTIME_DATA_DOMAIN,
+  type RuntimeData,
+  reportDataFor,
+  signRefresh,
+  verifySnp,
+} from '@cloister/attestation';
+import { equalBytes, fail, fromHex, ok, type Result } from '@cloister/crypto';
+import type { FinalityRefusal, LedgerView } from './light-client.ts';
+import type { Vault } from './vault.ts';
+
+/** Why a quote is not one of this enclave, or not one that its chain can accept. */
+type QuoteCode =
+  | 'QUOTE_MALFORMED'
+  | 'QUOTE_DATA_MISMATCH'
+  | 'QUOTE_IMAGE_MISMATCH'
+  /** Signature, certificates or revocation lists do not hold under the genesis' trust anchors. */
+  | 'QUOTE_NOT_TRUSTED';
+
+export type AttestCode =
+  | FinalityRefusal
+  | QuoteCode
+  | 'PLATFORM_FAILED'
+  | 'CHALLENGE_MALFORMED'
+  | 'CHALLENGE_OTHER_CHAIN'
+  | 'CHALLENGE_OTHER_NODE'
+  | 'ATTESTATION_NOT_ACCEPTED';
+
+export interface AttestationContext {
+  readonly vault: Vault;
+  readonly view: LedgerView;
+  readonly attester: Attester;
+}
+
+/** Whether a bundle's report binds this runtime data and the image that it names. */
+function checkQuoteBinding(bundle: EvidenceBundle): Result<RuntimeData, QuoteCode> {
+  const runtime = parseRuntimeData(bundle.runtimeData);
+  const report = parseSnpReport(bundle.evidence.report);
+  if (!runtime.ok || !report.ok) return fail('QUOTE_MALFORMED');
+  if (!equalBytes(report.value.reportData, reportDataFor(bundle.runtimeData))) return fail('QUOTE_DATA_MISMATCH');
+  if (!equalBytes(report.value.hostData, fromHex(runtime.value.image))) return fail('QUOTE_IMAGE_MISMATCH');
+  return ok(runtime.value);
+}
+
+/**
+ * Verifies a quote as far as an enclave can by itself: binding, and the whole endorsement chain under the genesis' trust
+ * anchors at the newest proven block time. Which measurements are allowed is the ledger's to say.
+ */
+export function verifyQuote(view: LedgerView, bundle: EvidenceBundle): Result<RuntimeData, QuoteCode> {
+  const bound = checkQuoteBinding(bundle);
+  if (!bound.ok) return bound;
+  const { trustAnchors, appraisalPolicy } = view.genesis.genesis;
+  const verified = verifySnp({
+    report: bundle.evidence.report,
+    endorsements: bundle.endorsements,
+    trustAnchors,
+    atMs: view.timeMs,
+    requireCrl: appraisalPolicy.sevSnp.requireCrl,
+    allowMaskedChipId: appraisalPolicy.sevSnp.allowMaskedChipId,
+  });
+  return verified.ok ? bound : fail('QUOTE_NOT_TRUSTED', verified.code);
+}
+
+/** Asks the platform for a quote over the enclave's keys and a nonce of 32 bytes in hex. */
+async function generateQuote(
+  { vault, attester }: AttestationContext,
+  said: Pick<RuntimeData, 'purpose' | 'nonce' | 'nonce_height'>,
+): Promise<Result<EvidenceBundle, QuoteCode | 'PLATFORM_FAILED'>> {
+  const runtimeData = encodeRuntimeData({
+    chain_id: vault.identity.chainId,
+    domain: RUNTIME_DATA_DOMAIN,
+    hpke_key: vault.hpkeKey,
+    sign_key: vault.signKey,
+    image: vault.identity.image,
+    node_id: vault.identity.nodeId,
+    ...said,
+  });
+  let bundle: EvidenceBundle;
+  try {
+    const { evidence, endorsements } = await attester.collect(reportDataFor(runtimeData));
+    bundle = { evidence, endorsements, runtimeData };
+  } catch {
+    return fail('PLATFORM_FAILED');
+  }
+  const bound = checkQuoteBinding(bundle);
+  return bound.ok ? ok(bundle) : bound;
+}
+
+/** Evidence for the ledger: an encoded bundle whose nonce is the hash of the newest block proven, `finality` included. */
+export async function attestForLedger(
+  context: AttestationContext,
+  finality: Uint8Array,
+): Promise<Result<Uint8Array, AttestCode>> {
+  const followed = context.view.follow(finality);
+  if (!followed.ok) return followed;
+  const { height, hash } = followed.value;
+  const quote = await generateQuote(context, { purpose: 'ledger', nonce: hash, nonce_height: height });
+  if (!quote.ok) return quote;
+  const verified = verifyQuote(context.view, quote.value);
+  if (!verified.ok) return verified;
+  const bytes = encodeEvidenceBundle(quote.value);
+  return bytes.length > MAX_BUNDLE_BYTES ? fail('QUOTE_MALFORMED', 'too large') : ok(bytes);
+}
+
+/** Answers a challenge to this node on this chain: an encoded, signed answer. */
+export async function answerChallengeBytes(
+  context: AttestationContext,
+  challengeBytes: Uint8Array,
+): Promise<Result<Uint8Array, AttestCode>> {
+  const challenge = decodeChallenge(challengeBytes);
+  if (!challenge.ok) return challenge;
+  const refused = checkChallenge(context.vault, challenge.value);
+  if (refused !== undefined) return fail(refused);
+  const { nonce } = challenge.value;
+  const quote = await generateQuote(context, { purpose: 'challenge', nonce, nonce_height: context.view.height });
+  if (!quote.ok) return quote;
+  return ok(encodeChallengeAnswer(answerChallenge(challenge.value, quote.value, context.vault.sign)));
+}
+
+function checkChallenge({ identity }: Vault, challenge: Challenge): AttestCode | undefined {
+  if (challenge.chainId !== identity.chainId) return 'CHALLENGE_OTHER_CHAIN';
+  return challenge.target === identity.nodeId ? undefined : 'CHALLENGE_OTHER_NODE';
+}
+
+/** A signed sign of life at the newest block proven, `finality` included, about the newest accepted evidence. */
+export function refreshAttestation(
+  { vault, view }: Pick<AttestationContext, 'vault' | 'view'>,
+  finality: Uint8Array,
+): Result<Uint8Array, AttestCode> {
+  const followed = view.follow(finality);
+  if (!followed.ok) return followed;
+  const accepted = view.acceptance;
+  if (accepted === undefined) return fail('ATTESTATION_NOT_ACCEPTED');
+  const { chainId, nodeId } = vault.identity;
+  const { height, hash } = followed.value;
+  const statement = {
+    chainId,
+    evidenceDigest: accepted.event.evidenceDigest,
+    nodeId,
+    height,
+    blockHash: hash,
+  };
+  return ok(encodeRefresh(signRefresh(statement, vault.sign)));
+}

@@ -1,0 +1,100 @@
+/**
+ * The calls that a validator can make of its enclave.
+ *
+ * Methods: `describe`; `attest-ledger` (finality), `attest-challenge` (challenge), `refresh` (finality), `accept` (proof),
+ * `provision-model` (grant proof, manifest, ciphertext), `run-inference` (request proof, payload). Parts are the bytes in
+ * this order. The validator's word is never taken: whatever matters comes with its proof.
+ */
+import { imageDigest, imageMeasurement, parseImageManifest } from '@cloister/confidential';
+import { fail, type JsonValue, ok, parseAccountId, type Result } from '@cloister/crypto';
+import { parseGenesis } from '@cloister/ledger';
+import type { LaunchMessage } from '../channel/platform-messages.ts';
+import { type CallHandler, headOnly, type Payload, partsOnly } from '../channel/rpc.ts';
+import { answerChallengeBytes, attestForLedger, refreshAttestation } from './attestation.ts';
+import { EnginePool } from './engines.ts';
+import { type InferenceContext, ResultCache, runInference } from './inference.ts';
+import { LedgerView } from './light-client.ts';
+import { Models } from './models.ts';
+import type { PlatformLink } from './platform-link.ts';
+import { createVault } from './vault.ts';
+
+const PLATFORM = 'sev-snp';
+const NO_BYTES: Uint8Array = new Uint8Array(0);
+
+/** The handler of an enclave that was launched with this message, or why it cannot be one. */
+export function createEnclave(
+  launch: LaunchMessage,
+  platform: PlatformLink,
+  random: (length: number) => Uint8Array,
+): Result<CallHandler, 'LAUNCH_MANIFEST' | 'LAUNCH_GENESIS' | 'LAUNCH_NODE'> {
+  const manifest = parseImageManifest(launch.manifest);
+  const genesis = parseGenesis(launch.genesis);
+  const nodeId = parseAccountId(launch.nodeId);
+  if (!manifest.ok) return fail('LAUNCH_MANIFEST');
+  if (!genesis.ok) return fail('LAUNCH_GENESIS');
+  if (nodeId === undefined) return fail('LAUNCH_NODE');
+  const { limits, engine, name, version } = manifest.value;
+  const measurement = imageMeasurement(launch.manifest);
+  const image = imageDigest(launch.manifest);
+  const vault = createVault({ chainId: genesis.value.chainId, nodeId, image }, random);
+  const view = new LedgerView(genesis.value, vault.identity);
+  const engines = new EnginePool(platform, limits.runMsMax);
+  const models = new Models({ vault, view, engines, limits, engine, platform: PLATFORM });
+  const inference: InferenceContext = { vault, view, models, limits, engine, results: new ResultCache() };
+  const attestation = { vault, view, attester: platform };
+  let hasAttested = false;
+
+  function describe(): JsonValue {
+    return {
+      nodeId: vault.identity.nodeId,
+      platform: PLATFORM,
+      simulated: genesis.ok && genesis.value.genesis.trustAnchors.simulated,
+      isolated: launch.isolated,
+      measurement,
+      image,
+      imageName: name,
+      imageVersion: version,
+      keyset: vault.identity.keyset,
+      hpkeKey: vault.hpkeKey,
+      signKey: vault.signKey,
+      phase: view.current().ok ? 'serving' : hasAttested ? 'attested' : 'launched',
+      trustedHeight: view.height,
+      models: [...models.ids],
+    };
+  }
+
+  function bytesResult(result: Result<Uint8Array>): Result<Payload> {
+    return result.ok ? ok(partsOnly(result.value)) : result;
+  }
+
+  return ok(async (method, { parts }) => {
+    const [first = NO_BYTES, second = NO_BYTES, third = NO_BYTES] = parts;
+    switch (method) {
+      case 'describe':
+        return ok(headOnly(describe()));
+      case 'attest-ledger': {
+        const evidence = await attestForLedger(attestation, first);
+        hasAttested ||= evidence.ok;
+        return bytesResult(evidence);
+      }
+      case 'attest-challenge':
+        return bytesResult(await answerChallengeBytes(attestation, first));
+      case 'refresh':
+        return bytesResult(refreshAttestation(attestation, first));
+      case 'accept': {
+        const accepted = view.accept(first);
+        return accepted.ok ? ok(partsOnly()) : accepted;
+      }
+      case 'provision-model': {
+        const provisioned = await models.provision({ grantProof: first, manifest: second, ciphertext: third });
+        return provisioned.ok ? ok(partsOnly()) : provisioned;
+      }
+      case 'run-inference': {
+        const result = await runInference(inference, { requestProof: first, payload: second });
+        return result.ok ? ok(partsOnly(result.value.receipt, result.value.response)) : result;
+      }
+      default:
+        return fail('METHOD_UNKNOWN');
+    }
+  });
+}

@@ -1,0 +1,210 @@
+/**
+ * The secure entry: the one function that runs inference on a tenant's data.
+ *
+ * It refuses until the enclave has itself verified that the ledger accepted its evidence and that the acceptance has not
+ * lapsed, and it opens a request only on the proven event that names own keyset. What it returns for a task is the same,
+ * byte for byte, every time. No refusal carries plaintext: what concerns the input goes sealed to the tenant.
+ */
+import {
+  contextTaskId,
+  decodeTensors,
+  type EnclaveLimits,
+  encodeReceipt,
+  encodeTensors,
+  matchTensors,
+  type OpenedRequest,
+  type OpenRequestCode,
+  type Outcome,
+  openRequest,
+  type RequestContext,
+  type SealedExecutorKey,
+  type SealedRequest,
+  sealResponse,
+} from '@cloister/confidential';
+import { type Digest, fail, ok, parseBase64, parseHex, type Result } from '@cloister/crypto';
+import type { InferenceRequested } from '@cloister/ledger';
+import type { Authorised, StandingCode } from '@cloister/proof';
+import type { EngineFailure } from './engines.ts';
+import type { AuthorisationRefusal, LedgerView } from './light-client.ts';
+import type { GrantedModel, Models } from './models.ts';
+import type { Vault } from './vault.ts';
+
+/** Receipts and responses kept, so that a task asked for again gets the same bytes. */
+const RESULTS_KEPT = 4_096;
+const RESULT_BYTES_KEPT: number = 256 * 1024 * 1024;
+
+export type InferenceCode =
+  | StandingCode
+  | AuthorisationRefusal
+  | OpenRequestCode
+  | EngineFailure
+  | 'MODEL_NOT_GRANTED'
+  | 'REQUEST_MALFORMED'
+  | 'TASK_MISMATCH'
+  | 'PAYLOAD_TOO_LARGE'
+  | 'RESPONSE_TOO_LARGE'
+  | 'OUTPUT_MISMATCH';
+
+export interface InferenceRequest {
+  /** Encoded EventProof of the InferenceRequested event. */
+  readonly requestProof: Uint8Array;
+  readonly payload: Uint8Array;
+}
+
+export interface InferenceResult {
+  readonly receipt: Uint8Array;
+  readonly response: Uint8Array;
+}
+
+export interface InferenceContext {
+  readonly vault: Vault;
+  readonly view: LedgerView;
+  readonly models: Models;
+  readonly limits: EnclaveLimits;
+  readonly engine: { readonly name: string; readonly version: string };
+  readonly results: ResultCache;
+}
+
+/** Results by task, oldest forgotten first. A task under way is shared by whoever asks for it meanwhile. */
+export class ResultCache {
+  readonly #done = new Map<Digest, InferenceResult>();
+  readonly #underWay = new Map<Digest, Promise<Result<InferenceResult, InferenceCode>>>();
+  #bytes = 0;
+
+  async once(
+    task: Digest,
+    run: () => Promise<Result<InferenceResult, InferenceCode>>,
+  ): Promise<Result<InferenceResult, InferenceCode>> {
+    const done = this.#done.get(task);
+    if (done !== undefined) return ok(done);
+    const underWay = this.#underWay.get(task);
+    if (underWay !== undefined) return underWay;
+    const running = run();
+    this.#underWay.set(task, running);
+    try {
+      const result = await running;
+      if (result.ok) this.#keep(task, result.value);
+      return result;
+    } finally {
+      this.#underWay.delete(task);
+    }
+  }
+
+  #keep(task: Digest, result: InferenceResult): void {
+    this.#done.set(task, result);
+    this.#bytes += result.receipt.length + result.response.length;
+    for (const [oldest, { receipt, response }] of this.#done) {
+      if (this.#done.size <= RESULTS_KEPT && this.#bytes <= RESULT_BYTES_KEPT) return;
+      this.#done.delete(oldest);
+      this.#bytes -= receipt.length + response.length;
+    }
+  }
+}
+
+/** Runs one sealed request that the ledger authorised for this enclave, and signs the receipt. */
+export async function runInference(
+  context: InferenceContext,
+  request: InferenceRequest,
+): Promise<Result<InferenceResult, InferenceCode>> {
+  const standing = context.view.current();
+  if (!standing.ok) return standing;
+  const authorised = context.view.authoriseInference(request.requestProof);
+  if (!authorised.ok) return authorised;
+  const { event } = authorised.value;
+  const model = context.models.get(event.model);
+  if (model === undefined) return fail('MODEL_NOT_GRANTED');
+  if (request.payload.length > context.limits.payloadBytesMax) return fail('PAYLOAD_TOO_LARGE');
+  return context.results.once(event.task, () => execute(context, authorised.value, model, request.payload));
+}
+
+/** The sealed request as the event states it; undefined when the event's binary fields are none. */
+function sealedRequestOf(chainId: Digest, event: InferenceRequested, payload: Uint8Array): SealedRequest | undefined {
+  const executors: SealedExecutorKey[] = [];
+  for (const executor of event.executors) {
+    const enc = parseHex(executor.enc);
+    const sealedKey = parseBase64(executor.sealedKey);
+    if (enc === undefined || sealedKey === undefined) return undefined;
+    executors.push({ keyset: executor.keyset, enc, sealedKey });
+  }
+  const context: RequestContext = {
+    chainId,
+    sender: event.sender,
+    requestNonce: event.requestNonce,
+    modelId: event.model,
+    images: event.images,
+    keysets: executors.map(({ keyset }) => keyset),
+    expiryHeight: event.expiryHeight,
+    inputCommitment: event.inputCommitment,
+    keyCommitment: event.keyCommitment,
+  };
+  return { context, payload, payloadDigest: event.payloadDigest, executors };
+}
+
+async function execute(
+  context: InferenceContext,
+  authorised: Authorised<InferenceRequested>,
+  model: GrantedModel,
+  payload: Uint8Array,
+): Promise<Result<InferenceResult, InferenceCode>> {
+  const { vault, limits } = context;
+  const { event } = authorised;
+  const { chainId, keyset, image } = vault.identity;
+  const sealed = sealedRequestOf(chainId, event, payload);
+  if (sealed === undefined) return fail('REQUEST_MALFORMED');
+  if (contextTaskId(sealed.context) !== event.task) return fail('TASK_MISMATCH');
+  const opened = await openRequest({ sealed, keyset, image, hpkeSecretKey: vault.hpkeSecretKey });
+  if (!opened.ok) return opened;
+  const outcome = await compute(event.model, model, opened.value);
+  if (!outcome.ok) return outcome;
+  const { requestKey, salt } = opened.value;
+  const response = sealResponse({ requestKey, salt, chainId, task: event.task, outcome: outcome.value });
+  if (response.sealed.length > limits.responseBytesMax) return fail('RESPONSE_TOO_LARGE');
+  const receipt = signReceipt(context, authorised, model, response);
+  return ok({ receipt, response: response.sealed });
+}
+
+/** The outcome as the tenant reads it. An input that the model does not take is an outcome; a failing engine is none. */
+async function compute(
+  id: Digest,
+  model: GrantedModel,
+  request: OpenedRequest,
+): Promise<Result<Outcome, EngineFailure | 'OUTPUT_MISMATCH'>> {
+  const { manifest, engine } = model;
+  const fits = matchTensors(request.tensors, manifest.inputs);
+  if (!fits.ok) return ok({ status: 'refused', code: fits.code, detail: fits.detail ?? '' });
+  const output = await engine.run(id, encodeTensors(request.tensors));
+  if (!output.ok) return output;
+  const tensors = decodeTensors(output.value);
+  if (!tensors.ok || !matchTensors(tensors.value, manifest.outputs).ok) return fail('OUTPUT_MISMATCH');
+  return ok({ status: 'completed', tensors: tensors.value });
+}
+
+function signReceipt(
+  { vault, engine }: InferenceContext,
+  { event, acceptance }: Authorised<InferenceRequested>,
+  { manifest, numericClass }: GrantedModel,
+  response: { readonly outputCommitment: Digest; readonly responseDigest: Digest },
+): Uint8Array {
+  const { chainId, nodeId, keyset, image } = vault.identity;
+  return encodeReceipt(
+    {
+      chainId,
+      task: event.task,
+      transaction: event.transaction,
+      model: event.model,
+      onnxDigest: manifest.onnxDigest,
+      inputCommitment: event.inputCommitment,
+      outputCommitment: response.outputCommitment,
+      responseDigest: response.responseDigest,
+      image,
+      measurement: acceptance.event.measurement,
+      policyDigest: event.policyDigest,
+      height: event.height,
+      engine: { name: engine.name, version: engine.version, numericClass },
+      executor: nodeId,
+      keyset,
+      simulated: acceptance.event.simulated,
+    },
+    vault.sign,
+  );
+}

@@ -1,0 +1,161 @@
+/**
+ * Starting an enclave from a validator process, and ending it.
+ *
+ * The validator starts a platform process and keeps two channels: one to the platform for orders, one that the platform hands
+ * on to the enclave. Both sides end when either channel does, so nothing outlives a validator that is killed.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import type { Socket } from 'node:net';
+import { join } from 'node:path';
+import type { SnpProduct } from '@cloister/attestation';
+import {
+  type AccountId,
+  asDigest,
+  asMeasurement,
+  type Digest,
+  type JsonValue,
+  type Measurement,
+} from '@cloister/crypto';
+import type { EnclavePort } from '@cloister/validator';
+import { ChannelError } from './channel/frames.ts';
+import { HOST_MESSAGE_BYTES_MAX } from './channel/limits.ts';
+import { headOnly, type Payload, RpcChannel } from './channel/rpc.ts';
+import type { TamperedImage } from './platform/private-copy.ts';
+import { ChannelEnclavePort } from './port.ts';
+
+/** Core dumps off, as a hard limit that every process below inherits. */
+const NO_CORE_DUMPS = 'ulimit -c 0; exec "$0" "$@"';
+const LAUNCH_TIMEOUT_MS = 60_000;
+const STDERR_BYTES_KEPT = 4_096;
+const DEFAULT_CALL_TIMEOUT_MS = 120_000;
+
+export interface LaunchOptions {
+  readonly imageDirectory: string;
+  /** Private place for the platform's copy of the image; made with mode 0700 when missing. */
+  readonly dataDirectory: string;
+  /** 32 bytes in hex, mode 0600: who the simulated device is. */
+  readonly deviceSeedFile: string;
+  readonly genesis: Uint8Array;
+  readonly nodeId: AccountId;
+  readonly product?: SnpProduct;
+  /** 'measure' starts a tampered image under the measurement that it has; see `TamperedImage`. */
+  readonly tampered?: TamperedImage;
+  /** Paths of bubblewrap to try in place of the usual ones; empty for no sandbox. */
+  readonly bubblewrap?: readonly string[];
+  /** After which a call counts as unanswered. */
+  readonly callTimeoutMs?: number;
+}
+
+/** The platform could not launch the image; `code` is the platform's own where it gave one. */
+export class EnclaveLaunchError extends Error {
+  override readonly name = 'EnclaveLaunchError';
+  readonly code: string;
+  constructor(code: string, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+export interface LaunchedEnclave {
+  readonly port: EnclavePort;
+  readonly measurement: Measurement;
+  readonly image: Digest;
+  /** False: status lines say UNISOLATED. */
+  readonly isolated: boolean;
+  /** Process ids; `engines` of those that run now. */
+  readonly pids: {
+    readonly platform: number;
+    readonly enclave: number;
+    engines(): Promise<readonly number[]>;
+  };
+  /** Resolves when platform and enclave are gone, for whatever reason. */
+  readonly exited: Promise<void>;
+  /** Ends platform, enclave and engines and removes the copy of the image. */
+  stop(): Promise<void>;
+}
+
+function platformProgram(): string {
+  const extension = import.meta.filename.endsWith('.ts') ? 'ts' : 'js';
+  return join(import.meta.dirname, 'platform', `main.${extension}`);
+}
+
+/** What the platform wrote to its standard error last. */
+function keepStderr(child: ChildProcess): () => string {
+  let text = '';
+  child.stderr?.setEncoding('utf8').on('data', (chunk: string) => {
+    text = (text + chunk).slice(-STDERR_BYTES_KEPT);
+  });
+  return () => text;
+}
+
+async function orderLaunch(orders: RpcChannel, options: LaunchOptions): Promise<Payload> {
+  const head: JsonValue = {
+    imageDirectory: options.imageDirectory,
+    dataDirectory: options.dataDirectory,
+    deviceSeedFile: options.deviceSeedFile,
+    nodeId: options.nodeId,
+    product: options.product ?? 'Genoa',
+    tampered: options.tampered ?? 'refuse',
+    ...(options.bubblewrap === undefined ? {} : { bubblewrap: [...options.bubblewrap] }),
+  };
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(new EnclaveLaunchError('LAUNCH_TIMEOUT', 'the launch took too long')),
+      LAUNCH_TIMEOUT_MS,
+    );
+  });
+  try {
+    const answer = await Promise.race([orders.call('launch', { head, parts: [options.genesis] }), timeout]);
+    if (!answer.ok) throw new EnclaveLaunchError(answer.code, answer.detail ?? answer.code);
+    return answer.value;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Launches an enclave under the simulated platform. Throws `EnclaveLaunchError`, and then leaves no process behind. */
+export async function launchEnclave(options: LaunchOptions): Promise<LaunchedEnclave> {
+  const child = spawn('/bin/sh', ['-c', NO_CORE_DUMPS, process.execPath, platformProgram()], {
+    env: {},
+    stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'pipe'],
+    // A process group of its own: Ctrl-C reaches the validator, which ends its enclave when it is ready to.
+    detached: true,
+  });
+  const stderr = keepStderr(child);
+  const exited = new Promise<void>((resolve) => {
+    child.on('exit', () => resolve());
+    child.on('error', () => resolve());
+  });
+  const orders = new RpcChannel(child.stdio[4] as unknown as Socket, { messageBytesMax: HOST_MESSAGE_BYTES_MAX });
+  const enclave = new RpcChannel(child.stdio[3] as unknown as Socket, { messageBytesMax: HOST_MESSAGE_BYTES_MAX });
+  const stop = async (): Promise<void> => {
+    enclave.close();
+    orders.close();
+    await exited;
+  };
+  let launched: Record<string, JsonValue>;
+  try {
+    launched = (await orderLaunch(orders, options)).head as Record<string, JsonValue>;
+  } catch (cause) {
+    await stop();
+    if (!(cause instanceof ChannelError)) throw cause;
+    throw new EnclaveLaunchError('PLATFORM_GONE', `the platform process ended: ${stderr()}`, { cause });
+  }
+  return {
+    port: new ChannelEnclavePort(enclave, options.callTimeoutMs ?? DEFAULT_CALL_TIMEOUT_MS),
+    measurement: asMeasurement(String(launched.measurement)),
+    image: asDigest(String(launched.image)),
+    isolated: launched.isolated === true,
+    pids: {
+      platform: child.pid ?? 0,
+      enclave: Number(launched.enclavePid),
+      engines: async () => {
+        const answer = await orders.call('pids', headOnly(null));
+        return answer.ok ? (answer.value.head as { engines: number[] }).engines : [];
+      },
+    },
+    exited,
+    stop,
+  };
+}
