@@ -1,0 +1,165 @@
+/** `cloister genesis …`: makes, checks and shows the document that names a network. */
+import { readFile, writeFile } from 'node:fs/promises';
+import { SIMULATED_ANCHORS } from '@cloister/attestation';
+import { simulatedAppraisalPolicy } from '@cloister/attestation/simulated';
+import { type AccountId, type JsonValue, parseAccountId, parseJson } from '@cloister/crypto';
+import { type ImageInspection, inspectImage } from '@cloister/enclave';
+import {
+  DEFAULT_PARAMS,
+  GENESIS_SCHEMA,
+  type GenesisReferenceValue,
+  MAX_GENESIS_BYTES,
+  makeGenesis,
+  type ParsedGenesis,
+  parseGenesis,
+} from '@cloister/ledger';
+import { NodeError } from '../errors.ts';
+import { homeLayout } from '../home.ts';
+import { type Command, type Invocation, listFlag, requiredFlag, textFlag, UsageError } from './command.ts';
+
+/** 'name:id' or 'name:weight:id'. */
+function namedId(text: string): { name: string; id: AccountId; weight: number } {
+  const parts = text.split(':');
+  const id = parseAccountId(parts.at(-1));
+  const weight = parts.length === 3 ? Number(parts[1]) : 1;
+  if (id === undefined || parts.length < 2 || parts.length > 3 || !Number.isSafeInteger(weight) || weight < 1) {
+    throw new UsageError(`'${text}' is not name:id or name:weight:id`);
+  }
+  return { name: String(parts[0]), id, weight };
+}
+
+function byId(a: { readonly id: string }, b: { readonly id: string }): number {
+  return a.id < b.id ? -1 : 1;
+}
+
+export type GenesisPlan = {
+  readonly name: string;
+  readonly timeMs: number;
+  readonly validators: readonly { readonly id: AccountId; readonly name: string; readonly weight: number }[];
+  readonly accounts: readonly { readonly id: AccountId; readonly name: string }[];
+  readonly governance: { readonly members: readonly AccountId[]; readonly threshold: number };
+  readonly images: readonly GenesisReferenceValue[];
+};
+
+/** A genesis under SIMULATED trust anchors. @throws NodeError GENESIS_INVALID */
+export function planGenesis(plan: GenesisPlan): ParsedGenesis {
+  const made = makeGenesis({
+    schema: GENESIS_SCHEMA,
+    name: plan.name,
+    timeMs: plan.timeMs,
+    params: DEFAULT_PARAMS,
+    validators: [...plan.validators].sort(byId),
+    accounts: [...plan.accounts].sort(byId),
+    governance: { ...plan.governance, members: [...plan.governance.members].sort() },
+    trustAnchors: SIMULATED_ANCHORS,
+    referenceValues: [...plan.images].sort((a, b) => (a.measurement + a.image < b.measurement + b.image ? -1 : 1)),
+    appraisalPolicy: simulatedAppraisalPolicy({ maxAgeBlocks: 7_200, refreshWindowBlocks: 600, nonceWindowBlocks: 64 }),
+  });
+  if (!made.ok)
+    throw new NodeError('GENESIS_INVALID', `${made.code}${made.detail === undefined ? '' : `: ${made.detail}`}`);
+  return made.value;
+}
+
+export const genesisCreate: Command = {
+  name: 'genesis create',
+  summary: 'Make a genesis under SIMULATED trust anchors.',
+  usage: '--name NAME --validator name:weight:ID… --governance ID… --image DIR… --out FILE',
+  flags: {
+    name: { type: 'string', value: 'NAME', about: 'Name of the network.' },
+    validator: { type: 'string', multiple: true, value: 'SPEC', about: 'name:id or name:weight:id.' },
+    account: { type: 'string', multiple: true, value: 'SPEC', about: 'name:id of a tenant, owner or governor.' },
+    governance: { type: 'string', multiple: true, value: 'ID', about: 'Who governs; all of them together.' },
+    image: { type: 'string', multiple: true, value: 'DIR', about: 'Enclave image that is allowed from the start.' },
+    out: { type: 'string', value: 'FILE', about: 'Where to write it.' },
+  },
+  positionals: { min: 0, max: 0 },
+  async run(invocation) {
+    const images = await Promise.all(listFlag(invocation, 'image').map(inspectWhole));
+    const members = listFlag(invocation, 'governance').map((id) => parseAccountId(id) ?? invalidId(id));
+    const { genesis, bytes, chainId } = planGenesis({
+      name: requiredFlag(invocation, 'name'),
+      timeMs: Date.now(),
+      validators: listFlag(invocation, 'validator').map(namedId),
+      accounts: listFlag(invocation, 'account').map((text) => {
+        const { id, name } = namedId(text);
+        return { id, name };
+      }),
+      governance: { members, threshold: members.length },
+      images: images.map(({ measurement, image, manifest }) => ({
+        platform: 'sev-snp',
+        measurement,
+        image,
+        name: `${manifest.name} ${manifest.version}`,
+      })),
+    });
+    const out = requiredFlag(invocation, 'out');
+    await writeFile(out, bytes, { flag: 'wx' });
+    invocation.output.result(
+      { chainId, file: out, validators: genesis.validators.length },
+      `genesis hash ${chainId}\nwritten to   ${out}\nSIMULATED trust anchors: no guarantee holds against anyone on this network.`,
+    );
+    return 0;
+  },
+};
+
+/** An image whose files are as its manifest says. */
+async function inspectWhole(folder: string): Promise<ImageInspection> {
+  const inspected = await inspectImage(folder);
+  const [first] = inspected.deviations;
+  if (first !== undefined) throw new NodeError('GENESIS_INVALID', `${folder}: ${first.path} is ${first.kind}`);
+  return inspected;
+}
+
+function invalidId(text: string): never {
+  throw new UsageError(`'${text}' is not an id (64 lower-case hexadecimal digits)`);
+}
+
+async function readGiven(invocation: Invocation): Promise<{ path: string; bytes: Uint8Array }> {
+  const path = invocation.positionals[0] ?? homeLayout(invocation.home).genesisFile;
+  try {
+    return { path, bytes: await readFile(path) };
+  } catch (cause) {
+    throw new NodeError('GENESIS_MISSING', `cannot read ${path}`, { cause });
+  }
+}
+
+export const genesisValidate: Command = {
+  name: 'genesis validate',
+  summary: 'Check a genesis file and print its hash; exit 3 when it is refused.',
+  usage: '[FILE] [--expect HASH]',
+  flags: { expect: { type: 'string', value: 'HASH', about: 'The hash that it must have.' } },
+  positionals: { min: 0, max: 1 },
+  async run(invocation) {
+    const { path, bytes } = await readGiven(invocation);
+    const parsed = parseGenesis(bytes);
+    if (!parsed.ok) {
+      const { code, detail = '' } = parsed;
+      invocation.output.result({ valid: false, code, detail }, `${path}: refused: ${code} ${detail}`.trimEnd());
+      return 3;
+    }
+    const { chainId } = parsed.value;
+    const expected = textFlag(invocation, 'expect');
+    const valid = expected === undefined || expected === chainId;
+    const text = valid
+      ? `${path}: valid, hash ${chainId}`
+      : `${path}: valid, but its hash is ${chainId}, not ${expected}`;
+    invocation.output.result({ valid, chainId }, text);
+    return valid ? 0 : 3;
+  },
+};
+
+export const genesisShow: Command = {
+  name: 'genesis show',
+  summary: 'Print a genesis file in readable form.',
+  usage: '[FILE]',
+  flags: {},
+  positionals: { min: 0, max: 1 },
+  async run(invocation) {
+    const { path, bytes } = await readGiven(invocation);
+    const json = parseJson(bytes, { maxBytes: MAX_GENESIS_BYTES, maxDepth: 16 });
+    if (!json.ok) throw new NodeError('GENESIS_INVALID', `${path}: ${json.code}`);
+    const value: JsonValue = json.value;
+    invocation.output.result(value, JSON.stringify(value, null, 2));
+    return 0;
+  },
+};

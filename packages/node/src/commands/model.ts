@@ -1,0 +1,129 @@
+/** `cloister model …`: what a model owner does. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { MODEL_KEY_BYTES, type TensorSpec } from '@cloister/confidential';
+import { type JsonValue, parseAccountId, parseDigest, parseHex, toHex } from '@cloister/crypto';
+import { makePrivateFolder, writeFileAtomic } from '../atomic-file.ts';
+import { NodeError } from '../errors.ts';
+import { homeLayout } from '../home.ts';
+import { type Command, listFlag, numberFlag, positional, requiredFlag, UsageError } from './command.ts';
+import { CLIENT_FLAGS, connectClient, getJson, NODE_FLAG, nodeUrl } from './connect.ts';
+
+function modelKeyPath(home: string | undefined, model: string): string {
+  return join(homeLayout(home).root, 'models', `${model}.key`);
+}
+
+/** 'image:FP32:1x784'. */
+function tensorSpec(text: string): TensorSpec {
+  const [name, datatype, dimensions] = text.split(':');
+  const shape = (dimensions ?? '').split('x').map(Number);
+  if (!name || !datatype || shape.some((size) => !Number.isSafeInteger(size) || size < 1)) {
+    throw new UsageError(`'${text}' is not name:DATATYPE:1x784`);
+  }
+  return { name, datatype, shape } as TensorSpec;
+}
+
+export const modelPublish: Command = {
+  name: 'model publish',
+  summary: 'Seal an ONNX model on this machine and publish it; the key stays in the home.',
+  usage: '<file.onnx> --name NAME --model-version V --input SPEC… --output-tensor SPEC… --image DIGEST… --key NAME',
+  flags: {
+    ...CLIENT_FLAGS,
+    name: { type: 'string', value: 'NAME', about: 'Name of the model.' },
+    'model-version': { type: 'string', value: 'V', about: 'Version of the model.' },
+    input: { type: 'string', multiple: true, value: 'SPEC', about: 'Input tensor, such as image:FP32:1x784.' },
+    'output-tensor': {
+      type: 'string',
+      multiple: true,
+      value: 'SPEC',
+      about: 'Output tensor, such as probabilities:FP32:1x10.',
+    },
+    image: { type: 'string', multiple: true, value: 'DIGEST', about: 'Enclave image that may open the model.' },
+    'executors-min': { type: 'string', value: 'K', about: 'Executors that a request must name at least; 1.' },
+    'threshold-min': { type: 'string', value: 'M', about: 'Agreement that a request must ask for at least; 1.' },
+  },
+  positionals: { min: 1, max: 1 },
+  async run(invocation) {
+    const { client } = await connectClient(invocation);
+    const images = listFlag(invocation, 'image').map((text) => parseDigest(text) ?? notADigest(text));
+    const prepared = client.prepareModel({
+      onnx: await readFile(positional(invocation, 0)),
+      name: requiredFlag(invocation, 'name'),
+      version: requiredFlag(invocation, 'model-version'),
+      inputs: listFlag(invocation, 'input').map(tensorSpec),
+      outputs: listFlag(invocation, 'output-tensor').map(tensorSpec),
+      engine: { name: 'onnxruntime-node', version: '1.30.0' },
+      releasePolicy: { images: images.sort(), platforms: ['sev-snp'], mayReplicate: false },
+      executionPolicy: {
+        k: numberFlag(invocation, 'executors-min', { min: 1, max: 16 }) ?? 1,
+        m: numberFlag(invocation, 'threshold-min', { min: 1, max: 16 }) ?? 1,
+        minPlatforms: 1,
+        assignment: 'tenant',
+      },
+    });
+    // The key first: a published model without its key could never be granted.
+    const path = modelKeyPath(invocation.home, prepared.model);
+    await makePrivateFolder(join(homeLayout(invocation.home).root, 'models'));
+    await writeFileAtomic(path, `${toHex(prepared.modelKey)}\n`);
+    const { height, transaction } = await client.publishModel(prepared);
+    const text = `model ${prepared.model}\npublished in block ${height}, transaction ${transaction}\nits key is in ${path}: whoever has it opens the model`;
+    invocation.output.result({ model: prepared.model, height, transaction, keyFile: path }, text);
+    return 0;
+  },
+};
+
+function notADigest(text: string): never {
+  throw new UsageError(`'${text}' is not a digest (64 lower-case hexadecimal digits)`);
+}
+
+export const modelGrant: Command = {
+  name: 'model grant',
+  summary: "Verify a node's enclave here and grant it the key of a model.",
+  usage: '<model> --to ID… --key NAME',
+  flags: {
+    ...CLIENT_FLAGS,
+    to: { type: 'string', multiple: true, value: 'ID', about: 'Node whose enclave gets the key.' },
+  },
+  positionals: { min: 1, max: 1 },
+  async run(invocation) {
+    const model = parseDigest(positional(invocation, 0)) ?? notADigest(positional(invocation, 0));
+    const path = modelKeyPath(invocation.home, model);
+    const modelKey = parseHex((await readFile(path, 'utf8').catch(() => '')).trim(), MODEL_KEY_BYTES);
+    if (modelKey === undefined) throw new NodeError('KEY_MISSING', `the key of this model is not in ${path}`);
+    const nodes = listFlag(invocation, 'to').map((text) => parseAccountId(text) ?? notADigest(text));
+    if (nodes.length === 0) throw new UsageError('--to names the node, and may be repeated');
+    const { client } = await connectClient(invocation);
+    for (const node of nodes) {
+      const { height, enclave } = await client.grantModelKey({ model, modelKey, node });
+      const { measurement, image, simulated } = enclave.result;
+      invocation.output.result(
+        { model, node, height, measurement, image, simulated },
+        `granted to ${node} in block ${height}: enclave verified, measurement ${measurement}${simulated ? ' (SIMULATED)' : ''}`,
+      );
+    }
+    return 0;
+  },
+};
+
+export const modelList: Command = {
+  name: 'model list',
+  summary: 'List the published models and how many enclaves hold the key of each.',
+  usage: '[--node URL]',
+  flags: NODE_FLAG,
+  positionals: { min: 0, max: 0 },
+  async run(invocation) {
+    const listed = (await getJson(await nodeUrl(invocation), '/v1/models')) as unknown as {
+      readonly models: readonly {
+        model: string;
+        grants: readonly string[];
+        manifest: { name: string; version: string };
+      }[];
+    };
+    const lines = listed.models.map(
+      ({ model, grants, manifest }) =>
+        `${model} ${manifest.name} ${manifest.version}, key in ${grants.length} enclaves`,
+    );
+    invocation.output.result(listed as unknown as JsonValue, lines.length === 0 ? 'no models' : lines.join('\n'));
+    return 0;
+  },
+};

@@ -1,0 +1,45 @@
+/** Every command, in the order in which help lists them. */
+import { attestVerify } from './attest.ts';
+import type { Command } from './command.ts';
+import { configShow } from './config.ts';
+import { enclaveBuild, enclaveInspect, enclaveMeasure, enclaveSign } from './enclave.ts';
+import { events } from './events.ts';
+import { genesisCreate, genesisShow, genesisValidate } from './genesis.ts';
+import { infer } from './infer.ts';
+import { init } from './init.ts';
+import { keysAdd, keysList, keysShow } from './keys.ts';
+import { modelGrant, modelList, modelPublish } from './model.ts';
+import { put } from './put.ts';
+import { joinNetwork, start } from './start.ts';
+import { status } from './status.ts';
+import { testnet } from './testnet.ts';
+import { unsafeReset } from './unsafe-reset.ts';
+import { version } from './version.ts';
+
+export const COMMANDS: readonly Command[] = [
+  testnet,
+  init,
+  start,
+  joinNetwork,
+  status,
+  events,
+  put,
+  infer,
+  modelPublish,
+  modelGrant,
+  modelList,
+  keysAdd,
+  keysList,
+  keysShow,
+  genesisCreate,
+  genesisValidate,
+  genesisShow,
+  enclaveBuild,
+  enclaveSign,
+  enclaveMeasure,
+  enclaveInspect,
+  attestVerify,
+  configShow,
+  unsafeReset,
+  version,
+];

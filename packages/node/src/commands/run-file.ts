@@ -1,0 +1,40 @@
+/** Where a running node is reached: written by `start` into its home, read by the other commands. */
+import { readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { writeFileAtomic } from '../atomic-file.ts';
+import { NodeError } from '../errors.ts';
+import { homeLayout } from '../home.ts';
+
+export type RunFile = {
+  readonly pid: number;
+  /** Base URL of the HTTP API; absent when it is switched off. */
+  readonly api: string | null;
+  /** Dialable multiaddrs. */
+  readonly addresses: readonly string[];
+};
+
+function pathOf(home: string | undefined): string {
+  return join(homeLayout(home).root, 'run.json');
+}
+
+export async function writeRunFile(home: string | undefined, run: RunFile): Promise<void> {
+  await writeFileAtomic(pathOf(home), `${JSON.stringify(run)}\n`);
+}
+
+export async function removeRunFile(home: string | undefined): Promise<void> {
+  await rm(pathOf(home), { force: true });
+}
+
+/** The API of the node that runs in this home. @throws NodeError STOPPED when none does. */
+export async function runningApi(home: string | undefined): Promise<string> {
+  try {
+    const run = JSON.parse(await readFile(pathOf(home), 'utf8')) as RunFile;
+    if (typeof run.api === 'string') return run.api;
+  } catch {
+    // No file, or an unfinished one: the same advice.
+  }
+  throw new NodeError(
+    'STOPPED',
+    `no node runs in ${homeLayout(home).root}; start one there, or name one with --node URL`,
+  );
+}

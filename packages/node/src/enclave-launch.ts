@@ -1,0 +1,52 @@
+/** Launching the enclave of a home: its image, its private place, and the simulated device that it runs on. */
+import { randomBytes } from 'node:crypto';
+import { access } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type AccountId, toHex } from '@cloister/crypto';
+import { launchEnclave } from '@cloister/enclave';
+import type { ParsedGenesis } from '@cloister/ledger';
+import { makePrivateFolder, writeFileAtomic } from './atomic-file.ts';
+import type { Config } from './config-options.ts';
+import type { LaunchEnclave } from './enclave-supervisor.ts';
+import type { HomeLayout } from './home.ts';
+
+/** Where the image of a home is unless the config names another folder. */
+export function imageDirectoryOf(layout: HomeLayout, config: Pick<Config, 'enclave.image'>): string {
+  return config['enclave.image'] === '' ? join(layout.enclave, 'image') : config['enclave.image'];
+}
+
+/** Who the simulated device is, for as long as the home exists. */
+async function ensureDeviceSeed(layout: HomeLayout): Promise<string> {
+  const file = join(layout.enclave, 'device_seed');
+  const known = await access(file).then(
+    () => true,
+    () => false,
+  );
+  if (!known) {
+    await makePrivateFolder(layout.enclave);
+    await writeFileAtomic(file, `${toHex(randomBytes(32))}\n`);
+  }
+  return file;
+}
+
+/** Undefined when the config says that this node has no enclave. */
+export function enclaveLauncher(
+  layout: HomeLayout,
+  config: Config,
+  genesis: ParsedGenesis,
+  nodeId: AccountId,
+): LaunchEnclave | undefined {
+  if (config['enclave.kind'] === 'none') return undefined;
+  return async () => {
+    const launched = await launchEnclave({
+      imageDirectory: imageDirectoryOf(layout, config),
+      dataDirectory: join(layout.enclave, 'run'),
+      deviceSeedFile: await ensureDeviceSeed(layout),
+      genesis: genesis.bytes,
+      nodeId,
+      tampered: config['enclave.altered_image'],
+    });
+    const exited = launched.exited.then(() => 'the enclave or its platform process ended');
+    return { port: launched.port, exited, stop: () => launched.stop() };
+  };
+}

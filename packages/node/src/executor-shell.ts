@@ -1,0 +1,135 @@
+/**
+ * The executor and the attestation keeper at work: told of every committed block, over the local enclave, one after
+ * another, never in the way of consensus.
+ */
+import type { Digest, Ed25519KeyPair } from '@cloister/crypto';
+import { decodeEvent, type LedgerEvent } from '@cloister/ledger';
+import {
+  AttestationKeeper,
+  type BlobPort,
+  type ChainReader,
+  type ExecutionReport,
+  Executor,
+  type KeeperReport,
+  type LedgerPort,
+  type ProofPort,
+  type SubmitPort,
+  type TaskAssignment,
+} from '@cloister/validator';
+import type { EnclaveSupervisor } from './enclave-supervisor.ts';
+import type { CommittedBlock } from './event-bus.ts';
+import type { EventIndex } from './event-index.ts';
+
+export interface ExecutorShellOptions {
+  readonly chainId: Digest;
+  readonly signer: Ed25519KeyPair;
+  readonly enclave: EnclaveSupervisor;
+  readonly chain: ChainReader;
+  readonly ledger: LedgerPort;
+  readonly index: EventIndex;
+  readonly proofs: ProofPort;
+  readonly blobs: BlobPort;
+  readonly submit: SubmitPort;
+  readonly nowMs: () => number;
+  readonly randomBytes: (length: number) => Uint8Array;
+  readonly onExecution: (report: ExecutionReport) => void;
+  readonly onKeeper: (report: KeeperReport) => void;
+  readonly onError: (error: unknown) => void;
+}
+
+/** Blocks between two looks at what the enclave says of itself, for status pages. */
+const DESCRIBE_BLOCKS = 5;
+
+/** The ledger as the executor sees it. */
+export function createLedgerPort(state: LedgerPort['state'], chain: ChainReader): LedgerPort {
+  return {
+    state,
+    event: async (sequence): Promise<LedgerEvent | undefined> => {
+      const stored = await chain.log.get(sequence);
+      const event = stored === undefined ? undefined : decodeEvent(stored.type, stored.payload);
+      return event?.ok ? event.value : undefined;
+    },
+  };
+}
+
+export class ExecutorShell {
+  readonly #options: ExecutorShellOptions;
+  readonly #executor: Executor;
+  readonly #keeper: AttestationKeeper;
+  readonly #stopping = new AbortController();
+
+  constructor(options: ExecutorShellOptions) {
+    this.#options = options;
+    const { chainId, signer, enclave, ledger, proofs, blobs, submit, nowMs, randomBytes } = options;
+    const random = { bytes: randomBytes };
+    const clock = { nowMs, sleep: (delayMs: number) => this.#sleep(delayMs) };
+    const common = { chainId, signer, enclave: enclave.port, ledger, proofs, random };
+    this.#executor = new Executor({ ports: { ...common, blobs, clock }, submit, report: options.onExecution });
+    this.#keeper = new AttestationKeeper({ ...common, submit }, options.onKeeper);
+  }
+
+  /** Tasks taken on and not settled. */
+  get pending(): number {
+    return this.#executor.pending;
+  }
+
+  assign(task: TaskAssignment): void {
+    this.#executor.assign(task);
+  }
+
+  /** Tells the keeper what the log says of this node's attestation so far. */
+  async start(provableCount: number): Promise<void> {
+    const { signer, ledger, index, chain } = this.#options;
+    const own = ledger.state().attestations.get(signer.id);
+    if (own !== undefined) {
+      const end = chain.log.head.count;
+      const refreshes = await index.sequences('AttestationRefreshed', own.sequence, end, 100_000);
+      for (const sequence of [own.sequence, ...refreshes]) {
+        const event = await ledger.event(sequence);
+        if (event !== undefined && 'node' in event && event.node === signer.id) {
+          this.#keep(sequence, [event], provableCount);
+        }
+      }
+    }
+    this.#keep(0, [], provableCount);
+  }
+
+  committed(block: CommittedBlock): void {
+    this.#executor.blockCommitted();
+    this.#keep(block.firstSequence, block.events, block.provableCount);
+    if (block.height % DESCRIBE_BLOCKS === 0 && this.#options.enclave.state === 'running') {
+      this.#options.enclave.port.describe().catch(() => undefined);
+    }
+  }
+
+  /** Another enclave runs: its keys may be new. */
+  enclaveRunning(): void {
+    this.#keep(0, [], 0);
+  }
+
+  #keep(firstSequence: number, events: readonly LedgerEvent[], provableCount: number): void {
+    if (this.#stopping.signal.aborted) return;
+    // The keeper works one action at a time and looks again when told of a block meanwhile.
+    this.#keeper.blockCommitted({ firstSequence, events, provableCount }).catch(this.#options.onError);
+  }
+
+  #sleep(delayMs: number): Promise<void> {
+    const { signal } = this.#stopping;
+    return new Promise((resolve) => {
+      if (signal.aborted) return resolve();
+      const done = (): void => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', done);
+        resolve();
+      };
+      const timer = setTimeout(done, delayMs);
+      signal.addEventListener('abort', done, { once: true });
+    });
+  }
+
+  /** Nothing new is begun; resolves when what runs has come to its next stop. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await Promise.all([this.#executor.stop(), this.#keeper.stop()]);
+  }
+}

@@ -1,0 +1,252 @@
+/**
+ * The parts of one node, put together: databases and replica at the bottom, the shell that drives it, network, blobs,
+ * challenges, enclave, executor and index around. Nothing runs before `start`.
+ */
+import { randomBytes } from 'node:crypto';
+import { type AccountId, type Ed25519KeyPair, ed25519KeyPair } from '@cloister/crypto';
+import type { ParsedGenesis } from '@cloister/ledger';
+import type { Network } from '@cloister/network';
+import { type OpenedReplica, openReplica, type ProofPort } from '@cloister/validator';
+import { BlobExchange } from './blob-exchange.ts';
+import { BlobStore } from './blob-store.ts';
+import { ChallengeDesk } from './challenge-desk.ts';
+import type { Config } from './config-options.ts';
+import { EnclaveSupervisor, type LaunchEnclave } from './enclave-supervisor.ts';
+import { messageOf } from './errors.ts';
+import { type CommittedBlock, EventBus } from './event-bus.ts';
+import { EventIndex } from './event-index.ts';
+import { createLedgerPort, ExecutorShell } from './executor-shell.ts';
+import type { HomeLayout, NodeKeys } from './home.ts';
+import type { Log } from './log-lines.ts';
+import { connectedMembers, shellNetwork } from './node-network.ts';
+import { PeerAttestations } from './peer-attestation.ts';
+import { createProofPort } from './proof-port.ts';
+import { RateLimit } from './rate-limit.ts';
+import { ReplicaShell } from './replica-shell.ts';
+import type { NodeStores } from './stores.ts';
+import { TransactionTracker } from './transaction-tracker.ts';
+import { isWorkload } from './workloads.ts';
+
+export interface CoreOptions {
+  readonly layout: HomeLayout;
+  readonly config: Config;
+  readonly keys: NodeKeys;
+  readonly genesis: ParsedGenesis;
+  readonly stores: NodeStores;
+  /** Undefined: a node without enclave. */
+  readonly launch: LaunchEnclave | undefined;
+  readonly log: Log;
+  readonly nowMs: () => number;
+  readonly network: () => Network | undefined;
+  readonly onCommitted: (block: CommittedBlock) => void;
+  readonly onHalt: (code: string, detail: string) => void;
+  readonly observe: CoreObservers;
+}
+
+/** For metrics. */
+export interface CoreObservers {
+  readonly challenged: ConstructorParameters<typeof PeerAttestations>[0]['onOutcome'];
+  readonly executed: ConstructorParameters<typeof ExecutorShell>[0]['onExecution'];
+  readonly refused: (code: string) => void;
+  readonly evidence: (kind: string) => void;
+}
+
+export interface NodeCore {
+  readonly self: AccountId;
+  readonly signer: Ed25519KeyPair;
+  readonly opened: OpenedReplica;
+  readonly shell: ReplicaShell;
+  readonly bus: EventBus;
+  readonly index: EventIndex;
+  readonly tracker: TransactionTracker;
+  readonly blobs: BlobStore;
+  readonly exchange: BlobExchange;
+  readonly desk: ChallengeDesk;
+  readonly peers: PeerAttestations;
+  readonly proofs: ProofPort;
+  readonly enclave: EnclaveSupervisor | undefined;
+  readonly executor: ExecutorShell | undefined;
+}
+
+const HOUR_MS = 3_600_000;
+
+function random(length: number): Uint8Array {
+  return Uint8Array.from(randomBytes(length));
+}
+
+async function openReplicaOf(
+  { config, genesis, stores, log }: CoreOptions,
+  signer: Ed25519KeyPair,
+): Promise<OpenedReplica> {
+  return openReplica({
+    config: {
+      genesis,
+      signer,
+      timing: {
+        viewTimeoutMs: config['consensus.view_timeout_ms'],
+        idleIntervalMs: config['consensus.idle_interval_ms'],
+        retryMs: config['consensus.retry_ms'],
+      },
+    },
+    chain: stores.chain,
+    guard: stores.guard,
+    verify: config['log.verify'],
+    onProgress: (phase, done, total) => log('debug', 'opening-log', { phase, done, total }),
+  });
+}
+
+/** Opens what has state on disk and wires the rest. Throws typed errors: StoreError, EventLogDamaged, StartRefused, NodeError. */
+export async function createCore(options: CoreOptions): Promise<NodeCore> {
+  const { layout, config, keys, genesis, stores, log, nowMs, network, observe } = options;
+  const signer = ed25519KeyPair(keys.validator.seed);
+  const self = signer.id;
+  const opened = await openReplicaOf(options, signer);
+  const { replica, reader } = opened;
+  const state = (): typeof replica.ledger => replica.ledger;
+  const report = (error: unknown): void => log('error', 'internal', { error: messageOf(error) });
+  const bus = new EventBus(report);
+  const index = await EventIndex.open(stores.index, opened.log);
+  const tracker = new TransactionTracker((id) => index.transaction(id));
+  const limits = {
+    quotaBytes: config['blobs.quota_bytes'],
+    blobBytesMax: config['blobs.blob_bytes_max'],
+    retentionMs: config['blobs.retention_hours'] * HOUR_MS,
+  };
+  const blobs = await BlobStore.open(layout.blobs, limits, nowMs);
+  const connected = (): AccountId[] => {
+    const current = network();
+    return current === undefined ? [] : connectedMembers(current, self);
+  };
+  const ask = (protocol: 'attest' | 'blob') => {
+    return async (member: AccountId, bytes: Uint8Array, maxBytes: number): Promise<Uint8Array> => {
+      const current = network();
+      if (current === undefined) throw new Error('the network is not up');
+      return current.request(member, protocol, bytes, { maxBytes });
+    };
+  };
+  const enclave =
+    options.launch === undefined
+      ? undefined
+      : new EnclaveSupervisor({
+          launch: options.launch,
+          backoffMsMax: config['enclave.restart_backoff_ms_max'],
+          onState: (now, detail) => {
+            log(now === 'failed' ? 'warn' : 'info', `enclave-${now}`, detail === '' ? {} : { detail });
+            if (now === 'running') executor?.enclaveRunning();
+          },
+        });
+  const desk = new ChallengeDesk({
+    chainId: genesis.chainId,
+    self,
+    enclave: () => enclave?.port,
+    limit: new RateLimit(config['attestation.answers_per_minute'], nowMs),
+    relayLimit: new RateLimit(Math.ceil(config['attestation.answers_per_minute'] / 2), nowMs),
+    request: ask('attest'),
+  });
+  const peers = new PeerAttestations({
+    chainId: genesis.chainId,
+    self,
+    state,
+    randomBytes: random,
+    nowMs,
+    intervalMs: config['attestation.challenge_interval_s'] * 1000,
+    connected,
+    ask: (member, challenge) => desk.ask(member, challenge),
+    onOutcome: (member, outcome) => {
+      const { passed, code, detail } = outcome;
+      log(passed ? 'debug' : 'warn', passed ? 'peer-attested' : 'peer-attestation-failed', { member, code, detail });
+      observe.challenged(member, outcome);
+    },
+    onError: report,
+  });
+  const exchange = new BlobExchange({
+    store: blobs,
+    members: connected,
+    request: ask('blob'),
+    isWorkload: (digest) => isWorkload(state(), digest),
+    standingOf: (member) => peers.standingOf(member),
+  });
+  const proofs = createProofPort(reader);
+  const shell = new ReplicaShell({
+    replica,
+    chain: stores.chain,
+    guard: stores.guard,
+    log: opened.log,
+    network: shellNetwork(() => {
+      const current = network();
+      if (current === undefined) throw new Error('the network is not up');
+      return current;
+    }, self),
+    nowMs,
+    onCommitted: (block) => {
+      index.committed(block.firstSequence, block.height, block.events);
+      tracker.committed(block);
+      executor?.committed(block);
+      options.onCommitted(block);
+      bus.publish(block);
+    },
+    onExecute: ({ task }) => {
+      if (executor === undefined) log('warn', 'task-without-enclave', { task: task.task });
+      else executor.assign(task);
+    },
+    onEvidence: ({ against, kind }) => {
+      log('warn', 'evidence', { against, kind });
+      observe.evidence(kind);
+    },
+    onRefused: ({ from, code, detail }) => {
+      log('debug', 'refused', { from, code, detail });
+      observe.refused(code);
+    },
+    onHalt: options.onHalt,
+  });
+  const executor =
+    enclave === undefined
+      ? undefined
+      : new ExecutorShell({
+          chainId: genesis.chainId,
+          signer,
+          enclave,
+          chain: reader,
+          ledger: createLedgerPort(state, reader),
+          index,
+          proofs,
+          blobs: exchange,
+          submit: { submit: (bytes) => submitTracked(shell, tracker, bytes) },
+          nowMs,
+          randomBytes: random,
+          onExecution: (execution) => {
+            const { type, assignment } = execution;
+            const failed = type === 'refused' || type === 'attempt-failed';
+            const reason =
+              type === 'refused' ? execution.detail : type === 'attempt-failed' ? execution.outcome.detail : undefined;
+            const code =
+              type === 'refused' ? execution.code : type === 'attempt-failed' ? execution.outcome.code : undefined;
+            log(failed ? 'warn' : 'info', `execution-${type}`, { task: assignment.task, code, reason });
+            observe.executed(execution);
+          },
+          onKeeper: (kept) => {
+            const fields =
+              kept.type === 'failed'
+                ? { action: kept.action, code: kept.code, detail: kept.detail }
+                : kept.type === 'accepted'
+                  ? { sequence: kept.sequence }
+                  : { reason: kept.reason, transaction: kept.transaction };
+            // An enclave that is not there is the supervisor's to report.
+            const absent = kept.type === 'failed' && kept.code === 'ENCLAVE_GONE';
+            log(absent ? 'debug' : kept.type === 'failed' ? 'warn' : 'info', `attestation-${kept.type}`, fields);
+          },
+          onError: report,
+        });
+  return { self, signer, opened, shell, bus, index, tracker, blobs, exchange, desk, peers, proofs, enclave, executor };
+}
+
+/** Hands a transaction in and remembers that it is pending. */
+export async function submitTracked(
+  shell: ReplicaShell,
+  tracker: TransactionTracker,
+  bytes: Uint8Array,
+): ReturnType<ReplicaShell['submit']> {
+  const taken = await shell.submit(bytes);
+  if (taken.ok) tracker.admitted(taken.value.id, bytes);
+  return taken;
+}

@@ -1,0 +1,94 @@
+/** The network of a node: libp2p below, the replica's shell, sync, blobs and challenges above. */
+import type { AccountId, Digest, ValidatorId } from '@cloister/crypto';
+import type { OrderedStore } from '@cloister/event-log';
+import { createNetwork, type Network } from '@cloister/network';
+import { type ChainReader, serveSync } from '@cloister/validator';
+import type { BlobExchange } from './blob-exchange.ts';
+import type { ChallengeDesk } from './challenge-desk.ts';
+import type { Config } from './config-options.ts';
+import type { StoredKey } from './key-file.ts';
+import { createPeerRecordStore } from './peer-records.ts';
+import type { ReplicaShell, ShellNetwork } from './replica-shell.ts';
+
+/** What answers what comes in; set before the first peer can reach it. */
+export interface NetworkServices {
+  readonly shell: ReplicaShell;
+  readonly chain: ChainReader;
+  readonly blobs: BlobExchange;
+  readonly desk: ChallengeDesk;
+  readonly onPeer: (id: string, up: boolean, isMember: boolean) => void;
+}
+
+export interface NodeNetworkOptions {
+  readonly chainId: Digest;
+  readonly nodeKey: StoredKey;
+  readonly member: { readonly id: AccountId; readonly sign: (message: Uint8Array) => Uint8Array };
+  readonly members: readonly AccountId[];
+  readonly seeds: readonly string[];
+  readonly config: Config;
+  readonly peers: OrderedStore;
+  readonly services: () => NetworkServices;
+}
+
+/** Throws `NetworkError`. */
+export function startNetwork(options: NodeNetworkOptions): Promise<Network> {
+  const { chainId, nodeKey, member, members, seeds, config, services } = options;
+  return createNetwork({
+    chainId,
+    nodeKeySeed: nodeKey.seed,
+    member,
+    members,
+    seeds,
+    listen: config['network.listen'],
+    announce: config['network.announce'],
+    records: createPeerRecordStore(options.peers),
+    limits: { strangersMax: config['network.strangers_max'] },
+    handlers: {
+      onVote: (from, bytes) => services().shell.frame(from, bytes),
+      onBatch: (bytes, from) => services().shell.batch(from as ValidatorId, bytes),
+      onPeer: (id, up, isMember) => services().onPeer(id, up, isMember),
+      onRequest: (protocol, requester, bytes) => {
+        const { shell, chain, blobs, desk } = services();
+        switch (protocol) {
+          case 'sync':
+            return serveSync(chain, bytes, {
+              submit: async (transaction) => {
+                const taken = await shell.submit(transaction);
+                return taken.ok ? '' : taken.code;
+              },
+            });
+          case 'blob':
+            return requester.member === undefined || !requester.isMember
+              ? Promise.resolve(undefined)
+              : blobs.answer(requester.member, bytes);
+          case 'attest':
+            return desk.answerPeer(requester.member ?? requester.peerId, bytes);
+        }
+      },
+    },
+  });
+}
+
+/** Connected members other than this node. */
+export function connectedMembers(network: Network, self: AccountId): AccountId[] {
+  const members = network.peers().flatMap(({ member, isMember }) => (isMember && member !== undefined ? [member] : []));
+  return [...new Set(members)].filter((member) => member !== self);
+}
+
+/** The network as the shell uses it. */
+export function shellNetwork(network: () => Network, self: AccountId): ShellNetwork {
+  return {
+    sendVote: (to, bytes, priority) => network().sendVote(to, bytes, priority),
+    broadcastVote: (bytes, priority) => network().broadcastVote(bytes, priority),
+    gossipBatch: (bytes) => network().gossipBatch(bytes),
+    syncPeers: () => {
+      const members = connectedMembers(network(), self);
+      return members.length > 0
+        ? members
+        : network()
+            .peers()
+            .map(({ peerId }) => peerId);
+    },
+    request: (peer, bytes, options) => network().request(peer, 'sync', bytes, options),
+  };
+}

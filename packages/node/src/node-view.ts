@@ -1,0 +1,89 @@
+/** A running node as seen from outside: what the API stands on, and what the metrics read. */
+import type { AccountId } from '@cloister/crypto';
+import type { Network } from '@cloister/network';
+import type { ApiContext } from './http/api-context.ts';
+import { type NodeCore, submitTracked } from './node-core.ts';
+import { NodeMetrics } from './node-metrics.ts';
+import { connectedMembers } from './node-network.ts';
+import { readinessOf, type StatusSources, statusJson } from './status.ts';
+
+export interface NodeView {
+  readonly core: () => NodeCore | undefined;
+  readonly network: () => Network | undefined;
+  readonly halted: StatusSources['halted'];
+  readonly name: string;
+  readonly version: string;
+  readonly startedMs: number;
+  readonly nowMs: () => number;
+}
+
+export function createContext(view: NodeView, core: NodeCore, metrics: NodeMetrics): ApiContext {
+  const { replica, reader, log } = core.opened;
+  const { network, halted, name, version, startedMs, nowMs } = view;
+  const sources: StatusSources = {
+    self: core.self,
+    name,
+    version,
+    state: () => replica.ledger,
+    replica: () => replica.status(),
+    log,
+    network,
+    enclave: core.enclave,
+    halted,
+    startedMs,
+    nowMs,
+  };
+  return {
+    self: core.self,
+    chain: reader,
+    state: () => replica.ledger,
+    provableHeight: () => replica.status().provableHeight,
+    status: () => statusJson(sources),
+    readiness: () => readinessOf(sources),
+    submit: (bytes) => submitTracked(core.shell, core.tracker, bytes),
+    fateOf: async (id) => {
+      const fate = await core.tracker.fateOf(id);
+      return fate.fate === 'UNKNOWN' && replica.isPending(id) ? { fate: 'PENDING' } : fate;
+    },
+    index: core.index,
+    blobs: core.blobs,
+    fetchBlob: (digest) => core.exchange.get(digest),
+    eventProof: (sequence) => core.proofs.eventProof(sequence),
+    challenge: (asker, node, challenge) => core.desk.forward(asker, node, challenge),
+    challengeOutcome: (node) => core.peers.outcomeOf(node),
+    bus: core.bus,
+    metrics: metrics.registry,
+  };
+}
+
+export function createMetrics(view: NodeView, self: AccountId): NodeMetrics {
+  const opened = (): NodeCore['opened'] => {
+    const core = view.core();
+    if (core === undefined) throw new TypeError('the node is not open');
+    return core.opened;
+  };
+  return new NodeMetrics({
+    self,
+    state: () => opened().replica.ledger,
+    heights: () => {
+      const { finalizedHeight, provableHeight } = opened().replica.status();
+      return { finalized: finalizedHeight, provable: provableHeight };
+    },
+    pendingTransactions: () => opened().replica.status().pendingTransactions,
+    eventCount: () => opened().log.head.count,
+    peers: () => {
+      const network = view.network();
+      if (network === undefined) return { members: 0, strangers: 0 };
+      const strangers = network.peers().filter(({ isMember }) => !isMember).length;
+      return { members: connectedMembers(network, self).length, strangers };
+    },
+    network: () => view.network()?.counters,
+    blobs: () => ({ bytes: view.core()?.blobs.bytes ?? 0, refused: view.core()?.exchange.refused ?? 0 }),
+    enclave: () => {
+      const enclave = view.core()?.enclave;
+      if (enclave?.description === undefined) return undefined;
+      const { platform, measurement } = enclave.description;
+      return { platform, measurement, running: enclave.state === 'running', restarts: enclave.restarts };
+    },
+  });
+}

@@ -1,0 +1,289 @@
+/**
+ * A running node: everything opened and started in order, and drained in the reverse order.
+ */
+import { readFile } from 'node:fs/promises';
+import type { AccountId, Digest } from '@cloister/crypto';
+import type { Network } from '@cloister/network';
+import type { Config } from './config-options.ts';
+import { enclaveLauncher } from './enclave-launch.ts';
+import type { LaunchEnclave } from './enclave-supervisor.ts';
+import { messageOf } from './errors.ts';
+import type { CommittedBlock } from './event-bus.ts';
+import { ensureFolders, type HomeLayout, readGenesis, readNodeKeys } from './home.ts';
+import type { ApiContext } from './http/api-context.ts';
+import { type ApiServer, createApiServer } from './http/server.ts';
+import { type JoinTarget, obtainGenesis } from './join.ts';
+import { createLog, type Log } from './log-lines.ts';
+import { LogScrub } from './log-scrub.ts';
+import { createCore, type NodeCore } from './node-core.ts';
+import type { NodeMetrics } from './node-metrics.ts';
+import { startNetwork } from './node-network.ts';
+import { createContext, createMetrics, type NodeView } from './node-view.ts';
+import { saveSnapshotIfDue } from './state-snapshots.ts';
+import { closeStores, type NodeStores, openStores } from './stores.ts';
+import { neededBlobs } from './workloads.ts';
+
+export interface StartOptions {
+  readonly layout: HomeLayout;
+  readonly config: Config;
+  /** Where to get the genesis when the home has none, and the first peer. */
+  readonly join?: JoinTarget;
+  /** In place of the config's enclave. */
+  readonly launch?: LaunchEnclave;
+  /** In place of lines on standard error. */
+  readonly log?: Log;
+}
+
+/** Why a node stopped; STOPPED when it was asked to. */
+export interface StopReason {
+  readonly code: string;
+  readonly detail: string;
+}
+
+export interface RunningNode {
+  readonly id: AccountId;
+  readonly chainId: Digest;
+  readonly simulated: boolean;
+  /** Such as http://127.0.0.1:7480; undefined when the API is off. */
+  readonly apiUrl: string | undefined;
+  /** Multiaddrs under which peers reach it. */
+  readonly addresses: readonly string[];
+  /** What the API stands on; for programs in the same process. */
+  readonly context: ApiContext;
+  /** Resolves when the node has stopped, also when it stopped by itself. */
+  readonly stopped: Promise<StopReason>;
+  /** Takes no new work, finishes what runs, flushes and closes. Idempotent. */
+  stop(): Promise<void>;
+}
+
+const BLOB_SWEEP_MS = 3_600_000;
+/** Longest that a stop waits for running executions. */
+const DRAIN_MS_MAX = 20_000;
+
+async function packageVersion(): Promise<string> {
+  const file = new URL('../package.json', import.meta.url);
+  const { version } = JSON.parse(await readFile(file, 'utf8')) as { readonly version: string };
+  return version;
+}
+
+/** Throws `NodeError`, `StoreError`, `EventLogDamaged`, `StartRefused` or `NetworkError`; nothing is left open then. */
+export async function startNode(options: StartOptions): Promise<RunningNode> {
+  const keys = await readNodeKeys(options.layout);
+  const { layout, config, join } = options;
+  const nowMs = (): number => Date.now();
+  const write = (line: string): void => void process.stderr.write(`${line}\n`);
+  const log = options.log ?? createLog({ level: config['node.log_level'], write, nowMs });
+  const genesis = join === undefined ? await readGenesis(layout) : await obtainGenesis(layout, join, keys.node.seed);
+  await ensureFolders(layout);
+  const stores = await openStores(layout);
+  const node = new NodeProcess({ ...options, log }, stores, nowMs);
+  try {
+    await node.open(keys, genesis, await packageVersion());
+    return node;
+  } catch (error) {
+    await node.abandon();
+    throw error;
+  }
+}
+
+class NodeProcess implements RunningNode {
+  readonly #options: StartOptions & { readonly log: Log };
+  readonly #stores: NodeStores;
+  readonly #nowMs: () => number;
+  readonly #startedMs: number;
+  readonly stopped: Promise<StopReason>;
+  #resolveStopped: (reason: StopReason) => void = () => undefined;
+  #stopping: Promise<void> | undefined;
+  #halted: StopReason | undefined;
+  #core: NodeCore | undefined;
+  #network: Network | undefined;
+  #api: ApiServer | undefined;
+  #scrub: LogScrub | undefined;
+  #sweep: ReturnType<typeof setInterval> | undefined;
+  #context: ApiContext | undefined;
+  #memberCount = 0;
+  id: AccountId = '' as AccountId;
+  chainId: Digest = '' as Digest;
+  simulated = false;
+  apiUrl: string | undefined;
+  addresses: readonly string[] = [];
+
+  constructor(options: StartOptions & { readonly log: Log }, stores: NodeStores, nowMs: () => number) {
+    this.#options = options;
+    this.#stores = stores;
+    this.#nowMs = nowMs;
+    this.#startedMs = nowMs();
+    this.stopped = new Promise((resolve) => {
+      this.#resolveStopped = resolve;
+    });
+  }
+
+  get context(): ApiContext {
+    if (this.#context === undefined) throw new TypeError('the node is not open');
+    return this.#context;
+  }
+
+  async open(
+    keys: Awaited<ReturnType<typeof readNodeKeys>>,
+    genesis: Awaited<ReturnType<typeof readGenesis>>,
+    version: string,
+  ): Promise<void> {
+    const { layout, config, join, log, launch } = this.#options;
+    const view: NodeView = {
+      core: () => this.#core,
+      network: () => this.#network,
+      halted: () => this.#halted,
+      name: config['node.name'],
+      version,
+      startedMs: this.#startedMs,
+      nowMs: this.#nowMs,
+    };
+    const metrics = createMetrics(view, keys.validator.id);
+    const core = await createCore({
+      layout,
+      config,
+      keys,
+      genesis,
+      stores: this.#stores,
+      launch: launch ?? enclaveLauncher(layout, config, genesis, keys.validator.id),
+      log,
+      nowMs: this.#nowMs,
+      network: () => this.#network,
+      onCommitted: (block) => this.#onCommitted(block, metrics),
+      onHalt: (code, detail) => this.#onHalt(code, detail),
+      observe: {
+        challenged: (_, outcome) => metrics.challenged(outcome),
+        executed: (report) => metrics.executed(report),
+        refused: (code) => metrics.refused(code),
+        evidence: (kind) => metrics.evidence(kind),
+      },
+    });
+    this.#core = core;
+    this.id = core.self;
+    this.chainId = genesis.chainId;
+    this.simulated = genesis.genesis.trustAnchors.simulated;
+    await saveSnapshotIfDue(core.opened.log, core.opened.replica.ledger);
+    const members = [...core.opened.replica.ledger.members.keys()];
+    this.#memberCount = members.length;
+    this.#network = await startNetwork({
+      chainId: genesis.chainId,
+      nodeKey: keys.node,
+      member: core.signer,
+      members,
+      seeds: [...config['network.seeds'], ...(join === undefined ? [] : [join.address])],
+      config,
+      peers: this.#stores.peers,
+      services: () => ({
+        shell: core.shell,
+        chain: core.opened.reader,
+        blobs: core.exchange,
+        desk: core.desk,
+        onPeer: (id, up, isMember) => {
+          log('debug', up ? 'peer-up' : 'peer-down', { id, isMember });
+          core.shell.peer(id, up);
+          if (up && isMember) core.peers.wake();
+        },
+      }),
+    });
+    this.addresses = this.#network.addresses();
+    this.#context = createContext(view, core, metrics);
+    this.#startParts(core);
+    if (config['api.enabled']) await this.#startApi(version);
+    log('info', 'started', { node: this.id, chain: this.chainId, api: this.apiUrl, simulated: this.simulated });
+  }
+
+  #startParts(core: NodeCore): void {
+    const { layout, log } = this.#options;
+    core.enclave?.start();
+    core.shell.start();
+    core.peers.start();
+    const { provableHeight } = core.opened.recovered;
+    const begin = async (): Promise<void> => {
+      const provable = await core.opened.reader.executed(provableHeight);
+      await core.executor?.start(provable?.eventCount ?? 0);
+    };
+    begin().catch((error: unknown) => log('error', 'internal', { error: messageOf(error) }));
+    this.#scrub = new LogScrub({
+      log: core.opened.log,
+      directory: layout.chain,
+      onDamage: (error) => this.#onHalt(error.code, error.message),
+      onError: (error) => log('warn', 'scrub-failed', { error: messageOf(error) }),
+    });
+    this.#scrub.start();
+    this.#sweep = setInterval(() => {
+      const needed = neededBlobs(core.opened.replica.ledger);
+      core.blobs.sweep((digest) => needed.has(digest)).catch(() => undefined);
+    }, BLOB_SWEEP_MS);
+    this.#sweep.unref();
+  }
+
+  async #startApi(version: string): Promise<void> {
+    const { config, log } = this.#options;
+    this.#api = createApiServer(this.context, {
+      host: config['api.host'],
+      port: config['api.port'],
+      allowedHosts: config['api.allowed_hosts'],
+      streamsMax: config['api.streams_max'],
+      version,
+      onError: (error) => log('error', 'api', { error: messageOf(error) }),
+    });
+    this.apiUrl = await this.#api.listen();
+  }
+
+  #onCommitted(block: CommittedBlock, metrics: NodeMetrics): void {
+    const core = this.#core;
+    metrics.committed(block);
+    if (core === undefined) return;
+    const { members } = core.opened.replica.ledger;
+    if (members.size !== this.#memberCount) {
+      this.#memberCount = members.size;
+      this.#network?.setMembers([...members.keys()]);
+    }
+    if (block.events.some(({ type }) => type === 'AttestationAccepted')) core.peers.wake();
+    this.#options.log('debug', 'committed', { height: block.height, transactions: block.transactionCount });
+  }
+
+  #onHalt(code: string, detail: string): void {
+    this.#options.log('error', 'halted', { code, detail });
+    this.#halted ??= { code, detail };
+    void this.stop();
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= this.#drain();
+    return this.#stopping;
+  }
+
+  /** Each step is taken whatever became of the ones before: the databases are closed in any case. */
+  async #drain(): Promise<void> {
+    const core = this.#core;
+    const { log } = this.#options;
+    const step = async (name: string, work: Promise<unknown> | undefined): Promise<void> => {
+      await work?.catch((error: unknown) => log('error', 'stop', { step: name, error: messageOf(error) }));
+    };
+    clearInterval(this.#sweep);
+    await step('api', this.#api?.close());
+    core?.peers.stop();
+    await step('scrub', this.#scrub?.stop());
+    // Executions that hang are ended with their enclave.
+    const executions = step('executor', core?.executor?.stop());
+    await Promise.race([executions, new Promise((resolve) => setTimeout(resolve, DRAIN_MS_MAX).unref())]);
+    await step('enclave', core?.enclave?.stop());
+    await executions;
+    await step('replica', core?.shell.stop());
+    await step('network', this.#network?.stop());
+    await step('index', core?.index.close());
+    if (core !== undefined && this.#halted === undefined) {
+      await step('snapshot', saveSnapshotIfDue(core.opened.log, core.opened.replica.ledger));
+    }
+    await step('databases', closeStores(this.#stores));
+    const reason = this.#halted ?? { code: 'STOPPED', detail: 'as asked' };
+    log('info', 'stopped', { code: reason.code });
+    this.#resolveStopped(reason);
+  }
+
+  /** After a failed start: closes whatever is open. */
+  async abandon(): Promise<void> {
+    await this.stop();
+  }
+}

@@ -1,0 +1,58 @@
+/**
+ * The databases of a node, opened in order and closed together.
+ *
+ * Chain and sign guard are what the node is: damage there stops the start with words on recovery, and a lock names the
+ * process that holds it. Index and peer records are derived or found again: damaged, they are made anew.
+ */
+import { rm } from 'node:fs/promises';
+import { type OrderedStore, StoreError } from '@cloister/event-log';
+import { openLevelStore } from '@cloister/event-log/store-level';
+import type { HomeLayout } from './home.ts';
+
+export interface NodeStores {
+  readonly chain: OrderedStore;
+  readonly guard: OrderedStore;
+  readonly index: OrderedStore;
+  readonly peers: OrderedStore;
+}
+
+const GUARD_ADVICE =
+  'This is the sign guard: without it nobody knows what this validator has signed. Do not delete it, do not restore it ' +
+  'from a copy, and do not start this key with an empty one: what it signs next may contradict what it signed before.';
+
+async function openDerived(directory: string): Promise<OrderedStore> {
+  try {
+    return await openLevelStore(directory);
+  } catch (error) {
+    if (!(error instanceof StoreError) || error.code !== 'STORE_CORRUPT') throw error;
+    await rm(directory, { recursive: true, force: true });
+    return openLevelStore(directory);
+  }
+}
+
+/** Throws `StoreError`; what was opened before is closed again. */
+export async function openStores(layout: HomeLayout): Promise<NodeStores> {
+  const opened: OrderedStore[] = [];
+  const keep = async (opening: Promise<OrderedStore>): Promise<OrderedStore> => {
+    const store = await opening;
+    opened.push(store);
+    return store;
+  };
+  try {
+    return {
+      guard: await keep(openLevelStore(layout.signGuard, { recovery: GUARD_ADVICE })),
+      chain: await keep(openLevelStore(layout.chain)),
+      index: await keep(openDerived(layout.index)),
+      peers: await keep(openDerived(layout.peers)),
+    };
+  } catch (error) {
+    await Promise.allSettled(opened.map((store) => store.close()));
+    throw error;
+  }
+}
+
+/** Closes all of them, whatever happens to one. Rejects with the first failure. */
+export async function closeStores({ peers, index, chain, guard }: NodeStores): Promise<void> {
+  const closed = await Promise.allSettled([peers, index, chain, guard].map((store) => store.close()));
+  for (const one of closed) if (one.status === 'rejected') throw one.reason;
+}

@@ -1,0 +1,10 @@
+/**
+ * @cloister/node/testnet: networks of real processes for the tests and benchmarks of this repository.
+ */
+export { accountKey } from '../commands/keys.ts';
+export { DIGIT_PIXELS, type Digit, digitsSplit } from '../digits/split.ts';
+export { homeLayout, readNodeKeys } from '../home.ts';
+export { type Agreement, awaitReady, compareRoots } from './agreement.ts';
+export { type BareModel, DIGITS_MODEL, loadBareModel } from './bare-model.ts';
+export { buildTestnetImage, makeLayout, type TestnetLayout, type TestnetValidator } from './layout.ts';
+export { type NodeProcess, spawnNode } from './process.ts';

@@ -1,0 +1,90 @@
+/** The folder of a testnet: one home for each validator, the keys of owner and tenant, the image, the genesis. */
+import { randomBytes } from 'node:crypto';
+import { access, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import type { AccountId, Digest, Measurement } from '@cloister/crypto';
+import { buildImage, measureImage } from '@cloister/enclave';
+import { planGenesis } from '../commands/genesis.ts';
+import { addAccountKey } from '../commands/keys.ts';
+import { configToml } from '../config-file.ts';
+import { NodeError } from '../errors.ts';
+import { initHome } from '../home.ts';
+
+const MARKER = 'cloister-testnet.json';
+
+export type TestnetValidator = { readonly name: string; readonly home: string; readonly id: AccountId };
+
+export type TestnetLayout = {
+  readonly folder: string;
+  readonly image: { readonly folder: string; readonly measurement: Measurement; readonly digest: Digest };
+  readonly validators: readonly TestnetValidator[];
+  /** Home that holds the account keys 'owner' and 'tenant' and a copy of the genesis. */
+  readonly clientHome: string;
+  readonly chainId: Digest;
+};
+
+/** Empties the folder of an earlier testnet; refuses a folder that holds anything else. */
+export async function claimFolder(folder: string): Promise<string> {
+  const path = resolve(folder);
+  const entries = await readdir(path).catch(() => []);
+  if (entries.length > 0) {
+    await access(join(path, MARKER)).catch((cause) => {
+      throw new NodeError('HOME_NOT_EMPTY', `${path} is not empty and holds no testnet; choose another --dir`, {
+        cause,
+      });
+    });
+    await rm(path, { recursive: true });
+  }
+  await mkdir(path, { recursive: true, mode: 0o700 });
+  await writeFile(join(path, MARKER), '{"schema":"cloister/testnet/v1"}\n');
+  return path;
+}
+
+export async function buildTestnetImage(folder: string): Promise<TestnetLayout['image']> {
+  const image = join(folder, 'image');
+  await buildImage(image);
+  const measured = await measureImage(image);
+  return { folder: image, measurement: measured.measurement, digest: measured.image };
+}
+
+export async function makeLayout(
+  folder: string,
+  image: TestnetLayout['image'],
+  count: number,
+  ports: number | undefined,
+): Promise<TestnetLayout> {
+  const validators: TestnetValidator[] = [];
+  for (let i = 0; i < count; i++) {
+    const name = `validator-${i + 1}`;
+    const home = join(folder, name);
+    const config = configToml({
+      'node.name': name,
+      'network.listen': [`/ip4/127.0.0.1/tcp/${ports === undefined ? 0 : ports + 2 * i}`],
+      'api.port': ports === undefined ? 0 : ports + 2 * i + 1,
+      'enclave.image': image.folder,
+    });
+    const seeds = { nodeKeySeed: randomBytes(32), validatorKeySeed: randomBytes(32) };
+    const { keys } = await initHome({ directory: home, configToml: config, ...seeds });
+    validators.push({ name, home, id: keys.validator.id });
+  }
+  const clientHome = join(folder, 'client');
+  const owner = await addAccountKey(clientHome, 'owner');
+  const tenant = await addAccountKey(clientHome, 'tenant');
+  const { bytes, chainId } = planGenesis({
+    name: 'testnet (SIMULATED)',
+    timeMs: Date.now(),
+    validators: validators.map(({ id, name }) => ({ id, name, weight: 1 })),
+    accounts: [
+      { id: owner.id, name: 'owner' },
+      { id: tenant.id, name: 'tenant' },
+    ],
+    // On a testnet the model owner also governs, so that `set-measurement` can be tried.
+    governance: { members: [owner.id], threshold: 1 },
+    images: [{ platform: 'sev-snp', measurement: image.measurement, image: image.digest, name: 'testnet image' }],
+  });
+  for (const home of [clientHome, ...validators.map((validator) => validator.home)]) {
+    await mkdir(join(home, 'config'), { recursive: true, mode: 0o700 });
+    await writeFile(join(home, 'config', 'genesis.json'), bytes, { mode: 0o600 });
+  }
+  return { folder, image, validators, clientHome, chainId };
+}

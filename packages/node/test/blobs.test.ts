@@ -1,0 +1,169 @@
+import { readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { contentDigest } from '@cloister/confidential';
+import type { AccountId, Digest } from '@cloister/crypto';
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { v0, v1 } from '../../ledger/test/samples.ts';
+import { BlobExchange } from '../src/blob-exchange.ts';
+import {
+  BLOB_PIECE_BYTES,
+  decodeBlobAnswer,
+  decodeBlobRequest,
+  encodeBlobAnswer,
+  encodeBlobRequest,
+} from '../src/blob-messages.ts';
+import { BlobStore } from '../src/blob-store.ts';
+import { temporaryFolder } from './samples.ts';
+
+const LIMITS = { quotaBytes: 100, blobBytesMax: 60, retentionMs: 10_000 };
+const bytes = (length: number, fill = 1): Uint8Array => new Uint8Array(length).fill(fill);
+
+let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+let nowMs: number;
+const open = (limits = LIMITS, name = 'blobs'): Promise<BlobStore> =>
+  BlobStore.open(join(folder.path, name), limits, () => nowMs);
+
+beforeEach(async () => {
+  folder = await temporaryFolder();
+  nowMs = Date.now();
+});
+afterEach(() => folder.remove());
+
+describe('blobs on disk', () => {
+  it('are found again under their digest, also after a restart', async () => {
+    const digest = await (await open()).put(bytes(50));
+    expect(digest).toBe(contentDigest(bytes(50)));
+    const again = await open();
+    expect(await again.get(digest)).toEqual(bytes(50));
+    expect(again.bytes).toBe(50);
+  });
+
+  it('keep to size and quota, and count a blob once', async () => {
+    const store = await open();
+    await Promise.all([store.put(bytes(60)), store.put(bytes(60))]);
+    expect(store.bytes).toBe(60);
+    await expect(store.put(bytes(61))).rejects.toMatchObject({ code: 'BLOB_TOO_LARGE' });
+    await expect(store.put(bytes(41, 2))).rejects.toMatchObject({ code: 'BLOB_QUOTA_EXCEEDED' });
+    await store.put(bytes(40, 3));
+    expect(store.bytes).toBe(100);
+  });
+
+  it('are dropped when their file was changed, and half-written ones when found', async () => {
+    const store = await open();
+    const digest = await store.put(bytes(50));
+    const shelf = join(folder.path, 'blobs', digest.slice(0, 2));
+    await writeFile(join(shelf, digest), bytes(50, 9));
+    expect(await store.get(digest)).toBeUndefined();
+    expect(store.bytes).toBe(0);
+    await writeFile(join(shelf, `${digest}.abcd.tmp`), bytes(3));
+    expect((await open()).count).toBe(0);
+    expect(await readdir(shelf)).toEqual([]);
+  });
+
+  it('go after their time unless needed', async () => {
+    const store = await open();
+    const kept = await store.put(bytes(10, 1));
+    const lapsed = await store.put(bytes(10, 2));
+    nowMs += 10_001;
+    expect(await store.sweep((digest) => digest === kept)).toBe(1);
+    expect([store.has(kept), store.has(lapsed)]).toEqual([true, false]);
+  });
+});
+
+describe('blobs between members', () => {
+  const BIG = { quotaBytes: 1e9, blobBytesMax: 3 * BLOB_PIECE_BYTES, retentionMs: 1e9 };
+
+  type Standing = 'passed' | 'failed' | 'unattested';
+  async function pair(
+    standing: Standing,
+    workload: boolean,
+  ): Promise<{ from: BlobStore; to: BlobExchange; server: BlobExchange; asked: number[] }> {
+    const from = await open(BIG, 'from');
+    const asked: number[] = [];
+    const common = { isWorkload: () => workload, standingOf: () => Promise.resolve(standing) };
+    const nobody = { members: () => [], request: () => Promise.reject(new Error('nobody')) };
+    const server = new BlobExchange({ ...common, ...nobody, store: from });
+    const to = new BlobExchange({
+      ...common,
+      store: await open(BIG, 'to'),
+      members: () => [v0.id, v1.id],
+      request: async (member: AccountId, request, maxBytes) => {
+        if (member === v0.id) throw new Error('not connected');
+        const answer = (await server.answer(v1.id, request)) ?? new Uint8Array(0);
+        asked.push(answer.length);
+        expect(answer.length).toBeLessThanOrEqual(maxBytes);
+        return answer;
+      },
+    });
+    return { from, to, server, asked };
+  }
+
+  it('come in pieces from whoever has them, and stay', async () => {
+    const { from, to, asked } = await pair('passed', true);
+    const whole = bytes(2 * BLOB_PIECE_BYTES + 5, 7);
+    const digest = await from.put(whole);
+    const [one, two] = await Promise.all([to.get(digest), to.get(digest)]);
+    expect(one).toEqual(whole);
+    expect(two).toEqual(whole);
+    expect(asked).toHaveLength(3);
+    await to.get(digest);
+    expect(asked).toHaveLength(3);
+  });
+
+  const cases: [Standing, boolean, boolean][] = [
+    ['passed', true, true],
+    ['passed', false, true],
+    ['failed', true, false],
+    ['failed', false, false],
+    ['unattested', true, false],
+    ['unattested', false, true],
+  ];
+  it.each(cases)('a member that is %s asks for a workload: %s, and gets it: %s', async (standing, workload, given) => {
+    const { from, to, server } = await pair(standing, workload);
+    const digest = await from.put(bytes(50));
+    expect(await to.get(digest)).toEqual(given ? bytes(50) : undefined);
+    expect(server.refused).toBe(given ? 0 : 1);
+  });
+
+  it('are refused when the peer lies about content or size', async () => {
+    const digest = contentDigest(bytes(50));
+    const lies = [
+      { status: 'piece', total: 50, piece: bytes(50, 2) },
+      { status: 'piece', total: BIG.blobBytesMax + 1, piece: bytes(50) },
+      { status: 'piece', total: 49, piece: bytes(50) },
+      { status: 'piece', total: 51, piece: new Uint8Array(0) },
+      { status: 'piece', total: 51, piece: bytes(1) },
+    ] as const;
+    let asked = 0;
+    for (const lie of lies) {
+      const exchange = new BlobExchange({
+        store: await open(BIG),
+        members: () => [v0.id],
+        request: () => {
+          asked++;
+          return Promise.resolve(encodeBlobAnswer(lie));
+        },
+        isWorkload: () => false,
+        standingOf: () => Promise.resolve('passed'),
+      });
+      expect(await exchange.get(digest)).toBeUndefined();
+    }
+    expect(asked).toBe(lies.length);
+  });
+
+  it('messages read back, and no bytes make a reader throw', async () => {
+    const { server } = await pair('passed', false);
+    const digest = contentDigest(bytes(1)) as Digest;
+    expect(decodeBlobRequest(encodeBlobRequest({ digest, offset: 5 }))).toEqual({
+      ok: true,
+      value: { digest, offset: 5 },
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.uint8Array({ maxLength: 80 }), async (noise) => {
+        decodeBlobAnswer(noise);
+        await server.answer(v0.id, noise);
+      }),
+    );
+  });
+});
