@@ -1,0 +1,116 @@
+/** The architecture as a test: imports go strictly down, pure packages stay pure, no package imports what it does not declare. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+const root = join(import.meta.dirname, '../..');
+
+const layers: Record<string, number> = {
+  crypto: 0,
+  'event-log': 1,
+  attestation: 1,
+  consensus: 1,
+  confidential: 1,
+  ledger: 2,
+  validator: 3,
+  proof: 3,
+  enclave: 4,
+  network: 4,
+  client: 4,
+  node: 5,
+};
+const pure = ['attestation', 'confidential', 'consensus', 'ledger', 'proof', 'validator'];
+const forbiddenToPure = [
+  /\bfrom 'node:/,
+  /\bimport\('node:/,
+  /\bDate\b\s*[.(]/,
+  /\bnew Date\b/,
+  /\bset(Timeout|Interval|Immediate)\s*\(/,
+  /\bMath\.random\b/,
+  /\bperformance\.now\b/,
+  /\bcrypto\.getRandomValues\b/,
+  /\bprocess\./,
+  /\bBuffer\b/,
+  /\bfetch\s*\(/,
+];
+
+type Source = { path: string; text: string };
+
+function sources(folder: string): Source[] {
+  return readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith('.ts') && !entry.parentPath.includes('node_modules'))
+    .map((entry) => {
+      const path = join(entry.parentPath, entry.name);
+      return { path: path.slice(root.length + 1), text: readFileSync(path, 'utf8') };
+    });
+}
+
+/** Source text without comments, so that prose may name what code may not. */
+function code(text: string): string {
+  return text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/(^|\s)\/\/.*$/gm, '');
+}
+
+/** Specifiers of import and export statements (which begin a line) and of dynamic imports. */
+function imports(text: string): string[] {
+  const statements = code(text).matchAll(/^(?:import\s+|(?:import|export)\b[^'"`;=(]*\bfrom\s+)'([^']+)'/gm);
+  const dynamic = code(text).matchAll(/\bimport\(\s*'([^']+)'/g);
+  return [...statements, ...dynamic].map((match) => String(match[1]));
+}
+
+describe('layering', () => {
+  const packages = Object.keys(layers);
+
+  it('names every package', () => {
+    expect(readdirSync(join(root, 'packages')).sort()).toEqual([...packages].sort());
+  });
+
+  it.each(packages)('%s imports only packages of lower layers, and declares them', (name) => {
+    const manifest = JSON.parse(readFileSync(join(root, 'packages', name, 'package.json'), 'utf8'));
+    const files = sources(`packages/${name}/src`);
+    expect(files.length).toBeGreaterThan(0);
+    for (const { path, text } of files) {
+      for (const specifier of imports(text)) {
+        const inner = /^@cloister\/([a-z-]+)/.exec(specifier)?.[1];
+        if (inner !== undefined && inner !== name) {
+          expect(layers[inner], `${path} imports ${specifier}`).toBeLessThan(Number(layers[name]));
+        }
+        if (/^[.#]|^node:/.test(specifier)) continue;
+        const bare = specifier
+          .split('/')
+          .slice(0, specifier.startsWith('@') ? 2 : 1)
+          .join('/');
+        if (bare === manifest.name) continue;
+        expect(Object.keys(manifest.dependencies ?? {}), `${path} imports ${specifier}`).toContain(bare);
+      }
+    }
+  });
+
+  it.each(pure)('%s is pure: no clock, no randomness, no I/O', (name) => {
+    for (const { path, text } of sources(`packages/${name}/src`)) {
+      for (const pattern of forbiddenToPure) expect(code(text), path).not.toMatch(pattern);
+    }
+  });
+
+  it('crypto reaches Node only in its Node back-end', () => {
+    for (const { path, text } of sources('packages/crypto/src')) {
+      if (path.endsWith('backend-node.ts')) continue;
+      for (const pattern of forbiddenToPure) expect(code(text), path).not.toMatch(pattern);
+    }
+  });
+
+  it('the simulator touches neither libp2p nor LevelDB', () => {
+    for (const { path, text } of sources('network-sim/src')) {
+      for (const specifier of imports(text)) {
+        expect(specifier, path).not.toMatch(/libp2p|level|@cloister\/(network|node|enclave|client)/);
+      }
+    }
+  });
+
+  it('no source file outgrows its subject', () => {
+    const long = [...packages.map((name) => `packages/${name}/src`), 'network-sim/src']
+      .flatMap(sources)
+      .filter(({ text }) => text.split('\n').length > 350)
+      .map(({ path }) => path);
+    expect(long).toEqual([]);
+  });
+});

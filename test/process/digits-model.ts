@@ -1,0 +1,29 @@
+/** The digits model on a network under test: published by its owner, and what the bare model would answer. */
+import { readFile } from 'node:fs/promises';
+import type { CloisterClient, InferenceResult, PreparedModel } from '@cloister/client';
+import type { Digest } from '@cloister/crypto';
+import { DIGIT_PIXELS, DIGITS_MODEL } from '@cloister/node/testnet';
+
+export async function publishDigits(owner: CloisterClient, image: Digest): Promise<PreparedModel> {
+  const prepared = owner.prepareModel({
+    onnx: await readFile(DIGITS_MODEL),
+    name: 'digits',
+    version: '1',
+    inputs: [{ name: 'image', datatype: 'FP32', shape: [1, DIGIT_PIXELS] }],
+    outputs: [{ name: 'probabilities', datatype: 'FP32', shape: [1, 10] }],
+    engine: { name: 'onnxruntime-node', version: '1.30.0' },
+    releasePolicy: { images: [image], platforms: ['sev-snp'], mayReplicate: false },
+    executionPolicy: { k: 1, m: 1, minPlatforms: 1, assignment: 'tenant' },
+  });
+  await owner.publishModel(prepared);
+  return prepared;
+}
+
+/** The ten probabilities of a completed inference. */
+export function answerOf({ outcome }: InferenceResult): readonly number[] {
+  if (outcome.status !== 'completed') throw new Error(`refused: ${outcome.code} ${outcome.detail}`);
+  const [tensor] = outcome.tensors;
+  if (tensor === undefined) throw new Error('no output');
+  const { buffer, byteOffset, byteLength } = tensor.data;
+  return [...new Float32Array(buffer.slice(byteOffset, byteOffset + byteLength))];
+}

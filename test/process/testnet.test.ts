@@ -1,0 +1,74 @@
+/** `cloister testnet` as a user runs it: the main job with real sealed inferences, and an end that leaves nothing behind. */
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parseReceipt } from '@cloister/confidential';
+import { openLevelStore } from '@cloister/event-log/store-level';
+import { homeLayout } from '@cloister/node/testnet';
+import { describe, expect, it } from 'vitest';
+import { type Running, startCommand } from './command-line.ts';
+import { cleanUpAfterwards, makeFolder } from './harness.ts';
+
+cleanUpAfterwards();
+
+function count(text: string, pattern: RegExp): number {
+  return [...text.matchAll(pattern)].length;
+}
+
+/** That neither a process nor a lock of a database is left. */
+async function expectNothingLeft(run: Running, folder: string, validators: number): Promise<void> {
+  const commands = run.seen.all.map(({ command }) => command);
+  const part = (text: string): number => commands.filter((command) => command.includes(text)).length;
+  expect(part('main.ts start')).toBeGreaterThanOrEqual(validators);
+  expect(part('platform/main.ts')).toBeGreaterThanOrEqual(validators);
+  expect(part('enclave.mjs')).toBeGreaterThanOrEqual(validators);
+  await run.seen.gone(5_000);
+  for (let i = 1; i <= validators; i++) {
+    const { chain, signGuard } = homeLayout(join(folder, `validator-${i}`));
+    for (const path of [chain, signGuard]) await (await openLevelStore(path)).close();
+  }
+}
+
+describe('testnet', () => {
+  it('--once does the main job on four validators and exits 0, leaving nothing running', async () => {
+    const folder = join(await makeFolder(), 'net');
+    const run = startCommand(['testnet', '--once', '--dir', folder, '--images', '2'], await makeFolder());
+    const { code, stdout, stderr } = await run.ended;
+    expect(code, stdout + stderr).toBe(0);
+    expect(stdout).toContain('SIMULATED');
+    expect(count(stdout, /answer +\d/g)).toBe(2);
+    expect(count(stdout, /bare model +gives exactly the same ten probabilities/g)).toBe(2);
+    expect(count(stdout, /measurement +[0-9a-f]{12}… SIMULATED/g)).toBe(2);
+    expect(stdout).toMatch(/█|▀|▄/);
+    expect(stdout).toContain('all 4 nodes agree on the log');
+    const receipts = await readdir(join(folder, 'receipts'));
+    // One executor for the first image; of the three for the last, two must agree before it is answered.
+    expect(receipts.length).toBeGreaterThanOrEqual(3);
+    for (const name of receipts) {
+      const receipt = parseReceipt(await readFile(join(folder, 'receipts', name)));
+      expect(receipt).toMatchObject({ ok: true, value: { statement: { simulated: true } } });
+    }
+    await expectNothingLeft(run, folder, 4);
+  });
+
+  it('stays up until Ctrl-C, which stops everything cleanly', async () => {
+    const folder = join(await makeFolder(), 'net');
+    const words = ['testnet', '--validators', '2', '--dir', folder, '--images', '1'];
+    const run = startCommand(words, await makeFolder());
+    await run.printed(/Ctrl-C stops everything/);
+    const api = /validator-1 {2}(http:\S+)/.exec(run.output())?.[1] ?? '';
+    expect((await fetch(new URL('/readyz', api))).status).toBe(200);
+    run.kill('SIGINT');
+    const { code, stdout, stderr } = await run.ended;
+    expect(code, stdout + stderr).toBe(0);
+    await expectNothingLeft(run, folder, 2);
+  });
+
+  it('stops cleanly in the middle of its work too', async () => {
+    const folder = join(await makeFolder(), 'net');
+    const run = startCommand(['testnet', '--validators', '2', '--dir', folder], await makeFolder());
+    await run.printed(/validator-2 {2}process/);
+    run.kill('SIGINT');
+    expect((await run.ended).code).toBe(1);
+    await run.seen.gone(5_000);
+  });
+});
