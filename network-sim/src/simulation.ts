@@ -2,41 +2,19 @@
  * One run: real replicas on virtual time, a faulty network between them, clients, incidents, and the checkers over all.
  */
 import { type Header, recoverGuard } from '@cloister/consensus';
-import { asHeight, type Digest, hash, SeededRandom, toHex, type ValidatorId } from '@cloister/crypto';
-import { signTransaction } from '@cloister/ledger';
+import { type Digest, SeededRandom, type ValidatorId } from '@cloister/crypto';
 import { guardKeyOf, type ReplicaEffect } from '@cloister/validator';
 import { ByzantineMock } from './byzantine.ts';
-import { Checkers, type Violation } from './checkers.ts';
+import { Checkers } from './checkers.ts';
+import { ClientLoad } from './client-load.ts';
 import { FaultyNetwork } from './faulty-network.ts';
 import { makeNetwork, type SimulatedNetwork, START_MS } from './genesis.ts';
+import type { RunOptions, RunReport } from './report.ts';
 import type { Incident, Scenario, ScenarioPlan } from './scenario.ts';
 import { Scheduler } from './scheduler.ts';
 import { SimNode } from './sim-node.ts';
 import { Trace } from './trace.ts';
-
-export interface RunOptions {
-  readonly scenario: Scenario;
-  readonly seed: string;
-  readonly validators?: number;
-  readonly blocks?: number;
-}
-
-export interface RunReport {
-  readonly scenario: string;
-  readonly seed: string;
-  readonly ok: boolean;
-  readonly violations: readonly Violation[];
-  readonly traceHash: string;
-  readonly traceLines: number;
-  readonly virtualMs: number;
-  readonly heights: readonly number[];
-  readonly transactions: { readonly admitted: number; readonly executed: number };
-  readonly network: { readonly delivered: number; readonly lost: number };
-  readonly certificatesChecked: number;
-  readonly evidence: readonly string[];
-  readonly crashes: number;
-  readonly tail: readonly string[];
-}
+import { Wires } from './wires.ts';
 
 /** Virtual time in which one more block must be made, once nothing more befalls the network. */
 const LIVENESS_MS_PER_BLOCK = 15_000;
@@ -59,10 +37,9 @@ export class Simulation {
   readonly #headers = new Map<Digest, Header>();
   readonly #heights: number[] = [];
   readonly #evidence = new Set<string>();
-  readonly #admitted = new Set<Digest>();
-  readonly #executed = new Set<Digest>();
+  readonly #load: ClientLoad;
+  readonly #wires: Wires;
   #nextRef = 1_000_000;
-  #nextTransaction = 0;
   /** When the last incident is over. */
   #calmAtMs = START_MS;
   #finished = false;
@@ -104,6 +81,16 @@ export class Simulation {
       );
       this.#heights.push(0);
     });
+    this.#load = new ClientLoad(this.#setup.genesis.chainId, this.#setup.clients, this.#random.fork('load'));
+    this.#wires = new Wires({
+      scheduler: this.#scheduler,
+      network: this.#network,
+      nodes: this.#nodes,
+      validatorCount: size.validators,
+      mocks: this.#mocks,
+      checkers: this.#checkers,
+      trace: (line) => this.#trace.add(`${this.#at()} ${line}`),
+    });
   }
 
   async run(): Promise<RunReport> {
@@ -112,14 +99,17 @@ export class Simulation {
       if (!offline.has(node.index)) this.#scheduler.after(this.#random.below(50), () => this.#startNode(node));
     }
     for (const incident of this.#plan.incidents ?? []) this.#schedule(incident);
-    if ((this.#plan.loadIntervalMs ?? 0) > 0) this.#load(this.#plan.loadIntervalMs ?? 0);
+    if ((this.#plan.loadIntervalMs ?? 0) > 0) this.#submitEvery(this.#plan.loadIntervalMs ?? 0);
     const budgetMs = this.#calmAtMs - START_MS + SETTLE_MS + this.#blocks * LIVENESS_MS_PER_BLOCK;
-    const outcome = await this.#scheduler.run(START_MS + budgetMs);
-    if (outcome !== 'stopped') {
-      this.#checkers.fail(
-        'L1',
-        `heights ${this.#heights.join(', ')} after ${budgetMs} ms, ${this.#blocks} blocks were due`,
-      );
+    try {
+      const outcome = await this.#scheduler.run(START_MS + budgetMs);
+      if (outcome !== 'stopped') {
+        const heights = this.#heights.join(', ');
+        this.#checkers.fail('L1', `heights ${heights} after ${budgetMs} ms, ${this.#blocks} blocks were due`);
+      }
+    } catch (error) {
+      // An assertion inside a node is a finding like any other, and as reproducible.
+      this.#checkers.fail('APP', error instanceof Error ? (error.stack ?? error.message) : String(error));
     }
     this.#finish();
     return this.#report();
@@ -198,31 +188,13 @@ export class Simulation {
     this.#checkers.recovered(node.id, records, guard.value.floor.view);
   }
 
-  #load(intervalMs: number): void {
-    const random = this.#random.fork('load');
-    const submit = (): void => {
-      if (this.#finished) return;
-      const up = this.#nodes.filter((node) => node.up && !this.#mocks.has(node.index));
-      const node = up[random.below(Math.max(1, up.length))];
-      const client = this.#setup.clients[random.below(this.#setup.clients.length)];
-      if (node !== undefined && client !== undefined) {
-        const signed = signTransaction(client, {
-          chainId: this.#setup.genesis.chainId,
-          sender: client.id,
-          nonce: toHex(random.bytes(16)),
-          expiryHeight: asHeight((this.#heights[node.index] ?? 0) + 200),
-          kind: 'put-record',
-          payload: {
-            namespace: `n-${client.id.slice(0, 8)}`,
-            key: `k${this.#nextTransaction % 20}`,
-            value: `v${this.#nextTransaction++}`,
-          },
-        });
-        if (signed.ok) node.input({ type: 'submit', ref: this.#nextRef++, bytes: signed.value.bytes });
-      }
-      this.#scheduler.after(1 + random.below(2 * intervalMs), submit);
-    };
-    this.#scheduler.after(intervalMs, submit);
+  #submitEvery(intervalMs: number): void {
+    if (this.#finished) return;
+    const up = this.#nodes.filter((node) => node.up && !this.#mocks.has(node.index));
+    const node = up[this.#load.pick(up.length)];
+    const bytes = this.#load.next(this.#heights[node?.index ?? 0] ?? 0);
+    if (bytes !== undefined) node?.input({ type: 'submit', ref: this.#nextRef++, bytes });
+    this.#scheduler.after(1 + this.#load.pick(2 * intervalMs), () => this.#submitEvery(intervalMs));
   }
 
   // Effects.
@@ -234,20 +206,20 @@ export class Simulation {
   #onEffect(node: SimNode, effect: ReplicaEffect): void {
     switch (effect.type) {
       case 'send':
-        this.#send(node, effect);
+        this.#wires.send(node, effect);
         return;
       case 'gossip':
-        for (const to of this.#others(node)) this.#deliver(node, to, 'batch', effect.bytes);
+        this.#wires.gossip(node, effect.bytes);
         return;
       case 'request':
-        this.#request(node, effect);
+        this.#wires.request(node, effect);
         return;
       case 'committed':
         this.#committed(node, effect);
         return;
       case 'admission':
         node.noteAdmission(effect);
-        if (effect.result.ok) this.#admitted.add(effect.result.value.id);
+        if (effect.result.ok) this.#load.admitted(effect.result.value.id);
         return;
       case 'evidence':
         this.#evidence.add(`${effect.kind} by ${this.#nodes.findIndex(({ id }) => id === effect.against)}`);
@@ -265,53 +237,6 @@ export class Simulation {
     }
   }
 
-  #others(node: SimNode): number[] {
-    return this.#nodes.filter((other) => other !== node).map(({ index }) => index);
-  }
-
-  #send(node: SimNode, effect: Extract<ReplicaEffect, { type: 'send' }>): void {
-    const all = this.#others(node).filter((index) => index < this.#setup.validatorCount);
-    const targets = effect.to === 'all' ? all : all.filter((index) => this.#nodes[index]?.id === effect.to);
-    const mock = this.#mocks.get(node.index);
-    const outgoing = mock?.send(targets, effect.bytes) ?? targets.map((to) => ({ to, bytes: effect.bytes }));
-    let last: Uint8Array | undefined;
-    for (const { to, bytes } of outgoing) {
-      if (bytes !== last) this.#checkers.frame(node.id, bytes);
-      last = bytes;
-      this.#deliver(node, to, 'vote', bytes);
-    }
-    this.#trace.add(
-      `${this.#at()} ${node.index} sends ${outgoing.length} ${hash('network-sim/frame', effect.bytes).slice(0, 12)}`,
-    );
-  }
-
-  #deliver(from: SimNode, to: number, channel: 'vote' | 'batch', bytes: Uint8Array): void {
-    this.#network.send(from.index, to, () => {
-      this.#mocks.get(to)?.hear(bytes);
-      this.#nodes[to]?.input({ type: 'frame', channel, from: from.id, bytes });
-    });
-  }
-
-  #request(node: SimNode, effect: Extract<ReplicaEffect, { type: 'request' }>): void {
-    const { requestId, to, bytes, timeoutMs } = effect;
-    const target = to === 'any' ? undefined : this.#nodes.find(({ id }) => id === to);
-    const { crashes } = node;
-    let answered = false;
-    const respond = (answer: Uint8Array | undefined): void => {
-      if (answered || node.crashes !== crashes) return;
-      answered = true;
-      node.input({ type: 'response', requestId, ...(target === undefined ? {} : { from: target.id }), bytes: answer });
-    };
-    this.#scheduler.after(target === undefined ? 1 : timeoutMs, () => respond(undefined));
-    if (target === undefined) return;
-    this.#network.send(node.index, target.index, async () => {
-      const honest = await target.serve(bytes);
-      if (honest === undefined) return;
-      const answer = this.#mocks.get(target.index)?.serve(honest) ?? honest;
-      this.#network.send(target.index, node.index, () => respond(answer));
-    });
-  }
-
   #committed(node: SimNode, effect: Extract<ReplicaEffect, { type: 'committed' }>): void {
     const { height, fates } = effect;
     this.#heights[node.index] = height;
@@ -321,7 +246,7 @@ export class Simulation {
     );
     if (!this.#mocks.has(node.index)) {
       this.#checkers.committed(`node ${node.index}`, height, effect.hash, root);
-      for (const { id, fate } of fates) if (fate !== 'IGNORED') this.#executed.add(id);
+      this.#load.executed(fates);
     }
     const status = node.replica?.status();
     if (status !== undefined && status.held.rounds > HELD_ROUNDS_MAX) {
@@ -369,10 +294,7 @@ export class Simulation {
       traceLines: this.#trace.count,
       virtualMs: Math.round(this.#scheduler.nowMs - START_MS),
       heights: this.#heights,
-      transactions: {
-        admitted: this.#admitted.size,
-        executed: [...this.#admitted].filter((id) => this.#executed.has(id)).length,
-      },
+      transactions: this.#load.summary(),
       network: { delivered: this.#network.delivered, lost: this.#network.lost },
       certificatesChecked: this.#checkers.certificates,
       evidence: [...this.#evidence].sort(),

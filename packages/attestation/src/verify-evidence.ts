@@ -146,12 +146,13 @@ function intelVerdict(input: EvidenceVerification, format: 'sgx' | 'tdx'): Evide
   const { evidence: quote, endorsements, trustAnchors, atMs, cache } = input;
   const verified = verifyIntelQuote({ quote, collateral: endorsements.collateral, trustAnchors, atMs, cache });
   const outcome = verified.ok ? checkIntelRequirements(verified.value, input.requirements.intel) : verified;
+  const steps = stepsOf(INTEL_STEPS, INTEL_STEP_OF, outcome);
   return {
     format,
     refusal: refusalOf(outcome),
     verified: verified.ok ? { format, value: verified.value } : undefined,
     status: verified.ok ? verified.value.tcb.status : undefined,
-    steps: stepsOf(INTEL_STEPS, INTEL_STEP_OF, outcome),
+    steps: format === 'tdx' ? steps : steps.filter(({ name }) => name !== 'tdx-module'),
   };
 }
 

@@ -37,6 +37,8 @@ describe('CBOR (RFC 8949)', () => {
     ['a truncated string', '4301'],
     ['an oversized string', '5affffffff'],
     ['text that is not UTF-8', '61ff'],
+    ['an array with text that is not UTF-8', '8161ff'],
+    ['a truncated string in an array', '824301'],
     ['a truncated array', '8201'],
     ['an oversized array', '9affffffff'],
     ['a duplicate integer key', 'a201010102'],

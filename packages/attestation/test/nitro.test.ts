@@ -98,6 +98,23 @@ describe('verifyNitro refuses, each with its code', () => {
     });
   }
 
+  it('every structure that is not four parts of their kinds', () => {
+    const text = cborText('text');
+    for (const document of [
+      cborText('document'),
+      cborHead(5, 0),
+      cborArray([text, text, text]),
+      cose({ 0: text }),
+      cose({ 2: text }),
+      cose({ 3: text }),
+      concatBytes(Uint8Array.of(0xd2), cborHead(5, 0)),
+    ]) {
+      expect(verify(document)).toMatchObject({ code: 'COSE_STRUCTURE' });
+    }
+    expect(verify(cose({ 1: text }))).toMatchObject({ code: 'COSE_UNPROTECTED_HEADERS' });
+    expect(verify(enclave.sign(text))).toMatchObject({ code: 'PAYLOAD_MALFORMED' });
+  });
+
   it('every member that is not as it should be', () => {
     const oversized = cborBytes(new Uint8Array(1025).fill(1));
     for (const members of [

@@ -179,8 +179,5 @@ export const account: Shape<AccountId> = hex(32) as Shape<AccountId>;
 export const measurement: Shape<Measurement> = hex(48) as Shape<Measurement>;
 /** Any JSON; its size is bounded by the document it stands in. */
 export const anyJson: Shape<JsonValue> = (value) => value;
-/** A JSON object of any content. */
-const anyObject: Shape<{ readonly [key: string]: JsonValue }> = (value, path) =>
-  isRecord(value) ? value : refuse(path, 'an object');
 /** A name for people: one line of printable text, 1 to 64 characters. */
 export const displayName: Shape<string> = matching(/^[^\p{C}]+$/u, 64, 'a name of 1 to 64 printable characters');

@@ -17,6 +17,7 @@ import {
 import { asHeight, type Digest, type Height, type ValidatorId } from '@cloister/crypto';
 import { LANES, type Lane } from '@cloister/ledger';
 import type { BatchPool, HeldBatch } from './batch-pool.ts';
+import type { CommittedTip } from './committed-tip.ts';
 import type { EvidencePool } from './evidence-pool.ts';
 import {
   BATCH_HOP_MS,
@@ -37,10 +38,10 @@ export interface BuilderSources {
   readonly core: ReplicaCore;
   readonly pool: BatchPool;
   readonly evidence: EvidencePool;
-  /** Of an executed height whose execution is durable. */
+  /** Of an executed height. */
   readonly root: (height: Height) => ExecutedRoot | undefined;
-  /** Of a block that ended one of the newest commits. */
-  readonly finalizationOf: (hash: Digest) => Finalization | undefined;
+  /** The newest commit that ended at a height or below. */
+  readonly newestCommit: (height: number) => CommittedTip | undefined;
 }
 
 export type BuiltBlock = { readonly header: Header; readonly body: Body };
@@ -49,10 +50,9 @@ export type BuiltBlock = { readonly header: Header; readonly body: Body };
 export type BuildOutcome = { readonly built: BuiltBlock } | { readonly waitMs: number | undefined };
 
 export function buildBlock(sources: BuilderSources, request: BuildRequest): BuildOutcome {
-  const { core, evidence, root, finalizationOf } = sources;
-  const executed = root(request.lastFinal.height);
-  const lastFinalCert = request.lastFinal.height === 0 ? undefined : finalizationOf(request.lastFinal.hash);
-  if (executed === undefined) return { waitMs: undefined };
+  const { core, evidence } = sources;
+  const lastFinal = vouchedFor(sources, request);
+  if (lastFinal === undefined) return { waitMs: undefined };
   const sinceParentMs = core.nowMs - (request.parent.header?.timestampMs ?? 0);
   // A parent of the future (another's clock) costs no more than one spacing.
   if (sinceParentMs >= 0 && sinceParentMs < BLOCK_SPACING_MS) return { waitMs: BLOCK_SPACING_MS - sinceParentMs };
@@ -62,7 +62,7 @@ export function buildBlock(sources: BuilderSources, request: BuildRequest): Buil
   const body: Body = {
     batches: selection.batches,
     evidence: evidence.select(request.ancestors),
-    lastFinalCert,
+    lastFinalCert: lastFinal.certificate,
   };
   const parentTimeMs = request.parent.header?.timestampMs ?? core.genesis.genesis.timeMs;
   const header: Header = {
@@ -78,9 +78,25 @@ export function buildBlock(sources: BuilderSources, request: BuildRequest): Buil
     validatorsHash: core.set.hash,
     nextValidatorsHash: core.set.hash,
     paramsHash: core.paramsHash,
-    lastFinal: { ...request.lastFinal, eventRoot: executed.eventRoot, eventCount: executed.eventCount },
+    lastFinal: lastFinal.named,
   };
   return { built: { header, body } };
+}
+
+/**
+ * The newest block whose execution is durable here, as far as the parent allows. Undefined while that is older than what
+ * the parent vouches for: this node is behind, and what it waits for is on its way. It may be newer than the block that
+ * the machine knew of when it asked.
+ */
+function vouchedFor(
+  { core, root, newestCommit }: BuilderSources,
+  { parent }: BuildRequest,
+): { readonly named: Header['lastFinal']; readonly certificate: Finalization | undefined } | undefined {
+  const tip = newestCommit(Math.min(core.executedHeight(), parent.height));
+  const height = tip?.header.height ?? asHeight(0);
+  const executed = root(height);
+  if (executed === undefined || height < (parent.header?.lastFinal.height ?? 0)) return undefined;
+  return { named: { height, ...executed }, certificate: tip?.finalization };
 }
 
 type Selection = { readonly batches: readonly Digest[]; readonly waitMs?: undefined } | { readonly waitMs: number };

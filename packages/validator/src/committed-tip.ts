@@ -1,11 +1,11 @@
 /**
- * The newest commit, and the certificates of some before it: a block under construction may name one that has been
- * overtaken meanwhile.
+ * The newest commits: what a block under construction may vouch for. Its parent bounds that from above, its own
+ * execution from above too, and the parent's word from below.
  */
 import type { Finalization, Header } from '@cloister/consensus';
 import { asHeight, type Digest, type Height } from '@cloister/crypto';
 
-const FINALIZATIONS_KEPT = 16;
+const TIPS_KEPT = 16;
 
 /** The last block of a commit, with the certificate that committed it. */
 export interface CommittedTip {
@@ -16,7 +16,8 @@ export interface CommittedTip {
 
 export class TipTracker {
   #height: Height = asHeight(0);
-  readonly #finalizations = new Map<Digest, Finalization>();
+  /** Oldest first. */
+  readonly #tips: CommittedTip[] = [];
 
   constructor(tip: CommittedTip | undefined) {
     if (tip !== undefined) this.move(tip);
@@ -27,16 +28,14 @@ export class TipTracker {
     return this.#height;
   }
 
-  finalizationOf(hash: Digest): Finalization | undefined {
-    return this.#finalizations.get(hash);
+  /** The newest commit that ended at `height` or below, of those remembered. */
+  newestUpTo(height: number): CommittedTip | undefined {
+    return this.#tips.findLast((tip) => tip.header.height <= height);
   }
 
   move(tip: CommittedTip): void {
     this.#height = tip.header.height;
-    this.#finalizations.set(tip.hash, tip.finalization);
-    for (const hash of this.#finalizations.keys()) {
-      if (this.#finalizations.size <= FINALIZATIONS_KEPT) break;
-      this.#finalizations.delete(hash);
-    }
+    this.#tips.push(tip);
+    if (this.#tips.length > TIPS_KEPT) this.#tips.shift();
   }
 }

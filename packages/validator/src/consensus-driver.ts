@@ -14,7 +14,6 @@ import {
   type Evidence,
   encodeGuardRecord,
   encodeMessage,
-  type Finalization,
   type GuardHead,
   type Input,
   type MachineState,
@@ -29,6 +28,7 @@ import { BUILD_TIMER, type BuildRequest, buildBlock } from './block-builder.ts';
 import { type VerifyRequest, verifyBlock } from './block-verifier.ts';
 import { guardKey } from './chain-keys.ts';
 import type { Commit } from './commit-pipeline.ts';
+import type { CommittedTip } from './committed-tip.ts';
 import type { EvidencePool } from './evidence-pool.ts';
 import type { ArrivedRange, Fetcher } from './fetcher.ts';
 import { GuardKeys } from './guard-keys.ts';
@@ -47,7 +47,7 @@ export interface DriverParts {
   readonly fetcher: Fetcher;
   /** Of an executed block, durable or about to be. */
   readonly root: (height: Height) => ExecutedRoot | undefined;
-  readonly finalizationOf: (hash: Digest) => Finalization | undefined;
+  readonly newestCommit: (height: number) => CommittedTip | undefined;
   readonly persistOps: (block: Block) => StoreOp[];
   readonly persist: (chain: readonly StoreOp[], guard: readonly StoreOp[], done: () => void) => void;
   readonly onCommit: (commit: Commit) => void;
@@ -255,9 +255,8 @@ export class ConsensusDriver {
   tryBuild(): void {
     const request = this.#building;
     if (request === undefined) return;
-    const { core, pool, evidence, root, finalizationOf } = this.#parts;
-    const durable = (height: Height) => (height <= core.executedHeight() ? root(height) : undefined);
-    const outcome = buildBlock({ core, pool, evidence, root: durable, finalizationOf }, request);
+    const { core, pool, evidence, root, newestCommit } = this.#parts;
+    const outcome = buildBlock({ core, pool, evidence, root, newestCommit }, request);
     if ('built' in outcome) {
       this.#building = undefined;
       this.feed({ type: 'block-built', epoch: request.epoch, view: request.view, ...outcome.built });

@@ -50,7 +50,8 @@ export const STRANGERS_MAX = 64;
 export const AUTHOR_BYTES_MAX: number = 2 * BLOCK_BATCH_BYTES_MAX;
 /** Transactions that a node outside the validator set hands on at once, and how often it tries. */
 export const FORWARD_ATTEMPTS_MAX = 8;
-export const FORWARD_TRANSACTIONS_MAX = 64;
+/** So many of the largest transactions fit one sync request (1 MiB). */
+export const FORWARD_TRANSACTIONS_MAX = 32;
 
 /** Bytes of one answer of the sync protocol, and of the blocks in it. */
 export const SYNC_RESPONSE_BYTES_MAX: number = 4 * 1024 * 1024;

@@ -112,7 +112,7 @@ export class Replica {
       pool: this.#pool,
       evidence: this.#evidence,
       root: (height) => this.#pipeline.root(height),
-      finalizationOf: (hash) => this.#tip.finalizationOf(hash),
+      newestCommit: (height) => this.#tip.newestUpTo(height),
       fetcher: this.#fetcher,
       persist: (chain, guard, done) => this.#store({ chain, guard, guardSync: true, append: [] }, done),
       persistOps: (block) => this.#pipeline.persistOps(block),

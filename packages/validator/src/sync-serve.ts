@@ -17,8 +17,6 @@ import {
 
 /** What a server can do beside reading the chain. */
 export interface SyncExtras {
-  /** A batch that is held and not stored yet. */
-  readonly heldBatch?: (id: Digest) => Uint8Array | undefined;
   /** Takes a transaction that a node outside the validator set hands on: empty, or the code of its refusal. */
   readonly submit?: (transaction: Uint8Array) => Promise<string>;
 }
@@ -49,7 +47,7 @@ async function answer(reader: ChainReader, request: SyncRequest, extras: SyncExt
       return block === undefined ? refused('NOT_FOUND') : { type: 'block', block: await syncBlock(reader, block) };
     }
     case 'batches':
-      return serveBatches(reader, request.ids, extras);
+      return serveBatches(reader, request.ids);
     case 'finality': {
       const height = parseHeight(request.height);
       const proof = height === undefined ? undefined : await reader.finality(height);
@@ -64,15 +62,11 @@ async function answer(reader: ChainReader, request: SyncRequest, extras: SyncExt
   }
 }
 
-async function serveBatches(
-  reader: ChainReader,
-  ids: readonly Digest[],
-  { heldBatch }: SyncExtras,
-): Promise<SyncResponse> {
+async function serveBatches(reader: ChainReader, ids: readonly Digest[]): Promise<SyncResponse> {
   const stored = await reader.batches(ids);
   let bytes = 0;
-  const batches = ids.map((id, index) => {
-    const batch = stored[index] ?? heldBatch?.(id);
+  const batches = ids.map((_, index) => {
+    const batch = stored[index];
     bytes += batch?.length ?? 0;
     return bytes <= SYNC_RANGE_BYTES_MAX ? batch : undefined;
   });

@@ -1,5 +1,5 @@
 /** Every command, in the order in which help lists them. */
-import { attestVerify } from './attest.ts';
+import { attestConformance, attestVerify } from './attest.ts';
 import type { Command } from './command.ts';
 import { configShow } from './config.ts';
 import { enclaveBuild, enclaveInspect, enclaveMeasure, enclaveSign } from './enclave.ts';
@@ -39,6 +39,7 @@ export const COMMANDS: readonly Command[] = [
   enclaveMeasure,
   enclaveInspect,
   attestVerify,
+  attestConformance,
   configShow,
   unsafeReset,
   version,

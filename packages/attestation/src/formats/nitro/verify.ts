@@ -2,7 +2,7 @@
  * Verification of an AWS Nitro attestation document: signed by a hypervisor whose certificate chains to AWS' root.
  *
  * Checks stand in the order of the design page, section "AWS Nitro"; each has its own code. Leaf certificates live three
- * hours, so that evidence holds no longer, and AWS publishes no revocation list for them.
+ * hours, so that evidence holds no longer; revocation lists play no part.
  */
 import { assert, fail, ok, type Result, verifyEcdsa } from '@cloister/crypto';
 import { authenticatePath, type PathCode, type PathProfile, pathValidity } from '../../certificate-path.ts';

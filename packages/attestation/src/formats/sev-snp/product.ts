@@ -7,8 +7,6 @@
 /** Product lines with a root of their own. */
 export type SnpProduct = 'Milan' | 'Genoa' | 'Turin';
 
-const SNP_PRODUCTS: readonly SnpProduct[] = ['Milan', 'Genoa', 'Turin'];
-
 export function isSnpProduct(value: unknown): value is SnpProduct {
   return value === 'Milan' || value === 'Genoa' || value === 'Turin';
 }

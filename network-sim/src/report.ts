@@ -1,0 +1,31 @@
+/** What is asked of a run, and what is told of it. */
+import type { Violation } from './checkers.ts';
+import type { Scenario } from './scenario.ts';
+
+export interface RunOptions {
+  readonly scenario: Scenario;
+  readonly seed: string;
+  /** In place of the scenario's own numbers. */
+  readonly validators?: number;
+  readonly blocks?: number;
+}
+
+export interface RunReport {
+  readonly scenario: string;
+  readonly seed: string;
+  readonly ok: boolean;
+  readonly violations: readonly Violation[];
+  /** 64 hex characters; equal for equal runs. */
+  readonly traceHash: string;
+  readonly traceLines: number;
+  readonly virtualMs: number;
+  /** By node. */
+  readonly heights: readonly number[];
+  readonly transactions: { readonly admitted: number; readonly executed: number };
+  readonly network: { readonly delivered: number; readonly lost: number };
+  readonly certificatesChecked: number;
+  readonly evidence: readonly string[];
+  readonly crashes: number;
+  /** The newest lines of the trace. */
+  readonly tail: readonly string[];
+}

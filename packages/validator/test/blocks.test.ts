@@ -1,0 +1,263 @@
+/** Building and judging blocks, over parts made by hand. */
+import { type Block, bodyHashOf, type Finalization, type Header } from '@cloister/consensus';
+import { asDigest, asEpoch, asHeight, asView, type Digest, type ValidatorId } from '@cloister/crypto';
+import { genesisValidatorSet, initialState, type Lane, signBatch } from '@cloister/ledger';
+import { describe, expect, it } from 'vitest';
+import { BatchPool } from '../src/batch-pool.ts';
+import { type BuildRequest, buildBlock } from '../src/block-builder.ts';
+import { verifyBlock } from '../src/block-verifier.ts';
+import type { CommittedTip } from '../src/committed-tip.ts';
+import { EvidencePool } from '../src/evidence-pool.ts';
+import {
+  BATCH_HOP_MS,
+  BATCH_LIFETIME_HEIGHTS,
+  BLOCK_BATCHES_PER_AUTHOR_MAX,
+  BLOCK_DRIFT_MS_MAX,
+  BLOCK_SPACING_MS,
+} from '../src/limits.ts';
+import type { ExecutedRoot, ReplicaCore } from '../src/replica-core.ts';
+import { SignatureCache } from '../src/signature-cache.ts';
+import { genesisOf, keysFrom, putRecord, START_MS } from './mini-net.ts';
+
+const keys = keysFrom('validators', 4);
+const genesis = genesisOf(keys);
+const set = genesisValidatorSet(genesis.genesis);
+const author = keys[1] ?? keys[0];
+const rootOf = (label: string): ExecutedRoot => ({
+  hash: asDigest(label.repeat(32)),
+  eventRoot: asDigest('ee'.repeat(32)),
+  eventCount: 7,
+});
+
+function finalizationAt(height: number): Finalization {
+  const view = asView(height);
+  const { hash: blockHash } = rootOf(`${height}${height}`);
+  const parentView = asView(height - 1);
+  const proposition = { epoch: asEpoch(0), view, parentView, blockHash, justificationHash: blockHash };
+  const signatures = [0, 1, 2].map(() => new Uint8Array(64));
+  return {
+    type: 'certificate',
+    kind: 'finalize',
+    epoch: asEpoch(0),
+    view,
+    proposition,
+    bitmap: Uint8Array.of(7),
+    signatures,
+  };
+}
+
+function scene(executedHeight = 3) {
+  const clock = { nowMs: START_MS + 10_000 };
+  const pool = new BatchPool({ chainId: genesis.chainId, set, signatures: new SignatureCache() });
+  const evidence = new EvidencePool(genesis.chainId, set);
+  const core: ReplicaCore = {
+    chainId: genesis.chainId,
+    self: keys[0]?.id as ValidatorId,
+    signer: keys[0] as NonNullable<(typeof keys)[0]>,
+    genesis,
+    set,
+    isValidator: true,
+    epoch: asEpoch(0),
+    paramsHash: asDigest('99'.repeat(32)),
+    ledger: initialState(),
+    get nowMs() {
+      return clock.nowMs;
+    },
+    emit: () => undefined,
+    setTimer: () => undefined,
+    committedHeight: () => asHeight(executedHeight),
+    executedHeight: () => asHeight(executedHeight),
+    halt: () => undefined,
+  };
+  const roots = new Map<number, ExecutedRoot>([
+    [0, { ...rootOf('00'), hash: genesis.chainId }],
+    [3, rootOf('33')],
+    [4, rootOf('44')],
+  ]);
+  const tips = [3, 4].map(
+    (height) =>
+      ({
+        hash: rootOf(`${height}${height}`).hash,
+        header: { height: asHeight(height) } as Header,
+        finalization: finalizationAt(height),
+      }) satisfies CommittedTip,
+  );
+  const root = (height: number) => roots.get(height);
+  const newestCommit = (height: number) => tips.findLast((tip) => tip.header.height <= height);
+  const addBatch = (changes: { lane?: Lane; expiryHeight?: number; ageMs?: number } = {}): Digest => {
+    const { lane = 'normal', expiryHeight = 100, ageMs = 1000 } = changes;
+    const signer = author as NonNullable<typeof author>;
+    const batch = signBatch(signer, {
+      chainId: genesis.chainId,
+      author: signer.id as ValidatorId,
+      epoch: asEpoch(0),
+      lane,
+      expiryHeight: asHeight(expiryHeight),
+      transactions: [putRecord(genesis).bytes],
+    });
+    const received = pool.receive(batch.bytes, { height: asHeight(1), nowMs: clock.nowMs - ageMs, wanted: true });
+    expect(received.ok).toBe(true);
+    return batch.id;
+  };
+  return { clock, pool, core, roots, addBatch, sources: { core, pool, evidence, root, newestCommit } };
+}
+
+function parentHeader(changes: Partial<Header> = {}): Header {
+  return {
+    height: asHeight(5),
+    timestampMs: START_MS,
+    lastFinal: { height: asHeight(3), ...rootOf('33') },
+    ...changes,
+  } as Header;
+}
+
+function request(header = parentHeader(), ancestors: readonly Block[] = []): BuildRequest {
+  const { height } = header;
+  const hash = asDigest('55'.repeat(32));
+  const lastFinal = { height: asHeight(3), hash: rootOf('33').hash };
+  return {
+    type: 'build-block',
+    epoch: asEpoch(0),
+    view: asView(9),
+    parent: { hash, height, header },
+    lastFinal,
+    ancestors,
+  };
+}
+
+describe('buildBlock', () => {
+  it('names the newest durable execution that its parent allows', () => {
+    const { sources, addBatch } = scene(3);
+    const id = addBatch();
+    const outcome = buildBlock(sources, request());
+    expect(outcome).toMatchObject({
+      built: { header: { height: 6, lastFinal: { height: 3 } }, body: { batches: [id] } },
+    });
+    expect(buildBlock(scene(4).sources, request())).toMatchObject({ built: { header: { lastFinal: { height: 4 } } } });
+    expect(buildBlock(scene(9).sources, request(parentHeader({ height: asHeight(3) })))).toMatchObject({
+      built: { header: { height: 4, lastFinal: { height: 3 } } },
+    });
+    expect('built' in outcome && outcome.built.header.bodyHash).toBe(
+      'built' in outcome && bodyHashOf(outcome.built.body),
+    );
+  });
+
+  it('waits while it has executed less than its parent vouches for', () => {
+    const ahead = parentHeader({ lastFinal: { height: asHeight(4), ...rootOf('44') } });
+    expect(buildBlock(scene(3).sources, request(ahead))).toEqual({ waitMs: undefined });
+    expect(buildBlock(scene(4).sources, request(ahead))).toHaveProperty('built');
+  });
+
+  it('lets some time pass after its parent, and a hop for the youngest batches', () => {
+    const { sources, clock, addBatch } = scene();
+    const justNow = parentHeader({ timestampMs: clock.nowMs - 10 });
+    expect(buildBlock(sources, request(justNow))).toEqual({ waitMs: BLOCK_SPACING_MS - 10 });
+    expect(buildBlock(sources, request(parentHeader({ timestampMs: clock.nowMs + 60_000 })))).toMatchObject({
+      built: { header: { timestampMs: clock.nowMs + 60_001 } },
+    });
+    addBatch({ ageMs: 4 });
+    expect(buildBlock(sources, request())).toEqual({ waitMs: BATCH_HOP_MS - 4 });
+    const old = addBatch();
+    expect(buildBlock(sources, request())).toMatchObject({ built: { body: { batches: [old] } } });
+  });
+
+  it('leaves out what ancestors name, what has expired, and what goes beyond the caps', () => {
+    const { sources, addBatch, pool } = scene();
+    const named = addBatch();
+    addBatch({ expiryHeight: 5 });
+    const committed = addBatch();
+    pool.commit([committed], asHeight(3));
+    const fresh = addBatch();
+    const ancestor = { body: { batches: [named], evidence: [] } } as unknown as Block;
+    expect(buildBlock(sources, request(parentHeader(), [ancestor]))).toMatchObject({
+      built: { body: { batches: [fresh] } },
+    });
+    for (let index = 0; index < BLOCK_BATCHES_PER_AUTHOR_MAX + 5; index++) addBatch();
+    const full = buildBlock(sources, request());
+    expect('built' in full && full.built.body.batches.length).toBe(BLOCK_BATCHES_PER_AUTHOR_MAX);
+  });
+
+  it('adds no batches far ahead of what is executed', () => {
+    const { sources, addBatch } = scene(3);
+    addBatch();
+    expect(buildBlock(sources, request(parentHeader({ height: asHeight(12) })))).toMatchObject({
+      built: { body: { batches: [] } },
+    });
+  });
+});
+
+describe('verifyBlock', () => {
+  function judged(
+    changes: Partial<Header> = {},
+    batches: readonly Digest[] = [],
+    at = scene(),
+    ancestors: readonly Block[] = [],
+  ) {
+    const body = { batches, evidence: [], lastFinalCert: undefined };
+    const header = {
+      ...parentHeader({ height: asHeight(6) }),
+      timestampMs: at.clock.nowMs,
+      paramsHash: at.core.paramsHash,
+      ...changes,
+    } as Header;
+    const blockHash = asDigest('66'.repeat(32));
+    return verifyBlock(at.sources, { type: 'verify-block', header, body, blockHash, ancestors });
+  }
+
+  it('accepts what is in order', () => {
+    const at = scene();
+    expect(judged({}, [at.addBatch(), at.addBatch()], at)).toEqual({ verdict: 'valid' });
+  });
+
+  it('names the fault', () => {
+    const at = scene();
+    const id = at.addBatch();
+    const other = { height: asHeight(3), ...rootOf('33') };
+    const reason = (changes: Partial<Header>, batches: readonly Digest[] = [], ancestors: readonly Block[] = []) => {
+      const verdict = judged(changes, batches, at, ancestors);
+      return verdict.verdict === 'invalid' ? verdict.reason : verdict.verdict;
+    };
+    expect(reason({ timestampMs: at.clock.nowMs + BLOCK_DRIFT_MS_MAX + 1 })).toBe('TIMESTAMP_AHEAD');
+    expect(reason({ timestampMs: at.clock.nowMs + BLOCK_DRIFT_MS_MAX })).toBe('valid');
+    expect(reason({ paramsHash: asDigest('98'.repeat(32)) })).toBe('PARAMS_MISMATCH');
+    expect(reason({ lastFinal: { ...other, eventRoot: asDigest('ef'.repeat(32)) } })).toBe('EVENT_ROOT_MISMATCH');
+    expect(reason({ lastFinal: { ...other, eventCount: 8 } })).toBe('EVENT_ROOT_MISMATCH');
+    expect(reason({ lastFinal: { ...other, hash: asDigest('34'.repeat(32)) } })).toBe('LAST_FINAL_MISMATCH');
+    expect(reason({ lastFinal: { ...other, height: asHeight(2) } })).toBe('LAST_FINAL_MISMATCH');
+    expect(reason({}, [id, id])).toBe('BATCH_REPEATED');
+    expect(reason({}, [id], [{ body: { batches: [id], evidence: [] } } as unknown as Block])).toBe('BATCH_REPEATED');
+    expect(reason({}, [at.addBatch({ expiryHeight: 5 })])).toBe('BATCH_EXPIRED');
+    expect(reason({}, [at.addBatch({ expiryHeight: 7 + 2 * BATCH_LIFETIME_HEIGHTS })])).toBe('BATCH_EXPIRY_TOO_FAR');
+    expect(
+      reason(
+        {},
+        Array.from({ length: BLOCK_BATCHES_PER_AUTHOR_MAX + 1 }, () => at.addBatch()),
+      ),
+    ).toBe('BLOCK_CAPS');
+    at.pool.commit([id], asHeight(3));
+    expect(reason({}, [id])).toBe('BATCH_REPEATED');
+  });
+
+  it('waits for batches that it does not hold and for execution that is behind', () => {
+    const missing = asDigest('77'.repeat(32));
+    expect(judged({}, [missing])).toEqual({ verdict: 'wait', missing: [missing] });
+    const ahead = { lastFinal: { ...rootOf('44'), height: asHeight(5) } };
+    expect(judged(ahead)).toEqual({ verdict: 'wait', missing: [] });
+  });
+});
+
+describe('BatchPool', () => {
+  it('counts, expires and forgets', () => {
+    const { pool, addBatch } = scene();
+    const [first, second] = [addBatch({ expiryHeight: 10 }), addBatch({ expiryHeight: 20 })];
+    expect([pool.pendingCount, pool.bytes > 0]).toEqual([2, true]);
+    pool.commit([first], asHeight(5));
+    expect([pool.pendingCount, pool.isCommitted(first)]).toEqual([1, true]);
+    pool.release([first]);
+    expect(pool.get(first)).toBeUndefined();
+    expect(pool.expire(asHeight(19))).toEqual([]);
+    expect(pool.isCommitted(first)).toBe(false);
+    expect(pool.expire(asHeight(20)).map(({ batch }) => batch.id)).toEqual([second]);
+    expect([pool.pendingCount, pool.bytes]).toEqual([0, 0]);
+  });
+});
