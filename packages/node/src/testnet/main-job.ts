@@ -114,7 +114,7 @@ async function account(
         `answer       ${read}  (probability ${(answer[read] ?? 0).toFixed(4)}; a person wrote ${digit.label})`,
         `bare model   ${same ? 'gives exactly the same ten probabilities' : `DIFFERS: ${highest(expected)}`}`,
         `executed by  ${receipts.map(({ executor }) => names.get(executor.node) ?? short(executor.node)).join(', ')}`,
-        `agreement    ${receipts.length} of ${receipts.length} receipts equal, ${result.threshold} needed`,
+        `agreement    ${receipts.length} equal of ${executorsFor(index, options).length} asked, ${result.threshold} needed`,
         `measurement  ${short(receipts[0]?.executor.measurement ?? '')}… SIMULATED SEV-SNP`,
         `blocks       requested in ${result.requestHeight}, completed in ${result.completedHeight}`,
         `task         ${short(result.task)}…`,
