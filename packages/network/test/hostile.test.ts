@@ -1,5 +1,13 @@
 /** A raw libp2p peer misbehaves in every protocol: it loses its streams, and nobody else notices. */
-import { type AccountId, ed25519KeyPair, SeededRandom, utf8, type ValidatorId } from '@cloister/crypto';
+import {
+  type AccountId,
+  type Digest,
+  ed25519KeyPair,
+  hash,
+  SeededRandom,
+  utf8,
+  type ValidatorId,
+} from '@cloister/crypto';
 import type { Connection } from '@libp2p/interface';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { frameBytes } from '../src/framing.ts';
@@ -43,13 +51,18 @@ async function stranger(): Promise<Connection> {
 }
 
 /** The record of `name`'s node, signed by the member's and the node's key, or by others where the test says so. */
-function record(name: string, at: { node?: string; sequence?: number; cosigner?: string; peerId: string }): Uint8Array {
+const ANOTHER_CHAIN = hash('test/chain', utf8('another'));
+
+function record(
+  name: string,
+  at: { node?: string; sequence?: number; cosigner?: string; peerId: string; chain?: Digest },
+): Uint8Array {
   const member = memberKey(name);
   const node = ed25519KeyPair(seedOf(`node ${at.cosigner ?? at.node ?? name}`));
   const fields = { member: member.id, peerId: at.peerId, addresses: [], sequence: at.sequence ?? Date.now() + 60_000 };
   return encodePeerRecord(
     signPeerRecord(
-      chainId,
+      at.chain ?? chainId,
       fields,
       (message) => member.sign(message),
       (message) => node.sign(message),
@@ -224,7 +237,7 @@ describe('peer records that lie', () => {
       () => record('a', { peerId: at(1).network.peerId, cosigner: 'a' }),
     ],
     ['an old one of this peer', () => record('b', { peerId: raw?.peerId ?? '', node: 'stranger', sequence: 1 })],
-    ['one of another chain', () => record('b', { peerId: raw?.peerId ?? '', node: 'stranger' }).fill(0, 100, 101)],
+    ['one of another chain', () => record('b', { peerId: raw?.peerId ?? '', node: 'stranger', chain: ANOTHER_CHAIN })],
   ])('never bind: %s', async (_, make) => {
     const connection = await stranger();
     await present(connection, make());
