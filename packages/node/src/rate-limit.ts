@@ -27,7 +27,7 @@ export class RateLimit {
     const allowed = tokens >= 1;
     this.#buckets.set(asker, { tokens: allowed ? tokens - 1 : tokens, atMs: nowMs });
     // The least recently seen asker makes room.
-    if (this.#buckets.size > ASKERS_MAX) this.#buckets.delete([...this.#buckets.keys()][0] ?? asker);
+    if (this.#buckets.size > ASKERS_MAX) this.#buckets.delete(this.#buckets.keys().next().value ?? asker);
     return allowed;
   }
 }
