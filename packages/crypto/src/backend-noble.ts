@@ -25,6 +25,14 @@ export const backend: Backend = {
     return { publicKey: ed25519.getPublicKey(secretKey), sign: (message) => ed25519.sign(message, secretKey) };
   },
   ed25519Verify: verifyEd25519Zip215,
+  ed25519IsPrimeOrder(publicKey) {
+    try {
+      const point = ed25519.Point.fromBytes(publicKey, false);
+      return !point.isSmallOrder() && point.isTorsionFree();
+    } catch {
+      return false;
+    }
+  },
   aesGcmSeal: (key, nonce, aad, plaintext) => gcm(key, nonce, aad).encrypt(plaintext),
   aesGcmOpen(key, nonce, aad, sealed) {
     try {

@@ -10,18 +10,22 @@ import {
   createHmac,
   createPrivateKey,
   createPublicKey,
+  diffieHellman,
   hash as digestOnce,
   type KeyObject,
   sign as signOnce,
   verify as verifyOnce,
 } from 'node:crypto';
 import type { Backend, EcdsaVerification, Ed25519Signer, RsaPssVerification } from './backend.ts';
-import { concatBytes, fromHex } from './bytes.ts';
+import { concatBytes, equalBytes, fromHex } from './bytes.ts';
+import { montgomeryU, SUBGROUP_SCALAR } from './ed25519-subgroup.ts';
 import { verifyEd25519Zip215 } from './ed25519-zip215.ts';
 import { KeyCache } from './key-cache.ts';
 
 const ED25519_SPKI_PREFIX: Uint8Array = fromHex('302a300506032b6570032100');
 const ED25519_PKCS8_PREFIX: Uint8Array = fromHex('302e020100300506032b657004220420');
+const X25519_SPKI_PREFIX: Uint8Array = fromHex('302a300506032b656e032100');
+const X25519_PKCS8_PREFIX: Uint8Array = fromHex('302e020100300506032b656e04220420');
 const ECDSA_SPKI_PREFIXES: Readonly<Record<EcdsaVerification['curve'], Uint8Array>> = {
   'P-256': fromHex('3059301306072a8648ce3d020106082a8648ce3d030107034200'),
   'P-384': fromHex('3076301006072a8648ce3d020106052b81040022036200'),
@@ -69,6 +73,24 @@ function ed25519Verify(publicKey: Uint8Array, message: Uint8Array, signature: Ui
   return verifyEd25519Zip215(publicKey, message, signature);
 }
 
+const subgroupScalar: KeyObject = createPrivateKey({
+  key: asBuffer(concatBytes(X25519_PKCS8_PREFIX, SUBGROUP_SCALAR)),
+  format: 'der',
+  type: 'pkcs8',
+});
+
+function ed25519IsPrimeOrder(bytes: Uint8Array): boolean {
+  const u = montgomeryU(bytes);
+  const publicKey = u === undefined ? undefined : spkiKey(X25519_SPKI_PREFIX, u);
+  if (u === undefined || publicKey === undefined) return false;
+  try {
+    return equalBytes(diffieHellman({ privateKey: subgroupScalar, publicKey }), u);
+  } catch {
+    // OpenSSL refuses a result of zero.
+    return false;
+  }
+}
+
 function verifyEcdsa({ curve, hash, publicKey, message, signature }: EcdsaVerification): boolean {
   const key = spkiKey(ECDSA_SPKI_PREFIXES[curve], publicKey);
   if (key === undefined) return false;
@@ -99,6 +121,7 @@ export const backend: Backend = {
   hmacSha256: (key, data) => plain(createHmac('sha256', key).update(data).digest()),
   ed25519Signer,
   ed25519Verify,
+  ed25519IsPrimeOrder,
   aesGcmSeal(key, nonce, aad, plaintext) {
     const cipher = createCipheriv('aes-256-gcm', key, nonce);
     cipher.setAAD(aad);

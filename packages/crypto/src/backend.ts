@@ -52,6 +52,8 @@ export interface Backend {
   ed25519Signer(seed: Uint8Array): Ed25519Signer;
   /** ZIP-215; key of 32 bytes, signature of 64. Never throws. */
   ed25519Verify(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean;
+  /** Canonically encoded point of the prime-order subgroup, not the identity; 32 bytes. Never throws. */
+  ed25519IsPrimeOrder(publicKey: Uint8Array): boolean;
   /** Ciphertext ‖ 16-byte tag; key of 32 bytes, nonce of 12. */
   aesGcmSeal(key: Uint8Array, nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array): Uint8Array;
   /** Undefined when the tag does not match; `sealed` has at least 16 bytes. */

@@ -6,7 +6,6 @@
  * ZIP-215 check in pure TypeScript has the last word. A forged signature therefore costs about a
  * millisecond, ten times a good one: callers drop peers that send them.
  */
-import { ed25519 } from '@noble/curves/ed25519.js';
 import { backend } from '#backend';
 import { type AccountId, accountFromBytes } from './ids.ts';
 import { assertContract } from './result.ts';
@@ -37,11 +36,5 @@ export function verifyEd25519(publicKey: Uint8Array, message: Uint8Array, signat
  * messages or keys, and a second encoding of a key would be a second account. Never throws; costs about a verification.
  */
 export function isAcceptableEd25519Key(publicKey: Uint8Array): boolean {
-  if (publicKey.length !== 32) return false;
-  try {
-    const point = ed25519.Point.fromBytes(publicKey, false);
-    return !point.isSmallOrder() && point.isTorsionFree();
-  } catch {
-    return false;
-  }
+  return publicKey.length === 32 && backend.ed25519IsPrimeOrder(publicKey);
 }

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { backend as nobleBackend } from '../src/backend-noble.ts';
 import { backend as nodeBackend } from '../src/backend-node.ts';
+import { SUBGROUP_SCALAR } from '../src/ed25519-subgroup.ts';
 import {
   CryptoAssertion,
   concatBytes,
@@ -180,6 +181,40 @@ describe('isAcceptableEd25519Key', () => {
     expect(isAcceptableEd25519Key(fromHex(`02${'00'.repeat(31)}`))).toBe(false);
     expect(isAcceptableEd25519Key(new Uint8Array(31))).toBe(false);
     expect(isAcceptableEd25519Key(new Uint8Array(64))).toBe(false);
+  });
+
+  test('both back-ends agree on points with and without a part of small order, and on bytes that are no point', () => {
+    const torsion = SMALL_ORDER.slice(0, 8).map((hex) => ed25519.Point.fromHex(hex));
+    fc.assert(
+      fc.property(fc.bigInt(1n, L - 1n), fc.constantFrom(...torsion), (scalar, part) => {
+        const pure = ed25519.Point.BASE.multiply(scalar);
+        for (const [point, expected] of [
+          [pure, true],
+          [pure.negate(), true],
+          [pure.add(part), part.is0()],
+        ] as const) {
+          expect(nodeBackend.ed25519IsPrimeOrder(point.toBytes())).toBe(expected);
+          expect(nobleBackend.ed25519IsPrimeOrder(point.toBytes())).toBe(expected);
+        }
+      }),
+      { numRuns: 40 },
+    );
+    for (const hex of SMALL_ORDER) {
+      expect(nodeBackend.ed25519IsPrimeOrder(fromHex(hex)), hex).toBe(false);
+      expect(nobleBackend.ed25519IsPrimeOrder(fromHex(hex)), hex).toBe(false);
+    }
+    fc.assert(
+      fc.property(bytes32, (bytes) => {
+        expect(nodeBackend.ed25519IsPrimeOrder(bytes)).toBe(nobleBackend.ed25519IsPrimeOrder(bytes));
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  test('the scalar of the subgroup check is 5L - 1, which clamping leaves as it is', () => {
+    const scalar = BigInt(`0x${toHex(Uint8Array.from(SUBGROUP_SCALAR).reverse())}`);
+    expect(scalar).toBe(5n * L - 1n);
+    expect([scalar % 8n, scalar >> 254n]).toEqual([0n, 1n]);
   });
 });
 
