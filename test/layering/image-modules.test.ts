@@ -15,10 +15,10 @@ describe('the enclave image', () => {
     await expect(text).toMatchFileSnapshot('image-modules.txt');
   });
 
-  it('holds none of the development keys, of the network, of the store and of the node', async () => {
+  it('holds none of the simulated machines and their keys, of the network, of the store and of the node', async () => {
     const modules = Object.values(await imageModules()).flat();
     const strangers = modules.filter((name) =>
-      /development-keys|snp-device|@cloister\/(network|node|client|validator)\/|libp2p|level|esbuild/.test(name),
+      /\/simulated\/|@cloister\/(network|node|client|validator)\/|libp2p|level|esbuild/.test(name),
     );
     expect(strangers).toEqual([]);
   });

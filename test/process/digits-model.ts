@@ -1,10 +1,18 @@
 /** The digits model on a network under test: published by its owner, and what the bare model would answer. */
 import { readFile } from 'node:fs/promises';
+import type { Platform } from '@cloister/attestation';
 import type { CloisterClient, InferenceResult, PreparedModel } from '@cloister/client';
+import type { ExecutionPolicy } from '@cloister/confidential';
 import type { Digest } from '@cloister/crypto';
 import { DIGIT_PIXELS, DIGITS_MODEL } from '@cloister/node/testnet';
 
-export async function publishDigits(owner: CloisterClient, image: Digest): Promise<PreparedModel> {
+/** `policy`: members that differ from one executor on SEV-SNP. */
+export async function publishDigits(
+  owner: CloisterClient,
+  image: Digest,
+  platforms: readonly Platform[] = ['sev-snp'],
+  policy: Partial<ExecutionPolicy> = {},
+): Promise<PreparedModel> {
   const prepared = owner.prepareModel({
     onnx: await readFile(DIGITS_MODEL),
     name: 'digits',
@@ -12,8 +20,8 @@ export async function publishDigits(owner: CloisterClient, image: Digest): Promi
     inputs: [{ name: 'image', datatype: 'FP32', shape: [1, DIGIT_PIXELS] }],
     outputs: [{ name: 'probabilities', datatype: 'FP32', shape: [1, 10] }],
     engine: { name: 'onnxruntime-node', version: '1.30.0' },
-    releasePolicy: { images: [image], platforms: ['sev-snp'], mayReplicate: false },
-    executionPolicy: { k: 1, m: 1, minPlatforms: 1, assignment: 'tenant' },
+    releasePolicy: { images: [image], platforms, mayReplicate: false },
+    executionPolicy: { k: 1, m: 1, minPlatforms: 1, assignment: 'tenant', ...policy },
   });
   await owner.publishModel(prepared);
   return prepared;

@@ -5,6 +5,7 @@
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Platform } from '@cloister/attestation';
 import { simulatedAppraisalPolicy } from '@cloister/attestation/simulated';
 import { CloisterClient, createHttpApi } from '@cloister/client';
 import { asDigest, asMeasurement, type Ed25519KeyPair, ed25519KeyPair } from '@cloister/crypto';
@@ -55,6 +56,8 @@ export type NetworkOptions = {
   readonly validators: number;
   /** Absent: nodes without enclaves. */
   readonly image?: TestnetLayout['image'];
+  /** Of the validators in turn; SEV-SNP when not given. */
+  readonly platforms?: readonly [Platform, ...Platform[]];
   /** Ages of evidence in blocks, instead of the testnet's. */
   readonly ages?: {
     readonly maxAgeBlocks: number;
@@ -97,8 +100,8 @@ export class Network {
   }
 
   /** Makes homes, keys and genesis; starts nothing. */
-  static async make({ validators, image, ages, flags = [] }: NetworkOptions): Promise<Network> {
-    const layout = await makeLayout(await makeFolder(), image ?? NO_IMAGE, validators, undefined);
+  static async make({ validators, image, platforms, ages, flags = [] }: NetworkOptions): Promise<Network> {
+    const layout = await makeLayout(await makeFolder(), image ?? NO_IMAGE, validators, undefined, platforms);
     const always = ['--consensus-idle-interval-ms', '200', '--attestation-challenge-interval-s', '2'];
     const all = [...always, ...(image === undefined ? ['--enclave-kind', 'none'] : []), ...flags];
     return new Network(ages === undefined ? layout : await withAges(layout, ages), all);

@@ -23,6 +23,9 @@ export type Listed = {
 export type Attestation = {
   readonly node: string;
   readonly keyset: string;
+  readonly platform: string;
+  readonly hardwareId: string;
+  readonly evicted: { readonly cause: string; readonly code: string; readonly height: number } | null;
   readonly eligible: boolean;
   readonly reasons: readonly string[];
   readonly aliveUntilHeight: number;

@@ -3,7 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseReceipt } from '@cloister/confidential';
 import { openLevelStore } from '@cloister/event-log/store-level';
-import { homeLayout } from '@cloister/node/testnet';
+import { awaitReady, homeLayout } from '@cloister/node/testnet';
 import { describe, expect, it } from 'vitest';
 import { type Running, startCommand } from './command-line.ts';
 import { cleanUpAfterwards, makeFolder } from './harness.ts';
@@ -37,7 +37,15 @@ describe('testnet', () => {
     expect(stdout).toContain('SIMULATED');
     expect(count(stdout, /answer +\d/g)).toBe(2);
     expect(count(stdout, /bare model +gives exactly the same ten probabilities/g)).toBe(2);
-    expect(count(stdout, /measurement +[0-9a-f]{12}… SIMULATED/g)).toBe(2);
+    for (const [i, platform] of ['SEV-SNP', 'TDX', 'SEV-SNP', 'TDX'].entries()) {
+      expect(stdout).toContain(`validator-${i + 1}  attested: its evidence of SIMULATED ${platform} is accepted`);
+    }
+    // One platform for the first image; for the last one, those of the executors whose answers agreed first.
+    const measurements = count(stdout, /^ .* (measurement +)?[0-9a-f]{12}… SIMULATED (SEV-SNP|TDX)$/gm);
+    expect(measurements).toBeGreaterThanOrEqual(2);
+    expect(measurements).toBeLessThanOrEqual(3);
+    expect(count(stdout, /model asks +3 executors on at least 2 platforms, 2 of them equal/g)).toBe(1);
+    expect(stdout).toMatch(/asked +validator-\d on SIMULATED/);
     expect(stdout).toMatch(/█|▀|▄/);
     expect(stdout).toContain('all 4 nodes agree on the log');
     const receipts = await readdir(join(folder, 'receipts'));
@@ -55,8 +63,9 @@ describe('testnet', () => {
     const words = ['testnet', '--validators', '2', '--dir', folder, '--images', '1'];
     const run = startCommand(words, await makeFolder());
     await run.printed(/Ctrl-C stops everything/);
-    const api = /validator-1 {2}(http:\S+)/.exec(run.output())?.[1] ?? '';
-    expect((await fetch(new URL('/readyz', api))).status).toBe(200);
+    const api = /validator-1 {2}SIMULATED SEV-SNP {2}(http:\S+)/.exec(run.output())?.[1] ?? '';
+    // A node that was busy may have to catch up first.
+    expect(await awaitReady(api, 60_000, () => undefined)).toBe(true);
     run.kill('SIGINT');
     const { code, stdout, stderr } = await run.ended;
     expect(code, stdout + stderr).toBe(0);
@@ -66,7 +75,7 @@ describe('testnet', () => {
   it('stops cleanly in the middle of its work too', async () => {
     const folder = join(await makeFolder(), 'net');
     const run = startCommand(['testnet', '--validators', '2', '--dir', folder], await makeFolder());
-    await run.printed(/validator-2 {2}process/);
+    await run.printed(/validator-2 {2}SIMULATED TDX +process/);
     run.kill('SIGINT');
     expect((await run.ended).code).toBe(1);
     await run.seen.gone(5_000);

@@ -4,26 +4,17 @@
  * Pure and synchronous: on the ledger the instant is the block's time and the endorsements travel with the evidence, so
  * that every replica, every replay and every later audit reaches the same result. Never throws on hostile input.
  */
-import {
-  type AccountId,
-  asDigest,
-  asMeasurement,
-  type Digest,
-  equalBytes,
-  fail,
-  fromHex,
-  ok,
-  type Result,
-  toHex,
-} from '@cloister/crypto';
+import { type AccountId, type Digest, equalBytes, fail, ok, type Result } from '@cloister/crypto';
 import type { AppraisalPolicy } from './appraisal-policy.ts';
-import type { AttestationResult, CrlFloors } from './attestation-result.ts';
+import type { AttestationResult, CrlFloors, StatementFloors } from './attestation-result.ts';
 import { eatClaims } from './eat-claims.ts';
 import type { EndorsementCache } from './endorsement-cache.ts';
-import { type EvidenceBundle, evidenceDigest, MAX_ENDORSEMENT_COUNT, MAX_RUNTIME_DATA_BYTES } from './evidence.ts';
-import { checkSnpRequirements, type SnpRequirementCode } from './formats/sev-snp/check-requirements.ts';
-import { type SnpVerificationCode, verifySnp } from './formats/sev-snp/verify.ts';
+import { type EvidenceBundle, evidenceDigest, hasSurplusEndorsements, MAX_RUNTIME_DATA_BYTES } from './evidence.ts';
+import { evidenceEndorsementsOf } from './intel-endorsements.ts';
+import { factsOf } from './platform-facts.ts';
 import { matchReferenceValue, type ReferenceCode, type ReferenceValue } from './reference-values.ts';
+import { parseReportedSoftware, type ReportedSoftware, softwareOf } from './reported-software.ts';
+import { checkRequirements, type RequirementCode } from './requirements.ts';
 import {
   type AttestationPurpose,
   keysetOf,
@@ -33,6 +24,7 @@ import {
   reportDataFor,
 } from './runtime-data.ts';
 import type { TrustAnchors } from './trust-anchors.ts';
+import { type FormatVerificationCode, hardwareIdOf, type VerifiedEvidence, verifyFormat } from './verified-evidence.ts';
 
 /** What the runtime data must say; members that are not given are not compared. */
 export interface ExpectedBinding {
@@ -54,6 +46,7 @@ export interface Appraisal {
   readonly atMs: number;
   readonly expected?: ExpectedBinding | undefined;
   readonly crlFloors?: CrlFloors | undefined;
+  readonly statementFloors?: StatementFloors | undefined;
   readonly cache?: EndorsementCache | undefined;
 }
 
@@ -66,37 +59,133 @@ export type BindingCode =
   | 'NONCE_HEIGHT_MISMATCH'
   | 'KEYSET_MISMATCH';
 
+/** Why a report does not speak for its runtime data. */
+export type SoftwareCode = 'REPORT_DATA_MISMATCH' | 'IMAGE_MISMATCH';
+
 /** Every reason for which evidence is refused. */
 export type AppraisalCode =
-  | 'ENDORSEMENTS_TOO_MANY'
-  | 'RUNTIME_DATA_TOO_LARGE'
-  | RuntimeDataCode
+  | BundleVerificationCode
   | BindingCode
-  | SnpVerificationCode
-  | SnpRequirementCode
-  | 'HARDWARE_BARRED'
-  | 'TCB_STATUS_NOT_ACCEPTED'
-  | 'REPORT_DATA_MISMATCH'
-  | 'IMAGE_MISMATCH'
+  | RequirementCode
+  /** The platform shows no id of its own, so that nothing could keep it from serving two validators. */
+  | 'HARDWARE_ID_ABSENT'
   | ReferenceCode;
 
 /** Appraises a bundle. What costs nothing is checked first, then the platform's format in its own order. */
 export function appraise(input: Appraisal): Result<AttestationResult, AppraisalCode> {
-  const { bundle, policy } = input;
-  const { certificates, crls } = bundle.endorsements;
-  if (certificates.length > MAX_ENDORSEMENT_COUNT || crls.length > MAX_ENDORSEMENT_COUNT) {
-    return fail('ENDORSEMENTS_TOO_MANY');
-  }
-  if (bundle.runtimeData.length > MAX_RUNTIME_DATA_BYTES) return fail('RUNTIME_DATA_TOO_LARGE');
-  const runtime = parseRuntimeData(bundle.runtimeData);
-  if (!runtime.ok) return runtime;
-  const misbound = checkBinding(runtime.value, input.expected ?? {});
+  const { bundle, policy, trustAnchors } = input;
+  const bound = readRuntimeData(bundle);
+  if (!bound.ok) return bound;
+  const runtime = bound.value;
+  const misbound = checkBinding(runtime, input.expected ?? {});
   if (misbound !== undefined) return fail(misbound);
+  const { platform } = bundle.evidence;
+  const isAccepted = { nitro: policy.nitro, 'sev-snp': policy.sevSnp, sgx: policy.sgx, tdx: policy.tdx }[platform];
+  if (isAccepted === null) return fail('PLATFORM_NOT_ACCEPTED', platform);
+  const verification = verifyEvidenceOf(input);
+  if (!verification.ok) return verification;
+  const verified = verification.value;
+  const hardwareId = hardwareIdOf(verified);
+  if (hardwareId === undefined) return fail('HARDWARE_ID_ABSENT');
+  const standing = checkRequirements(verified, policy);
+  if (!standing.ok) return standing;
 
-  switch (bundle.evidence.platform) {
-    case 'sev-snp':
-      return appraiseSnp(input, runtime.value, policy);
-  }
+  const software = softwareOf(verified);
+  const image = software.imageFor(runtime.image);
+  if (image === undefined) return fail('IMAGE_MISMATCH');
+  const { measurement } = software;
+  const unmatched = matchReferenceValue(input.referenceValues, { platform, measurement, image });
+  if (unmatched !== undefined) return fail(unmatched);
+  const unspoken = checkSoftware(software, bundle, runtime);
+  if (unspoken !== undefined) return fail(unspoken);
+  const { product, model, tcb, crls, statements } = factsOf(verified);
+  const result: Omit<AttestationResult, 'claims'> = {
+    platform,
+    simulated: trustAnchors.simulated,
+    product,
+    hardwareId,
+    measurement,
+    image,
+    runtime,
+    keyset: keysetOf(runtime),
+    evidenceDigest: evidenceDigest(bundle),
+    tcb,
+    ...standing.value,
+    validUntilMs: verified.value.validUntilMs,
+    crls,
+    statements,
+  };
+  return ok({ ...result, claims: eatClaims(result, model) });
+}
+
+/** Why a bundle is refused before anybody's policy or reference values are asked. */
+export type BundleVerificationCode =
+  | 'ENDORSEMENTS_TOO_MANY'
+  | 'RUNTIME_DATA_TOO_LARGE'
+  | RuntimeDataCode
+  | FormatVerificationCode
+  | SoftwareCode;
+
+/**
+ * Verifies a bundle as far as an enclave can for itself: chain, signature, and that the report binds the runtime data and
+ * the image that it names. Which software, status and platform are allowed is the ledger's to say.
+ */
+export function verifyBundle(
+  input: Pick<Appraisal, 'bundle' | 'trustAnchors' | 'atMs' | 'cache'>,
+): Result<RuntimeData, BundleVerificationCode> {
+  const runtime = readRuntimeData(input.bundle);
+  if (!runtime.ok) return runtime;
+  const verified = verifyEvidenceOf(input);
+  if (!verified.ok) return verified;
+  const unspoken = checkSoftware(softwareOf(verified.value), input.bundle, runtime.value);
+  return unspoken === undefined ? runtime : fail(unspoken);
+}
+
+/** By parsing alone, whoever signed it: the report binds the runtime data and the image that it names. */
+export function checkBundleBinding(bundle: EvidenceBundle): Result<RuntimeData, BundleVerificationCode> {
+  const runtime = readRuntimeData(bundle);
+  if (!runtime.ok) return runtime;
+  const software = parseReportedSoftware(bundle.evidence);
+  if (!software.ok) return software;
+  const unspoken = checkSoftware(software.value, bundle, runtime.value);
+  return unspoken === undefined ? runtime : fail(unspoken);
+}
+
+function readRuntimeData({
+  evidence,
+  runtimeData,
+  endorsements,
+}: EvidenceBundle): Result<RuntimeData, 'ENDORSEMENTS_TOO_MANY' | 'RUNTIME_DATA_TOO_LARGE' | RuntimeDataCode> {
+  if (hasSurplusEndorsements(evidence.platform, endorsements)) return fail('ENDORSEMENTS_TOO_MANY');
+  return runtimeData.length > MAX_RUNTIME_DATA_BYTES ? fail('RUNTIME_DATA_TOO_LARGE') : parseRuntimeData(runtimeData);
+}
+
+function verifyEvidenceOf(
+  input: Omit<Appraisal, 'referenceValues' | 'policy' | 'expected'>,
+): Result<VerifiedEvidence, FormatVerificationCode> {
+  const { bundle, trustAnchors, atMs, crlFloors, statementFloors, cache } = input;
+  const { platform, report } = bundle.evidence;
+  return verifyFormat({
+    format: platform,
+    evidence: report,
+    endorsements: evidenceEndorsementsOf(bundle.endorsements),
+    trustAnchors,
+    atMs,
+    requireCrl: true,
+    allowMaskedChipId: false,
+    crlFloors,
+    statementFloors,
+    cache,
+  });
+}
+
+function checkSoftware(
+  software: ReportedSoftware,
+  bundle: EvidenceBundle,
+  runtime: RuntimeData,
+): SoftwareCode | undefined {
+  if (software.imageFor(runtime.image) !== runtime.image) return 'IMAGE_MISMATCH';
+  return equalBytes(software.reportData, reportDataFor(bundle.runtimeData)) ? undefined : 'REPORT_DATA_MISMATCH';
 }
 
 function checkBinding(runtime: RuntimeData, expected: ExpectedBinding): BindingCode | undefined {
@@ -107,56 +196,4 @@ function checkBinding(runtime: RuntimeData, expected: ExpectedBinding): BindingC
   if (nonce !== undefined && runtime.nonce !== nonce) return 'NONCE_MISMATCH';
   if (nonceHeight !== undefined && runtime.nonce_height !== nonceHeight) return 'NONCE_HEIGHT_MISMATCH';
   return keyset !== undefined && keysetOf(runtime) !== keyset ? 'KEYSET_MISMATCH' : undefined;
-}
-
-function appraiseSnp(
-  input: Appraisal,
-  runtime: RuntimeData,
-  policy: AppraisalPolicy,
-): Result<AttestationResult, AppraisalCode> {
-  const { bundle, trustAnchors, atMs, crlFloors, cache } = input;
-  const { requireCrl, allowMaskedChipId } = policy.sevSnp;
-  const verification = verifySnp({
-    report: bundle.evidence.report,
-    endorsements: bundle.endorsements,
-    trustAnchors,
-    atMs,
-    requireCrl,
-    allowMaskedChipId,
-    crlFloors,
-    cache,
-  });
-  if (!verification.ok) return verification;
-  const verified = verification.value;
-  const { report, hardwareId } = verified;
-  // A result without a hardware id could not keep one platform from serving two validators.
-  if (hardwareId === undefined) return fail('CHIP_ID_MASKED');
-  const status = checkSnpRequirements(verified, policy.sevSnp);
-  if (!status.ok) return status;
-  if (!policy.acceptedStatuses.includes(status.value)) return fail('TCB_STATUS_NOT_ACCEPTED', status.value);
-  if (policy.barredHardwareIds.includes(hardwareId)) return fail('HARDWARE_BARRED');
-
-  const measurement = asMeasurement(toHex(report.measurement));
-  const image = asDigest(toHex(report.hostData));
-  const unmatched = matchReferenceValue(input.referenceValues, { platform: 'sev-snp', measurement, image });
-  if (unmatched !== undefined) return fail(unmatched);
-  if (!equalBytes(fromHex(runtime.image), report.hostData)) return fail('IMAGE_MISMATCH');
-  if (!equalBytes(report.reportData, reportDataFor(bundle.runtimeData))) return fail('REPORT_DATA_MISMATCH');
-  const result: Omit<AttestationResult, 'claims'> = {
-    platform: 'sev-snp',
-    simulated: trustAnchors.simulated,
-    product: verified.product,
-    hardwareId,
-    measurement,
-    image,
-    runtime,
-    keyset: keysetOf(runtime),
-    evidenceDigest: evidenceDigest(bundle),
-    tcb: verified.tcb,
-    status: status.value,
-    advisories: [],
-    validUntilMs: verified.validUntilMs,
-    crls: verified.crls,
-  };
-  return ok({ ...result, claims: eatClaims(result, verified.productName) });
 }

@@ -2,10 +2,9 @@
  * The attestation result: what relying parties act on, and all they act on.
  */
 import type { Digest, JsonValue, Measurement } from '@cloister/crypto';
-import type { TcbStatus } from './appraisal-policy.ts';
 import type { Platform } from './evidence.ts';
-import type { SnpProduct } from './formats/sev-snp/product.ts';
 import type { SnpTcb } from './formats/sev-snp/tcb.ts';
+import type { TcbStatus } from './requirements.ts';
 import type { RuntimeData } from './runtime-data.ts';
 
 /** A CRL that was used. Whoever keeps results refuses older ones of the same issuer later on (`CrlFloors`). */
@@ -17,6 +16,18 @@ export interface CrlSeen {
   readonly thisUpdateMs: number;
   readonly nextUpdateMs: number;
 }
+
+/** A statement of Intel that was used. Whoever keeps results refuses older ones of the same name later on. */
+export interface StatementSeen {
+  /** 'tcb-info/SGX/<FMSPC>', 'tcb-info/TDX/<FMSPC>', 'qe-identity/QE' or 'qe-identity/TD_QE'; FMSPC in lower-case hex. */
+  readonly name: string;
+  readonly issueDateMs: number;
+  readonly nextUpdateMs: number;
+  readonly tcbEvaluationDataNumber: number;
+}
+
+/** The newest statement seen of each name: older ones, by either number, are refused. */
+export type StatementFloors = ReadonlyMap<string, Pick<StatementSeen, 'issueDateMs' | 'tcbEvaluationDataNumber'>>;
 
 /** The newest CRL seen of each issuer: older ones are refused. */
 export type CrlFloors = ReadonlyMap<Digest, Pick<CrlSeen, 'number' | 'thisUpdateMs'>>;
@@ -34,7 +45,8 @@ export interface AttestationResult {
   readonly platform: Platform;
   /** True: made under simulated anchors; no guarantee. */
   readonly simulated: boolean;
-  readonly product: SnpProduct;
+  /** sev-snp: product line; sgx and tdx: FMSPC in lower-case hex; nitro: 'nitro'. */
+  readonly product: string;
   /** Hex of the platform's own id; one platform, one validator. */
   readonly hardwareId: string;
   readonly measurement: Measurement;
@@ -43,13 +55,17 @@ export interface AttestationResult {
   readonly keyset: Digest;
   /** Names evidence and runtime data (`evidenceDigest`). */
   readonly evidenceDigest: Digest;
-  readonly tcb: SnpTcbVersions;
+  /**
+   * SVNs by which the platform was judged. sev-snp: reported, committed, current and launch TCB; sgx and tdx: components,
+   * pceSvn, qeIsvSvn, tcbEvaluationDataNumber, and for a TD teeTcbSvn and, from TD 1.5 on, teeTcbSvn2; nitro: nothing.
+   */
+  readonly tcb: { readonly [member: string]: JsonValue };
   readonly status: TcbStatus;
-  /** Advisory ids of the vendor; AMD publishes none with its endorsements. */
   readonly advisories: readonly string[];
   /** Min of every nextUpdate and notAfter: the last instant at which every endorsement is valid. */
   readonly validUntilMs: number;
   readonly crls: readonly CrlSeen[];
+  readonly statements: readonly StatementSeen[];
   /** The same in EAT claim names (RFC 9711), for export. */
   readonly claims: { readonly [claim: string]: JsonValue };
 }

@@ -65,7 +65,7 @@ class CborReader {
     if (additional > 27) throw new DecodeError('CBOR: reserved additional information');
     const width = 1 << (additional - 24);
     let value = 0;
-    for (const byte of this.#take(width)) value = value * 256 + byte;
+    for (let i = 0; i < width; i++) value = value * 256 + this.#byte();
     if (!Number.isSafeInteger(value)) throw new DecodeError('CBOR: integer too large');
     if (value < (width === 1 ? 24 : 256 ** (width / 2))) throw new DecodeError('CBOR: argument not minimal');
     return value;

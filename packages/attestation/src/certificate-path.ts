@@ -4,7 +4,8 @@
  * Authenticating a path depends on nothing but its bytes and the anchors, so that it can be cached; validity at an
  * instant is judged each time (`pathValidity`).
  */
-import { type EcdsaCurve, equalBytes, fail, ok, type Result, type SignatureHash } from '@cloister/crypto';
+import { type EcdsaCurve, equalBytes, fail, hash, ok, type Result, type SignatureHash } from '@cloister/crypto';
+import type { CacheEntries } from './endorsement-cache.ts';
 import { isPinnedRoot, type SingleRoot, type TrustAnchors } from './trust-anchors.ts';
 import { type Certificate, criticalExtensionsKnown, parseCertificate, spkiPin, verifySignature } from './x509.ts';
 import { commonNameOf } from './x509-fields.ts';
@@ -47,11 +48,15 @@ export interface PathProfile {
   readonly endsInAuthority?: boolean;
 }
 
-/** Authenticates certificates given root first. Never throws. */
+/**
+ * Authenticates certificates given root first. `signed` remembers signatures that hold, across paths that share
+ * certificates. Never throws.
+ */
 export function authenticatePath(
   rootFirst: readonly Uint8Array[],
   profile: PathProfile,
   anchors: TrustAnchors,
+  signed?: CacheEntries<true>,
 ): Result<CertificatePath, PathCode> {
   const { length } = rootFirst;
   if (length < profile.minimumLength || length > profile.maximumLength) {
@@ -67,7 +72,7 @@ export function authenticatePath(
   if (root === undefined || !isPinnedRoot(anchors, profile.platform, spkiPin(root))) return fail('ROOT_NOT_PINNED');
   let issuer = root;
   for (const [index, certificate] of parsed.entries()) {
-    const refusal = checkCertificate(certificate, issuer, index, length, profile);
+    const refusal = checkCertificate(certificate, issuer, index, length, profile, signed);
     if (refusal !== undefined) return fail(refusal, place(index, length));
     issuer = certificate;
   }
@@ -85,6 +90,7 @@ function checkCertificate(
   index: number,
   length: number,
   profile: PathProfile,
+  signed: CacheEntries<true> | undefined,
 ): PathCode | undefined {
   const names = profile.commonNames[index];
   const name = commonNameOf(certificate.subject);
@@ -98,12 +104,26 @@ function checkCertificate(
   const authoritiesBelow = length - index - (profile.endsInAuthority === true ? 1 : 2);
   const refusal = isLeaf ? checkLeaf(certificate) : checkAuthority(certificate, authoritiesBelow);
   if (refusal !== undefined) return refusal;
-  const issuerKey = issuer.publicKey;
-  if (issuerKey === undefined || !verifySignature(issuerKey, algorithm, certificate.tbs, certificate.signature)) {
+  if (!isSigned(certificate, issuer, signed)) {
     if (index === 0) return 'ROOT_SIGNATURE';
     return isLeaf ? 'LEAF_SIGNATURE' : 'INTERMEDIATE_SIGNATURE';
   }
   return undefined;
+}
+
+function isSigned(
+  { tbs, signature, signatureAlgorithm: algorithm }: Certificate,
+  { spki, publicKey }: Certificate,
+  signed: CacheEntries<true> | undefined,
+): boolean {
+  if (publicKey === undefined || algorithm === undefined) return false;
+  if (signed === undefined) return verifySignature(publicKey, algorithm, tbs, signature);
+  // The algorithm is part of what is signed.
+  const key = hash('cloister/cache/certificate', spki, tbs, signature);
+  if (signed.get(key) === true) return true;
+  const holds = verifySignature(publicKey, algorithm, tbs, signature);
+  if (holds) signed.set(key, true);
+  return holds;
 }
 
 /** `authoritiesBelow`: how many certification authorities stand between this one and the leaf. */

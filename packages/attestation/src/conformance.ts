@@ -4,41 +4,53 @@
  */
 import type { ConformanceCase, ConformanceExpectation, UnreadableCase } from './conformance-manifest.ts';
 import { readEndorsementFiles } from './endorsement-files.ts';
-import type { IntelRequirements } from './formats/intel/check-requirements.ts';
 import { parseIntelQuote } from './formats/intel/quote.ts';
+import { ANY_SVNS } from './formats/intel/requirements.ts';
 import { INTEL_TCB_STATUSES } from './formats/intel/tcb-status.ts';
 import { isQuoteSigned, verifyIntelSignatures } from './formats/intel/verify.ts';
-import type { SnpRequirements } from './formats/sev-snp/requirements.ts';
 import type { SnpTcb } from './formats/sev-snp/tcb.ts';
+import type { EvidenceRequirements } from './requirements.ts';
 import { VENDOR_ANCHORS } from './trust-anchors.ts';
 import { type EvidenceVerdict, verifyEvidence } from './verify-evidence.ts';
 
 const NO_TCB: SnpTcb = { fmc: 0, bootLoader: 0, tee: 0, snp: 0, microcode: 0 };
 const ANY_TCB = { minimumTcb: NO_TCB, upToDateTcb: NO_TCB };
 
-/** The conformance policy for SEV-SNP. */
-export const CONFORMANCE_SNP_REQUIREMENTS: SnpRequirements = {
-  products: { Milan: ANY_TCB, Genoa: ANY_TCB, Turin: ANY_TCB },
-  requireCrl: false,
-  allowVlek: true,
-  allowMaskedChipId: true,
-  allowMigrationAgent: true,
-  maximumVmpl: 3,
-  requireAliasCheck: false,
-  requireCiphertextHiding: false,
-  refuseSmt: false,
-  idKeyDigests: [],
+const ANY_INTEL = {
+  barredFmspcs: [],
+  minimumTcbEvaluationDataNumber: 0,
+  minimumComponents: ANY_SVNS,
+  minimumPceSvn: 0,
+  minimumQeIsvSvn: 0,
 };
 
-/** The conformance policy for SGX and TDX: a status that a policy may accept is none of a refusal. */
-export const CONFORMANCE_INTEL_REQUIREMENTS: IntelRequirements = {
-  minimumTcbEvaluationDataNumber: 0,
+/** The conformance policy; a status that a policy may accept is none of a refusal. */
+export const CONFORMANCE_REQUIREMENTS: EvidenceRequirements = {
   acceptedStatuses: INTEL_TCB_STATUSES.filter((status) => status !== 'Revoked' && status !== 'TcbNotSupported'),
-  acceptedAdvisories: undefined,
-  allowMigration: true,
-  allowServiceTd: true,
-  requireSeptVeDisable: false,
-  allowPerformanceMonitoring: true,
+  acceptedAdvisories: null,
+  barredHardwareIds: [],
+  sevSnp: {
+    products: { Milan: ANY_TCB, Genoa: ANY_TCB, Turin: ANY_TCB },
+    requireCrl: false,
+    allowVlek: true,
+    allowMaskedChipId: true,
+    allowMigrationAgent: true,
+    maximumVmpl: 3,
+    requireAliasCheck: false,
+    requireCiphertextHiding: false,
+    refuseSmt: false,
+    idKeyDigests: [],
+  },
+  sgx: ANY_INTEL,
+  tdx: {
+    ...ANY_INTEL,
+    minimumTeeTcbSvn: ANY_SVNS,
+    allowMigration: true,
+    allowServiceTd: true,
+    requireSeptVeDisable: false,
+    allowPerformanceMonitoring: true,
+  },
+  nitro: { imageSigners: [] },
 };
 
 /** Verdicts of a conformance run. */
@@ -86,7 +98,7 @@ export function runConformanceCase(
   const verdict = verifyEvidence({
     evidence,
     endorsements: endorsements.value,
-    requirements: { sevSnp: CONFORMANCE_SNP_REQUIREMENTS, intel: CONFORMANCE_INTEL_REQUIREMENTS },
+    requirements: CONFORMANCE_REQUIREMENTS,
     trustAnchors: VENDOR_ANCHORS,
     atMs,
   });

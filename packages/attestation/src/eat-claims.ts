@@ -4,13 +4,14 @@
 import { fromHex, type JsonValue, sha256, utf8 } from '@cloister/crypto';
 import type { AttestationResult } from './attestation-result.ts';
 import { toBase64Url } from './base64url.ts';
+import type { Platform } from './evidence.ts';
 
-/** AMD's IANA private enterprise number, the PEN form of `oemid`. */
-const AMD_ENTERPRISE_NUMBER = 3704;
+/** IANA private enterprise numbers, the PEN form of `oemid`: AMD, Intel, Amazon. */
+const ENTERPRISE_NUMBERS: Readonly<Record<Platform, number>> = { 'sev-snp': 3704, sgx: 343, tdx: 343, nitro: 4843 };
 /** UEID type RAND: the value is unique with overwhelming probability. */
 const UEID_RAND = 1;
 
-/** `model` is the processor as its certificate names it. */
+/** `model` is the processor as its certificate names it: product name, FMSPC, or the hypervisor's kind. */
 export function eatClaims(
   result: Omit<AttestationResult, 'claims'>,
   model: string,
@@ -23,9 +24,9 @@ export function eatClaims(
     eat_profile: 'tag:cloister,2026:attestation-result',
     eat_nonce: toBase64Url(fromHex(runtime.nonce)),
     ueid: toBase64Url(ueid),
-    oemid: AMD_ENTERPRISE_NUMBER,
+    oemid: ENTERPRISE_NUMBERS[result.platform],
     hwmodel: toBase64Url(utf8(model)),
-    // Debugging is off in the guest's policy, which is fixed at launch.
+    // Whatever allows debugging is fixed at launch, and refused on every platform.
     dbgstat: 'disabled-since-boot',
     exp: Math.floor(result.validUntilMs / 1000),
     cloister_simulated: result.simulated,
@@ -34,12 +35,7 @@ export function eatClaims(
     cloister_measurement: result.measurement,
     cloister_image: result.image,
     cloister_keyset: result.keyset,
-    cloister_tcb: {
-      reported: { ...tcb.reported },
-      committed: { ...tcb.committed },
-      current: { ...tcb.current },
-      launch: { ...tcb.launch },
-    },
+    cloister_tcb: tcb,
     cloister_tcb_status: result.status,
     cloister_advisories: [...result.advisories],
   };

@@ -7,6 +7,7 @@
 import { type Digest, ok, type Result } from '@cloister/crypto';
 import type { CertificatePath } from './certificate-path.ts';
 import type { Crl } from './crl.ts';
+import type { PckChain } from './formats/intel/paths.ts';
 import type { QeIdentity } from './formats/intel/qe-identity.ts';
 import type { TcbInfo } from './formats/intel/tcb-info.ts';
 import type { SnpChain } from './formats/sev-snp/endorsement-chain.ts';
@@ -21,7 +22,14 @@ export interface CacheEntries<T> {
 export interface EndorsementCache {
   readonly snpChains: CacheEntries<SnpChain>;
   readonly crls: CacheEntries<Crl>;
+  /** Certificates of ECDSA paths under the key that signed them. */
+  readonly certificates: CacheEntries<true>;
+  readonly nitroPaths: CacheEntries<CertificatePath>;
   readonly intelPaths: CacheEntries<CertificatePath>;
+  /** By the certification data of quotes. */
+  readonly pckChains: CacheEntries<PckChain>;
+  /** Attestation keys that a quoting enclave under a PCK vouches for. */
+  readonly quotingEnclaves: CacheEntries<true>;
   readonly tcbInfos: CacheEntries<TcbInfo>;
   readonly qeIdentities: CacheEntries<QeIdentity>;
 }
@@ -67,7 +75,11 @@ export function createEndorsementCache(capacity = 256): EndorsementCache {
   return {
     snpChains: new BoundedEntries(capacity),
     crls: new BoundedEntries(capacity),
+    certificates: new BoundedEntries(capacity),
+    nitroPaths: new BoundedEntries(capacity),
     intelPaths: new BoundedEntries(capacity),
+    pckChains: new BoundedEntries(capacity),
+    quotingEnclaves: new BoundedEntries(capacity),
     tcbInfos: new BoundedEntries(capacity),
     qeIdentities: new BoundedEntries(capacity),
   };

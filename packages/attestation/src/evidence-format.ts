@@ -2,18 +2,16 @@
  * Which format evidence is in, by its bytes. A guess that only picks the parser: each parser checks for itself.
  */
 import { equalBytes } from '@cloister/crypto';
+import type { Platform } from './evidence.ts';
 import { INTEL_QE_VENDOR, QUOTE_HEADER_BYTES, TEE_TYPES } from './formats/intel/quote.ts';
 import { SNP_REPORT_BYTES } from './formats/sev-snp/report.ts';
-
-/** Formats of evidence that this package verifies. */
-export type EvidenceFormat = 'sev-snp' | 'sgx' | 'tdx' | 'nitro';
 
 /** Initial bytes of a COSE_Sign1: an array of four, and tag 18. */
 const CBOR_ARRAY_OF_FOUR = 0x84;
 const CBOR_TAG_18 = 0xd2;
 
 /** The format that the bytes look most like; undefined when they look like none. */
-export function detectEvidenceFormat(bytes: Uint8Array): EvidenceFormat | undefined {
+export function detectEvidenceFormat(bytes: Uint8Array): Platform | undefined {
   if (bytes.length < 4) return undefined;
   const [first, second, third = 0, fourth = 0] = bytes;
   if (first === CBOR_ARRAY_OF_FOUR || (first === CBOR_TAG_18 && second === CBOR_ARRAY_OF_FOUR)) return 'nitro';

@@ -8,10 +8,25 @@ export {
   appraisalPolicyFromJson,
   appraisalPolicyToJson,
   policyDigest,
-  type TcbStatus,
 } from './appraisal-policy.ts';
-export { type Appraisal, type AppraisalCode, appraise, type BindingCode, type ExpectedBinding } from './appraise.ts';
-export type { AttestationResult, CrlFloors, CrlSeen, SnpTcbVersions } from './attestation-result.ts';
+export {
+  type Appraisal,
+  type AppraisalCode,
+  appraise,
+  type BindingCode,
+  type BundleVerificationCode,
+  checkBundleBinding,
+  type ExpectedBinding,
+  verifyBundle,
+} from './appraise.ts';
+export type {
+  AttestationResult,
+  CrlFloors,
+  CrlSeen,
+  SnpTcbVersions,
+  StatementFloors,
+  StatementSeen,
+} from './attestation-result.ts';
 export type { Attester, AttesterDescription, CollectedEvidence } from './attester.ts';
 export type { CertificatePath, PathCode } from './certificate-path.ts';
 export {
@@ -32,8 +47,7 @@ export {
   verifyChallengeAnswer,
 } from './challenge.ts';
 export {
-  CONFORMANCE_INTEL_REQUIREMENTS,
-  CONFORMANCE_SNP_REQUIREMENTS,
+  CONFORMANCE_REQUIREMENTS,
   type ConformanceOutcome,
   type ConformanceVerdict,
   runConformanceCase,
@@ -45,33 +59,67 @@ export {
   type UnreadableCase,
 } from './conformance-manifest.ts';
 export { type CacheEntries, createEndorsementCache, type EndorsementCache } from './endorsement-cache.ts';
+export { type EndorsementEnd, type EndorsementKind, endorsementEnds } from './endorsement-ends.ts';
 export { type EndorsementFileCode, type EvidenceEndorsements, readEndorsementFiles } from './endorsement-files.ts';
+export {
+  type EndorsementNeeds,
+  type EndorsementNeedsCode,
+  endorsementNeeds,
+  type IntelEndorsementNeeds,
+  type SnpEndorsementNeeds,
+} from './endorsement-needs.ts';
+export {
+  type EndorsementMerge,
+  type EndorsementsCode,
+  type EndorsementsVerification,
+  type VerifiedEndorsements,
+  verifyEndorsements,
+  withNewerEndorsements,
+} from './endorsement-update.ts';
+export { certificatePeriod, crlPeriod, statementPeriod, type ValidityPeriod } from './endorsement-validity.ts';
 export {
   type BundleCode,
   type CmwCode,
   decodeCmw,
+  decodeEndorsements,
   decodeEvidenceBundle,
   type Endorsements,
   EVIDENCE_MEDIA_TYPES,
   type Evidence,
   type EvidenceBundle,
   encodeCmw,
+  encodeEndorsements,
   encodeEvidenceBundle,
   evidenceDigest,
   MAX_BUNDLE_BYTES,
+  PLATFORMS,
   type Platform,
+  type SignedText,
 } from './evidence.ts';
-export { detectEvidenceFormat, type EvidenceFormat } from './evidence-format.ts';
+export { detectEvidenceFormat } from './evidence-format.ts';
 export {
-  checkIntelRequirements,
-  type IntelRequirementCode,
-  type IntelRequirements,
-} from './formats/intel/check-requirements.ts';
+  type AttestationHeights,
+  type Forecast,
+  type ForecastCause,
+  type ForecastInput,
+  type ForecastKind,
+  forecast,
+  type SetForecast,
+} from './forecast.ts';
+export { endorsementsAbout } from './forecast-sets.ts';
+export { checkIntelRequirements, type IntelRequirementCode } from './formats/intel/check-requirements.ts';
 export { type IntelCollateral, parseIntelCollateral, type SignedStatement } from './formats/intel/collateral.ts';
 export type { EnclaveReport } from './formats/intel/enclave-report.ts';
 export type { TcbEvaluation } from './formats/intel/evaluate-tcb.ts';
 export type { PckExtension } from './formats/intel/pck-extension.ts';
 export { type IntelQuote, type IntelQuoteCode, parseIntelQuote, type QuoteBody } from './formats/intel/quote.ts';
+export {
+  ANY_SVNS,
+  type IntelRequirements,
+  type SgxRequirements,
+  type TdRequirements,
+  type TdxRequirements,
+} from './formats/intel/requirements.ts';
 export {
   type ComponentStatus,
   INTEL_TCB_STATUSES,
@@ -89,6 +137,11 @@ export {
 } from './formats/intel/verify.ts';
 export { type NitroDocument, type NitroDocumentCode, parseNitroDocument } from './formats/nitro/document.ts';
 export {
+  checkNitroRequirements,
+  type NitroRequirementCode,
+  type NitroRequirements,
+} from './formats/nitro/requirements.ts';
+export {
   type NitroVerification,
   type NitroVerificationCode,
   type VerifiedNitro,
@@ -105,7 +158,14 @@ export {
   type VerifiedSnp,
   verifySnp,
 } from './formats/sev-snp/verify.ts';
+export {
+  type CollateralCode,
+  endorsementsOfCollateral,
+  evidenceEndorsementsOf,
+  intelCollateralOf,
+} from './intel-endorsements.ts';
 export { parsePem } from './pem.ts';
+export { loosenings } from './policy-loosenings.ts';
 export { matchReferenceValue, type ReferenceCode, type ReferenceValue } from './reference-values.ts';
 export {
   decodeRefresh,
@@ -117,6 +177,22 @@ export {
   signRefresh,
   verifyRefresh,
 } from './refresh.ts';
+export {
+  NITRO_IMAGE_PCR,
+  nitroImageRegister,
+  nitroMeasurement,
+  parseReportedSoftware,
+  type ReportedSoftware,
+  sgxMeasurement,
+  tdxMeasurement,
+} from './reported-software.ts';
+export {
+  checkRequirements,
+  type EvidenceRequirements,
+  type RequirementCode,
+  type TcbStanding,
+  type TcbStatus,
+} from './requirements.ts';
 export {
   type AttestationPurpose,
   encodeRuntimeData,
@@ -130,6 +206,7 @@ export {
   reportDataFor,
 } from './runtime-data.ts';
 export { SIMULATED_ANCHORS } from './simulated/simulated-anchors.ts';
+export { type PartStanding, partStandings, type ShortSvn, shortOfMinimum } from './svn-shortfall.ts';
 export {
   type PinnedRoot,
   type SingleRoot,
@@ -141,11 +218,11 @@ export {
   VENDOR_ANCHORS,
   type Vendor,
 } from './trust-anchors.ts';
+export type { VerifiedEvidence } from './verified-evidence.ts';
 export {
   type EvidenceCode,
   type EvidenceVerdict,
   type EvidenceVerification,
   type VerificationStep,
-  type VerifiedEvidence,
   verifyEvidence,
 } from './verify-evidence.ts';

@@ -4,17 +4,7 @@
  * A genesis names either vendors, whose pins then come from this code, or the roots of simulated platforms, which it
  * lists and which are marked. Never both: the two forms of `TrustAnchors` cannot be combined.
  */
-import {
-  asDigest,
-  canonicalJson,
-  type Digest,
-  fail,
-  type JsonValue,
-  ok,
-  parseDigest,
-  type Result,
-  utf8,
-} from '@cloister/crypto';
+import { asDigest, type Digest, fail, type JsonValue, ok, parseDigest, type Result, utf8 } from '@cloister/crypto';
 import { isSnpProduct, type SnpProduct } from './formats/sev-snp/product.ts';
 import { distinctList, exactKeys, jsonObject } from './json-fields.ts';
 
@@ -96,7 +86,12 @@ export function isPinnedRoot(anchors: TrustAnchors, platform: SingleRoot['platfo
 
 /** One byte form of what a verdict depends on, for cache keys. */
 export function anchorBytes(anchors: TrustAnchors): Uint8Array {
-  return utf8(canonicalJson(anchors.roots.map((root) => ({ ...root }))));
+  const lines = anchors.roots.map((root) =>
+    root.platform === 'sev-snp'
+      ? `${root.platform} ${root.product} ${root.spkiSha256}\n`
+      : `${root.platform} ${root.spkiSha256}\n`,
+  );
+  return utf8(lines.join(''));
 }
 
 /** Why a genesis' trust anchors are refused. */

@@ -2,15 +2,23 @@
  * The steps of each verifier in the order in which it takes them, and which of them each code belongs to: what turns a
  * code into an account of all that passed before it.
  */
+import { assert } from '@cloister/crypto';
 import { PATH_CODES, type PathCode } from './certificate-path.ts';
+import type { Platform } from './evidence.ts';
 import type { IntelRequirementCode } from './formats/intel/check-requirements.ts';
 import { CRL_CODES, type CrlCode } from './formats/intel/crl-checks.ts';
 import type { Prefixed } from './formats/intel/prefixed.ts';
 import { STATEMENT_CODES } from './formats/intel/statements.ts';
 import type { IntelVerificationCode } from './formats/intel/verify.ts';
+import type { NitroRequirementCode } from './formats/nitro/requirements.ts';
 import type { NitroVerificationCode } from './formats/nitro/verify.ts';
 import type { SnpRequirementCode } from './formats/sev-snp/check-requirements.ts';
 import type { SnpVerificationCode } from './formats/sev-snp/verify.ts';
+import type { RequirementCode } from './requirements.ts';
+import type { FormatVerificationCode } from './verified-evidence.ts';
+
+/** Codes that any format may end with. */
+type CommonCode = 'PLATFORM_NOT_ACCEPTED' | 'TCB_STATUS_NOT_ACCEPTED' | 'ADVISORY_NOT_ACCEPTED' | 'HARDWARE_BARRED';
 
 export const SNP_STEPS = {
   report: 'the report is strictly formed, of a known version and signature algorithm',
@@ -23,9 +31,10 @@ export const SNP_STEPS = {
   chip: 'the chip id is the certified one',
   levels: 'reported, committed and current TCB are in order',
   policy: 'platform and guest policy meet the requirements',
+  'tcb-status': 'the TCB status is accepted, and the platform is not barred',
 } as const;
 
-export type SnpStep = keyof typeof SNP_STEPS;
+type SnpStep = keyof typeof SNP_STEPS;
 
 export const INTEL_STEPS = {
   quote: 'the quote is strictly formed, of a known version, key type and vendor',
@@ -38,12 +47,12 @@ export const INTEL_STEPS = {
   'qe-match': 'the quoting enclave is the one of the identity',
   'quote-signature': 'the attestation key signed the quote',
   'tdx-module': 'the TDX module is one that Intel signed',
-  'tcb-evaluation': 'the TCB evaluation data is recent enough',
+  'tcb-evaluation': 'product line, TCB evaluation data and SVNs meet the minimum',
   policy: 'neither debug nor reserved bits nor unwanted attributes are set',
-  'tcb-status': 'TCB status and advisories are accepted',
+  'tcb-status': 'TCB status and advisories are accepted, and the platform is not barred',
 } as const;
 
-export type IntelStep = keyof typeof INTEL_STEPS;
+type IntelStep = keyof typeof INTEL_STEPS;
 
 export const NITRO_STEPS = {
   document: 'the document is strict CBOR and COSE with the required members',
@@ -51,9 +60,10 @@ export const NITRO_STEPS = {
   validity: 'every certificate is valid at the instant',
   signature: 'the hypervisor signed the document',
   debug: 'PCR0 is not zero: the enclave is not in debug mode',
+  policy: 'image signer and instance are accepted',
 } as const;
 
-export type NitroStep = keyof typeof NITRO_STEPS;
+type NitroStep = keyof typeof NITRO_STEPS;
 
 /** The step of every code of a document whose codes are prefixed. */
 function each<P extends string, C extends string, S>(
@@ -69,7 +79,7 @@ const path = <P extends string, S>(prefix: P, step: S): Record<Prefixed<P, PathC
   each(prefix, PATH_CODES, step);
 const crl = <P extends string, S>(prefix: P, step: S): Record<Prefixed<P, CrlCode>, S> => each(prefix, CRL_CODES, step);
 
-export const INTEL_STEP_OF: Readonly<Record<IntelVerificationCode | IntelRequirementCode, IntelStep>> = {
+export const INTEL_STEP_OF: Readonly<Record<IntelVerificationCode | IntelRequirementCode | CommonCode, IntelStep>> = {
   QUOTE_SIZE: 'quote',
   QUOTE_VERSION: 'quote',
   QUOTE_KEY_TYPE: 'quote',
@@ -82,6 +92,7 @@ export const INTEL_STEP_OF: Readonly<Record<IntelVerificationCode | IntelRequire
   QUOTE_LENGTHS: 'quote',
   QUOTE_CERTIFICATION_TYPE: 'quote',
   QUOTE_TRAILING_BYTES: 'quote',
+  QUOTE_OTHER_TEE: 'quote',
   PCK_CHAIN_ABSENT: 'pck-chain',
   PCK_CHAIN_PEM_MALFORMED: 'pck-chain',
   ...path('PCK_CHAIN', 'pck-chain' as const),
@@ -112,7 +123,10 @@ export const INTEL_STEP_OF: Readonly<Record<IntelVerificationCode | IntelRequire
   TDX_MODULE_IDENTITY_MISSING: 'tdx-module',
   TDX_MODULE_SIGNER_MISMATCH: 'tdx-module',
   TDX_MODULE_ATTRIBUTES_MISMATCH: 'tdx-module',
+  PLATFORM_NOT_ACCEPTED: 'tcb-evaluation',
+  PRODUCT_NOT_ACCEPTED: 'tcb-evaluation',
   TCB_EVALUATION_NUMBER_BELOW_MINIMUM: 'tcb-evaluation',
+  TCB_BELOW_MINIMUM: 'tcb-evaluation',
   DEBUG_ENABLED: 'policy',
   TD_ATTRIBUTES_RESERVED_BITS: 'policy',
   XFAM_RESERVED_BITS: 'policy',
@@ -122,9 +136,10 @@ export const INTEL_STEP_OF: Readonly<Record<IntelVerificationCode | IntelRequire
   PERFORMANCE_MONITORING_ENABLED: 'policy',
   TCB_STATUS_NOT_ACCEPTED: 'tcb-status',
   ADVISORY_NOT_ACCEPTED: 'tcb-status',
+  HARDWARE_BARRED: 'tcb-status',
 };
 
-export const NITRO_STEP_OF: Readonly<Record<NitroVerificationCode, NitroStep>> = {
+export const NITRO_STEP_OF: Readonly<Record<NitroVerificationCode | NitroRequirementCode | CommonCode, NitroStep>> = {
   DOCUMENT_SIZE: 'document',
   DOCUMENT_MALFORMED: 'document',
   COSE_TAG: 'document',
@@ -155,9 +170,14 @@ export const NITRO_STEP_OF: Readonly<Record<NitroVerificationCode, NitroStep>> =
   CERTIFICATE_EXPIRED: 'validity',
   DOCUMENT_SIGNATURE: 'signature',
   DEBUG_ENABLED: 'debug',
+  PLATFORM_NOT_ACCEPTED: 'policy',
+  IMAGE_SIGNER_NOT_ACCEPTED: 'policy',
+  TCB_STATUS_NOT_ACCEPTED: 'policy',
+  ADVISORY_NOT_ACCEPTED: 'policy',
+  HARDWARE_BARRED: 'policy',
 };
 
-export const SNP_STEP_OF: Readonly<Record<SnpVerificationCode | SnpRequirementCode, SnpStep>> = {
+export const SNP_STEP_OF: Readonly<Record<SnpVerificationCode | SnpRequirementCode | CommonCode, SnpStep>> = {
   REPORT_SIZE: 'report',
   REPORT_VERSION: 'report',
   REPORT_SIGNATURE_ALGORITHM: 'report',
@@ -212,6 +232,7 @@ export const SNP_STEP_OF: Readonly<Record<SnpVerificationCode | SnpRequirementCo
   CHIP_ID_MISMATCH: 'chip',
   TCB_REPORTED_ABOVE_COMMITTED: 'levels',
   TCB_COMMITTED_ABOVE_CURRENT: 'levels',
+  PLATFORM_NOT_ACCEPTED: 'policy',
   PRODUCT_NOT_ACCEPTED: 'policy',
   VLEK_NOT_ACCEPTED: 'policy',
   TCB_BELOW_MINIMUM: 'policy',
@@ -224,4 +245,27 @@ export const SNP_STEP_OF: Readonly<Record<SnpVerificationCode | SnpRequirementCo
   CIPHERTEXT_HIDING_MISSING: 'policy',
   VMPL_NOT_ACCEPTED: 'policy',
   ID_KEY_NOT_ACCEPTED: 'policy',
+  TCB_STATUS_NOT_ACCEPTED: 'tcb-status',
+  ADVISORY_NOT_ACCEPTED: 'tcb-status',
+  HARDWARE_BARRED: 'tcb-status',
 };
+
+const { 'tdx-module': _, ...SGX_STEPS } = INTEL_STEPS;
+
+/** What holds after each step of a format's verification, in order. */
+export function claimsOf(format: Platform): Readonly<Record<string, string>> {
+  return { 'sev-snp': SNP_STEPS, sgx: SGX_STEPS, tdx: INTEL_STEPS, nitro: NITRO_STEPS }[format];
+}
+
+/** The step at which a format's verification ends with a code. */
+export function stepOf(format: Platform, code: FormatVerificationCode | RequirementCode): string {
+  const steps: Readonly<Record<string, string>> = {
+    'sev-snp': SNP_STEP_OF,
+    sgx: INTEL_STEP_OF,
+    tdx: INTEL_STEP_OF,
+    nitro: NITRO_STEP_OF,
+  }[format];
+  const step = steps[code];
+  assert(step !== undefined, `${code} is no code of ${format}`);
+  return step;
+}

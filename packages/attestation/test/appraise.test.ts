@@ -8,13 +8,16 @@ import {
   createEndorsementCache,
   encodeRuntimeData,
   evidenceDigest,
+  type IntelRequirementCode,
   keysetDigest,
+  type NitroRequirementCode,
   type RuntimeData,
   reportDataFor,
+  type SnpRequirementCode,
   type SnpRequirements,
-  type SnpVerificationCode,
 } from '../src/index.ts';
 import { SIMULATED_GUEST_POLICY, SIMULATED_PLATFORM_INFO, simulatedSnpDevice } from '../src/simulated/index.ts';
+import type { FormatVerificationCode } from '../src/verified-evidence.ts';
 import {
   appraisal,
   bundleOf,
@@ -34,8 +37,10 @@ import {
   VALIDITY,
 } from './snp-fixture.ts';
 
+const SEV_SNP: SnpRequirements = policy.sevSnp ?? expect.fail('the policy accepts SEV-SNP');
+
 function withRequirements(change: Partial<SnpRequirements>, fields: Partial<Appraisal> = {}): Appraisal {
-  const changed: AppraisalPolicy = { ...policy, sevSnp: { ...policy.sevSnp, ...change } };
+  const changed: AppraisalPolicy = { ...policy, sevSnp: { ...SEV_SNP, ...change } };
   return appraisal({ policy: changed, ...fields });
 }
 
@@ -59,8 +64,16 @@ const level = { minimumTcb: tcb, upToDateTcb: tcb };
 const raised = { ...tcb, microcode: tcb.microcode + 1 };
 const other = asDigest('77'.repeat(32));
 
+/** Those of other platforms are in platforms.test.ts. */
+type OtherCode =
+  | Exclude<FormatVerificationCode, 'DEBUG_ENABLED'>
+  | Exclude<IntelRequirementCode, SnpRequirementCode>
+  | NitroRequirementCode
+  | 'ADVISORY_NOT_ACCEPTED'
+  | 'HARDWARE_ID_ABSENT';
+
 /** An input for every code that verification of the format does not give; the compiler knows the whole list. */
-const refused: Readonly<Record<Exclude<AppraisalCode, SnpVerificationCode>, () => Appraisal>> = {
+const refused: Readonly<Record<Exclude<AppraisalCode, OtherCode>, () => Appraisal>> = {
   ENDORSEMENTS_TOO_MANY: () => {
     const bundle = bundleOf();
     const crls = Array.from({ length: 9 }, () => genoaCrl);
@@ -90,6 +103,7 @@ const refused: Readonly<Record<Exclude<AppraisalCode, SnpVerificationCode>, () =
   CIPHERTEXT_HIDING_MISSING: () => withRequirements({ requireCiphertextHiding: true }),
   VMPL_NOT_ACCEPTED: () => withReport({ vmpl: 1 }),
   ID_KEY_NOT_ACCEPTED: () => withRequirements({ idKeyDigests: ['ab'.repeat(48)] }),
+  PLATFORM_NOT_ACCEPTED: () => appraisal({ policy: { ...policy, sevSnp: null } }),
   HARDWARE_BARRED: () => appraisal({ policy: { ...policy, barredHardwareIds: [genoa.hardwareId] } }),
   TCB_STATUS_NOT_ACCEPTED: () => withRequirements({ products: { Genoa: { minimumTcb: tcb, upToDateTcb: raised } } }),
 
@@ -137,6 +151,7 @@ describe('appraise accepts', () => {
         advisories: [],
         validUntilMs: CRL_TIMES.nextUpdateMs,
         crls: [{ issuer: expect.any(String), number: '7'.padStart(40, '0'), ...CRL_TIMES }],
+        statements: [],
         claims: expect.objectContaining({ dbgstat: 'disabled-since-boot', cloister_simulated: true }),
       },
     });
@@ -147,7 +162,7 @@ describe('appraise accepts', () => {
     const outOfDate: AppraisalPolicy = {
       ...policy,
       acceptedStatuses: ['UpToDate', 'OutOfDate'],
-      sevSnp: { ...policy.sevSnp, products: { Genoa: { minimumTcb: tcb, upToDateTcb: raised } } },
+      sevSnp: { ...SEV_SNP, products: { Genoa: { minimumTcb: tcb, upToDateTcb: raised } } },
     };
     expect(appraise(appraisal({ policy: outOfDate }))).toMatchObject({ ok: true, value: { status: 'OutOfDate' } });
   });

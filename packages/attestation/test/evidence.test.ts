@@ -1,15 +1,20 @@
-import { canonicalJson, type JsonValue, parseUtf8, toHex, utf8 } from '@cloister/crypto';
+import { canonicalJson, concatBytes, parseUtf8, toHex, utf8 } from '@cloister/crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseBase64Url, toBase64Url } from '../src/base64url.ts';
+import { cborArray, cborBytes, cborHead, cborText } from '../src/cbor.ts';
+import { MAX_CMW_BYTES } from '../src/evidence.ts';
 import {
   decodeCmw,
+  decodeEndorsements,
   decodeEvidenceBundle,
+  EVIDENCE_MEDIA_TYPES,
   encodeCmw,
+  encodeEndorsements,
   encodeEvidenceBundle,
   encodeRuntimeData,
   evidenceDigest,
   MAX_BUNDLE_BYTES,
+  PLATFORMS,
   parseRuntimeData,
   type RuntimeData,
   reportDataFor,
@@ -20,46 +25,64 @@ const bundle = bundleOf();
 const cmw = encodeCmw(bundle.evidence);
 const bundleBytes = encodeEvidenceBundle(bundle);
 
-function cmwOf(record: JsonValue): Uint8Array {
-  return utf8(canonicalJson(record));
-}
+const TYPE = 'application/vnd.cloister.sev-snp-report';
 
 describe('CMW record', () => {
-  it('is the JSON array [media type, base64url]', () => {
-    const [type, value] = JSON.parse(parseUtf8(cmw) ?? '') as [string, string];
-    expect(type).toBe('application/vnd.cloister.sev-snp-report');
-    expect(parseBase64Url(value)).toEqual(bundle.evidence.report);
+  it('is the CBOR array [media type, bytes]', () => {
+    expect(cmw).toEqual(cborArray([cborText(TYPE), cborBytes(bundle.evidence.report)]));
     expect(decodeCmw(cmw)).toEqual({ ok: true, value: bundle.evidence });
   });
 
-  it('refuses other shapes, types and spellings', () => {
-    const value = toBase64Url(bundle.evidence.report);
-    const type = 'application/vnd.cloister.sev-snp-report';
-    for (const record of [
-      [type],
-      [type, value, 4],
-      { type, value },
-      [1, value],
-      [type, 1],
-      [type, `${value}=`],
-      null,
-    ]) {
-      expect(decodeCmw(cmwOf(record)), JSON.stringify(record)).toMatchObject({ code: 'CMW_MALFORMED' });
+  it('has a media type for every platform', () => {
+    for (const platform of PLATFORMS) {
+      const evidence = { platform, report: bundle.evidence.report };
+      expect(decodeCmw(encodeCmw(evidence))).toEqual({ ok: true, value: evidence });
     }
-    expect(decodeCmw(cmwOf(['text/plain', value]))).toMatchObject({ code: 'CMW_TYPE_UNKNOWN' });
-    expect(decodeCmw(utf8(` ${parseUtf8(cmw)}`))).toMatchObject({ code: 'CMW_MALFORMED' });
+    expect(new Set(Object.values(EVIDENCE_MEDIA_TYPES)).size).toBe(PLATFORMS.length);
+  });
+
+  it('refuses other shapes, types and spellings', () => {
+    const [type, value] = [cborText(TYPE), cborBytes(Uint8Array.of(1))];
+    const indefinite = concatBytes(Uint8Array.of(0x9f), type, value, Uint8Array.of(0xff));
+    for (const record of [
+      cborArray([type]),
+      cborArray([type, value, value]),
+      cborArray([value, value]),
+      cborArray([type, type]),
+      concatBytes(cborHead(5, 1), type, value),
+      concatBytes(cborArray([type, value]), Uint8Array.of(0)),
+      indefinite,
+      new Uint8Array(MAX_CMW_BYTES + 1),
+      new Uint8Array(),
+    ]) {
+      expect(decodeCmw(record), toHex(record.subarray(0, 80))).toMatchObject({ code: 'CMW_MALFORMED' });
+    }
+    expect(decodeCmw(cborArray([cborText('text/plain'), value]))).toMatchObject({ code: 'CMW_TYPE_UNKNOWN' });
   });
 });
 
-describe('base64url', () => {
-  it('has one text for bytes', () => {
-    fc.assert(
-      fc.property(fc.uint8Array(), fc.string(), (bytes, text) => {
-        expect(parseBase64Url(toBase64Url(bytes))).toEqual(bytes);
-        const parsed = parseBase64Url(text);
-        if (parsed !== undefined) expect(toBase64Url(parsed)).toBe(text);
-      }),
-    );
+describe('endorsements that stand alone', () => {
+  const endorsements = {
+    certificates: [Uint8Array.of(1), Uint8Array.of(2, 3)],
+    crls: [Uint8Array.of(4)],
+    statements: [{ bytes: utf8('{}'), signature: new Uint8Array(64).fill(5) }],
+  };
+
+  it('decode to what was encoded', () => {
+    expect(decodeEndorsements(encodeEndorsements(endorsements))).toEqual({ ok: true, value: endorsements });
+    const plain = { certificates: [], crls: [] };
+    expect(decodeEndorsements(encodeEndorsements(plain))).toEqual({ ok: true, value: plain });
+  });
+
+  it('are refused when too large, malformed or too many', () => {
+    expect(decodeEndorsements(new Uint8Array(MAX_BUNDLE_BYTES + 1))).toMatchObject({ code: 'ENDORSEMENTS_TOO_LARGE' });
+    const code = 'ENDORSEMENTS_MALFORMED';
+    const bytes = encodeEndorsements(endorsements);
+    for (const bad of [bytes.slice(0, -1), Uint8Array.of(...bytes, 0), flipBit(bytes, 1)]) {
+      expect(decodeEndorsements(bad)).toMatchObject({ code });
+    }
+    const statements = Array.from({ length: 9 }, () => endorsements.statements[0] ?? expect.fail());
+    expect(decodeEndorsements(encodeEndorsements({ ...endorsements, statements }))).toMatchObject({ code });
   });
 });
 

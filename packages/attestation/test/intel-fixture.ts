@@ -1,7 +1,7 @@
 /**
  * A simulated Intel platform with quotes of every version, collateral, and ways to spoil each of them.
  */
-import type { IntelCollateral, IntelRequirements, IntelVerification } from '../src/index.ts';
+import { ANY_SVNS, type IntelCollateral, type IntelVerification, type TdxRequirements } from '../src/index.ts';
 import { type CertificateToWrite, type EcKey, writeCertificate } from '../src/simulated/certificate-writer.ts';
 import {
   type EnclaveFields,
@@ -105,10 +105,13 @@ export function withCollateral(overrides: Partial<IntelCollateral>): IntelVerifi
   return sgx({ collateral: { ...SGX_COLLATERAL, ...overrides } });
 }
 
-export const STRICT: IntelRequirements = {
+export const STRICT: TdxRequirements = {
+  barredFmspcs: [],
   minimumTcbEvaluationDataNumber: 19,
-  acceptedStatuses: ['UpToDate'],
-  acceptedAdvisories: [],
+  minimumComponents: ANY_SVNS,
+  minimumPceSvn: 0,
+  minimumQeIsvSvn: 0,
+  minimumTeeTcbSvn: ANY_SVNS,
   allowMigration: false,
   allowServiceTd: false,
   requireSeptVeDisable: true,

@@ -1,14 +1,15 @@
 /** What a relying party may ask of an Intel platform beyond a genuine quote. */
+import { toHex } from '@cloister/crypto';
 import { describe, expect, it } from 'vitest';
 import {
   checkIntelRequirements,
   INTEL_TCB_STATUSES,
-  type IntelRequirements,
   isIntelTcbStatus,
+  type TdxRequirements,
   type VerifiedIntel,
   verifyIntelQuote,
 } from '../src/index.ts';
-import { collateral, LATEST, STRICT, sgx, sgxQuote, tdx, tdxQuote } from './intel-fixture.ts';
+import { collateral, LATEST, platform, STRICT, sgx, sgxQuote, tdx, tdxQuote } from './intel-fixture.ts';
 
 function verified(input: Parameters<typeof verifyIntelQuote>[0]): VerifiedIntel {
   const result = verifyIntelQuote(input);
@@ -17,7 +18,7 @@ function verified(input: Parameters<typeof verifyIntelQuote>[0]): VerifiedIntel 
 }
 
 describe('requirements', () => {
-  const check = (value: VerifiedIntel, changes: Partial<IntelRequirements> = {}): unknown =>
+  const check = (value: VerifiedIntel, changes: Partial<TdxRequirements> = {}): unknown =>
     checkIntelRequirements(value, { ...STRICT, ...changes });
   const tdWith = (fields: Parameters<typeof tdxQuote>[0]): VerifiedIntel => verified(tdx({ quote: tdxQuote(fields) }));
 
@@ -61,20 +62,63 @@ describe('requirements', () => {
     }
   });
 
-  it('judge evaluation number, status and advisories', () => {
-    const value = tdWith({ teeTcbSvn: [4, 1, 3] });
-    const outOfDate = { acceptedStatuses: ['OutOfDate'] as const };
-    expect(check(value)).toMatchObject({ code: 'TCB_STATUS_NOT_ACCEPTED', detail: 'OutOfDate' });
-    expect(check(value, outOfDate)).toMatchObject({ code: 'ADVISORY_NOT_ACCEPTED', detail: 'SA-1' });
-    expect(check(value, { ...outOfDate, acceptedAdvisories: ['SA-1'] })).toMatchObject({ detail: 'SA-4' });
-    expect(check(value, { ...outOfDate, acceptedAdvisories: ['SA-4', 'SA-1'] })).toMatchObject({ ok: true });
-    expect(check(value, { ...outOfDate, acceptedAdvisories: undefined })).toMatchObject({ ok: true });
+  it('leave the status to the policy', () => {
+    expect(check(tdWith({ teeTcbSvn: [4, 1, 3] }))).toEqual({ ok: true, value: 'OutOfDate' });
+  });
+
+  it('judge the evaluation number', () => {
     const code = 'TCB_EVALUATION_NUMBER_BELOW_MINIMUM';
-    expect(check(value, { minimumTcbEvaluationDataNumber: 20 })).toMatchObject({ code });
+    expect(check(verified(tdx()), { minimumTcbEvaluationDataNumber: 20 })).toMatchObject({ code });
     for (const members of ['tcbInfoMembers', 'qeIdentityMembers'] as const) {
       const old = collateral('sgx', { [members]: { tcbEvaluationDataNumber: 18 } });
       expect(check(verified(sgx({ collateral: old })))).toMatchObject({ code, detail: '18' });
     }
+  });
+
+  it('bar product lines', () => {
+    const barredFmspcs = [toHex(platform.statement.fmspc)];
+    expect(check(verified(sgx()), { barredFmspcs })).toMatchObject({ code: 'PRODUCT_NOT_ACCEPTED' });
+    expect(check(verified(sgx()), { barredFmspcs: ['000000000000'] })).toMatchObject({ ok: true });
+  });
+
+  it('ask for SVNs, each at its minimum and no more', () => {
+    const { components, pceSvn } = platform.statement;
+    const tee = Array.from({ length: 16 }, (_, index) => LATEST[index] ?? 0);
+    const met = {
+      minimumComponents: components,
+      minimumPceSvn: pceSvn,
+      minimumQeIsvSvn: platform.qeIsvSvn,
+      minimumTeeTcbSvn: tee,
+    };
+    expect(check(verified(tdx()), met)).toMatchObject({ ok: true });
+    const code = 'TCB_BELOW_MINIMUM';
+    for (const index of [0, 15]) {
+      const minimumComponents = components.with(index, (components[index] ?? 0) + 1);
+      expect(check(verified(sgx()), { minimumComponents })).toMatchObject({
+        code,
+        detail: `SGX TCB component ${index + 1}`,
+      });
+      const minimumTeeTcbSvn = tee.with(index, (tee[index] ?? 0) + 1);
+      expect(check(verified(tdx()), { minimumTeeTcbSvn })).toMatchObject({ code, detail: `TEE_TCB_SVN part ${index}` });
+      expect(check(verified(sgx()), { minimumTeeTcbSvn })).toMatchObject({ ok: true });
+      const now = tdWith({ teeTcbSvn: minimumTeeTcbSvn, teeTcbSvn2: LATEST });
+      expect(check(now, { minimumTeeTcbSvn })).toMatchObject({ code });
+    }
+    expect(check(verified(sgx()), { minimumPceSvn: pceSvn + 1 })).toMatchObject({ code, detail: 'PCESVN' });
+    expect(check(verified(sgx()), { minimumQeIsvSvn: platform.qeIsvSvn + 1 })).toMatchObject({ code });
+  });
+
+  it('refuse a TD by requirements that say nothing of TDs', () => {
+    const { barredFmspcs, minimumTcbEvaluationDataNumber, minimumComponents, minimumPceSvn, minimumQeIsvSvn } = STRICT;
+    const forSgx = {
+      barredFmspcs,
+      minimumTcbEvaluationDataNumber,
+      minimumComponents,
+      minimumPceSvn,
+      minimumQeIsvSvn,
+    };
+    expect(checkIntelRequirements(verified(sgx()), forSgx)).toMatchObject({ ok: true });
+    expect(checkIntelRequirements(verified(tdx()), forSgx)).toMatchObject({ code: 'PRODUCT_NOT_ACCEPTED' });
   });
 
   it('know every status by name', () => {

@@ -2,8 +2,9 @@
 import { utf8 } from '@cloister/crypto';
 import { describe, expect, it } from 'vitest';
 import {
-  CONFORMANCE_SNP_REQUIREMENTS,
+  CONFORMANCE_REQUIREMENTS,
   detectEvidenceFormat,
+  type EvidenceRequirements,
   type EvidenceVerification,
   readEndorsementFiles,
   SIMULATED_ANCHORS,
@@ -30,11 +31,18 @@ const trustAnchors = {
   roots: [...SIMULATED_ANCHORS.roots, ...ANCHORS.roots, ...simulatedNitroAnchors().roots],
 };
 
+const STRICT_REQUIREMENTS: EvidenceRequirements = {
+  ...CONFORMANCE_REQUIREMENTS,
+  acceptedStatuses: ['UpToDate'],
+  sgx: STRICT,
+  tdx: STRICT,
+};
+
 function input(evidence: Uint8Array, overrides: Partial<EvidenceVerification> = {}): EvidenceVerification {
   return {
     evidence,
     endorsements: { certificates: genoa.certificates, crls: [genoaCrl], collateral: SGX_COLLATERAL },
-    requirements: { sevSnp: CONFORMANCE_SNP_REQUIREMENTS, intel: STRICT },
+    requirements: STRICT_REQUIREMENTS,
     trustAnchors,
     atMs: AT_MS,
     ...overrides,
@@ -92,7 +100,7 @@ describe('verifyEvidence', () => {
     ]);
     const late = verifyEvidence(
       input(sgxQuote(), {
-        requirements: { ...input(report).requirements, intel: { ...STRICT, acceptedStatuses: [] } },
+        requirements: { ...STRICT_REQUIREMENTS, acceptedStatuses: [] },
       }),
     );
     expect(late).toMatchObject({ refusal: { code: 'TCB_STATUS_NOT_ACCEPTED' }, status: 'UpToDate' });
@@ -105,6 +113,18 @@ describe('verifyEvidence', () => {
       refusal: { code: 'EVIDENCE_FORMAT_UNKNOWN' },
       steps: [{ name: 'format', outcome: 'failed' }],
     });
+  });
+
+  it('refuses whatever platform the requirements do not accept, and says so of each', () => {
+    for (const [evidence, member, name] of [
+      [report, 'sevSnp', 'policy'],
+      [sgxQuote(), 'sgx', 'tcb-evaluation'],
+      [document, 'nitro', 'policy'],
+    ] as const) {
+      const verdict = verifyEvidence(input(evidence, { requirements: { ...STRICT_REQUIREMENTS, [member]: null } }));
+      expect(verdict).toMatchObject({ refusal: { code: 'PLATFORM_NOT_ACCEPTED' } });
+      expect(verdict.steps.find(({ outcome }) => outcome === 'failed')?.name).toBe(name);
+    }
   });
 
   it('knows a step for every code', () => {

@@ -104,6 +104,7 @@ export function readAttestations(value: JsonValue): readonly ListedAttestation[]
   return list(value, 'attestations', (one) => ({
     node: account(one, 'node'),
     keyset: digest(one, 'keyset'),
+    platform: text(one, 'platform'),
     eligible: flag(one, 'eligible'),
   }));
 }

@@ -29,6 +29,8 @@ export interface ListedEvent {
 export interface ListedAttestation {
   readonly node: AccountId;
   readonly keyset: Digest;
+  /** As the node says; the evidence is appraised before anything is sealed. */
+  readonly platform: string;
   /** What the node thinks of it at its height. */
   readonly eligible: boolean;
 }

@@ -1,8 +1,9 @@
 /**
  * The SDK's front: one object that holds a connection to a node, a trusted chain and the caller's key.
  */
+import { PLATFORMS, type Platform } from '@cloister/attestation';
 import type { AccountId, Digest, Ed25519KeyPair } from '@cloister/crypto';
-import type { LedgerEvent, LedgerEventType } from '@cloister/ledger';
+import type { LedgerEvent, LedgerEventType, PayloadByKind } from '@cloister/ledger';
 import type { NodeApi } from './api.ts';
 import { awaitInference, type InferenceResult } from './await-inference.ts';
 import {
@@ -13,6 +14,7 @@ import {
   RUNTIME_EDGE,
   type WaitOptions,
 } from './context.ts';
+import { type GovernedKind, type GovernedTransaction, submitGoverned } from './governance.ts';
 import { grantModelKey, type ModelDescription, type PreparedModel, prepareModel, publishModel } from './models.ts';
 import type { PendingInference } from './pending-inference.ts';
 import { deadlineAfter } from './polling.ts';
@@ -52,6 +54,12 @@ export class CloisterClient {
   /** Whether the chain stands on simulated platforms: say SIMULATED wherever a result is shown. */
   get simulated(): boolean {
     return this.#context.chain.simulated;
+  }
+
+  /** Platforms for which the genesis has reference values, ascending. */
+  get genesisPlatforms(): readonly Platform[] {
+    const { referenceValues } = this.#context.chain.genesis.genesis;
+    return PLATFORMS.filter((platform) => referenceValues.some((value) => value.platform === platform));
   }
 
   /** Height of the newest finalized header that was verified here. */
@@ -118,6 +126,16 @@ export class CloisterClient {
     const expected = { type: 'RecordPut', from: status.eventCount, deadline } as const;
     const { height, sequence } = await submitAndProve(context, transaction, expected);
     return { transaction: transaction.id, height, sequence };
+  }
+
+  /** Hands in one approval of a policy or a measurement, or newer endorsements, and proves what became of it. */
+  async submitGoverned<K extends GovernedKind>(
+    kind: K,
+    payload: PayloadByKind[K],
+    { timeoutMs = DEFAULT_WAIT_MS }: WaitOptions = {},
+  ): Promise<GovernedTransaction<K>> {
+    const { edge } = this.#context;
+    return submitGoverned(this.#context, kind, payload, (id) => deadlineAfter(edge, timeoutMs, id));
   }
 
   /** The event at a sequence, proven from the genesis: final, included, and of the type that is expected there. */

@@ -3,7 +3,7 @@
  *
  * It holds the request's secrets. Its JSON form is for the tenant's own disk.
  */
-import type { Platform } from '@cloister/attestation';
+import { PLATFORMS, type Platform } from '@cloister/attestation';
 import {
   type AccountId,
   canonicalJson,
@@ -68,11 +68,12 @@ function refuse(): never {
 function readExecutor(value: JsonValue): PendingExecutor {
   const fields = value as Record<string, JsonValue>;
   const { signKey } = fields;
-  if (fields.platform !== 'sev-snp' || typeof signKey !== 'string' || parseHex(signKey, 32) === undefined) refuse();
+  const platform = PLATFORMS.find((one) => one === fields.platform) ?? refuse();
+  if (typeof signKey !== 'string' || parseHex(signKey, 32) === undefined) refuse();
   return {
     node: parseAccountId(fields.node) ?? refuse(),
     keyset: parseDigest(fields.keyset) ?? refuse(),
-    platform: 'sev-snp',
+    platform,
     image: parseDigest(fields.image) ?? refuse(),
     measurement: parseMeasurement(fields.measurement) ?? refuse(),
     signKey,

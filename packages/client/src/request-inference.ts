@@ -7,6 +7,7 @@
 import { contextTaskId, type ModelManifest, matchTensors, sealRequest, type Tensor } from '@cloister/confidential';
 import { type AccountId, asHeight, type Digest, toBase64, toHex } from '@cloister/crypto';
 import { MAX_INLINE_BYTES } from '@cloister/ledger';
+import type { ListedAttestation } from './api.ts';
 import type { ClientContext } from './context.ts';
 import { ClientError } from './errors.ts';
 import { checkRelease, fetchModel } from './models.ts';
@@ -27,7 +28,7 @@ export interface InferenceRequest {
   readonly inputs: readonly Tensor[];
   /** Nodes whose enclaves are to execute, in order; by default the first eligible ones that hold the model's key. */
   readonly executors?: readonly AccountId[];
-  /** How many, when `executors` is not given; by default as many as the model's policy asks. */
+  /** How many, when `executors` is not given; by default as many as the model and the appraisal policy ask. */
   readonly executorCount?: number;
   /** Equal receipts that are needed; by default the model's, and at least a majority of the executors. */
   readonly threshold?: number;
@@ -41,13 +42,34 @@ async function chooseNodes(
   request: InferenceRequest,
   manifest: ModelManifest,
   grants: readonly Digest[],
+  deadline: Deadline,
 ): Promise<readonly AccountId[]> {
   if (request.executors !== undefined) return request.executors;
-  const wanted = request.executorCount ?? manifest.executionPolicy.k;
+  const platformsMin = await platformsWanted(context, manifest, deadline);
+  const wanted = request.executorCount ?? Math.max(manifest.executionPolicy.k, platformsMin);
   const listed = await context.api.attestations();
-  const able = listed.filter(({ eligible, keyset }) => eligible && grants.includes(keyset)).map(({ node }) => node);
+  const able = listed.filter(({ eligible, keyset }) => eligible && grants.includes(keyset));
   if (able.length < wanted) throw new ClientError('NOT_ENOUGH_EXECUTORS', `${able.length} of ${wanted}`);
-  return able.slice(0, wanted);
+  return spread(able, platformsMin)
+    .slice(0, wanted)
+    .map(({ node }) => node);
+}
+
+/** Distinct platforms that the model's owner or the policy in force asks for, whichever is more. */
+async function platformsWanted({ chain }: ClientContext, manifest: ModelManifest, deadline: Deadline): Promise<number> {
+  const { minimumDistinctPlatforms } = await chain.appraisalPolicy(deadline);
+  return Math.max(manifest.executionPolicy.minPlatforms, minimumDistinctPlatforms);
+}
+
+/** First one of each platform until `platforms` of them are there, then the others, each in the order given. */
+function spread(able: readonly ListedAttestation[], platforms: number): readonly ListedAttestation[] {
+  const seen = new Set<string>();
+  const first = able.filter(({ platform }) => {
+    const isNew = seen.size < platforms && !seen.has(platform);
+    if (isNew) seen.add(platform);
+    return isNew;
+  });
+  return [...first, ...able.filter((one) => !first.includes(one))];
 }
 
 /** The threshold of a request of k executors, within the model's policy. */
@@ -77,8 +99,9 @@ async function verifyExecutors(
   }
   const hardware = new Set(enclaves.map(({ result }) => result.hardwareId));
   if (hardware.size !== enclaves.length) throw new ClientError('PLATFORMS_NOT_DISTINCT', 'two on one machine');
-  const platforms = new Set(enclaves.map(({ result }) => result.platform));
-  if (platforms.size < manifest.executionPolicy.minPlatforms) throw new ClientError('PLATFORMS_NOT_DISTINCT');
+  const platforms = new Set(enclaves.map(({ result }) => result.platform)).size;
+  const wanted = await platformsWanted(context, manifest, deadline);
+  if (platforms < wanted) throw new ClientError('PLATFORMS_NOT_DISTINCT', `${platforms} of ${wanted} platforms`);
   return enclaves;
 }
 
@@ -96,7 +119,7 @@ export async function requestInference(
   const { manifest, grants } = await fetchModel(context, request.model);
   const matched = matchTensors(request.inputs, manifest.inputs);
   if (!matched.ok) throw new ClientError('INPUT_MISMATCH', [matched.code, matched.detail].filter(Boolean).join(' '));
-  const nodes = await chooseNodes(context, request, manifest, grants);
+  const nodes = await chooseNodes(context, request, manifest, grants, deadline);
   const threshold = thresholdOf(request, manifest, nodes.length);
   const enclaves = await verifyExecutors(context, nodes, request, manifest, deadline);
   const status = await trustedStatus(context);

@@ -3,7 +3,7 @@
  *
  * The node may withhold events, but it cannot make one up: each is taken with the proof of its finality and inclusion.
  */
-import type { ReferenceValue } from '@cloister/attestation';
+import { type AppraisalPolicy, appraisalPolicyFromJson, type ReferenceValue } from '@cloister/attestation';
 import type { LightClientState } from '@cloister/consensus';
 import type { Digest } from '@cloister/crypto';
 import { type LedgerEvent, type LedgerEventType, type ParsedGenesis, parseGenesis } from '@cloister/ledger';
@@ -11,11 +11,12 @@ import { decodeEventProof, lightClientOf, verifyEventProof } from '@cloister/pro
 import type { ListedEvent, NodeApi } from './api.ts';
 import type { Edge } from './context.ts';
 import { ClientError } from './errors.ts';
+import { MEASUREMENT_EVENTS, type MeasurementChange, referenceValuesAfter } from './measurement-changes.ts';
 import { type Deadline, poll } from './polling.ts';
 
 const PAGE = 200;
-/** Changes of measurements that a chain is believed to have: beyond it a node is making them up. */
-const MEASUREMENT_CHANGES_MAX = 10_000;
+/** Decisions of governance that a chain is believed to have: beyond it a node is making them up. */
+const DECISIONS_MAX = 10_000;
 
 type EventOf<T extends LedgerEventType> = Extract<LedgerEvent, { type: T }>;
 
@@ -26,19 +27,15 @@ export interface ProvenEvent<E> {
   readonly height: number;
 }
 
-/** A pair as a proven event leaves it, and the height from which it counts. */
-interface MeasurementChange {
-  readonly value: ReferenceValue;
-  readonly effectiveHeight: number;
-}
-
 export class TrustedChain {
   readonly genesis: ParsedGenesis;
   readonly #api: NodeApi;
   readonly #edge: Edge;
   #lightClient: LightClientState;
   readonly #measurementEvents = new Map<number, MeasurementChange>();
-  #measurementsFrom = 0;
+  #policy: { readonly sequence: number; readonly policy: AppraisalPolicy } | undefined;
+  /** Of each type of event that is followed: the sequence from which on it was not listed yet. */
+  readonly #listedFrom = new Map<LedgerEventType, number>();
 
   private constructor(genesis: ParsedGenesis, api: NodeApi, edge: Edge) {
     this.genesis = genesis;
@@ -128,53 +125,45 @@ export class TrustedChain {
    * caller that knows which images it wants says so beside this.
    */
   async referenceValues(deadline: Deadline): Promise<readonly ReferenceValue[]> {
-    const pages = await Promise.all(
-      (['MeasurementAllowed', 'MeasurementRevoked'] as const).map((type) => this.#listAll(type)),
-    );
-    const listed = pages.flat().sort((a, b) => a.sequence - b.sequence);
-    for (const { sequence, type } of listed) {
-      if (this.#measurementEvents.has(sequence)) continue;
-      const { event } = await this.event(sequence, type as 'MeasurementAllowed' | 'MeasurementRevoked', deadline);
-      const { platform, measurement, image } = event;
-      const revoked = event.type === 'MeasurementRevoked';
-      const value: ReferenceValue = { platform, measurement, image, status: revoked ? 'revoked' : 'allowed' };
-      this.#measurementEvents.set(sequence, { value, effectiveHeight: revoked ? 0 : event.effectiveHeight });
-      this.#measurementsFrom = Math.max(this.#measurementsFrom, sequence + 1);
+    for (const type of MEASUREMENT_EVENTS) {
+      for (const sequence of await this.#listNew(type)) {
+        const { event } = await this.event(sequence, type, deadline);
+        this.#measurementEvents.set(sequence, event);
+        this.#listedFrom.set(type, sequence + 1);
+      }
     }
-    const changes = [...this.#measurementEvents.values()];
-    if (changes.some(({ effectiveHeight }) => effectiveHeight > this.trustedHeight)) await this.follow();
-    const byPair = new Map<string, ReferenceValue>();
-    const fromGenesis = this.genesis.genesis.referenceValues.map(
-      ({ platform, measurement, image }): ReferenceValue => ({
-        platform,
-        measurement,
-        image,
-        status: 'allowed',
-      }),
-    );
-    const inOrder = [...this.#measurementEvents].sort(([a], [b]) => a - b).map(([, change]) => change);
-    for (const value of fromGenesis) byPair.set(pairKey(value), value);
-    for (const { value, effectiveHeight } of inOrder) {
-      // Allowed from a later height on is not allowed yet, and no longer what it was before either.
-      if (effectiveHeight > this.trustedHeight) byPair.delete(pairKey(value));
-      else byPair.set(pairKey(value), value);
-    }
-    return [...byPair.values()];
+    const changes = [...this.#measurementEvents].sort(([a], [b]) => a - b).map(([, change]) => change);
+    return referenceValuesAfter(this.genesis.genesis.referenceValues, changes, async (beyond) => {
+      if (beyond >= this.trustedHeight) await this.follow();
+      return this.trustedHeight;
+    });
   }
 
-  async #listAll(type: 'MeasurementAllowed' | 'MeasurementRevoked'): Promise<readonly ListedEvent[]> {
-    const all: ListedEvent[] = [];
-    for (let from = this.#measurementsFrom; ; ) {
+  /** The policy in force: the genesis', or the newest that is proven to have taken effect. A node can hide the newest. */
+  async appraisalPolicy(deadline: Deadline): Promise<AppraisalPolicy> {
+    const newest = (await this.#listNew('AppraisalPolicyTookEffect')).at(-1);
+    if (newest !== undefined && newest > (this.#policy?.sequence ?? -1)) {
+      const { event } = await this.event(newest, 'AppraisalPolicyTookEffect', deadline);
+      const policy = appraisalPolicyFromJson(event.appraisalPolicy);
+      if (!policy.ok) throw new ClientError('EVENT_MISMATCH', policy.code);
+      this.#policy = { sequence: newest, policy: policy.value };
+      this.#listedFrom.set('AppraisalPolicyTookEffect', newest + 1);
+    }
+    return this.#policy?.policy ?? this.genesis.genesis.appraisalPolicy;
+  }
+
+  /** Sequences of the events of a type that were not taken yet, ascending, as the node lists them. */
+  async #listNew(type: LedgerEventType): Promise<readonly number[]> {
+    const all: number[] = [];
+    for (let from = this.#listedFrom.get(type) ?? 0; ; ) {
       const page = await this.#api.events({ from, limit: PAGE, type });
-      all.push(...page.filter((event) => event.type === type && event.sequence >= from));
-      if (all.length > MEASUREMENT_CHANGES_MAX) throw new ClientError('API_ANSWER_TOO_LARGE', `${type} without end`);
+      all.push(
+        ...page.filter((event) => event.type === type && event.sequence >= from).map(({ sequence }) => sequence),
+      );
+      if (all.length > DECISIONS_MAX) throw new ClientError('API_ANSWER_TOO_LARGE', `${type} without end`);
       const last = page.at(-1)?.sequence;
-      if (last === undefined || last < from || page.length < PAGE) return all;
+      if (last === undefined || last < from || page.length < PAGE) return all.sort((a, b) => a - b);
       from = last + 1;
     }
   }
-}
-
-function pairKey({ platform, measurement, image }: ReferenceValue): string {
-  return `${platform}/${measurement}/${image}`;
 }

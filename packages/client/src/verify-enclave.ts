@@ -1,6 +1,6 @@
 /**
  * The client's own check of an enclave, before anything is sealed to it: a challenge over fresh randomness, answered with
- * evidence that is appraised here, under the genesis' trust anchors and policy. The node that relays it is not believed.
+ * evidence that is appraised here, under the genesis' trust anchors and the policy in force. The node that relays it is not believed.
  */
 import {
   type AttestationResult,
@@ -40,16 +40,16 @@ export async function verifyEnclave(
   const nonce = edge.randomBytes(32);
   const challenge = makeChallenge({ chainId: chain.chainId, challenger: keyPair.id, target: node, nonce });
   const referenceValues = await chain.referenceValues(deadline);
+  const policy = await chain.appraisalPolicy(deadline);
   const answer = decodeChallengeAnswer(await api.challenge(node, encodeChallenge(challenge)));
   if (!answer.ok) throw new ClientError('EVIDENCE_REFUSED', answer.code);
-  const { appraisalPolicy, trustAnchors } = chain.genesis.genesis;
   const verified = verifyChallengeAnswer({
     challenge,
     answer: answer.value,
     peer: node,
     referenceValues,
-    policy: appraisalPolicy,
-    trustAnchors,
+    policy,
+    trustAnchors: chain.genesis.genesis.trustAnchors,
     atMs: edge.nowMs(),
   });
   if (!verified.ok) throw new ClientError('EVIDENCE_REFUSED', verified.code);

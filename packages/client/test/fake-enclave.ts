@@ -1,6 +1,6 @@
 /**
- * An enclave in the test's own process: real keys, real SNP reports of a simulated device, real opening, sealing and
- * receipts. Its "model" doubles every number.
+ * An enclave in the test's own process: real keys, evidence of a simulated machine in its real form, real opening, sealing
+ * and receipts. Its "model" doubles every number.
  */
 import {
   answerChallenge,
@@ -10,9 +10,10 @@ import {
   encodeEvidenceBundle,
   encodeRuntimeData,
   keysetDigest,
+  type Platform,
   reportDataFor,
 } from '@cloister/attestation';
-import { type SimulatedSnpDevice, simulatedCrl, simulatedSnpDevice } from '@cloister/attestation/simulated';
+import { type SimulatedMachine, simulatedMachine, simulatedMeasurement } from '@cloister/attestation/simulated';
 import {
   encodeReceipt,
   type Outcome,
@@ -35,26 +36,12 @@ import {
 } from '@cloister/crypto';
 import type { InferenceRequested, ModelKeyGrantAuthorised, ModelPublished } from '@cloister/ledger';
 import { sealedRequestOf } from '@cloister/proof';
-import { BASE_MEASUREMENT, type FakeChain, IMAGE, START_MS, seed } from '../../proof/test/fake-chain.ts';
-
-const DAY_MS = 86_400_000;
-const validity = { notBeforeMs: START_MS - DAY_MS, notAfterMs: START_MS + 365 * DAY_MS };
-let sharedCrl: Uint8Array | undefined;
-
-function crl(): Uint8Array {
-  sharedCrl ??= simulatedCrl({
-    product: 'Genoa',
-    number: 1n,
-    thisUpdateMs: START_MS - DAY_MS,
-    nextUpdateMs: START_MS + 30 * DAY_MS,
-  });
-  return sharedCrl;
-}
+import { BASE_MEASUREMENT, type FakeChain, IMAGE, seed } from '../../proof/test/fake-chain.ts';
 
 /** What a test can make an enclave do wrong. */
 export interface Misbehaviour {
-  /** Measures as another base: a changed byte of the image. */
-  measurement?: string;
+  /** Its machine measured another base: a changed byte of the image. */
+  launchDigest?: string;
   /** Answers with the evidence and signature of this one. */
   relay?: FakeEnclave;
   /** Repeats its first answer. */
@@ -74,16 +61,16 @@ export class FakeEnclave {
   readonly keyset: Digest;
   misbehaviour: Misbehaviour = {};
   readonly #chain: FakeChain;
-  readonly #device: SimulatedSnpDevice;
+  readonly #machine: SimulatedMachine;
   readonly #sign: Ed25519KeyPair;
   readonly #hpke: X25519KeyPair;
   #firstAnswer: Uint8Array | undefined;
   readonly models = new Map<Digest, { readonly onnx: Uint8Array; readonly manifest: ModelPublished['manifest'] }>();
 
-  constructor(chain: FakeChain, host: Ed25519KeyPair) {
+  constructor(chain: FakeChain, host: Ed25519KeyPair, platform: Platform) {
     this.host = host;
     this.#chain = chain;
-    this.#device = simulatedSnpDevice({ seed: seed(`device ${host.id}`), product: 'Genoa', validity });
+    this.#machine = simulatedMachine({ seed: seed(`device ${host.id}`), platform });
     this.#sign = ed25519KeyPair(seed(`sign ${host.id}`));
     this.#hpke = x25519KeyPair(seed(`hpke ${host.id}`));
     this.keyset = keysetDigest({
@@ -107,15 +94,13 @@ export class FakeEnclave {
       nonce,
       nonce_height: nonceHeight,
     });
-    const platform: FakeEnclave = this.misbehaviour.platformOf ?? this;
-    const device = platform.#device;
-    const report = device.report({
-      measurement: fromHex(this.misbehaviour.measurement ?? BASE_MEASUREMENT),
-      hostData: fromHex(IMAGE),
+    const on: FakeEnclave = this.misbehaviour.platformOf ?? this;
+    const launch = {
+      launchDigest: fromHex(this.misbehaviour.launchDigest ?? BASE_MEASUREMENT),
+      image: fromHex(IMAGE),
       reportData: reportDataFor(runtimeData),
-    });
-    const endorsements = { certificates: device.certificates, crls: [crl()] };
-    return { evidence: { platform: 'sev-snp', report }, runtimeData, endorsements };
+    };
+    return { ...on.#machine.collect(launch, this.#chain.state.timeMs), runtimeData };
   }
 
   /** Evidence for the ledger, over the newest block. */
@@ -175,7 +160,7 @@ export class FakeEnclave {
       outputCommitment: response.outputCommitment,
       responseDigest: response.responseDigest,
       image: IMAGE,
-      measurement: BASE_MEASUREMENT,
+      measurement: simulatedMeasurement(this.#machine.platform, BASE_MEASUREMENT),
       policyDigest: event.policyDigest,
       height: event.height,
       engine: { name: 'doubling', version: '1', numericClass: 'exact' },

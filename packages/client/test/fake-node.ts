@@ -2,6 +2,7 @@
  * A node behind the `NodeApi` port, over a fake chain and fake enclaves. Each `tick` is one block: what was handed in is
  * executed by the real ledger, and enclaves that a new event names do their part.
  */
+import type { Platform } from '@cloister/attestation';
 import { contentDigest, modelManifestToJson } from '@cloister/confidential';
 import { type AccountId, type Digest, type JsonValue, parseBase64, parseJson, toBase64, toHex } from '@cloister/crypto';
 import {
@@ -39,9 +40,10 @@ export class FakeNode implements NodeApi {
   #pending: Transaction[] = [];
   #nonce = 0;
 
-  constructor(chain: FakeChain = new FakeChain()) {
+  /** `platforms`: of the validators' enclaves, by index; SEV-SNP beyond the list. */
+  constructor(chain: FakeChain = new FakeChain(), platforms: readonly Platform[] = []) {
     this.chain = chain;
-    this.enclaves = validators.map((host) => new FakeEnclave(chain, host));
+    this.enclaves = validators.map((host, i) => new FakeEnclave(chain, host, platforms[i] ?? 'sev-snp'));
     chain.block();
   }
 
@@ -155,9 +157,10 @@ export class FakeNode implements NodeApi {
   async attestations() {
     const { state } = this.chain;
     const { height, timeMs } = state;
-    return [...state.attestations.values()].map(({ node, keyset }) => ({
+    return [...state.attestations.values()].map(({ node, keyset, platform }) => ({
       node,
       keyset,
+      platform,
       eligible: eligible({ state, validator: node, keyset, height, timeMs }).eligible,
     }));
   }

@@ -183,7 +183,7 @@ describe('an enclave that does not stand', () => {
   });
 
   it.each([
-    ['another measurement', () => ({ measurement: '66'.repeat(48) }), 'MEASUREMENT_NOT_ALLOWED'],
+    ['another measurement', () => ({ launchDigest: '66'.repeat(48) }), 'MEASUREMENT_NOT_ALLOWED'],
     ['the answer of another node, relayed', () => ({ relay: node.enclaves[1] }), 'NODE_ID_MISMATCH'],
     ['an old answer, replayed', () => ({ replay: true }), 'NONCE_MISMATCH'],
   ])('gets neither a key nor an input: %s', async (_, misbehaviour, detail) => {

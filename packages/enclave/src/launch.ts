@@ -7,7 +7,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
-import type { SnpProduct } from '@cloister/attestation';
 import {
   type AccountId,
   asDigest,
@@ -20,6 +19,7 @@ import type { EnclavePort } from '@cloister/validator';
 import { ChannelError } from './channel/frames.ts';
 import { HOST_MESSAGE_BYTES_MAX } from './channel/limits.ts';
 import { headOnly, type Payload, RpcChannel } from './channel/rpc.ts';
+import type { MachineOrder } from './platform/machine-order.ts';
 import type { TamperedImage } from './platform/private-copy.ts';
 import { ChannelEnclavePort } from './port.ts';
 
@@ -33,11 +33,9 @@ export interface LaunchOptions {
   readonly imageDirectory: string;
   /** Private place for the platform's copy of the image; made with mode 0700 when missing. */
   readonly dataDirectory: string;
-  /** 32 bytes in hex, mode 0600: who the simulated device is. */
-  readonly deviceSeedFile: string;
+  readonly machine: MachineOrder;
   readonly genesis: Uint8Array;
   readonly nodeId: AccountId;
-  readonly product?: SnpProduct;
   /** 'measure' starts a tampered image under the measurement that it has; see `TamperedImage`. */
   readonly tampered?: TamperedImage;
   /** Paths of bubblewrap to try in place of the usual ones; empty for no sandbox. */
@@ -58,6 +56,7 @@ export class EnclaveLaunchError extends Error {
 
 export interface LaunchedEnclave {
   readonly port: EnclavePort;
+  /** What evidence of its platform shows for the image. */
   readonly measurement: Measurement;
   readonly image: Digest;
   /** False: status lines say UNISOLATED. */
@@ -92,9 +91,8 @@ async function orderLaunch(orders: RpcChannel, options: LaunchOptions): Promise<
   const head: JsonValue = {
     imageDirectory: options.imageDirectory,
     dataDirectory: options.dataDirectory,
-    deviceSeedFile: options.deviceSeedFile,
     nodeId: options.nodeId,
-    product: options.product ?? 'Genoa',
+    machine: options.machine as unknown as JsonValue,
     tampered: options.tampered ?? 'refuse',
     ...(options.bubblewrap === undefined ? {} : { bubblewrap: [...options.bubblewrap] }),
   };
@@ -114,7 +112,7 @@ async function orderLaunch(orders: RpcChannel, options: LaunchOptions): Promise<
   }
 }
 
-/** Launches an enclave under the simulated platform. Throws `EnclaveLaunchError`, and then leaves no process behind. */
+/** Launches an enclave on a machine. Throws `EnclaveLaunchError`, and then leaves no process behind. */
 export async function launchEnclave(options: LaunchOptions): Promise<LaunchedEnclave> {
   const child = spawn('/bin/sh', ['-c', NO_CORE_DUMPS, process.execPath, platformProgram()], {
     env: {},

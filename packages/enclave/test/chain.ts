@@ -4,7 +4,8 @@
  * Only the agreement is missing: a block is final as soon as the one validator signed it. Block time begins at the real now,
  * since a platform process certifies its evidence by the real clock.
  */
-import { SIMULATED_ANCHORS, simulatedAppraisalPolicy } from '@cloister/attestation/simulated';
+import { PLATFORMS } from '@cloister/attestation';
+import { SIMULATED_ANCHORS, simulatedAppraisalPolicy, simulatedMeasurement } from '@cloister/attestation/simulated';
 import {
   blockHashOf,
   encodeFinalityProof,
@@ -65,6 +66,7 @@ export type Order = TransactionFields extends infer F
   : never;
 
 export interface ChainOptions {
+  /** Of the image, as an SEV-SNP machine shows it; it is allowed on every platform. */
   readonly measurement: Measurement;
   readonly image: Digest;
   /** Blocks for which evidence holds without a refresh. */
@@ -99,7 +101,12 @@ export class Chain {
       ].sort(byId),
       governance: { members: [this.node.id], threshold: 1 },
       trustAnchors: SIMULATED_ANCHORS,
-      referenceValues: [{ platform: 'sev-snp', measurement, image, name: 'enclave' }],
+      referenceValues: PLATFORMS.map((platform) => ({
+        platform,
+        measurement: simulatedMeasurement(platform, measurement),
+        image,
+        name: 'enclave',
+      })),
       appraisalPolicy: simulatedAppraisalPolicy({ maxAgeBlocks: 500, refreshWindowBlocks, nonceWindowBlocks: 100 }),
     });
     if (!made.ok) throw new Error(`${made.code} ${made.detail}`);

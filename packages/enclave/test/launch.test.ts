@@ -146,7 +146,8 @@ it('takes the device seed only from a file that nobody else can read', async () 
   const exposed = join(workshop.directory, 'exposed-seed');
   await cp(join(workshop.directory, 'device-seed'), exposed);
   await chmod(exposed, 0o644);
-  await expect(workshop.launch(chain, { deviceSeedFile: exposed })).rejects.toMatchObject({
+  const machine = { kind: 'simulated', deviceSeedFile: exposed, platform: 'tdx' } as const;
+  await expect(workshop.launch(chain, { machine })).rejects.toMatchObject({
     code: 'DEVICE_SEED_EXPOSED',
   });
   await expect(workshop.launch(chain, { genesis: utf8('{}') })).rejects.toMatchObject({ code: 'LAUNCH_GENESIS' });
@@ -173,7 +174,12 @@ it('ends with the validator, even one that is killed', async () => {
   const options: Parameters<typeof launchEnclave>[0] = {
     imageDirectory: workshop.image,
     dataDirectory: join(workshop.directory, 'killed'),
-    deviceSeedFile: join(workshop.directory, 'device-seed'),
+    machine: {
+      kind: 'simulated',
+      deviceSeedFile: join(workshop.directory, 'device-seed'),
+      platform: 'sev-snp',
+      product: 'Genoa',
+    },
     genesis: new Uint8Array(),
     nodeId: chain.node.id,
     bubblewrap: [],

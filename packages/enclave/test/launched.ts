@@ -4,6 +4,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Platform } from '@cloister/attestation';
 import {
   encodeModelManifest,
   type ModelManifest,
@@ -17,7 +18,14 @@ import {
 } from '@cloister/confidential';
 import { type Digest, fromHex, toBase64, toHex } from '@cloister/crypto';
 import type { EnclavePort } from '@cloister/validator';
-import { type BuiltImage, buildImage, type LaunchedEnclave, type LaunchOptions, launchEnclave } from '../src/index.ts';
+import {
+  type BuiltImage,
+  buildImage,
+  type LaunchedEnclave,
+  type LaunchOptions,
+  launchEnclave,
+  type SimulatedMachineOrder,
+} from '../src/index.ts';
 import { type Chain, seed } from './chain.ts';
 
 export class Workshop {
@@ -37,14 +45,21 @@ export class Workshop {
     return new Workshop(directory, await buildImage(join(directory, 'image'), options));
   }
 
-  /** Launches without bubblewrap unless told otherwise. */
-  async launch(chain: Chain, change: Partial<LaunchOptions> = {}): Promise<LaunchedEnclave> {
+  /** A simulated machine of the one device of this workshop. */
+  async machine(platform: Platform): Promise<SimulatedMachineOrder> {
     const deviceSeedFile = join(this.directory, 'device-seed');
     await writeFile(deviceSeedFile, toHex(seed('device')), { mode: 0o600 });
+    const order = { kind: 'simulated', deviceSeedFile, platform } as const;
+    return platform === 'sev-snp' ? { ...order, product: 'Genoa' } : order;
+  }
+
+  /** Launches without bubblewrap unless told otherwise. */
+  async launch(chain: Chain, change: Partial<LaunchOptions> = {}): Promise<LaunchedEnclave> {
+    const machine = change.machine ?? (await this.machine('sev-snp'));
     const enclave = await launchEnclave({
       imageDirectory: this.image,
       dataDirectory: join(this.directory, 'data'),
-      deviceSeedFile,
+      machine,
       genesis: chain.genesis.bytes,
       nodeId: chain.node.id,
       bubblewrap: [],

@@ -80,8 +80,10 @@ export function laneOf(kind: TransactionKind): Lane {
   switch (kind) {
     case 'submit-attestation':
     case 'refresh-attestation':
+    case 'submit-endorsements':
       return 'attestation';
     case 'set-measurement':
+    case 'set-policy':
     case 'register-account':
       return 'governance';
     case 'submit-result':

@@ -58,6 +58,13 @@ export const REJECTION_CODES = [
   'RECEIPT_SIGNATURE_INVALID',
   'RECEIPT_REPEATED',
   'RESPONSE_DIGEST_MISMATCH',
+  'POLICY_MALFORMED',
+  'POLICY_UNSAFE',
+  'POLICY_UNCHANGED',
+  'GRACE_INVALID',
+  'ENDORSEMENTS_REFUSED',
+  'ENDORSEMENTS_NOT_NEWER',
+  'ATTESTATION_EVICTED',
 ] as const;
 export type RejectionCode = (typeof REJECTION_CODES)[number];
 
@@ -69,7 +76,7 @@ export type AdmissionRefusal =
   | 'SENDER_UNKNOWN'
   | 'ALREADY_EXECUTED';
 
-/** Why a node may not execute for a model at a height; every reason that holds is listed, in this order. */
+/** Why a node may not execute for a model at a height; every reason that holds is listed. */
 export const ELIGIBILITY_REASONS = [
   'NO_ATTESTATION',
   'KEYSET_RETIRED',
@@ -85,6 +92,9 @@ export const ELIGIBILITY_REASONS = [
   'MODEL_NOT_RELEASED_TO_IMAGE',
   'MODEL_NOT_RELEASED_TO_PLATFORM',
   'MODEL_KEY_NOT_GRANTED',
+  'EVICTED',
+  'MEASUREMENT_GRACE_ENDED',
+  'ADVISORY_NOT_ACCEPTED',
 ] as const;
 export type EligibilityReason = (typeof ELIGIBILITY_REASONS)[number];
 

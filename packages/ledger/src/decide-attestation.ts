@@ -24,15 +24,17 @@ import {
   fromHex,
   type Height,
   isAcceptableEd25519Key,
-  type JsonValue,
   parseBase64,
 } from '@cloister/crypto';
+import type { AttestationAccepted } from './attestation-events.ts';
 import type { RejectionCode } from './codes.ts';
 import { accept, type Command, causeOf, type DecideContext, type Decision, reject } from './decision.ts';
-import { lapseReasons } from './eligibility.ts';
-import type { AttestationAccepted, LedgerEvent } from './events.ts';
+import { isStanding, lapseReasons } from './eligibility.ts';
+import type { LedgerEvent } from './events.ts';
+import { isNewer } from './floors.ts';
 import { referenceValuesAt } from './measurement-set.ts';
 import { networkOf } from './network-of.ts';
+import { endorsementsTakingEffect } from './reappraise.ts';
 import type { LedgerState } from './state.ts';
 
 export function decideSubmitAttestation(
@@ -56,7 +58,20 @@ export function decideSubmitAttestation(
   const result = appraised.value;
   if (isBoundElsewhere(state, result.hardwareId, command.sender, context)) return reject('PLATFORM_BOUND');
   const accepted = acceptance(state, command, context, result);
-  return isMember(state, command.sender) ? accept(accepted) : accept(newMember(command, context.height), accepted);
+  const joining = isMember(state, command.sender) ? [] : [newMember(command, context.height)];
+  return accept(...joining, accepted, ...effectOnOthers(state, command, context, bundle.value, result));
+}
+
+/** Evidence may be the first to bring newer endorsements, which count for everyone from then on. */
+function effectOnOthers(
+  state: LedgerState,
+  { sender }: Command<'submit-attestation'>,
+  context: DecideContext,
+  { endorsements }: EvidenceBundle,
+  { platform, crls, statements }: AttestationResult,
+): readonly LedgerEvent[] {
+  if (!isNewer(state, { crls, statements })) return [];
+  return endorsementsTakingEffect(state, { platform, endorsements, crls, statements }, context, sender);
 }
 
 /** Why the runtime data does not speak for this sender, chain and moment, with keys that are its own. */
@@ -94,10 +109,11 @@ function appraiseAt(state: LedgerState, bundle: EvidenceBundle, { height, timeMs
     trustAnchors,
     atMs: timeMs,
     crlFloors: state.crlFloors,
+    statementFloors: state.statementFloors,
   });
 }
 
-/** A platform is free again once the attestation that another node made on it has lapsed. */
+/** A platform is free again once the attestation that another node made on it has lapsed or was evicted. */
 function isBoundElsewhere(
   state: LedgerState,
   hardwareId: string,
@@ -107,7 +123,7 @@ function isBoundElsewhere(
   const holder = state.hardware.get(hardwareId);
   if (holder === undefined || holder === sender) return false;
   const held = state.attestations.get(holder);
-  return held !== undefined && held.hardwareId === hardwareId && lapseReasons(held, height, timeMs).length === 0;
+  return held !== undefined && held.hardwareId === hardwareId && isStanding(held, height, timeMs);
 }
 
 function isMember(state: LedgerState, id: Command<'submit-attestation'>['sender']): boolean {
@@ -143,7 +159,7 @@ function acceptance(
     hpkeKey: result.runtime.hpke_key,
     tcbStatus: result.status,
     advisories: result.advisories,
-    tcb: tcbToJson(result.tcb),
+    tcb: result.tcb,
     evidenceDigest: result.evidenceDigest,
     nonceHeight,
     acceptedHeight: height,
@@ -153,17 +169,9 @@ function acceptance(
     aliveUntilHeight: asHeight(nonceHeight + refreshWindowBlocks),
     retiredKeyset: previous !== undefined && previous !== result.keyset ? previous : null,
     crls: result.crls,
+    statements: result.statements,
     policyDigest: state.policyDigest,
     bundle: command.payload.bundle,
-  };
-}
-
-function tcbToJson({ reported, committed, current, launch }: AttestationResult['tcb']): JsonValue {
-  return {
-    reported: { ...reported },
-    committed: { ...committed },
-    current: { ...current },
-    launch: { ...launch },
   };
 }
 
@@ -179,6 +187,7 @@ export function decideRefreshAttestation(
   if (!refresh.ok) return reject('REFRESH_MALFORMED');
   const current = state.attestations.get(command.sender);
   if (current === undefined) return reject('NO_ATTESTATION');
+  if (current.evicted !== null) return reject('ATTESTATION_EVICTED', current.evicted.code);
   const lapsed = lapseReasons(current, height, timeMs);
   if (lapsed.length > 0) return reject('ATTESTATION_LAPSED', lapsed.join(' '));
   if (state.keysets.get(current.keyset)?.status === 'distrusted') return reject('KEYSET_DISTRUSTED');

@@ -40,9 +40,10 @@ export function decideRequestInference(
   }
   if (ineligible.length > 0) return reject('EXECUTOR_NOT_ELIGIBLE', ineligible.join('; '));
   if (!attestations.every(({ image }) => payload.images.includes(image))) return reject('IMAGE_NOT_NAMED');
-  const platforms = new Set(attestations.map(({ platform }) => platform));
-  if (platforms.size < model.manifest.executionPolicy.minPlatforms) {
-    return reject('EXECUTION_POLICY_UNMET', 'minPlatforms');
+  const platforms = new Set(attestations.map(({ platform }) => platform)).size;
+  if (platforms < model.manifest.executionPolicy.minPlatforms) return reject('EXECUTION_POLICY_UNMET', 'minPlatforms');
+  if (platforms < networkOf(state).appraisalPolicy.minimumDistinctPlatforms) {
+    return reject('EXECUTION_POLICY_UNMET', 'minimumDistinctPlatforms');
   }
   return accept({
     type: 'InferenceRequested',

@@ -5,7 +5,8 @@ import { asValidatorId } from '@cloister/crypto';
 import type { Decider } from '@cloister/event-log';
 import type { AdmissionRefusal, RejectionCode } from './codes.ts';
 import { decideRefreshAttestation, decideSubmitAttestation } from './decide-attestation.ts';
-import { decideRegisterAccount, decideSetMeasurement } from './decide-governance.ts';
+import { decideSubmitEndorsements } from './decide-endorsements.ts';
+import { decideRegisterAccount, decideSetMeasurement, decideSetPolicy } from './decide-governance.ts';
 import { decideGrantModelKey, decidePublishModel } from './decide-models.ts';
 import { decidePutRecord } from './decide-records.ts';
 import { decideRequestInference } from './decide-request.ts';
@@ -37,6 +38,10 @@ export function decide(state: LedgerState, transaction: TransactionToDecide, con
       return decideSetMeasurement(state, transaction, context);
     case 'register-account':
       return decideRegisterAccount(state, transaction, context);
+    case 'set-policy':
+      return decideSetPolicy(state, transaction, context);
+    case 'submit-endorsements':
+      return decideSubmitEndorsements(state, transaction, context);
   }
 }
 

@@ -8,6 +8,10 @@ import type { LedgerEvent } from './events.ts';
 import type { TransactionFields } from './transaction.ts';
 import type { PayloadByKind, TransactionKind } from './transaction-payloads.ts';
 
+/** Kinds of transactions that governance members approve. */
+export const PROPOSAL_KINDS = ['set-measurement', 'register-account', 'set-policy'] as const;
+export type ProposalKind = (typeof PROPOSAL_KINDS)[number];
+
 /** What deciding depends on beside state and transaction: the block's height and time (milliseconds). */
 export interface DecideContext {
   readonly height: Height;
@@ -52,6 +56,6 @@ export function causeOf(command: Command<TransactionKind>): Cause {
 }
 
 /** Names what governance members approve: equal payloads are one proposal. */
-export function proposalId(kind: 'set-measurement' | 'register-account', payload: object): Digest {
+export function proposalId(kind: ProposalKind, payload: object): Digest {
   return hash('cloister/proposal/v1', utf8(kind), utf8(canonicalJson({ ...payload } as JsonValue)));
 }

@@ -4,9 +4,10 @@
  * Asked when a request is admitted, before an execution, on every receipt and by whoever shows a status. Nothing scans
  * for lapses: an attestation that holds at one height does not at the next because this function says so.
  */
+import type { AppraisalPolicy } from '@cloister/attestation';
 import type { AccountId, Digest, Height } from '@cloister/crypto';
 import type { EligibilityReason } from './codes.ts';
-import { measurementStanding } from './measurement-set.ts';
+import { type MeasurementStanding, measurementStanding } from './measurement-set.ts';
 import { networkOf } from './network-of.ts';
 import type { Attestation, LedgerState, Model } from './state.ts';
 
@@ -40,10 +41,16 @@ export function eligible(question: EligibilityQuestion): Eligibility {
     return { eligible: false, reasons: [known.status === 'distrusted' ? 'KEYSET_DISTRUSTED' : 'KEYSET_RETIRED'] };
   }
   const reasons: EligibilityReason[] = known.status === 'distrusted' ? ['KEYSET_DISTRUSTED'] : [];
+  if (current.evicted !== null) reasons.push('EVICTED');
   reasons.push(...lapseReasons(current, question.height, question.timeMs));
   reasons.push(...policyReasons(state, current, question.height));
   if (model !== undefined) reasons.push(...modelReasons(question, current));
   return reasons.length === 0 ? { eligible: true, attestation: current } : { eligible: false, reasons };
+}
+
+/** Whether an attestation holds at a height and block time, its software and platform aside: neither lapsed nor evicted. */
+export function isStanding(attestation: Attestation, height: Height, timeMs: number): boolean {
+  return attestation.evicted === null && lapseReasons(attestation, height, timeMs).length === 0;
 }
 
 /** Why an attestation no longer holds at a height and block time, its software and platform aside. */
@@ -59,20 +66,49 @@ export function lapseReasons(
   return reasons;
 }
 
+/** What the policy and the measurements in force say against it; eviction has said so for the policy already. */
 function policyReasons(state: LedgerState, attestation: Attestation, height: Height): readonly EligibilityReason[] {
-  const { appraisalPolicy } = networkOf(state);
-  const reasons: EligibilityReason[] = [];
-  const standing = measurementStanding(state, attestation, height);
-  if (standing === 'revoked') reasons.push('MEASUREMENT_REVOKED');
-  else if (standing !== 'allowed') reasons.push('MEASUREMENT_NOT_ALLOWED');
-  if (!appraisalPolicy.acceptedStatuses.some((status) => status === attestation.tcbStatus)) {
-    reasons.push('STATUS_NOT_ACCEPTED');
+  const { appraisalPolicy: policy } = networkOf(state);
+  const reasons = measurementReasons(measurementStanding(state, attestation, height));
+  const { tcbStatus, advisories } = attestation;
+  const accepted: readonly string[] = policy.acceptedStatuses;
+  if (tcbStatus !== 'NotApplicable' && !accepted.includes(tcbStatus)) reasons.push('STATUS_NOT_ACCEPTED');
+  const { acceptedAdvisories } = policy;
+  if (acceptedAdvisories !== null && !advisories.every((id) => acceptedAdvisories.includes(id))) {
+    reasons.push('ADVISORY_NOT_ACCEPTED');
   }
-  const productAccepted = Object.hasOwn(appraisalPolicy.sevSnp.products, attestation.product);
-  if (!productAccepted || appraisalPolicy.barredHardwareIds.includes(attestation.hardwareId)) {
+  if (!isProductAccepted(policy, attestation) || policy.barredHardwareIds.includes(attestation.hardwareId)) {
     reasons.push('PLATFORM_BARRED');
   }
   return reasons;
+}
+
+function measurementReasons(standing: MeasurementStanding): EligibilityReason[] {
+  switch (standing) {
+    case 'allowed':
+    case 'grace':
+      return [];
+    case 'pending':
+    case 'unknown':
+      return ['MEASUREMENT_NOT_ALLOWED'];
+    case 'grace-ended':
+      return ['MEASUREMENT_GRACE_ENDED'];
+    case 'revoked':
+      return ['MEASUREMENT_REVOKED'];
+  }
+}
+
+/** A platform without requirements in the policy is not accepted at all. */
+function isProductAccepted(policy: AppraisalPolicy, { platform, product }: Attestation): boolean {
+  switch (platform) {
+    case 'sev-snp':
+      return policy.sevSnp !== null && Object.hasOwn(policy.sevSnp.products, product);
+    case 'sgx':
+    case 'tdx':
+      return policy[platform]?.barredFmspcs.includes(product) === false;
+    case 'nitro':
+      return policy.nitro !== null;
+  }
 }
 
 function modelReasons(

@@ -2,12 +2,10 @@
  * Events as the log stores them: a type and a payload of canonical JSON, the event's other members.
  *
  * Decoding is strict, since payloads also arrive inside proofs from strangers: exactly the known members, each in its
- * one form. The shapes here mirror the types of events.ts, which the compiler holds them to.
+ * one form.
  */
-import type { CrlSeen } from '@cloister/attestation';
 import {
   canonicalJson,
-  type Digest,
   fail,
   type JsonErrorCode,
   type JsonValue,
@@ -15,233 +13,13 @@ import {
   parseCanonicalJson,
   type Result,
   utf8,
-  type ValidatorId,
 } from '@cloister/crypto';
-import { ELIGIBILITY_REASONS, FAILURE_CODES, REJECTION_CODES } from './codes.ts';
+import { FIELDS } from './event-shapes.ts';
 import type { LedgerEvent, LedgerEventType } from './events.ts';
-import { governance } from './genesis.ts';
-import type { AuthorisedExecutor } from './inference-events.ts';
-import { ledgerParams } from './params.ts';
-import {
-  account,
-  anyJson,
-  array,
-  base64,
-  bool,
-  count,
-  digest,
-  displayName,
-  height,
-  hex,
-  measurement,
-  nullable,
-  object,
-  oneOf,
-  parseShape,
-  type Shape,
-  text,
-} from './shape.ts';
-import {
-  MAX_BUNDLE_BYTES,
-  MAX_EXECUTORS,
-  MAX_IMAGES,
-  MAX_INLINE_BYTES,
-  MAX_RECEIPT_BYTES,
-  modelManifest,
-  namespaceName,
-  platform,
-} from './transaction-payloads.ts';
+import { object, parseShape, type Shape } from './shape.ts';
 
 /** Bytes of one event's payload; the largest transaction and its context fit. */
 export const MAX_EVENT_BYTES: number = 256 * 1024;
-const MAX_DETAIL_LENGTH = 512;
-
-type PayloadOf<T extends LedgerEventType> = Omit<Extract<LedgerEvent, { type: T }>, 'type'>;
-type Fields<T extends LedgerEventType> = { readonly [K in keyof PayloadOf<T>]: Shape<PayloadOf<T>[K]> };
-
-const validator: Shape<ValidatorId> = account as Shape<ValidatorId>;
-const cause = { transaction: digest, expiryHeight: height };
-const optionalCause = { transaction: nullable(digest), expiryHeight: nullable(height) };
-const digests: Shape<readonly Digest[]> = array(digest, { max: MAX_EXECUTORS });
-const keyText: Shape<string> = text(256, 1);
-const sealedKey: Shape<string> = base64(256, 1);
-const timeMs: Shape<number> = count();
-const weight: Shape<number> = count();
-
-const executor: Shape<AuthorisedExecutor> = object<AuthorisedExecutor>({
-  node: account,
-  keyset: digest,
-  attestationSequence: count(),
-  enc: hex(32),
-  sealedKey,
-});
-const crl: Shape<CrlSeen> = object<CrlSeen>({
-  issuer: digest,
-  number: hex(20),
-  thisUpdateMs: timeMs,
-  nextUpdateMs: timeMs,
-});
-const pair = { platform, measurement, image: digest, name: displayName };
-
-const FIELDS: { readonly [T in LedgerEventType]: Fields<T> } = {
-  NetworkFounded: {
-    chainId: digest,
-    name: displayName,
-    timeMs,
-    params: ledgerParams,
-    governance,
-    trustAnchors: anyJson,
-    appraisalPolicy: anyJson,
-  },
-  BlockBegun: { height, hash: digest, timeMs },
-  RecordPut: { ...cause, sender: account, namespace: namespaceName, key: keyText, value: text(8192) },
-  AccountRegistered: { ...optionalCause, account, name: displayName, height },
-  MemberRegistered: { member: validator, name: displayName, weight, height },
-  GovernanceApproved: {
-    ...cause,
-    proposal: digest,
-    kind: oneOf(['set-measurement', 'register-account']),
-    member: account,
-    approvals: count({ min: 1 }),
-    threshold: count({ min: 1 }),
-    lapsesHeight: height,
-    height,
-  },
-  MeasurementAllowed: { ...optionalCause, ...pair, effectiveHeight: height, height },
-  MeasurementRevoked: { ...cause, ...pair, height },
-  AttestationAccepted: {
-    ...cause,
-    node: account,
-    keyset: digest,
-    platform,
-    product: text(64, 1),
-    simulated: bool,
-    hardwareId: text(128, 2),
-    measurement,
-    image: digest,
-    signKey: hex(32),
-    hpkeKey: hex(32),
-    tcbStatus: text(64, 1),
-    advisories: array(text(64), { max: 256 }),
-    tcb: anyJson,
-    evidenceDigest: digest,
-    nonceHeight: height,
-    acceptedHeight: height,
-    acceptedTimeMs: timeMs,
-    validUntilHeight: height,
-    validUntilMs: timeMs,
-    aliveUntilHeight: height,
-    retiredKeyset: nullable(digest),
-    crls: array(crl, { max: 16 }),
-    policyDigest: digest,
-    bundle: base64(MAX_BUNDLE_BYTES, 1),
-  },
-  AttestationRefreshed: {
-    ...cause,
-    node: account,
-    keyset: digest,
-    evidenceDigest: digest,
-    attestationSequence: count(),
-    refreshedHeight: height,
-    blockHash: digest,
-    aliveUntilHeight: height,
-    height,
-  },
-  ModelPublished: { ...cause, model: digest, owner: account, manifest: modelManifest, height },
-  ModelKeyGrantAuthorised: {
-    ...cause,
-    model: digest,
-    owner: account,
-    node: account,
-    keyset: digest,
-    measurement,
-    image: digest,
-    attestationSequence: count(),
-    policyDigest: digest,
-    enc: hex(32),
-    sealedKey,
-    height,
-  },
-  InferenceRequested: {
-    ...cause,
-    task: digest,
-    sender: account,
-    requestNonce: hex(32),
-    model: digest,
-    images: array(digest, { min: 1, max: MAX_IMAGES }),
-    executors: array(executor, { min: 1, max: MAX_EXECUTORS }),
-    threshold: count({ min: 1, max: MAX_EXECUTORS }),
-    deadlineHeight: height,
-    inputCommitment: digest,
-    keyCommitment: digest,
-    payloadDigest: digest,
-    payloadSize: count({ min: 1 }),
-    payload: nullable(base64(MAX_INLINE_BYTES, 1)),
-    policyDigest: digest,
-    height,
-  },
-  ReceiptAccepted: {
-    ...cause,
-    task: digest,
-    requestSequence: count(),
-    node: account,
-    keyset: digest,
-    attestationSequence: count(),
-    model: digest,
-    inputCommitment: digest,
-    outputCommitment: digest,
-    numericClass: text(64, 1),
-    payloadDigest: digest,
-    responseDigest: digest,
-    policyDigest: digest,
-    receiptDigest: digest,
-    receipt: base64(MAX_RECEIPT_BYTES, 2),
-    response: nullable(base64(MAX_INLINE_BYTES, 1)),
-    height,
-  },
-  InferenceCompleted: {
-    task: digest,
-    model: digest,
-    sender: account,
-    inputCommitment: digest,
-    outputCommitment: digest,
-    numericClass: text(64, 1),
-    responseDigest: digest,
-    keysets: digests,
-    nodes: array(account, { max: MAX_EXECUTORS }),
-    threshold: count({ min: 1 }),
-    height,
-  },
-  InferenceDisputed: { task: digest, keysets: digests, height },
-  InferenceFailed: { task: digest, code: oneOf(FAILURE_CODES), receipts: count(), threshold: count(), height },
-  ExecutorLapsed: {
-    task: digest,
-    node: account,
-    keyset: digest,
-    reasons: array(oneOf(ELIGIBILITY_REASONS), { min: 1, max: ELIGIBILITY_REASONS.length }),
-    height,
-  },
-  EquivocationRecorded: {
-    ...cause,
-    task: digest,
-    node: account,
-    keyset: digest,
-    acceptedReceiptDigest: digest,
-    conflictingReceipt: base64(MAX_RECEIPT_BYTES, 2),
-    reporter: account,
-    height,
-  },
-  TransactionRejected: {
-    id: digest,
-    expiryHeight: height,
-    sender: account,
-    code: oneOf(REJECTION_CODES),
-    detail: text(MAX_DETAIL_LENGTH),
-    height,
-  },
-  UnknownSendersCounted: { batch: digest, author: validator, count: count({ min: 1 }), height },
-  SnapshotTaken: { stateVersion: count({ min: 1 }), stateDigest: digest, eventCount: count(), height },
-};
 
 const SHAPES: ReadonlyMap<string, Shape<object>> = new Map(
   Object.entries(FIELDS).map(([type, fields]) => [type, object(fields as { [key: string]: Shape<unknown> })]),

@@ -6,9 +6,16 @@
  * such event. `height` is that of the block. Binary content is base64, keys and digests are hex. Events that authorise an
  * enclave (ModelKeyGrantAuthorised, InferenceRequested, ReceiptAccepted) name keysets, policy and attestation themselves.
  */
-import type { CrlSeen, Platform } from '@cloister/attestation';
-import type { AccountId, Digest, Height, JsonValue, Measurement, ValidatorId } from '@cloister/crypto';
+import type { AccountId, Digest, Height, JsonValue, ValidatorId } from '@cloister/crypto';
+import type {
+  AttestationAccepted,
+  AttestationEvicted,
+  AttestationReappraised,
+  AttestationRefreshed,
+  EndorsementsAccepted,
+} from './attestation-events.ts';
 import type { RejectionCode } from './codes.ts';
+import type { ProposalKind } from './decision.ts';
 import type { Cause, OptionalCause } from './event-cause.ts';
 import type {
   EquivocationRecorded,
@@ -22,6 +29,13 @@ import type {
   ReceiptAccepted,
 } from './inference-events.ts';
 import type { LedgerParams } from './params.ts';
+import type {
+  AppraisalPolicyScheduled,
+  AppraisalPolicyTookEffect,
+  MeasurementAllowed,
+  MeasurementGraced,
+  MeasurementRevoked,
+} from './policy-events.ts';
 
 /** First event of every log. */
 export interface NetworkFounded {
@@ -73,84 +87,13 @@ export interface MemberRegistered {
 export interface GovernanceApproved extends Cause {
   readonly type: 'GovernanceApproved';
   readonly proposal: Digest;
-  readonly kind: 'set-measurement' | 'register-account';
+  readonly kind: ProposalKind;
   readonly member: AccountId;
   /** Distinct members so far, this one included. */
   readonly approvals: number;
   readonly threshold: number;
   /** Last height at which the approval counts. */
   readonly lapsesHeight: Height;
-  readonly height: Height;
-}
-
-export interface MeasurementAllowed extends OptionalCause {
-  readonly type: 'MeasurementAllowed';
-  readonly platform: Platform;
-  readonly measurement: Measurement;
-  readonly image: Digest;
-  readonly name: string;
-  /** First height at which it counts. */
-  readonly effectiveHeight: Height;
-  readonly height: Height;
-}
-/** Counts from this very event on. */
-export interface MeasurementRevoked extends Cause {
-  readonly type: 'MeasurementRevoked';
-  readonly platform: Platform;
-  readonly measurement: Measurement;
-  readonly image: Digest;
-  readonly name: string;
-  readonly height: Height;
-}
-
-/** Evidence was appraised at this block's time and accepted; it is now the node's only attestation. */
-export interface AttestationAccepted extends Cause {
-  readonly type: 'AttestationAccepted';
-  readonly node: AccountId;
-  readonly keyset: Digest;
-  readonly platform: Platform;
-  readonly product: string;
-  readonly simulated: boolean;
-  readonly hardwareId: string;
-  readonly measurement: Measurement;
-  readonly image: Digest;
-  /** Ed25519, 32 bytes of hex. */
-  readonly signKey: string;
-  /** X25519, 32 bytes of hex. */
-  readonly hpkeKey: string;
-  readonly tcbStatus: string;
-  readonly advisories: readonly string[];
-  /** The platform's reported TCB components. */
-  readonly tcb: JsonValue;
-  readonly evidenceDigest: Digest;
-  readonly nonceHeight: Height;
-  readonly acceptedHeight: Height;
-  readonly acceptedTimeMs: number;
-  /** Last height at which it holds. */
-  readonly validUntilHeight: Height;
-  /** First block time at which an endorsement is no longer valid. */
-  readonly validUntilMs: number;
-  /** Last height at which it holds unless refreshed. */
-  readonly aliveUntilHeight: Height;
-  /** The keyset that this one retires, or null. */
-  readonly retiredKeyset: Digest | null;
-  /** The CRLs that were used; older ones of the same issuers are refused from here on. */
-  readonly crls: readonly CrlSeen[];
-  readonly policyDigest: Digest;
-  /** base64 of the whole evidence bundle, endorsements included. */
-  readonly bundle: string;
-}
-
-export interface AttestationRefreshed extends Cause {
-  readonly type: 'AttestationRefreshed';
-  readonly node: AccountId;
-  readonly keyset: Digest;
-  readonly evidenceDigest: Digest;
-  readonly attestationSequence: number;
-  /** The block that the enclave named. */
-  readonly refreshedHeight: Height;
-  readonly blockHash: Digest;
-  readonly aliveUntilHeight: Height;
   readonly height: Height;
 }
 
@@ -193,9 +136,15 @@ export type LedgerEvent =
   | MemberRegistered
   | GovernanceApproved
   | MeasurementAllowed
+  | MeasurementGraced
   | MeasurementRevoked
+  | AppraisalPolicyScheduled
+  | AppraisalPolicyTookEffect
   | AttestationAccepted
   | AttestationRefreshed
+  | AttestationReappraised
+  | AttestationEvicted
+  | EndorsementsAccepted
   | ModelPublished
   | ModelKeyGrantAuthorised
   | InferenceRequested

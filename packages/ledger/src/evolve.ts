@@ -7,16 +7,19 @@ import { appraisalPolicyFromJson, trustAnchorsFromJson } from '@cloister/attesta
 import { asHeight, assert } from '@cloister/crypto';
 import { proposalId } from './decision.ts';
 import {
-  type AttestationAccepted,
   type BlockBegun,
   type GovernanceApproved,
   type LedgerEvent,
-  type MeasurementAllowed,
-  type MeasurementRevoked,
   type NetworkFounded,
   type RecordPut,
   settledBy,
 } from './events.ts';
+import {
+  acceptAttestation,
+  evictAttestation,
+  reappraiseAttestation,
+  refreshAttestation,
+} from './evolve-attestation.ts';
 import {
   completeTask,
   disputeTask,
@@ -27,9 +30,17 @@ import {
   recordReceipt,
   removeClosedTasks,
 } from './evolve-tasks.ts';
+import { raiseFloors } from './floors.ts';
 import { ledgerPolicyDigest, measurementKey } from './measurement-set.ts';
 import { networkOf } from './network-of.ts';
-import type { Attestation, LedgerState } from './state.ts';
+import type {
+  AppraisalPolicyScheduled,
+  AppraisalPolicyTookEffect,
+  MeasurementAllowed,
+  MeasurementGraced,
+  MeasurementRevoked,
+} from './policy-events.ts';
+import type { LedgerState, MeasurementEntry } from './state.ts';
 
 export function evolve(state: LedgerState, event: LedgerEvent): LedgerState {
   const settled = settledBy(event);
@@ -69,19 +80,31 @@ function apply(state: LedgerState, event: LedgerEvent): void {
       approve(state, event);
       break;
     case 'MeasurementAllowed':
+    case 'MeasurementGraced':
     case 'MeasurementRevoked':
       setMeasurement(state, event);
+      break;
+    case 'AppraisalPolicyScheduled':
+      schedulePolicy(state, event);
+      break;
+    case 'AppraisalPolicyTookEffect':
+      takePolicy(state, event);
       break;
     case 'AttestationAccepted':
       acceptAttestation(state, event);
       break;
-    case 'AttestationRefreshed': {
-      const current = state.attestations.get(event.node);
-      assert(current !== undefined, 'refresh without an attestation');
-      const { refreshedHeight, aliveUntilHeight } = event;
-      state.attestations.set(event.node, { ...current, refreshedHeight, aliveUntilHeight });
+    case 'AttestationRefreshed':
+      refreshAttestation(state, event);
       break;
-    }
+    case 'AttestationReappraised':
+      reappraiseAttestation(state, event);
+      break;
+    case 'AttestationEvicted':
+      evictAttestation(state, event);
+      break;
+    case 'EndorsementsAccepted':
+      raiseFloors(state, event);
+      break;
     case 'ModelPublished': {
       const { model, owner, manifest, height } = event;
       state.models.set(model, { id: model, owner, manifest, height, grants: new Map() });
@@ -150,14 +173,12 @@ function foundNetwork(state: LedgerState, event: NetworkFounded): void {
 }
 
 function beginBlock(state: LedgerState, event: BlockBegun): void {
-  const { appraisalPolicy } = networkOf(state);
   assert(event.height === state.height + 1, 'blocks begin in order');
   state.height = event.height;
   state.blockHash = event.hash;
   state.timeMs = event.timeMs;
   state.recentBlocks.set(event.height, event.hash);
-  const forgotten = event.height - appraisalPolicy.nonceWindowBlocks - 1;
-  if (forgotten >= 0) state.recentBlocks.delete(asHeight(forgotten));
+  forgetOldBlocks(state);
   const expired = asHeight(event.height - 1);
   for (const id of state.executedByExpiry.get(expired) ?? []) state.executed.delete(id);
   state.executedByExpiry.delete(expired);
@@ -179,54 +200,62 @@ function approve(state: LedgerState, event: GovernanceApproved): void {
   state.proposals.set(event.proposal, proposal);
 }
 
-function setMeasurement(state: LedgerState, event: MeasurementAllowed | MeasurementRevoked): void {
-  const { platform, measurement, image, name, height } = event;
-  const allowed = event.type === 'MeasurementAllowed';
-  const status = allowed ? 'allowed' : 'revoked';
-  const effectiveHeight = allowed ? event.effectiveHeight : height;
-  const pair = { platform, measurement, image };
-  state.measurements.set(measurementKey(pair), { ...pair, name, status, effectiveHeight, height });
-  state.policyDigest = ledgerPolicyDigest(networkOf(state), state.measurements);
-  state.proposals.delete(proposalId('set-measurement', { ...pair, status, name }));
-}
-
-function acceptAttestation(state: LedgerState, event: AttestationAccepted): void {
-  const { node, keyset, signKey, hpkeKey, hardwareId } = event;
-  const previous = state.keysets.get(event.retiredKeyset ?? keyset);
-  if (event.retiredKeyset !== null && previous?.status === 'current') {
-    state.keysets.set(event.retiredKeyset, { ...previous, status: 'retired' });
+/** Drops the blocks whose hashes are no nonces any more; the window changes with the policy. */
+function forgetOldBlocks(state: LedgerState): void {
+  const oldest = state.height - networkOf(state).appraisalPolicy.nonceWindowBlocks;
+  for (const height of state.recentBlocks.keys()) {
+    if (height >= oldest) break;
+    state.recentBlocks.delete(height);
   }
-  state.keysets.set(keyset, { node, signKey, hpkeKey, status: 'current' });
-  state.keyOwners.set(signKey, node).set(hpkeKey, node);
-  state.hardware.set(hardwareId, node);
-  for (const { issuer, number, thisUpdateMs } of event.crls) state.crlFloors.set(issuer, { number, thisUpdateMs });
-  state.attestations.set(node, attestationOf(event, state.eventCount));
 }
 
-/** The standing that an acceptance gives: what the state keeps of it, before any refresh. */
-export function attestationOf(event: AttestationAccepted, sequence: number): Attestation {
-  return {
-    node: event.node,
-    keyset: event.keyset,
-    sequence,
-    platform: event.platform,
-    product: event.product,
-    simulated: event.simulated,
-    hardwareId: event.hardwareId,
-    measurement: event.measurement,
-    image: event.image,
-    signKey: event.signKey,
-    hpkeKey: event.hpkeKey,
-    tcbStatus: event.tcbStatus,
-    advisories: event.advisories,
-    tcb: event.tcb,
-    evidenceDigest: event.evidenceDigest,
-    nonceHeight: event.nonceHeight,
-    acceptedHeight: event.acceptedHeight,
-    acceptedTimeMs: event.acceptedTimeMs,
-    validUntilHeight: event.validUntilHeight,
-    validUntilMs: event.validUntilMs,
-    refreshedHeight: event.nonceHeight,
-    aliveUntilHeight: event.aliveUntilHeight,
-  };
+type MeasurementChanged = MeasurementAllowed | MeasurementGraced | MeasurementRevoked;
+
+function setMeasurement(state: LedgerState, event: MeasurementChanged): void {
+  const { platform, measurement, image, name, height } = event;
+  const pair = { platform, measurement, image };
+  const key = measurementKey(pair);
+  const change = measurementChange(event, state.measurements.get(key));
+  state.measurements.set(key, { ...pair, name, ...change, height });
+  state.policyDigest = ledgerPolicyDigest(networkOf(state), state.measurements);
+  const { status } = change;
+  const graceUntilHeight = event.type === 'MeasurementGraced' ? event.graceUntilHeight : null;
+  state.proposals.delete(proposalId('set-measurement', { ...pair, status, graceUntilHeight, name }));
+}
+
+function measurementChange(
+  event: MeasurementChanged,
+  previous: MeasurementEntry | undefined,
+): Pick<MeasurementEntry, 'status' | 'effectiveHeight' | 'graceUntilHeight'> {
+  switch (event.type) {
+    case 'MeasurementAllowed': {
+      // A grace runs on while the pair waits to be allowed again.
+      const graceUntilHeight = previous?.status === 'grace-until' ? previous.graceUntilHeight : null;
+      return { status: 'allowed', effectiveHeight: event.effectiveHeight, graceUntilHeight };
+    }
+    case 'MeasurementGraced': {
+      const effectiveHeight = previous?.effectiveHeight ?? event.height;
+      return { status: 'grace-until', effectiveHeight, graceUntilHeight: event.graceUntilHeight };
+    }
+    case 'MeasurementRevoked':
+      return { status: 'revoked', effectiveHeight: event.height, graceUntilHeight: null };
+  }
+}
+
+function schedulePolicy(state: LedgerState, event: AppraisalPolicyScheduled): void {
+  const appraisalPolicy = appraisalPolicyFromJson(event.appraisalPolicy);
+  assert(appraisalPolicy.ok, 'AppraisalPolicyScheduled: the policy was checked');
+  const { loosenings, effectiveHeight, height } = event;
+  state.scheduledPolicy = { appraisalPolicy: appraisalPolicy.value, loosenings, effectiveHeight, height };
+  state.policyDecidedHeight = height;
+  state.proposals.delete(proposalId('set-policy', { policy: event.appraisalPolicy }));
+}
+
+function takePolicy(state: LedgerState, event: AppraisalPolicyTookEffect): void {
+  const appraisalPolicy = appraisalPolicyFromJson(event.appraisalPolicy);
+  assert(appraisalPolicy.ok, 'AppraisalPolicyTookEffect: the policy was checked');
+  state.network = { ...networkOf(state), appraisalPolicy: appraisalPolicy.value };
+  state.scheduledPolicy = null;
+  state.policyDigest = event.policyDigest;
+  forgetOldBlocks(state);
 }

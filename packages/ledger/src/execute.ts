@@ -1,8 +1,16 @@
 /**
  * Executing a block: a fold over what it says, in an order that every replica and every replay shares.
  *
- * BlockBegun → deadlines that are due → each transaction, decided on the state after all earlier events → the counts and
- * the snapshot that end the block. Every event is folded in as soon as it is made. No enclave, clock or chance is asked.
+ * BlockBegun → a policy whose height has come → deadlines that are due → each transaction, decided on the state after all
+ * earlier events → the counts and the snapshot that end the block. Every event is folded in as soon as it is made. No
+ * enclave, clock or chance is asked.
+ *
+ * Appraisals are what costs most. Submissions of evidence and of endorsements take one each of maxAppraisalsPerBlock, those
+ * of one sender APPRAISALS_PER_SENDER_MAX in all: its further ones of the block are refused unread and take none. What
+ * newer endorsements re-appraise is taken from the same budget afterwards: the submission that overdraws it is carried out
+ * in full, for no result may outlive its revocation, and all later ones of the block wait. A block therefore costs at most
+ * maxAppraisalsPerBlock appraisals and one of each held attestation, and another one of each for a policy that takes effect
+ * in it, which only governance can decide.
  */
 import type { Digest, Height } from '@cloister/crypto';
 import type { Batch, VerifiedBatch } from './batch.ts';
@@ -13,9 +21,11 @@ import { eligible } from './eligibility.ts';
 import type { LedgerEvent } from './events.ts';
 import { evolve } from './evolve.ts';
 import { networkOf } from './network-of.ts';
+import { policyTakingEffect } from './reappraise.ts';
 import type { LedgerState, Task } from './state.ts';
 import { STATE_VERSION, stateDigest } from './state-codec.ts';
 import type { Transaction } from './transaction.ts';
+import type { TransactionKind } from './transaction-payloads.ts';
 
 /** A finalized block; its batches passed `verifyBatch`, in the order of the body. */
 export interface BlockToExecute {
@@ -43,6 +53,14 @@ export interface Execution {
 
 const MAX_DETAIL_LENGTH = 512;
 
+/** Appraisals that one sender can have in one block: evidence, and endorsements beside it. */
+export const APPRAISALS_PER_SENDER_MAX = 2;
+
+/** Whether deciding a transaction of this kind takes one of a block's appraisals. */
+export function costsAppraisal(kind: TransactionKind): boolean {
+  return kind === 'submit-attestation' || kind === 'submit-endorsements';
+}
+
 /** Executes the block that follows `state`, which it changes in place. */
 export function executeBlock(state: LedgerState, block: BlockToExecute): Execution {
   return new BlockExecution(state, block).run(block.batches);
@@ -55,6 +73,7 @@ class BlockExecution {
   readonly #events: LedgerEvent[] = [];
   readonly #fates: ExecutionFate[] = [];
   readonly #byAuthor = new Map<Batch['author'], number>();
+  readonly #appraisalsBySender = new Map<Transaction['sender'], number>();
   #appraisals = 0;
   #strangersAppraisals = 0;
 
@@ -68,6 +87,7 @@ class BlockExecution {
     const { height, hash, timeMs } = this.#block;
     const firstSequence = this.#state.eventCount;
     this.#emit({ type: 'BlockBegun', height, hash, timeMs });
+    this.#policyIfDue();
     for (const id of this.#state.deadlines.get(height) ?? []) this.#meetDeadline(id);
     const unknown = batches.map(({ batch, transactions }) => ({ batch, count: this.#runBatch(batch, transactions) }));
     for (const { batch, count } of unknown) {
@@ -99,15 +119,19 @@ class BlockExecution {
 
   /**
    * Strangers get half of a block's appraisals, so that they cannot keep members from theirs. Evidence of a stranger
-   * beyond that leaves no event of its own, or anyone could fill the log.
+   * beyond that, or beyond what one sender gets, leaves no event of its own, or anyone could fill the log.
    */
   #isUnappraisedStranger(transaction: Transaction): boolean {
     if (transaction.kind !== 'submit-attestation' || isKnownSender(this.#state, transaction.sender)) return false;
     const { maxAppraisalsPerBlock } = networkOf(this.#state).params;
-    if (this.#appraisals >= maxAppraisalsPerBlock) return true;
+    if (this.#appraisals >= maxAppraisalsPerBlock || this.#isAtSenderLimit(transaction)) return true;
     if (this.#strangersAppraisals >= Math.ceil(maxAppraisalsPerBlock / 2)) return true;
     this.#strangersAppraisals++;
     return false;
+  }
+
+  #isAtSenderLimit({ sender }: Transaction): boolean {
+    return (this.#appraisalsBySender.get(sender) ?? 0) >= APPRAISALS_PER_SENDER_MAX;
   }
 
   #limited(batch: Batch, transaction: Transaction): Decision | undefined {
@@ -115,7 +139,10 @@ class BlockExecution {
     const ofAuthor = (this.#byAuthor.get(batch.author) ?? 0) + 1;
     this.#byAuthor.set(batch.author, ofAuthor);
     if (ofAuthor > params.maxTransactionsPerAuthor) return { ok: false, code: 'AUTHOR_LIMIT' };
-    if (transaction.kind !== 'submit-attestation') return undefined;
+    if (!costsAppraisal(transaction.kind)) return undefined;
+    if (this.#isAtSenderLimit(transaction)) return { ok: false, code: 'APPRAISAL_LIMIT' };
+    const { sender } = transaction;
+    this.#appraisalsBySender.set(sender, (this.#appraisalsBySender.get(sender) ?? 0) + 1);
     this.#appraisals++;
     return this.#appraisals > params.maxAppraisalsPerBlock ? { ok: false, code: 'APPRAISAL_LIMIT' } : undefined;
   }
@@ -126,7 +153,11 @@ class BlockExecution {
 
   #runTransaction({ id, sender, expiryHeight }: Transaction, decision: Decision): void {
     if (decision.ok) {
-      for (const event of decision.value) this.#emit(event);
+      for (const event of decision.value) {
+        this.#emit(event);
+        const reappraised = event.type === 'AttestationReappraised' || event.type === 'AttestationEvicted';
+        if (reappraised && event.cause === 'endorsements') this.#appraisals++;
+      }
       this.#fates.push({ id, fate: 'COMMITTED' });
       return;
     }
@@ -136,6 +167,12 @@ class BlockExecution {
     for (const fact of decision.facts ?? []) this.#emit(fact);
     this.#emit({ type: 'TransactionRejected', id, expiryHeight, sender, code, detail, height });
     this.#fates.push({ id, fate: 'REJECTED', code });
+  }
+
+  #policyIfDue(): void {
+    const due = this.#state.scheduledPolicy;
+    if (due === null || due.effectiveHeight > this.#block.height) return;
+    for (const event of policyTakingEffect(this.#state, due.appraisalPolicy, this.#context)) this.#emit(event);
   }
 
   #meetDeadline(id: Digest): void {

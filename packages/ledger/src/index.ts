@@ -1,6 +1,13 @@
 /**
  * @cloister/ledger: what is agreed. Transactions, deciders, events, state, eligibility and governance; pure and synchronous.
  */
+export type {
+  AttestationAccepted,
+  AttestationEvicted,
+  AttestationReappraised,
+  AttestationRefreshed,
+  EndorsementsAccepted,
+} from './attestation-events.ts';
 export {
   BATCH_ENVELOPE_BYTES,
   type Batch,
@@ -28,20 +35,16 @@ export {
   type RejectionCode,
 } from './codes.ts';
 export { admissionRefusal, decide, isKnownSender, ledgerDecider } from './decide.ts';
-export type { DecideContext, Decision, TransactionToDecide } from './decision.ts';
-export { type Eligibility, type EligibilityQuestion, eligible, lapseReasons } from './eligibility.ts';
+export type { DecideContext, Decision, ProposalKind, TransactionToDecide } from './decision.ts';
+export { type Eligibility, type EligibilityQuestion, eligible, isStanding, lapseReasons } from './eligibility.ts';
 export type { Cause } from './event-cause.ts';
 export { decodeEvent, type EncodedEvent, type EventCode, encodeEvent, MAX_EVENT_BYTES } from './event-codec.ts';
 export {
   type AccountRegistered,
-  type AttestationAccepted,
-  type AttestationRefreshed,
   type BlockBegun,
   type GovernanceApproved,
   type LedgerEvent,
   type LedgerEventType,
-  type MeasurementAllowed,
-  type MeasurementRevoked,
   type MemberRegistered,
   type NetworkFounded,
   type RecordPut,
@@ -50,8 +53,16 @@ export {
   type TransactionRejected,
   type UnknownSendersCounted,
 } from './events.ts';
-export { attestationOf, evolve } from './evolve.ts';
-export { type BlockToExecute, type Execution, type ExecutionFate, executeBlock } from './execute.ts';
+export { evolve } from './evolve.ts';
+export { attestationOf } from './evolve-attestation.ts';
+export {
+  APPRAISALS_PER_SENDER_MAX,
+  type BlockToExecute,
+  costsAppraisal,
+  type Execution,
+  type ExecutionFate,
+  executeBlock,
+} from './execute.ts';
 export {
   chainIdOf,
   GENESIS_SCHEMA,
@@ -87,9 +98,18 @@ export {
 } from './measurement-set.ts';
 export { networkOf } from './network-of.ts';
 export { DEFAULT_PARAMS, type LedgerParams, PROTOCOL_VERSION, paramsHash } from './params.ts';
+export type {
+  AppraisalPolicyScheduled,
+  AppraisalPolicyTookEffect,
+  MeasurementAllowed,
+  MeasurementGraced,
+  MeasurementRevoked,
+} from './policy-events.ts';
 export {
   type Account,
   type Attestation,
+  type Eviction,
+  type EvictionCause,
   initialState,
   type Keyset,
   type LedgerState,
@@ -97,6 +117,7 @@ export {
   type Member,
   type Model,
   type Network,
+  type ScheduledPolicy,
   type Task,
   type TaskExecutor,
   type TaskReceipt,
@@ -115,6 +136,7 @@ export {
   verifyTransaction,
 } from './transaction.ts';
 export {
+  type EndorsedPlatform,
   type GrantModelKeyPayload,
   KIND_CODES,
   MAX_BLOB_BYTES,
@@ -122,6 +144,7 @@ export {
   MAX_EXECUTORS,
   MAX_INLINE_BYTES,
   MAX_RECEIPT_BYTES,
+  type MeasurementStatus,
   type PayloadByKind,
   type PublishModelPayload,
   type PutRecordPayload,
@@ -131,7 +154,9 @@ export {
   type RequestedExecutor,
   type RequestInferencePayload,
   type SetMeasurementPayload,
+  type SetPolicyPayload,
   type SubmitAttestationPayload,
+  type SubmitEndorsementsPayload,
   type SubmitResultPayload,
   type TransactionKind,
 } from './transaction-payloads.ts';

@@ -25,21 +25,41 @@ export function measurementKey(pair: MeasurementPair): string {
   return `${pair.platform}/${pair.measurement}/${pair.image}`;
 }
 
-/** 'pending' is allowed, but only from a later height on. */
-export type MeasurementStanding = 'allowed' | 'pending' | 'revoked' | 'unknown';
+/**
+ * 'allowed' and 'grace' count. 'pending' is allowed, but only from a later height on; 'grace' ends with a height, and is
+ * 'grace-ended' above it.
+ */
+export type MeasurementStanding = 'allowed' | 'grace' | 'pending' | 'grace-ended' | 'revoked' | 'unknown';
 
 export function measurementStanding(state: LedgerState, pair: MeasurementPair, height: Height): MeasurementStanding {
   const entry = state.measurements.get(measurementKey(pair));
-  if (entry === undefined) return 'unknown';
-  if (entry.status === 'revoked') return 'revoked';
-  return height < entry.effectiveHeight ? 'pending' : 'allowed';
+  return entry === undefined ? 'unknown' : entryStanding(entry, height);
 }
 
-/** What evidence is appraised against at a height: pairs that count by then, and revoked ones. */
+function entryStanding(entry: MeasurementEntry, height: Height): Exclude<MeasurementStanding, 'unknown'> {
+  const { status, effectiveHeight, graceUntilHeight } = entry;
+  const inGrace = graceUntilHeight !== null && height <= graceUntilHeight;
+  switch (status) {
+    case 'revoked':
+      return 'revoked';
+    case 'allowed':
+      if (height >= effectiveHeight) return 'allowed';
+      return inGrace ? 'grace' : 'pending';
+    case 'grace-until':
+      if (!inGrace) return 'grace-ended';
+      return height >= effectiveHeight ? 'grace' : 'pending';
+  }
+}
+
+/** What evidence is appraised against at a height: pairs that count by then, and those that no longer do. */
 export function referenceValuesAt(state: LedgerState, height: Height): readonly ReferenceValue[] {
   const values: ReferenceValue[] = [];
-  for (const { platform, measurement, image, status, effectiveHeight } of state.measurements.values()) {
-    if (status === 'revoked' || effectiveHeight <= height) values.push({ platform, measurement, image, status });
+  for (const entry of state.measurements.values()) {
+    const { platform, measurement, image } = entry;
+    const standing = entryStanding(entry, height);
+    if (standing === 'pending') continue;
+    const status = standing === 'allowed' || standing === 'grace' ? 'allowed' : 'revoked';
+    values.push({ platform, measurement, image, status });
   }
   return values;
 }
@@ -53,12 +73,13 @@ export function ledgerPolicyDigest(network: Network, measurements: ReadonlyMap<s
   const document: JsonValue = {
     appraisalPolicy: appraisalPolicyToJson(network.appraisalPolicy),
     trustAnchors: trustAnchorsToJson(network.trustAnchors),
-    measurements: sortedEntries(measurements).map(({ platform, measurement, image, status, effectiveHeight }) => ({
-      platform,
-      measurement,
-      image,
-      status,
-      effectiveHeight,
+    measurements: sortedEntries(measurements).map((entry) => ({
+      platform: entry.platform,
+      measurement: entry.measurement,
+      image: entry.image,
+      status: entry.status,
+      effectiveHeight: entry.effectiveHeight,
+      graceUntilHeight: entry.graceUntilHeight,
     })),
   };
   return hash('cloister/ledger-policy/v1', utf8(canonicalJson(document)));

@@ -5,7 +5,7 @@ import { canonicalJson, type Digest, hash, utf8 } from '@cloister/crypto';
 import { count, object, type Shape } from './shape.ts';
 
 /** The only rules that this build can execute; a chain at another version is refused on open. */
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 
 /** Heights and windows are in blocks. What concerns evidence stands in the appraisal policy instead. */
 export interface LedgerParams {
@@ -14,7 +14,7 @@ export interface LedgerParams {
   readonly epochLength: number;
   /** A transaction's expiryHeight is at most this far above the block that executes it. */
   readonly transactionWindow: number;
-  /** Blocks from MeasurementAllowed until it counts; revocation never waits. */
+  /** Blocks until an allowed measurement counts and until a loosened appraisal policy takes effect; tightening never waits. */
   readonly measurementDelay: number;
   /** Blocks after which an approval that met no threshold is forgotten. */
   readonly approvalWindow: number;
@@ -24,7 +24,7 @@ export interface LedgerParams {
   readonly taskRetention: number;
   /** Executors that one request may name. */
   readonly maxExecutors: number;
-  /** Appraisals of evidence in one block. */
+  /** Appraisals of submitted evidence and endorsements in one block; see `execute.ts`. */
   readonly maxAppraisalsPerBlock: number;
   /** Transactions of one batch author in one block. */
   readonly maxTransactionsPerAuthor: number;

@@ -26,11 +26,11 @@ import {
 } from '@cloister/crypto';
 import { measurementKey } from './measurement-set.ts';
 import { parseShape } from './shape.ts';
-import type { HeightQueue, LedgerState, Model, Namespace, Network, Proposal } from './state.ts';
+import type { HeightQueue, LedgerState, Model, Namespace, Network, Proposal, ScheduledPolicy } from './state.ts';
 import { type StateDocument, stateDocument } from './state-document.ts';
 
 /** Rises with every change of the encoding. */
-export const STATE_VERSION = 1;
+export const STATE_VERSION = 2;
 const MAX_STATE_BYTES = 0x1fff_ffff;
 
 export type StateCode = JsonErrorCode | 'JSON_NOT_CANONICAL' | 'STATE_SHAPE';
@@ -47,6 +47,11 @@ function networkToJson({ trustAnchors, appraisalPolicy, ...rest }: Network): Sta
     trustAnchors: trustAnchorsToJson(trustAnchors),
     appraisalPolicy: appraisalPolicyToJson(appraisalPolicy),
   };
+}
+
+function scheduledToJson(scheduled: ScheduledPolicy | null): StateDocument['scheduledPolicy'] {
+  if (scheduled === null) return null;
+  return { ...scheduled, appraisalPolicy: appraisalPolicyToJson(scheduled.appraisalPolicy) };
 }
 
 function toDocument(state: LedgerState): StateDocument {
@@ -74,10 +79,13 @@ function toDocument(state: LedgerState): StateDocument {
     })),
     measurements: entries(state.measurements).map(([, entry]) => entry),
     policyDigest: state.policyDigest,
+    scheduledPolicy: scheduledToJson(state.scheduledPolicy),
+    policyDecidedHeight: state.policyDecidedHeight,
     attestations: entries(state.attestations).map(([, attestation]) => attestation),
     keysets: entries(state.keysets).map(([id, keyset]) => ({ id, ...keyset })),
     hardware: entries(state.hardware),
     crlFloors: entries(state.crlFloors).map(([issuer, floor]) => ({ issuer, ...floor })),
+    statementFloors: entries(state.statementFloors).map(([name, floor]) => ({ name, ...floor })),
     models: entries(state.models).map(([, { grants, ...model }]) => ({ ...model, grants: entries(grants) })),
     tasks: entries(state.tasks).map(([, task]) => task),
     deadlines: entries<Height, readonly Digest[]>(state.deadlines),
@@ -106,7 +114,9 @@ export function decodeState(bytes: Uint8Array): Result<LedgerState, StateCode> {
   const shaped = parseShape(stateDocument, json.value);
   if (!shaped.ok) return fail('STATE_SHAPE', shaped.detail);
   const network = networkFromJson(shaped.value.network);
-  return network.ok ? ok(fromDocument(shaped.value, network.value)) : network;
+  if (!network.ok) return network;
+  const scheduled = scheduledFromJson(shaped.value.scheduledPolicy);
+  return scheduled.ok ? ok(fromDocument(shaped.value, network.value, scheduled.value)) : scheduled;
 }
 
 function networkFromJson(json: StateDocument['network']): Result<Network | undefined, 'STATE_SHAPE'> {
@@ -118,6 +128,14 @@ function networkFromJson(json: StateDocument['network']): Result<Network | undef
   return ok({ ...json, trustAnchors: trustAnchors.value, appraisalPolicy: appraisalPolicy.value });
 }
 
+function scheduledFromJson(json: StateDocument['scheduledPolicy']): Result<ScheduledPolicy | null, 'STATE_SHAPE'> {
+  if (json === null) return ok(null);
+  const appraisalPolicy = appraisalPolicyFromJson(json.appraisalPolicy);
+  return appraisalPolicy.ok
+    ? ok({ ...json, appraisalPolicy: appraisalPolicy.value })
+    : fail('STATE_SHAPE', appraisalPolicy.code);
+}
+
 function byId<T extends { readonly id: string }>(items: readonly T[]): Map<T['id'], T> {
   return new Map(items.map((item) => [item.id, item]));
 }
@@ -126,7 +144,11 @@ function queueFrom(items: StateDocument['deadlines']): HeightQueue {
   return new Map(items.map(([height, ids]) => [height, [...ids]]));
 }
 
-function fromDocument(document: StateDocument, network: Network | undefined): LedgerState {
+function fromDocument(
+  document: StateDocument,
+  network: Network | undefined,
+  scheduledPolicy: ScheduledPolicy | null,
+): LedgerState {
   const keysets = document.keysets.map(({ id, ...keyset }) => [id, keyset] as const);
   return {
     network,
@@ -148,6 +170,8 @@ function fromDocument(document: StateDocument, network: Network | undefined): Le
     ),
     measurements: new Map(document.measurements.map((entry) => [measurementKey(entry), entry])),
     policyDigest: document.policyDigest,
+    scheduledPolicy,
+    policyDecidedHeight: document.policyDecidedHeight,
     attestations: new Map(document.attestations.map((attestation) => [attestation.node, attestation])),
     keysets: new Map(keysets),
     keyOwners: new Map(
@@ -158,6 +182,7 @@ function fromDocument(document: StateDocument, network: Network | undefined): Le
     ),
     hardware: new Map(document.hardware),
     crlFloors: new Map(document.crlFloors.map(({ issuer, ...floor }) => [issuer, floor])),
+    statementFloors: new Map(document.statementFloors.map(({ name, ...floor }) => [name, floor])),
     models: new Map(
       document.models.map((model): [Digest, Model] => [model.id, { ...model, grants: new Map(model.grants) }]),
     ),

@@ -3,12 +3,14 @@
  */
 import type { AccountId, Digest, Height, JsonValue, ValidatorId } from '@cloister/crypto';
 import { FAILURE_CODES, REJECTION_CODES, type RejectionCode } from './codes.ts';
+import { PROPOSAL_KINDS } from './decision.ts';
 import { governance } from './genesis.ts';
 import { ledgerParams } from './params.ts';
 import {
   account,
   anyJson,
   array,
+  base64,
   bool,
   count,
   digest,
@@ -28,6 +30,7 @@ import type {
   Account,
   Attestation,
   CrlFloor,
+  Eviction,
   Keyset,
   LedgerState,
   MeasurementEntry,
@@ -36,11 +39,13 @@ import type {
   Network,
   Proposal,
   RecordEntry,
+  ScheduledPolicy,
+  StatementFloor,
   Task,
   TaskExecutor,
   TaskReceipt,
 } from './state.ts';
-import { modelManifest, namespaceName, platform } from './transaction-payloads.ts';
+import { MAX_BUNDLE_BYTES, measurementStatus, modelManifest, namespaceName, platform } from './transaction-payloads.ts';
 
 type Entry<K, V> = readonly [K, V];
 type Entries<K, V> = readonly Entry<K, V>[];
@@ -60,12 +65,14 @@ type NetworkDocument = Omit<Network, 'trustAnchors' | 'appraisalPolicy'> & {
   readonly appraisalPolicy: JsonValue;
 };
 type KeysetDocument = Keyset & { readonly id: Digest };
+type ScheduledPolicyDocument = Omit<ScheduledPolicy, 'appraisalPolicy'> & { readonly appraisalPolicy: JsonValue };
 type CrlFloorDocument = CrlFloor & { readonly issuer: Digest };
+type StatementFloorDocument = StatementFloor & { readonly name: string };
 type ModelDocument = Omit<Model, 'grants'> & { readonly grants: Entries<Digest, number> };
 
 /** Collections are in ascending order of their keys. */
 export interface StateDocument {
-  readonly version: 1;
+  readonly version: 2;
   readonly network: NetworkDocument | null;
   readonly eventCount: number;
   readonly height: Height;
@@ -80,10 +87,13 @@ export interface StateDocument {
   readonly proposals: readonly ProposalDocument[];
   readonly measurements: readonly MeasurementEntry[];
   readonly policyDigest: Digest;
+  readonly scheduledPolicy: ScheduledPolicyDocument | null;
+  readonly policyDecidedHeight: Height | null;
   readonly attestations: readonly Attestation[];
   readonly keysets: readonly KeysetDocument[];
   readonly hardware: Entries<string, AccountId>;
   readonly crlFloors: readonly CrlFloorDocument[];
+  readonly statementFloors: readonly StatementFloorDocument[];
   readonly models: readonly ModelDocument[];
   readonly tasks: readonly Task[];
   readonly deadlines: Entries<Height, readonly Digest[]>;
@@ -135,6 +145,10 @@ const attestation: Shape<Attestation> = object<Attestation>({
   validUntilMs: timeMs,
   refreshedHeight: height,
   aliveUntilHeight: height,
+  standsUntilMs: timeMs,
+  evicted: nullable(object<Eviction>({ cause: oneOf(['policy', 'endorsements']), code: text(64, 1), height })),
+  newestSequence: count(),
+  bundle: base64(MAX_BUNDLE_BYTES, 1),
 });
 
 const task: Shape<Task> = object<Task>({
@@ -172,13 +186,14 @@ const measurementEntry: Shape<MeasurementEntry> = object<MeasurementEntry>({
   measurement,
   image: digest,
   name: displayName,
-  status: oneOf(['allowed', 'revoked']),
+  status: measurementStatus,
   effectiveHeight: height,
+  graceUntilHeight: nullable(height),
   height,
 });
 
 export const stateDocument: Shape<StateDocument> = object<StateDocument>({
-  version: literal(1),
+  version: literal(2),
   network: nullable(
     object<NetworkDocument>({
       chainId: digest,
@@ -208,12 +223,21 @@ export const stateDocument: Shape<StateDocument> = object<StateDocument>({
   proposals: list(
     object<ProposalDocument>({
       id: digest,
-      kind: oneOf(['set-measurement', 'register-account']),
+      kind: oneOf(PROPOSAL_KINDS),
       approvals: list(entry(account, height)),
     }),
   ),
   measurements: list(measurementEntry),
   policyDigest: digest,
+  scheduledPolicy: nullable(
+    object<ScheduledPolicyDocument>({
+      appraisalPolicy: anyJson,
+      loosenings: list(text(64)),
+      effectiveHeight: height,
+      height,
+    }),
+  ),
+  policyDecidedHeight: nullable(height),
   attestations: list(attestation),
   keysets: list(
     object<KeysetDocument>({
@@ -226,6 +250,9 @@ export const stateDocument: Shape<StateDocument> = object<StateDocument>({
   ),
   hardware: list(entry(text(128), account)),
   crlFloors: list(object<CrlFloorDocument>({ issuer: digest, number: hex(20), thisUpdateMs: timeMs })),
+  statementFloors: list(
+    object<StatementFloorDocument>({ name: text(64), issueDateMs: timeMs, tcbEvaluationDataNumber: count() }),
+  ),
   models: list(
     object<ModelDocument>({
       id: digest,

@@ -5,7 +5,7 @@
  * of transactions execute in milliseconds; everyone else reads. `encodeState` gives its one canonical encoding, and
  * `decodeState(encodeState(state))` is how to copy it.
  */
-import type { AppraisalPolicy, CrlSeen, Platform, TrustAnchors } from '@cloister/attestation';
+import type { AppraisalPolicy, CrlSeen, Platform, StatementSeen, TrustAnchors } from '@cloister/attestation';
 import type { ModelManifest } from '@cloister/confidential';
 import {
   type AccountId,
@@ -18,15 +18,18 @@ import {
   ZERO_DIGEST,
 } from '@cloister/crypto';
 import type { FailureCode, RejectionCode } from './codes.ts';
+import type { ProposalKind } from './decision.ts';
 import type { LedgerParams } from './params.ts';
+import type { MeasurementStatus } from './transaction-payloads.ts';
 
-/** What the genesis fixed. */
+/** What the genesis fixed, and the appraisal policy, which it only began. */
 export interface Network {
   readonly chainId: Digest;
   readonly name: string;
   readonly params: LedgerParams;
   readonly governance: { readonly members: readonly AccountId[]; readonly threshold: number };
   readonly trustAnchors: TrustAnchors;
+  /** In force now. */
   readonly appraisalPolicy: AppraisalPolicy;
 }
 
@@ -59,14 +62,26 @@ export interface MeasurementEntry {
   readonly measurement: Measurement;
   readonly image: Digest;
   readonly name: string;
-  readonly status: 'allowed' | 'revoked';
+  readonly status: MeasurementStatus;
   /** First height at which an allowed pair counts. */
   readonly effectiveHeight: Height;
+  /** Last height at which a pair in grace counts, also while it waits to be allowed again; null without a grace. */
+  readonly graceUntilHeight: Height | null;
   /** Height of the event that gave it this status. */
   readonly height: Height;
 }
 
-/** A node's current attestation, as accepted and since refreshed. */
+/** What ended an attestation before its time: a policy that took effect, or newer endorsements. */
+export type EvictionCause = 'policy' | 'endorsements';
+
+export interface Eviction {
+  readonly cause: EvictionCause;
+  /** Why re-appraisal refused it; the code of its `AttestationEvicted`. */
+  readonly code: string;
+  readonly height: Height;
+}
+
+/** A node's current attestation, as accepted and since refreshed and re-appraised. */
 export interface Attestation {
   readonly node: AccountId;
   readonly keyset: Digest;
@@ -91,6 +106,14 @@ export interface Attestation {
   readonly validUntilMs: number;
   readonly refreshedHeight: Height;
   readonly aliveUntilHeight: Height;
+  /** The earliest `validUntilMs` since the acceptance: an enclave that is shown a later one does not go by it. */
+  readonly standsUntilMs: number;
+  /** Null unless re-appraisal refused it. Only new evidence brings the node back. */
+  readonly evicted: Eviction | null;
+  /** Sequence of the newest event about it. */
+  readonly newestSequence: number;
+  /** base64 of the evidence bundle: as accepted, its endorsements since replaced by newer ones. */
+  readonly bundle: string;
 }
 
 /** Every keyset that was ever accepted. */
@@ -103,6 +126,19 @@ export interface Keyset {
 
 /** Endorsements never go back: a CRL older than this one is refused. */
 export type CrlFloor = Pick<CrlSeen, 'number' | 'thisUpdateMs'>;
+
+/** Likewise of a statement of Intel: neither number of a newer one may be lower. */
+export type StatementFloor = Pick<StatementSeen, 'issueDateMs' | 'tcbEvaluationDataNumber'>;
+
+/** An appraisal policy that was decided and waits for its height. */
+export interface ScheduledPolicy {
+  readonly appraisalPolicy: AppraisalPolicy;
+  /** Members by which it lets in what the policy in force keeps out. */
+  readonly loosenings: readonly string[];
+  readonly effectiveHeight: Height;
+  /** Of the decision. */
+  readonly height: Height;
+}
 
 export interface Model {
   readonly id: Digest;
@@ -156,7 +192,7 @@ export interface Task {
 }
 
 export interface Proposal {
-  readonly kind: 'set-measurement' | 'register-account';
+  readonly kind: ProposalKind;
   /** Member → last height at which its approval counts. */
   readonly approvals: Map<AccountId, Height>;
 }
@@ -172,7 +208,7 @@ export interface LedgerState {
   height: Height;
   blockHash: Digest;
   timeMs: number;
-  /** Hashes of the last blocks, as many as the policy's nonce window. */
+  /** Hashes of the last blocks, as many as the policy's nonce window, in ascending order. */
   readonly recentBlocks: Map<Height, Digest>;
   /** Transactions that cannot be executed again, with the code of their rejection or null. */
   readonly executed: Map<Digest, RejectionCode | null>;
@@ -184,8 +220,11 @@ export interface LedgerState {
   readonly proposals: Map<Digest, Proposal>;
   /** By `measurementKey`. */
   readonly measurements: Map<string, MeasurementEntry>;
-  /** Changes with measurements; see `ledgerPolicyDigest`. */
+  /** Changes with measurements and with the appraisal policy; see `ledgerPolicyDigest`. */
   policyDigest: Digest;
+  scheduledPolicy: ScheduledPolicy | null;
+  /** Height of the newest decision on the appraisal policy; null while the genesis' holds. */
+  policyDecidedHeight: Height | null;
   readonly attestations: Map<AccountId, Attestation>;
   readonly keysets: Map<Digest, Keyset>;
   /** Sign and HPKE keys → the only node that may use them. */
@@ -194,6 +233,8 @@ export interface LedgerState {
   readonly hardware: Map<string, AccountId>;
   /** Issuer of a CRL → the newest one that was used. */
   readonly crlFloors: Map<Digest, CrlFloor>;
+  /** Name of a statement → the highest of each number that was used. */
+  readonly statementFloors: Map<string, StatementFloor>;
   readonly models: Map<Digest, Model>;
   readonly tasks: Map<Digest, Task>;
   /** First height above the deadline → tasks. */
@@ -224,11 +265,14 @@ export function initialState(): LedgerState {
     proposals: new Map(),
     measurements: new Map(),
     policyDigest: ZERO_DIGEST,
+    scheduledPolicy: null,
+    policyDecidedHeight: null,
     attestations: new Map(),
     keysets: new Map(),
     keyOwners: new Map(),
     hardware: new Map(),
     crlFloors: new Map(),
+    statementFloors: new Map(),
     models: new Map(),
     tasks: new Map(),
     deadlines: new Map(),

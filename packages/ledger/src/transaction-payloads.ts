@@ -4,11 +4,12 @@
  * Payloads are canonical JSON; binary content is canonical base64, keys and digests are lowercase hex. A validator
  * checks form and bounds alone: whether the content is true or allowed is for the deciders.
  */
-import { EVIDENCE_MEDIA_TYPES, type Platform } from '@cloister/attestation';
+import { PLATFORMS, type Platform } from '@cloister/attestation';
 import { type ModelManifest, modelManifestFromJson } from '@cloister/confidential';
 import type { AccountId, Digest, Height, JsonValue, Measurement, Result } from '@cloister/crypto';
 import {
   account,
+  anyJson,
   ascending,
   base64,
   count,
@@ -24,11 +25,12 @@ import {
   oneOf,
   parseShape,
   type Shape,
+  ShapeError,
   text,
   via,
 } from './shape.ts';
 
-/** Bytes of an evidence bundle in a transaction. */
+/** Bytes of an evidence bundle in a transaction, or of endorsements that stand alone. */
 export const MAX_BUNDLE_BYTES: number = 23 * 1024;
 /** Bytes of a sealed payload or response that travels inline; larger ones are blobs named by digest. */
 export const MAX_INLINE_BYTES: number = 16 * 1024;
@@ -122,14 +124,29 @@ export interface SubmitResultPayload {
   readonly response: string | null;
 }
 
-/** One governance member's approval of allowing or revoking a pair of base measurement and image on a platform. */
+/** Endorsements of a vendor that are newer than those in use, without any evidence. */
+export interface SubmitEndorsementsPayload {
+  readonly platform: EndorsedPlatform;
+  /** base64 of `encodeEndorsements`. */
+  readonly endorsements: string;
+}
+
+/** One governance member's approval of the status of a pair of base measurement and image on a platform. */
 export interface SetMeasurementPayload {
   readonly platform: Platform;
   readonly measurement: Measurement;
   /** Digest of the image manifest. */
   readonly image: Digest;
-  readonly status: 'allowed' | 'revoked';
+  readonly status: MeasurementStatus;
+  /** Last height at which a pair in grace counts; null exactly for the other statuses. */
+  readonly graceUntilHeight: Height | null;
   readonly name: string;
+}
+
+/** One governance member's approval of an appraisal policy. */
+export interface SetPolicyPayload {
+  /** `appraisalPolicyToJson` of @cloister/attestation. */
+  readonly policy: JsonValue;
 }
 
 /** One governance member's approval of a new account. */
@@ -148,6 +165,8 @@ export interface PayloadByKind {
   readonly 'submit-result': SubmitResultPayload;
   readonly 'set-measurement': SetMeasurementPayload;
   readonly 'register-account': RegisterAccountPayload;
+  readonly 'set-policy': SetPolicyPayload;
+  readonly 'submit-endorsements': SubmitEndorsementsPayload;
 }
 export type TransactionKind = keyof PayloadByKind;
 
@@ -162,6 +181,8 @@ export const KIND_CODES: Readonly<Record<TransactionKind, number>> = {
   'submit-result': 7,
   'set-measurement': 8,
   'register-account': 9,
+  'set-policy': 10,
+  'submit-endorsements': 11,
 };
 
 export const namespaceName: Shape<string> = matching(
@@ -170,13 +191,39 @@ export const namespaceName: Shape<string> = matching(
   'a namespace of a-z, 0-9, dot, dash, underscore',
 );
 
-export const platform: Shape<Platform> = oneOf<Platform>(Object.keys(EVIDENCE_MEDIA_TYPES) as Platform[]);
+export const platform: Shape<Platform> = oneOf(PLATFORMS);
+
+/** Platforms whose vendors publish endorsements apart from evidence. */
+export type EndorsedPlatform = Exclude<Platform, 'nitro'>;
+export const endorsedPlatform: Shape<EndorsedPlatform> = oneOf<EndorsedPlatform>(['sev-snp', 'sgx', 'tdx']);
+
+const MEASUREMENT_STATUSES = ['allowed', 'grace-until', 'revoked'] as const;
+/** Allowed for good, allowed up to a height, or not allowed. */
+export type MeasurementStatus = (typeof MEASUREMENT_STATUSES)[number];
+export const measurementStatus: Shape<MeasurementStatus> = oneOf(MEASUREMENT_STATUSES);
 
 export const modelManifest: Shape<ModelManifest> = via(modelManifestFromJson);
 
 const sealedKey: Shape<string> = base64(MAX_SEALED_KEY_BYTES, 1);
 
 const executor: Shape<RequestedExecutor> = object<RequestedExecutor>({ keyset: digest, enc: hex(32), sealedKey });
+
+const setMeasurementFields: Shape<SetMeasurementPayload> = object<SetMeasurementPayload>({
+  platform,
+  measurement,
+  image: digest,
+  status: measurementStatus,
+  graceUntilHeight: nullable(height),
+  name: displayName,
+});
+
+const setMeasurement: Shape<SetMeasurementPayload> = (value, path) => {
+  const payload = setMeasurementFields(value, path);
+  if ((payload.graceUntilHeight !== null) !== (payload.status === 'grace-until')) {
+    throw new ShapeError(`${path}.graceUntilHeight: expected exactly with grace-until`);
+  }
+  return payload;
+};
 
 const PAYLOADS: { readonly [K in TransactionKind]: Shape<PayloadByKind[K]> } = {
   'put-record': object<PutRecordPayload>({ namespace: namespaceName, key: text(256, 1), value: text(8192) }),
@@ -202,14 +249,13 @@ const PAYLOADS: { readonly [K in TransactionKind]: Shape<PayloadByKind[K]> } = {
     receipt: base64(MAX_RECEIPT_BYTES, 2),
     response: nullable(base64(MAX_INLINE_BYTES, 1)),
   }),
-  'set-measurement': object<SetMeasurementPayload>({
-    platform,
-    measurement,
-    image: digest,
-    status: oneOf(['allowed', 'revoked']),
-    name: displayName,
-  }),
+  'set-measurement': setMeasurement,
   'register-account': object<RegisterAccountPayload>({ account, name: displayName }),
+  'set-policy': object<SetPolicyPayload>({ policy: anyJson }),
+  'submit-endorsements': object<SubmitEndorsementsPayload>({
+    platform: endorsedPlatform,
+    endorsements: base64(MAX_BUNDLE_BYTES, 1),
+  }),
 };
 
 /** The payload of a kind from its parsed JSON, or 'SHAPE_MISMATCH' with the path of the first violation. */

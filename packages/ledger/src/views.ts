@@ -7,7 +7,16 @@ import type { EligibilityReason, RejectionCode } from './codes.ts';
 import { eligible } from './eligibility.ts';
 import { type MeasurementStanding, measurementStanding } from './measurement-set.ts';
 import { networkOf } from './network-of.ts';
-import type { Account, Attestation, LedgerState, MeasurementEntry, Member, Network, Task } from './state.ts';
+import type {
+  Account,
+  Attestation,
+  LedgerState,
+  MeasurementEntry,
+  Member,
+  Network,
+  ScheduledPolicy,
+  Task,
+} from './state.ts';
 
 export interface NetworkView {
   readonly chainId: Digest;
@@ -16,7 +25,10 @@ export interface NetworkView {
   readonly simulated: boolean;
   readonly params: Network['params'];
   readonly governance: Network['governance'];
+  /** In force at the state's height. */
   readonly appraisalPolicy: Network['appraisalPolicy'];
+  /** Decided, and waiting for its height. */
+  readonly scheduledPolicy: ScheduledPolicy | null;
   readonly policyDigest: Digest;
   readonly height: Height;
   readonly blockHash: Digest;
@@ -26,7 +38,7 @@ export interface NetworkView {
 
 export function networkView(state: LedgerState): NetworkView {
   const { chainId, name, params, governance, appraisalPolicy, trustAnchors } = networkOf(state);
-  const { policyDigest, height, blockHash, timeMs, eventCount } = state;
+  const { scheduledPolicy, policyDigest, height, blockHash, timeMs, eventCount } = state;
   const { simulated } = trustAnchors;
   return {
     chainId,
@@ -35,6 +47,7 @@ export function networkView(state: LedgerState): NetworkView {
     params,
     governance,
     appraisalPolicy,
+    scheduledPolicy,
     policyDigest,
     height,
     blockHash,
@@ -88,7 +101,8 @@ function standingOf(
   return answer.eligible ? { eligible: true, reasons: [] } : { eligible: false, reasons: answer.reasons };
 }
 
-export interface AttestationView extends Attestation {
+/** All but the evidence bundle itself, which is in the events. */
+export interface AttestationView extends Omit<Attestation, 'bundle'> {
   readonly eligible: boolean;
   readonly reasons: readonly EligibilityReason[];
   /** Blocks after this one for which it holds if refreshed in time; below zero when lapsed. */
@@ -100,8 +114,9 @@ export interface AttestationView extends Attestation {
 }
 
 export function attestationView(state: LedgerState, node: AccountId): AttestationView | undefined {
-  const attestation = state.attestations.get(node);
-  if (attestation === undefined) return undefined;
+  const found = state.attestations.get(node);
+  if (found === undefined) return undefined;
+  const { bundle: _, ...attestation } = found;
   return {
     ...attestation,
     ...standingOf(state, node),

@@ -234,7 +234,9 @@ describe('refresh-attestation', () => {
     const refreshed = eventOf(chain.block(chain.refresh(v0, enclave)), 'AttestationRefreshed');
     expect(refreshed).toMatchObject({ refreshedHeight: 15, aliveUntilHeight: 15 + AGES.refreshWindowBlocks });
     const after = chain.state.attestations.get(v0.id);
-    expect(after).toEqual({ ...accepted, refreshedHeight: 15, aliveUntilHeight: 15 + AGES.refreshWindowBlocks });
+    const newestSequence = chain.log.length - 1;
+    const refreshedTo = { refreshedHeight: 15, aliveUntilHeight: 15 + AGES.refreshWindowBlocks };
+    expect(after).toEqual({ ...accepted, ...refreshedTo, newestSequence });
   });
 
   test('heights increase, the block is a recent ancestor, the signature is of the attested key', () => {

@@ -1,3 +1,4 @@
+import type { SnpRequirements } from '@cloister/attestation';
 import { asHeight, type Digest } from '@cloister/crypto';
 import { describe, expect, test } from 'vitest';
 import { type EligibilityReason, eligible, type LedgerState, type SetMeasurementPayload } from '../src/index.ts';
@@ -25,8 +26,10 @@ const REVOKE: SetMeasurementPayload = {
   measurement: MEASUREMENT,
   image: IMAGE,
   status: 'revoked',
+  graceUntilHeight: null,
   name: 'enclave 0.1.0',
 };
+const SEV_SNP = GENESIS.appraisalPolicy.sevSnp as SnpRequirements;
 const ONE_GOVERNOR = genesisWith({ governance: { members: [v0.id], threshold: 1 } });
 
 function reasons(
@@ -103,9 +106,8 @@ describe('reasons', () => {
     };
     expect(reasons(under({ barredHardwareIds: [e0.device.hardwareId] }))).toEqual(['PLATFORM_BARRED']);
     expect(reasons(under({ acceptedStatuses: ['OutOfDate'] }))).toEqual(['STATUS_NOT_ACCEPTED']);
-    expect(reasons(under({ sevSnp: { ...GENESIS.appraisalPolicy.sevSnp, products: {} } }))).toEqual([
-      'PLATFORM_BARRED',
-    ]);
+    expect(reasons(under({ sevSnp: { ...SEV_SNP, products: {} } }))).toEqual(['PLATFORM_BARRED']);
+    expect(reasons(under({ sevSnp: null }))).toEqual(['PLATFORM_BARRED']);
     expect(reasons(under({}, new Map()))).toEqual(['MEASUREMENT_NOT_ALLOWED']);
   });
 

@@ -1,4 +1,4 @@
-import { asHeight } from '@cloister/crypto';
+import { asHeight, toBase64 } from '@cloister/crypto';
 import { describe, expect, test } from 'vitest';
 import {
   admissionRefusal,
@@ -17,8 +17,10 @@ import {
   codesOf,
   digestOf,
   enclaveOf,
+  eventOf,
   GENESIS,
   genesisWith,
+  keyOf,
   owner,
   runningChain,
   stranger,
@@ -57,6 +59,38 @@ describe('executeBlock', () => {
     const execution = executeBlock(chain.state, { height, hash: digestOf('block'), timeMs: 1, batches });
     expect(typesOf(execution)).toEqual(['RecordPut', 'RecordPut', 'TransactionRejected', 'RecordPut']);
     expect(codesOf(execution)).toEqual(['AUTHOR_LIMIT']);
+  });
+
+  test('one sender’s appraisals of a block are bounded, and what is beyond takes no room from others', () => {
+    const chain = new Chain(genesisWith({ params: { ...GENESIS.params, maxAppraisalsPerBlock: 3 } }));
+    chain.block();
+    const junk = () =>
+      chain.transaction(tenant, 'submit-endorsements', {
+        platform: 'sgx',
+        endorsements: toBase64(new Uint8Array(9)),
+      });
+    const execution = chain.block([junk(), junk(), junk(), junk(), chain.evidence(v0, enclaveOf(v0))]);
+    expect(codesOf(execution)).toEqual([
+      'ENDORSEMENTS_REFUSED',
+      'ENDORSEMENTS_REFUSED',
+      'APPRAISAL_LIMIT',
+      'APPRAISAL_LIMIT',
+    ]);
+    expect(eventOf(execution, 'AttestationAccepted').node).toBe(v0.id);
+    // Of this block only.
+    expect(codesOf(chain.block([junk()]))).toEqual(['ENDORSEMENTS_REFUSED']);
+  });
+
+  test('one stranger takes no other stranger’s appraisals', () => {
+    const chain = new Chain(genesisWith({ params: { ...GENESIS.params, maxAppraisalsPerBlock: 6 } }));
+    chain.block();
+    const junk = (label: string) =>
+      chain.transaction(keyOf(label), 'submit-attestation', { bundle: toBase64(new Uint8Array(9)) });
+    const other = junk('s1');
+    const execution = chain.block([junk('s0'), junk('s0'), junk('s0'), other]);
+    expect(execution.fates.map(({ fate }) => fate)).toEqual(['REJECTED', 'REJECTED', 'IGNORED', 'REJECTED']);
+    expect(eventOf(execution, 'UnknownSendersCounted').count).toBe(1);
+    expect(execution.fates[3]).toMatchObject({ id: other.id, code: 'EVIDENCE_MALFORMED' });
   });
 
   test('a block out of order is a bug of the caller', () => {

@@ -54,7 +54,7 @@ describe('genesis', () => {
   const [first, second, ...rest] = GENESIS.validators;
   const small = asAccountId(`01${'00'.repeat(31)}`);
   test.each<[string, Partial<Genesis>]>([
-    ['GENESIS_PROTOCOL_VERSION', { params: { ...DEFAULT_PARAMS, protocolVersion: 2 } }],
+    ['GENESIS_PROTOCOL_VERSION', { params: { ...DEFAULT_PARAMS, protocolVersion: 1 } }],
     ['GENESIS_ORDER', { validators: [second, first, ...rest] as Genesis['validators'] }],
     ['GENESIS_ORDER', { accounts: [...GENESIS.accounts, ...GENESIS.accounts] }],
     ['GENESIS_ACCOUNT_REPEATED', { accounts: [{ id: v0.id, name: 'again' }] }],

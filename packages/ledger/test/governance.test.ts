@@ -1,21 +1,24 @@
-import { asAccountId } from '@cloister/crypto';
+import { asAccountId, asHeight } from '@cloister/crypto';
 import { describe, expect, test } from 'vitest';
-import { listAccounts, listMeasurements, type SetMeasurementPayload } from '../src/index.ts';
+import { listAccounts, listMeasurements, referenceValuesAt, type SetMeasurementPayload } from '../src/index.ts';
 import {
   Chain,
   codesOf,
   digestOf,
+  enclaveOf,
   eventOf,
   GENESIS,
   genesisWith,
   IMAGE,
   keyOf,
   MEASUREMENT,
+  runningChain,
   tenant,
   typesOf,
   v0,
   v1,
   v2,
+  v3,
 } from './samples.ts';
 
 const other: SetMeasurementPayload = {
@@ -23,6 +26,7 @@ const other: SetMeasurementPayload = {
   measurement: MEASUREMENT,
   image: digestOf('new image'),
   status: 'allowed',
+  graceUntilHeight: null,
   name: 'enclave 0.2.0',
 };
 
@@ -104,6 +108,85 @@ describe('measurements', () => {
     expect(standing()).toBe('allowed');
     chain.block(chain.transaction(v0, 'set-measurement', { ...other, status: 'revoked' }));
     expect(standing()).toBe('revoked');
+  });
+});
+
+describe('a grace', () => {
+  const governance = { members: [v0.id], threshold: 1 };
+  const params = { ...GENESIS.params, measurementDelay: 3 };
+  const known: SetMeasurementPayload = { ...other, image: IMAGE, name: 'enclave 0.1.0' };
+  const graced = (graceUntilHeight: number): SetMeasurementPayload => ({
+    ...known,
+    status: 'grace-until',
+    graceUntilHeight: asHeight(graceUntilHeight),
+  });
+  const start = () => new Chain(genesisWith({ params, governance }));
+  const set = (chain: Chain, payload: SetMeasurementPayload) =>
+    chain.block(chain.transaction(v0, 'set-measurement', payload));
+  const standing = (chain: Chain) => listMeasurements(chain.state).find(({ image }) => image === IMAGE)?.standing;
+
+  test('counts up to and at its height, and above it as revoked', () => {
+    const chain = start();
+    const digest = chain.state.policyDigest;
+    expect(eventOf(set(chain, graced(4)), 'MeasurementGraced')).toMatchObject({ image: IMAGE, graceUntilHeight: 4 });
+    expect(chain.state.policyDigest).not.toBe(digest);
+    expect(listMeasurements(chain.state)[0]).toMatchObject({ status: 'grace-until', graceUntilHeight: 4 });
+    const standings = [1, 2, 3, 4, 5].map((height) => {
+      chain.advanceTo(height);
+      return [standing(chain), referenceValuesAt(chain.state, asHeight(height))[0]?.status];
+    });
+    expect(standings).toEqual([...Array(4).fill(['grace', 'allowed']), ['grace-ended', 'revoked']]);
+  });
+
+  test('takes new evidence and requests at its last height and none above it', () => {
+    const { chain, enclaves, model } = runningChain(2, genesisWith({ params, governance }));
+    set(chain, graced(8));
+    chain.advanceTo(7);
+    const late = [chain.evidence(v3, enclaveOf(v3)), chain.evidence(v2, enclaveOf(v2))] as const;
+    const requests = [chain.request(model, enclaves), chain.request(model, enclaves)] as const;
+    expect(typesOf(chain.block([late[0], requests[0]]))).toEqual(['AttestationAccepted', 'InferenceRequested']);
+    expect(chain.height).toBe(8);
+    const above = chain.block([late[1], requests[1]]);
+    expect(codesOf(above)).toEqual(['EVIDENCE_REFUSED', 'EXECUTOR_NOT_ELIGIBLE']);
+    const details = above.events.flatMap((event) => (event.type === 'TransactionRejected' ? [event.detail] : []));
+    expect(details[0]).toBe('MEASUREMENT_REVOKED');
+    expect(details[1]).toContain('MEASUREMENT_GRACE_ENDED');
+  });
+
+  test('only takes away: it bounds what is allowed or shortens a grace, above the height of its block', () => {
+    const chain = start();
+    const refusal = (payload: SetMeasurementPayload) => {
+      const { code, detail } = eventOf(set(chain, payload), 'TransactionRejected');
+      return `${code} ${detail}`;
+    };
+    expect(refusal(graced(1))).toBe('GRACE_INVALID not above the height of the block');
+    expect(refusal({ ...graced(50), image: digestOf('unknown') })).toBe('GRACE_INVALID not allowed');
+    set(chain, graced(20));
+    expect(refusal(graced(20))).toBe('MEASUREMENT_UNCHANGED ');
+    expect(refusal(graced(21))).toBe('GRACE_INVALID longer than the grace that was given');
+    expect(typesOf(set(chain, graced(19)))).toEqual(['MeasurementGraced']);
+    expect(typesOf(set(chain, { ...known, status: 'revoked' }))).toEqual(['MeasurementRevoked']);
+    expect(refusal(graced(30))).toBe('GRACE_INVALID not allowed');
+  });
+
+  test('runs on while its pair waits to be allowed again, and what is allowed stays so', () => {
+    const chain = start();
+    set(chain, graced(3));
+    expect(eventOf(set(chain, known), 'MeasurementAllowed').effectiveHeight).toBe(5);
+    const standings = [2, 3, 4, 5, 6].map((height) => {
+      chain.advanceTo(height);
+      return standing(chain);
+    });
+    expect(standings).toEqual(['grace', 'grace', 'pending', 'allowed', 'allowed']);
+  });
+
+  test('takes the threshold like any other status', () => {
+    const chain = new Chain();
+    const payload = graced(40);
+    chain.block(chain.transaction(v0, 'set-measurement', payload));
+    expect(typesOf(chain.block(chain.transaction(v1, 'set-measurement', graced(41))))).toEqual(['GovernanceApproved']);
+    expect(typesOf(chain.block(chain.transaction(v2, 'set-measurement', payload)))).toEqual(['MeasurementGraced']);
+    expect(chain.state.proposals.size).toBe(1);
   });
 });
 

@@ -31,9 +31,14 @@ describe('events', () => {
     const types = new Set(chain.log.map(({ type }) => type));
     expect([...types].sort()).toEqual([
       'AccountRegistered',
+      'AppraisalPolicyScheduled',
+      'AppraisalPolicyTookEffect',
       'AttestationAccepted',
+      'AttestationEvicted',
+      'AttestationReappraised',
       'AttestationRefreshed',
       'BlockBegun',
+      'EndorsementsAccepted',
       'EquivocationRecorded',
       'ExecutorLapsed',
       'GovernanceApproved',
@@ -42,6 +47,7 @@ describe('events', () => {
       'InferenceFailed',
       'InferenceRequested',
       'MeasurementAllowed',
+      'MeasurementGraced',
       'MeasurementRevoked',
       'MemberRegistered',
       'ModelKeyGrantAuthorised',

@@ -166,6 +166,9 @@ export function enclaveOf(
   };
 }
 
+/** What keysets, refreshes, requests and receipts need of an enclave, on whatever platform it runs. */
+export type EnclaveKeys = Pick<Enclave, 'node' | 'sign' | 'hpkeKey' | 'image' | 'measurement'>;
+
 /** What a test wants different about some evidence. */
 export interface EvidenceChanges {
   readonly runtime?: Partial<RuntimeData>;
@@ -268,8 +271,8 @@ export class Chain {
     while (this.height < height) this.block();
   }
 
-  bundle(enclave: Enclave, changes: EvidenceChanges = {}): Uint8Array {
-    const runtime: RuntimeData = {
+  runtimeData(enclave: EnclaveKeys, changes: Partial<RuntimeData> = {}): Uint8Array {
+    return encodeRuntimeData({
       chain_id: this.genesis.chainId,
       domain: 'cloister/report-data/v1',
       purpose: 'ledger',
@@ -279,9 +282,12 @@ export class Chain {
       node_id: enclave.node,
       nonce: this.hashAt(this.height),
       nonce_height: this.height,
-      ...changes.runtime,
-    };
-    const runtimeData = encodeRuntimeData(runtime);
+      ...changes,
+    });
+  }
+
+  bundle(enclave: Enclave, changes: EvidenceChanges = {}): Uint8Array {
+    const runtimeData = this.runtimeData(enclave, changes.runtime);
     const report = enclave.device.report({
       measurement: fromHex(enclave.measurement),
       hostData: fromHex(enclave.image),
@@ -302,7 +308,7 @@ export class Chain {
   /** A refresh of the node's current attestation, naming the newest block. */
   refresh(
     node: Ed25519KeyPair,
-    enclave: Enclave,
+    enclave: EnclaveKeys,
     changes: { readonly height?: number; readonly blockHash?: Digest; readonly evidenceDigest?: Digest } = {},
   ): Transaction {
     const height = changes.height ?? this.height;
@@ -318,7 +324,7 @@ export class Chain {
     return this.transaction(node, 'refresh-attestation', { statement: toBase64(bytes) });
   }
 
-  keyset(enclave: Enclave): Digest {
+  keyset(enclave: EnclaveKeys): Digest {
     const { node: nodeId, hpkeKey, image } = enclave;
     return keysetDigest({ chainId: this.genesis.chainId, nodeId, hpkeKey, signKey: enclave.sign.id, image });
   }
@@ -346,7 +352,11 @@ export class Chain {
     return this.transaction(from, 'grant-model-key', { model, keyset, enc: '11'.repeat(32), sealedKey: SEALED_KEY });
   }
 
-  request(model: Digest, enclaves: readonly Enclave[], changes: Partial<RequestInferencePayload> = {}): Transaction {
+  request(
+    model: Digest,
+    enclaves: readonly EnclaveKeys[],
+    changes: Partial<RequestInferencePayload> = {},
+  ): Transaction {
     return this.transaction(tenant, 'request-inference', {
       model,
       requestNonce: digestOf(`request ${this.#nonce()}`),
@@ -368,7 +378,7 @@ export class Chain {
   }
 
   /** A true receipt of an enclave for a requested task, members changed at will. */
-  receipt(request: Transaction, enclave: Enclave, changes: Partial<ReceiptStatement> = {}): Uint8Array {
+  receipt(request: Transaction, enclave: EnclaveKeys, changes: Partial<ReceiptStatement> = {}): Uint8Array {
     const task = this.taskOf(request);
     const found = this.state.tasks.get(task);
     const model = this.state.models.get(found?.model ?? task);

@@ -19,6 +19,15 @@ import { Chain, keyOf, runningChain, seed, tenant } from './samples.ts';
 const chain = new Chain();
 const put = chain.transaction(tenant, 'put-record', { namespace: 'notes', key: 'a', value: 'b' });
 
+const MEASUREMENT_PAYLOAD = {
+  platform: 'sev-snp',
+  measurement: 'aa'.repeat(48),
+  image: 'bb'.repeat(32),
+  status: 'allowed',
+  graceUntilHeight: null,
+  name: 'x',
+};
+
 describe('transaction', () => {
   test('decodes to what was signed, and verifies', () => {
     const decoded = decodeTransaction(put.bytes);
@@ -68,11 +77,12 @@ describe('transaction', () => {
     ['base64 without padding', 'submit-attestation', { bundle: 'QQ' }],
     ['hex in capitals', 'register-account', { account: 'AB'.repeat(32), name: 'a' }],
     ['name with a control character', 'register-account', { account: 'ab'.repeat(32), name: 'a\u0007' }],
-    [
-      'status unknown',
-      'set-measurement',
-      { platform: 'sev-snp', measurement: 'aa'.repeat(48), image: 'bb'.repeat(32), status: 'maybe', name: 'x' },
-    ],
+    ['status unknown', 'set-measurement', { ...MEASUREMENT_PAYLOAD, status: 'maybe' }],
+    ['a grace without its height', 'set-measurement', { ...MEASUREMENT_PAYLOAD, status: 'grace-until' }],
+    ['a height without a grace', 'set-measurement', { ...MEASUREMENT_PAYLOAD, graceUntilHeight: 9 }],
+    ['endorsements of Nitro', 'submit-endorsements', { platform: 'nitro', endorsements: 'QUJD' }],
+    ['no endorsements', 'submit-endorsements', { platform: 'sgx', endorsements: '' }],
+    ['a policy beside another member', 'set-policy', { policy: {}, name: 'x' }],
   ] as const)('payload refused: %s', (_what, kind, payload) => {
     expect(parsePayload(kind, payload)).toMatchObject({ ok: false, code: 'SHAPE_MISMATCH' });
   });

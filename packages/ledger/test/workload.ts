@@ -1,8 +1,10 @@
 /** A chain on which everything happened that can happen, and random ones. */
 import { asHeight, SeededRandom } from '@cloister/crypto';
 import type { Transaction } from '../src/index.ts';
+import { setPolicy, snpEndorsements, submitEndorsements } from './platforms.ts';
 import {
   type Chain,
+  deviceOf,
   digestOf,
   type Enclave,
   enclaveOf,
@@ -26,7 +28,13 @@ export function eventfulChain(): Chain {
   const params = { ...GENESIS.params, snapshotInterval: 5 };
   const { chain, enclaves, model } = runningChain(3, genesisWith({ params }));
   const [e0, e1, e2] = enclaves as [Enclave, Enclave, Enclave];
-  const newImage = { platform: 'sev-snp', measurement: MEASUREMENT, image: digestOf('new'), name: 'new' } as const;
+  const newImage = {
+    platform: 'sev-snp',
+    measurement: MEASUREMENT,
+    image: digestOf('new'),
+    graceUntilHeight: null,
+    name: 'new',
+  } as const;
   chain.block([
     chain.transaction(v0, 'set-measurement', { ...newImage, status: 'allowed' }),
     chain.transaction(v1, 'set-measurement', { ...newImage, status: 'allowed' }),
@@ -46,6 +54,14 @@ export function eventfulChain(): Chain {
   chain.block(chain.refresh(v1, e1));
   chain.block(chain.transaction(v0, 'set-measurement', { ...newImage, status: 'revoked' }));
   chain.block(chain.transaction(v1, 'set-measurement', { ...newImage, status: 'revoked' }));
+  const listed = snpEndorsements({ revokedDevices: [deviceOf(v2.id).serial] });
+  chain.block(submitEndorsements(chain, 'sev-snp', listed));
+  for (const member of [v0, v1]) chain.block(setPolicy(chain, { maxAgeBlocks: 60, nonceWindowBlocks: 8 }, member));
+  for (const member of [v0, v1]) {
+    chain.block(setPolicy(chain, { barredHardwareIds: [deviceOf(v1.id).hardwareId] }, member));
+  }
+  const graced = { ...newImage, image: IMAGE, status: 'grace-until', graceUntilHeight: asHeight(40) } as const;
+  chain.block([v2, v3].map((member) => chain.transaction(member, 'set-measurement', graced)));
   const revocation = { ...newImage, image: IMAGE, status: 'revoked' } as const;
   chain.block([v2, v3].map((member) => chain.transaction(member, 'set-measurement', revocation)));
   chain.advanceTo(45);
@@ -56,12 +72,50 @@ export function eventfulChain(): Chain {
 export function randomChain(seed: string, blocks: number): Chain {
   const random = new SeededRandom(seed);
   const pick = <T>(items: readonly T[]): T => items[random.below(items.length)] as T;
-  const params = { ...GENESIS.params, transactionWindow: 20, taskRetention: 3, approvalWindow: 4, snapshotInterval: 7 };
+  const params = {
+    ...GENESIS.params,
+    measurementDelay: 2,
+    transactionWindow: 20,
+    taskRetention: 3,
+    approvalWindow: 4,
+    snapshotInterval: 7,
+  };
   const { chain, enclaves, model, nodes } = runningChain(3, genesisWith({ params }));
   const requests: Transaction[] = [];
   const sent: Transaction[] = [];
   const senders = [tenant, owner, stranger, v0];
+  let listNumber = 1_000_000n;
   const doings: (() => Transaction)[] = [
+    () => {
+      const index = random.below(enclaves.length);
+      const { crls } = snpEndorsements({ number: listNumber + BigInt(random.below(2)) });
+      return chain.evidence(nodes[index] ?? v0, enclaves[index] ?? enclaveOf(v0), { crls });
+    },
+    () =>
+      setPolicy(
+        chain,
+        {
+          maxAgeBlocks: pick([40, 50, 60]),
+          refreshWindowBlocks: pick([15, 20]),
+          nonceWindowBlocks: pick([5, 10, 12]),
+          barredHardwareIds: pick([[], [deviceOf(v1.id).hardwareId]]),
+        },
+        pick([v0, v1]),
+      ),
+    () => {
+      listNumber += BigInt(random.below(2));
+      const revokedDevices = random.below(3) === 0 ? [deviceOf(v2.id).serial] : [];
+      return submitEndorsements(chain, 'sev-snp', snpEndorsements({ number: listNumber, revokedDevices }));
+    },
+    () =>
+      chain.transaction(pick(validators), 'set-measurement', {
+        platform: 'sev-snp',
+        measurement: MEASUREMENT,
+        image: IMAGE,
+        status: 'grace-until',
+        graceUntilHeight: asHeight(chain.height + 1 + random.below(20)),
+        name: 'image',
+      }),
     () =>
       chain.transaction(
         pick(senders),
@@ -98,6 +152,7 @@ export function randomChain(seed: string, blocks: number): Chain {
         measurement: MEASUREMENT,
         image: pick([IMAGE, digestOf('new')]),
         status: pick(['allowed', 'revoked', 'allowed']),
+        graceUntilHeight: null,
         name: 'image',
       }),
   ];

@@ -2,6 +2,8 @@
  * Every option of the process: name, type, bounds, default and what it does, in one table. Nothing in it skips a check of
  * an attestation: what is trusted stands in the genesis.
  */
+import { PLATFORMS, type Platform } from '@cloister/attestation';
+import { DSTACK_SOCKET, TSM_DIRECTORY, VENDOR_SERVICES } from '@cloister/enclave/attesters';
 import { MAX_BLOB_BYTES } from '@cloister/ledger';
 
 export interface Config {
@@ -23,10 +25,17 @@ export interface Config {
   readonly 'consensus.view_timeout_ms': number;
   readonly 'consensus.idle_interval_ms': number;
   readonly 'consensus.retry_ms': number;
-  readonly 'enclave.kind': 'simulated' | 'none';
+  readonly 'enclave.kind': 'simulated' | 'configfs-tsm' | 'dstack' | 'none';
+  readonly 'enclave.platform': Platform;
+  readonly 'enclave.tsm_directory': string;
+  readonly 'enclave.dstack_socket': string;
   readonly 'enclave.image': string;
   readonly 'enclave.altered_image': 'refuse' | 'measure';
   readonly 'enclave.restart_backoff_ms_max': number;
+  readonly 'endorsements.update': 'standard' | 'early';
+  readonly 'endorsements.pcs': string;
+  readonly 'endorsements.root_crl': string;
+  readonly 'endorsements.kds': string;
   readonly 'attestation.challenge_interval_s': number;
   readonly 'attestation.answers_per_minute': number;
 }
@@ -50,6 +59,11 @@ export interface ConfigOption<Value extends ConfigValue = ConfigValue> {
 
 const GiB = 1024 ** 3;
 const LIST: OptionType = { type: 'list', maxItems: 64 };
+const ADDRESS: OptionType = {
+  type: 'text',
+  maxLength: 2048,
+  pattern: /^https:\/\/[0-9A-Za-z.:-]+(?:\/[0-9A-Za-z._~/-]*)?$/,
+};
 const HOST: OptionType = { type: 'text', maxLength: 253, pattern: /^[0-9A-Za-z.:-]+$/ };
 
 function integer(min: number, max: number): OptionType {
@@ -136,9 +150,25 @@ export const CONFIG_OPTIONS: { readonly [Key in ConfigKey]: ConfigOption<Config[
     about: 'Interval at which votes and certificates are sent again while a view makes no progress.',
   },
   'enclave.kind': {
-    is: { type: 'choice', of: ['simulated', 'none'] },
+    is: { type: 'choice', of: ['simulated', 'configfs-tsm', 'dstack', 'none'] },
     default: 'simulated',
-    about: 'Platform of the local enclave: simulated, or none for a node that executes no inference.',
+    about:
+      'Machine of the local enclave: simulated; the one that this node runs in, by configfs-tsm or dstack; or none, to execute nothing.',
+  },
+  'enclave.platform': {
+    is: { type: 'choice', of: PLATFORMS },
+    default: 'sev-snp',
+    about: 'Hardware that the simulated platform stands for: nitro, sev-snp, sgx or tdx. All of them SIMULATED.',
+  },
+  'enclave.tsm_directory': {
+    is: { type: 'text', maxLength: 4096 },
+    default: TSM_DIRECTORY,
+    about: 'Directory of configfs-tsm reports, for enclave.kind configfs-tsm.',
+  },
+  'enclave.dstack_socket': {
+    is: { type: 'text', maxLength: 4096 },
+    default: DSTACK_SOCKET,
+    about: 'Socket of the dstack guest agent, for enclave.kind dstack.',
   },
   'enclave.image': {
     is: { type: 'text', maxLength: 4096 },
@@ -154,6 +184,26 @@ export const CONFIG_OPTIONS: { readonly [Key in ConfigKey]: ConfigOption<Config[
     is: integer(100, 3_600_000),
     default: 30_000,
     about: 'Longest wait before a dead enclave is launched again.',
+  },
+  'endorsements.update': {
+    is: { type: 'choice', of: ['standard', 'early'] },
+    default: 'standard',
+    about: "Which of Intel's TCB sets goes with own evidence: the standard one, or the early one that precedes it.",
+  },
+  'endorsements.pcs': {
+    is: ADDRESS,
+    default: VENDOR_SERVICES.pcs,
+    about: "Base address of Intel's provisioning service, or of a mirror.",
+  },
+  'endorsements.root_crl': {
+    is: ADDRESS,
+    default: VENDOR_SERVICES.rootCrl,
+    about: "Address of the revocation list of Intel's root.",
+  },
+  'endorsements.kds': {
+    is: ADDRESS,
+    default: VENDOR_SERVICES.kds,
+    about: "Base address of AMD's key server, or of a mirror.",
   },
   'attestation.challenge_interval_s': {
     is: integer(1, 86_400),

@@ -1,9 +1,9 @@
-/** Launching the enclave of a home: its image, its private place, and the simulated device that it runs on. */
+/** Launching the enclave of a home: its image, its private place, and the machine that it runs on. */
 import { randomBytes } from 'node:crypto';
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type AccountId, toHex } from '@cloister/crypto';
-import { launchEnclave } from '@cloister/enclave';
+import { type HardwareOrder, launchEnclave, type MachineOrder } from '@cloister/enclave';
 import type { ParsedGenesis } from '@cloister/ledger';
 import { makePrivateFolder, writeFileAtomic } from './atomic-file.ts';
 import type { Config } from './config-options.ts';
@@ -29,6 +29,39 @@ async function ensureDeviceSeed(layout: HomeLayout): Promise<string> {
   return file;
 }
 
+/** Where endorsements are kept, and whom they come from. */
+export function endorsementOptions(layout: HomeLayout, config: Config): HardwareOrder['endorsements'] {
+  return {
+    directory: join(layout.enclave, 'endorsements'),
+    update: config['endorsements.update'],
+    services: {
+      pcs: config['endorsements.pcs'],
+      rootCrl: config['endorsements.root_crl'],
+      kds: config['endorsements.kds'],
+    },
+  };
+}
+
+/** The machine that the config names, which is not 'none'. */
+async function machineOf(layout: HomeLayout, config: Config): Promise<MachineOrder> {
+  const kind = config['enclave.kind'];
+  switch (kind) {
+    case 'configfs-tsm':
+    case 'dstack':
+      return {
+        kind,
+        path: config[kind === 'dstack' ? 'enclave.dstack_socket' : 'enclave.tsm_directory'],
+        endorsements: endorsementOptions(layout, config),
+      };
+    case 'simulated':
+    case 'none': {
+      const platform = config['enclave.platform'];
+      const simulated = { kind: 'simulated', deviceSeedFile: await ensureDeviceSeed(layout), platform } as const;
+      return platform === 'sev-snp' ? { ...simulated, product: 'Genoa' } : simulated;
+    }
+  }
+}
+
 /** Undefined when the config says that this node has no enclave. */
 export function enclaveLauncher(
   layout: HomeLayout,
@@ -41,7 +74,7 @@ export function enclaveLauncher(
     const launched = await launchEnclave({
       imageDirectory: imageDirectoryOf(layout, config),
       dataDirectory: join(layout.enclave, 'run'),
-      deviceSeedFile: await ensureDeviceSeed(layout),
+      machine: await machineOf(layout, config),
       genesis: genesis.bytes,
       nodeId,
       tampered: config['enclave.altered_image'],

@@ -18,15 +18,12 @@ import {
 } from '@cloister/validator';
 import type { EnclaveSupervisor } from './enclave-supervisor.ts';
 import type { CommittedBlock } from './event-bus.ts';
-import type { EventIndex } from './event-index.ts';
 
 export interface ExecutorShellOptions {
   readonly chainId: Digest;
   readonly signer: Ed25519KeyPair;
   readonly enclave: EnclaveSupervisor;
-  readonly chain: ChainReader;
   readonly ledger: LedgerPort;
-  readonly index: EventIndex;
   readonly proofs: ProofPort;
   readonly blobs: BlobPort;
   readonly submit: SubmitPort;
@@ -77,26 +74,14 @@ export class ExecutorShell {
     this.#executor.assign(task);
   }
 
-  /** Tells the keeper what the log says of this node's attestation so far. */
-  async start(provableCount: number): Promise<void> {
-    const { signer, ledger, index, chain } = this.#options;
-    const own = ledger.state().attestations.get(signer.id);
-    if (own !== undefined) {
-      const end = chain.log.head.count;
-      const refreshes = await index.sequences('AttestationRefreshed', own.sequence, end, 100_000);
-      for (const sequence of [own.sequence, ...refreshes]) {
-        const event = await ledger.event(sequence);
-        if (event !== undefined && 'node' in event && event.node === signer.id) {
-          this.#keep(sequence, [event], provableCount);
-        }
-      }
-    }
-    this.#keep(0, [], provableCount);
+  /** Tells the keeper how many events finalized headers cover so far. */
+  start(provableCount: number): void {
+    this.#keep(provableCount);
   }
 
   committed(block: CommittedBlock): void {
     this.#executor.blockCommitted();
-    this.#keep(block.firstSequence, block.events, block.provableCount);
+    this.#keep(block.provableCount);
     if (block.height % DESCRIBE_BLOCKS === 0 && this.#options.enclave.state === 'running') {
       this.#options.enclave.port.describe().catch(() => undefined);
     }
@@ -104,13 +89,13 @@ export class ExecutorShell {
 
   /** Another enclave runs: its keys may be new. */
   enclaveRunning(): void {
-    this.#keep(0, [], 0);
+    this.#keep(0);
   }
 
-  #keep(firstSequence: number, events: readonly LedgerEvent[], provableCount: number): void {
+  #keep(provableCount: number): void {
     if (this.#stopping.signal.aborted) return;
     // The keeper works one action at a time and looks again when told of a block meanwhile.
-    this.#keeper.blockCommitted({ firstSequence, events, provableCount }).catch(this.#options.onError);
+    this.#keeper.blockCommitted({ provableCount }).catch(this.#options.onError);
   }
 
   #sleep(delayMs: number): Promise<void> {

@@ -3,6 +3,7 @@ import { type LedgerState, listAttestations } from '@cloister/ledger';
 import type { NetworkCounters } from '@cloister/network';
 import type { ExecutionReport } from '@cloister/validator';
 import type { CommittedBlock } from './event-bus.ts';
+import { addForecastMetrics } from './forecast-metrics.ts';
 import { type Counter, type Histogram, MetricsRegistry } from './metrics.ts';
 import type { ChallengeOutcome } from './peer-attestation.ts';
 
@@ -67,6 +68,7 @@ export class NodeMetrics {
     this.#evidence = registry.counter('cloister_consensus_evidence_total', 'Provable faults seen, by kind');
     this.#disagreements.increment({}, 0);
     this.#gauges(sources);
+    addForecastMetrics(registry, sources.state, sources.self);
   }
 
   #gauges(sources: MetricSources): void {

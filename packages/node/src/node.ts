@@ -200,7 +200,7 @@ class NodeProcess implements RunningNode {
     const { provableHeight } = core.opened.recovered;
     const begin = async (): Promise<void> => {
       const provable = await core.opened.reader.executed(provableHeight);
-      await core.executor?.start(provable?.eventCount ?? 0);
+      core.executor?.start(provable?.eventCount ?? 0);
     };
     begin().catch((error: unknown) => log('error', 'internal', { error: messageOf(error) }));
     this.#scrub = new LogScrub({

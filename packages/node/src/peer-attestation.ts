@@ -22,6 +22,8 @@ export interface ChallengeOutcome {
   readonly detail: string;
   /** The ledger's keyset of the member when it was challenged. */
   readonly keyset: Digest;
+  /** What the ledger appraised by then: policy and measurements. */
+  readonly policyDigest: Digest;
   /** As appraised; undefined when it did not come to that. */
   readonly measurement: Measurement | undefined;
   readonly simulated: boolean;
@@ -105,21 +107,25 @@ export class PeerAttestations {
   }
 
   #isDue(member: AccountId): boolean {
-    const attestation = this.#options.state().attestations.get(member);
+    const { attestations, policyDigest } = this.#options.state();
+    const attestation = attestations.get(member);
     if (attestation === undefined) return false;
     const outcome = this.#outcomes.get(member);
-    if (outcome === undefined || outcome.keyset !== attestation.keyset) return true;
+    if (outcome?.keyset !== attestation.keyset || outcome.policyDigest !== policyDigest) return true;
     const { intervalMs, nowMs } = this.#options;
     const waitMs = outcome.passed ? intervalMs : Math.min(intervalMs / RETRY_SHARE, RETRY_MS_MAX);
     return nowMs() - outcome.atMs >= waitMs;
   }
 
   /**
-   * Whether the member's enclave stands: by an outcome of the last interval for its present keyset, else by a challenge
-   * now. 'unattested' when the ledger has accepted nothing from it.
+   * Whether the member's enclave stands: by an outcome of the last interval for its present keyset under the policy and
+   * measurements of now, else by a challenge now. 'unattested' when the ledger has accepted nothing from it; one that the
+   * ledger evicted has failed.
    */
   async standingOf(member: AccountId): Promise<'passed' | 'failed' | 'unattested'> {
-    if (!this.#options.state().attestations.has(member)) return 'unattested';
+    const attestation = this.#options.state().attestations.get(member);
+    if (attestation === undefined) return 'unattested';
+    if (attestation.evicted !== null) return 'failed';
     const outcome = this.#isDue(member) ? await this.challenge(member) : this.#outcomes.get(member);
     return outcome?.passed === true ? 'passed' : 'failed';
   }
@@ -143,6 +149,7 @@ export class PeerAttestations {
       code: verdict.ok ? 'OK' : verdict.code,
       detail: verdict.ok ? '' : (verdict.detail ?? ''),
       keyset: state().attestations.get(member)?.keyset ?? ('' as Digest),
+      policyDigest: state().policyDigest,
       measurement: verdict.ok ? verdict.value.measurement : undefined,
       simulated: verdict.ok && verdict.value.simulated,
       atMs: nowMs(),
@@ -171,6 +178,7 @@ export class PeerAttestations {
       trustAnchors,
       atMs: state.timeMs,
       crlFloors: state.crlFloors,
+      statementFloors: state.statementFloors,
       cache: this.#cache,
     });
   }

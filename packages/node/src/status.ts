@@ -52,8 +52,20 @@ function roleOf({ self, state, replica }: StatusSources): 'validator' | 'member'
 function attestationJson({ self, state }: StatusSources): JsonValue {
   const view = attestationView(state(), self);
   if (view === undefined) return null;
-  const { eligible, reasons, blocksLeft, blocksToRefresh, msLeft } = view;
-  return { eligible, reasons: [...reasons], blocksLeft, blocksToRefresh, secondsLeft: Math.floor(msLeft / 1000) };
+  const { platform, product, tcbStatus, advisories, evicted, eligible, reasons } = view;
+  const { blocksLeft, blocksToRefresh, msLeft } = view;
+  return {
+    platform,
+    product,
+    tcbStatus,
+    advisories: [...advisories],
+    eligible,
+    reasons: [...reasons],
+    evicted: evicted === null ? null : { ...evicted },
+    blocksLeft,
+    blocksToRefresh,
+    secondsLeft: Math.floor(msLeft / 1000),
+  };
 }
 
 /** The body of /v1/status. */

@@ -1,10 +1,12 @@
 /** The API over a made-up node: every route against its own OpenAPI document, and every way to ask wrongly. */
 import { EventEmitter } from 'node:events';
 import { connect } from 'node:net';
-import { toBase64 } from '@cloister/crypto';
+import { type AppraisalPolicy, appraisalPolicyToJson, policyDigest } from '@cloister/attestation';
+import { asHeight, toBase64 } from '@cloister/crypto';
+import type { PayloadByKind } from '@cloister/ledger';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { v0, v1 } from '../../ledger/test/samples.ts';
+import { GENESIS, IMAGE, MEASUREMENT, v0, v1 } from '../../ledger/test/samples.ts';
 import { streamEvents } from '../src/http/event-stream.ts';
 import { type ApiServer, createApiServer } from '../src/http/server.ts';
 import { type FakeContext, makeContext } from './fake-context.ts';
@@ -75,6 +77,7 @@ describe('OpenAPI', () => {
       ['/v1/proofs/events/{sequence}', '/v1/proofs/events/2'],
       ['/v1/validators', '/v1/validators'],
       ['/v1/measurements', '/v1/measurements'],
+      ['/v1/policy', '/v1/policy'],
       ['/v1/models', '/v1/models'],
       ['/v1/models/{id}', `/v1/models/${fake.ids.model}`],
       ['/v1/inferences', '/v1/inferences'],
@@ -160,6 +163,71 @@ describe('answers', () => {
   it('tells provable events from others', async () => {
     expect((await ask('GET', '/v1/proofs/events/7')).body).toMatchObject({ code: 'NOT_PROVABLE' });
     expect((await ask('GET', '/v1/proofs/events/70000')).body).toMatchObject({ code: 'NOT_FOUND' });
+  });
+});
+
+describe('what governance decided', () => {
+  const { appraisalPolicy } = GENESIS;
+
+  /** Two of four decide. */
+  function decide<K extends 'set-policy' | 'set-measurement'>(kind: K, payload: PayloadByKind[K]): void {
+    fake.chain.block([v0, v1].map((member) => fake.chain.transaction(member, kind, payload)));
+  }
+
+  function setPolicy(change: Partial<AppraisalPolicy>): AppraisalPolicy {
+    const policy = { ...appraisalPolicy, ...change };
+    decide('set-policy', { policy: appraisalPolicyToJson(policy) });
+    return policy;
+  }
+
+  async function conforms(path: string): Promise<Record<string, unknown>> {
+    const { paths, components } = await document();
+    const { body } = await ask('GET', path);
+    const schema = paths[path]?.get?.responses['200']?.content['application/json']?.schema;
+    expect(misfits(schema as never, body, components)).toEqual([]);
+    return body;
+  }
+
+  it('shows the policy in force, and the looser one that waits for its height', async () => {
+    const inForce = { policy: appraisalPolicyToJson(appraisalPolicy), digest: policyDigest(appraisalPolicy) };
+    expect(await conforms('/v1/policy')).toMatchObject({ ...inForce, simulated: true, scheduled: null });
+    const looser = setPolicy({ maxAgeBlocks: appraisalPolicy.maxAgeBlocks + 1 });
+    const decidedHeight = fake.chain.height;
+    const scheduled = {
+      policy: appraisalPolicyToJson(looser),
+      digest: policyDigest(looser),
+      loosenings: ['maxAgeBlocks'],
+      decidedHeight,
+      effectiveHeight: decidedHeight + Math.max(1, GENESIS.params.measurementDelay),
+    };
+    expect(await conforms('/v1/policy')).toMatchObject({ ...inForce, height: decidedHeight, scheduled });
+    fake.chain.advanceTo(scheduled.effectiveHeight);
+    expect(await conforms('/v1/policy')).toMatchObject({ digest: policyDigest(looser), scheduled: null });
+  });
+
+  it('shows an attestation that a policy evicted, with cause, code and height', async () => {
+    const [before] = (await conforms('/v1/attestations')).attestations as { hardwareId: string; evicted: null }[];
+    expect(before?.evicted).toBeNull();
+    setPolicy({ barredHardwareIds: [before?.hardwareId ?? ''] });
+    const evicted = { cause: 'policy', code: expect.stringMatching(/^[A-Z_]+$/) as string, height: fake.chain.height };
+    const attestations = (await conforms('/v1/attestations')).attestations as Record<string, unknown>[];
+    expect(attestations[0]).toMatchObject({ node: v0.id, platform: 'sev-snp', eligible: false, evicted });
+    expect(attestations[0]?.reasons).toContain('EVICTED');
+    const validators = (await conforms('/v1/validators')).validators as Record<string, unknown>[];
+    const shown = validators.map(({ id, attestation }) => [id, attestation]);
+    expect(shown).toContainEqual([v0.id, expect.objectContaining({ platform: 'sev-snp', product: 'Genoa', evicted })]);
+    expect(shown).toContainEqual([v1.id, null]);
+  });
+
+  it('shows the grace of a measurement, also with the attestations that stand on it', async () => {
+    const graceUntilHeight = asHeight(fake.chain.height + 9);
+    const pair = { platform: 'sev-snp', measurement: MEASUREMENT, image: IMAGE, name: 'enclave 0.1.0' } as const;
+    decide('set-measurement', { ...pair, status: 'grace-until', graceUntilHeight });
+    const { measurements } = await conforms('/v1/measurements');
+    expect(measurements).toMatchObject([
+      { status: 'grace-until', standing: 'grace', graceUntilHeight, nodes: [v0.id] },
+    ]);
+    expect(await conforms('/v1/attestations')).toMatchObject({ attestations: [{ eligible: true, graceUntilHeight }] });
   });
 });
 

@@ -1,6 +1,7 @@
 /** Challenges between peers: true evidence of a simulated device, appraised in full, and each way to cheat. */
 import {
   answerChallenge,
+  appraisalPolicyToJson,
   decodeChallenge,
   encodeChallengeAnswer,
   encodeRuntimeData,
@@ -20,7 +21,7 @@ import {
 import { EnclaveUnavailable } from '@cloister/validator';
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { Chain, CRL, digestOf, type Enclave, enclaveOf, v0, v1, v2 } from '../../ledger/test/samples.ts';
+import { Chain, CRL, digestOf, type Enclave, enclaveOf, GENESIS, v0, v1, v2 } from '../../ledger/test/samples.ts';
 import { decodeAttestAnswer, encodeAttestAnswer } from '../src/attest-messages.ts';
 import { ChallengeDesk } from '../src/challenge-desk.ts';
 import { type ChallengeOutcome, PeerAttestations } from '../src/peer-attestation.ts';
@@ -170,6 +171,31 @@ describe('challenging a peer', () => {
     chain.block(chain.evidence(v0, relaunched));
     expect(await peers.standingOf(v0.id)).toBe('failed');
     expect(asked).toBe(2);
+  });
+
+  it('is made anew when the ledger appraises by something else', async () => {
+    const enclave = attested(v0);
+    ask = async (_, bytes) => ok(answerOf(chain, enclave, bytes));
+    await peers.standingOf(v0.id);
+    const { measurement, image } = enclave;
+    const pair = { platform: 'sev-snp', measurement, image, name: 'enclave' } as const;
+    const revocation = { ...pair, status: 'revoked', graceUntilHeight: null } as const;
+    chain.block([v0, v1].map((member) => chain.transaction(member, 'set-measurement', revocation)));
+    expect(await peers.standingOf(v0.id)).toBe('failed');
+    expect(peers.outcomeOf(v0.id)).toMatchObject({ passed: false, code: 'MEASUREMENT_REVOKED' });
+    expect(asked).toBe(2);
+  });
+
+  it('is needless for a member that the ledger evicted', async () => {
+    const enclave = attested(v0);
+    ask = async (_, bytes) => ok(answerOf(chain, enclave, bytes));
+    expect(await peers.standingOf(v0.id)).toBe('passed');
+    const barred = { ...GENESIS.appraisalPolicy, barredHardwareIds: [enclave.device.hardwareId] };
+    const payload = { policy: appraisalPolicyToJson(barred) };
+    chain.block([v0, v1].map((member) => chain.transaction(member, 'set-policy', payload)));
+    expect(chain.state.attestations.get(v0.id)?.evicted).toMatchObject({ cause: 'policy' });
+    expect(await peers.standingOf(v0.id)).toBe('failed');
+    expect(asked).toBe(1);
   });
 
   it('is made of members as they connect', async () => {

@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { PLATFORMS } from '@cloister/attestation';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ConfigError, loadConfig } from '../src/config.ts';
@@ -35,6 +36,14 @@ describe('configuration', () => {
     expect(origins['log.verify']).toEqual(['default', '']);
   });
 
+  it('takes each platform for the simulated enclave', async () => {
+    for (const platform of PLATFORMS) {
+      const { config } = await loadConfig({ file, flags: { 'enclave-platform': platform } });
+      expect(config['enclave.platform']).toBe(platform);
+    }
+    expect((await loadConfig({ file })).config['enclave.platform']).toBe('sev-snp');
+  });
+
   it('is all defaults without a file, and with the file that init writes', async () => {
     const none = await loadConfig({ file });
     await writeFile(file, DEFAULT_CONFIG_TOML);
@@ -63,6 +72,7 @@ describe('configuration', () => {
     ['text for a number', '[api]\nport = "1"\n', 'CONFIG_INVALID_VALUE', undefined],
     ['a number out of bounds', '[api]\nport = 70000\n', 'CONFIG_INVALID_VALUE', undefined],
     ['a choice that is none', '[node]\nlog_level = "loud"\n', 'CONFIG_INVALID_VALUE', undefined],
+    ['a platform that does not exist', '[enclave]\nplatform = "sev"\n', 'CONFIG_INVALID_VALUE', undefined],
     ['a list with a number', '[network]\nseeds = [1]\n', 'CONFIG_INVALID_VALUE', undefined],
     ['a repeated key', '[api]\nport = 1\nport = 2\n', 'CONFIG_SYNTAX', undefined],
     ['no TOML', '{"api": 1}', 'CONFIG_SYNTAX', undefined],

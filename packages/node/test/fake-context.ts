@@ -108,6 +108,7 @@ export async function makeContext(): Promise<FakeContext> {
             code: 'NONCE_MISMATCH',
             detail: '',
             keyset: digestOf('keyset'),
+            policyDigest: chain.state.policyDigest,
             measurement: undefined,
             simulated: true,
             atMs: 5,

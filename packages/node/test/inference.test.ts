@@ -43,7 +43,7 @@ function launcher(layout: HomeLayout, index: number): LaunchEnclave {
     const enclave = await launchEnclave({
       imageDirectory: join(folder.path, 'image'),
       dataDirectory: join(layout.enclave, 'run'),
-      deviceSeedFile,
+      machine: { kind: 'simulated', deviceSeedFile, platform: 'sev-snp', product: 'Genoa' },
       genesis: genesis.bytes,
       nodeId: idOfSeed(seedOf(`validator ${index}`)),
       bubblewrap: [],

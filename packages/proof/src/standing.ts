@@ -5,14 +5,17 @@
  * that starts at the genesis and never goes back, and the acceptances of its own evidence that it was shown. Inclusion of
  * an old acceptance proves nothing about now; hence an event that authorises (a key grant, a request) must name the
  * enclave's own keyset and an acceptance that the enclave knows, and the newest acceptance must hold at the light client's
- * height and block time. A host can withhold what it knows, and so delay, but never extend.
+ * height and block time, and must not have been evicted. A host can withhold what it knows, and so delay, but never extend.
  */
 import { acceptHeader, type FinalityProof, type Header, type LightClientState } from '@cloister/consensus';
 import { type AccountId, asHeight, type Digest, fail, type Height, ok, type Result } from '@cloister/crypto';
 import {
   type AttestationAccepted,
+  type AttestationEvicted,
+  type AttestationReappraised,
   type AttestationRefreshed,
   type InferenceRequested,
+  type LedgerEvent,
   lapseReasons,
   type ModelKeyGrantAuthorised,
 } from '@cloister/ledger';
@@ -32,8 +35,15 @@ export interface OwnIdentity {
 export interface OwnAcceptance {
   readonly sequence: number;
   readonly event: AttestationAccepted;
-  /** Of the acceptance, or of the newest refresh shown since. */
+  /** Of the acceptance, or shorter by a re-appraisal shown since: none extends it. */
+  readonly validUntilHeight: Height;
+  readonly validUntilMs: number;
+  /** Of the acceptance, or of the newest refresh or re-appraisal shown since. */
   readonly aliveUntilHeight: Height;
+  /** Why the ledger refused it when it was appraised anew; null while it did not. */
+  readonly evicted: string | null;
+  /** Sequence of the newest event about it that was shown. */
+  readonly newestSequence: number;
 }
 
 export interface Standing {
@@ -49,16 +59,21 @@ export const ACCEPTANCES_KEPT = 8;
 /** Why an acceptance does not hold at the light client's height. */
 export type StandingCode =
   /** Launched, not accepted yet: no acceptance was shown. */
-  'ATTESTATION_NOT_ACCEPTED' | 'ATTESTATION_LAPSED_HEIGHT' | 'ATTESTATION_LAPSED_TIME' | 'ATTESTATION_NOT_REFRESHED';
+  | 'ATTESTATION_NOT_ACCEPTED'
+  | 'ATTESTATION_LAPSED_HEIGHT'
+  | 'ATTESTATION_LAPSED_TIME'
+  | 'ATTESTATION_NOT_REFRESHED'
+  /** Evicted by a policy or by newer endorsements: only an acceptance of new evidence ends that. */
+  | 'ATTESTATION_EVICTED';
 
 export type AcceptanceCode =
   | EventProofCode
-  /** The event is no acceptance or refresh. */
+  /** The event is not about an attestation: no acceptance, refresh, re-appraisal or eviction. */
   | 'NOT_AN_ACCEPTANCE'
   | 'KEYSET_NOT_OWN'
   | 'NODE_NOT_OWN'
   | 'IMAGE_NOT_OWN'
-  /** The acceptance is older than one already shown, or a refresh is of an unknown acceptance or of other evidence. */
+  /** The acceptance is older than one already shown, or the event is about an unknown acceptance or other evidence. */
   | 'ACCEPTANCE_STALE';
 
 export type AuthorisationCode =
@@ -88,18 +103,18 @@ export function followHeader(
   return ok({ standing: { ...standing, lightClient: accepted.value }, header: finality.header });
 }
 
-/** Takes the ledger's acceptance of own evidence, or a refresh of it. */
+/** Takes the ledger's acceptance of own evidence, or what became of it: a refresh, a re-appraisal, an eviction. */
 export function showAcceptance(standing: Standing, proof: EventProof): Result<Standing, AcceptanceCode> {
   const verified = verifyEventProof(standing.lightClient, proof);
   if (!verified.ok) return verified;
   const { event, record, lightClient } = verified.value;
-  if (event.type !== 'AttestationAccepted' && event.type !== 'AttestationRefreshed') return fail('NOT_AN_ACCEPTANCE');
+  if (!isAboutAttestation(event)) return fail('NOT_AN_ACCEPTANCE');
   if (event.keyset !== standing.own.keyset) return fail('KEYSET_NOT_OWN');
   if (event.node !== standing.own.nodeId) return fail('NODE_NOT_OWN');
   const acceptances =
     event.type === 'AttestationAccepted'
       ? withAcceptance(standing, record.sequence, event)
-      : withRefresh(standing.acceptances, event);
+      : withChange(standing.acceptances, record.sequence, event);
   return acceptances.ok ? ok({ ...standing, lightClient, acceptances: acceptances.value }) : acceptances;
 }
 
@@ -114,20 +129,63 @@ function withAcceptance(
   // Shown again: nothing changes, and a refresh that came since is kept.
   if (newest?.sequence === sequence) return ok(acceptances);
   if (newest !== undefined && newest.sequence > sequence) return fail('ACCEPTANCE_STALE', `after ${newest.sequence}`);
-  const acceptance: OwnAcceptance = { sequence, event, aliveUntilHeight: event.aliveUntilHeight };
+  const { validUntilHeight, validUntilMs, aliveUntilHeight } = event;
+  const holds = { validUntilHeight, validUntilMs, aliveUntilHeight };
+  const acceptance: OwnAcceptance = { sequence, event, ...holds, evicted: null, newestSequence: sequence };
   return ok([acceptance, ...acceptances].slice(0, ACCEPTANCES_KEPT));
 }
 
-function withRefresh(
+type AttestationChange = AttestationRefreshed | AttestationReappraised | AttestationEvicted;
+
+function isAboutAttestation(event: LedgerEvent): event is AttestationAccepted | AttestationChange {
+  return (
+    event.type === 'AttestationAccepted' ||
+    event.type === 'AttestationRefreshed' ||
+    event.type === 'AttestationReappraised' ||
+    event.type === 'AttestationEvicted'
+  );
+}
+
+function withChange(
   acceptances: readonly OwnAcceptance[],
-  event: AttestationRefreshed,
+  sequence: number,
+  event: AttestationChange,
 ): Result<readonly OwnAcceptance[], AcceptanceCode> {
   const [newest, ...older] = acceptances;
   if (newest === undefined || event.attestationSequence !== newest.sequence) return fail('ACCEPTANCE_STALE');
-  if (event.evidenceDigest !== newest.event.evidenceDigest) return fail('ACCEPTANCE_STALE', 'other evidence');
-  // A refresh shown out of order takes nothing back.
-  const aliveUntilHeight = asHeight(Math.max(newest.aliveUntilHeight, event.aliveUntilHeight));
-  return ok([{ ...newest, aliveUntilHeight }, ...older]);
+  if (event.type === 'AttestationRefreshed' && event.evidenceDigest !== newest.event.evidenceDigest) {
+    return fail('ACCEPTANCE_STALE', 'other evidence');
+  }
+  const changed = { ...newest, ...changeOf(newest, sequence, event) };
+  return ok([{ ...changed, newestSequence: Math.max(newest.newestSequence, sequence) }, ...older]);
+}
+
+/** What an event changes, whatever the order in which events are shown: what takes away always counts. */
+function changeOf(newest: OwnAcceptance, sequence: number, event: AttestationChange): Partial<OwnAcceptance> {
+  switch (event.type) {
+    case 'AttestationRefreshed':
+      // The newest word on how long it lives, even if that is less than before: a re-appraisal that was not shown may have
+      // shortened it. For the same reason one from before what is known already says nothing.
+      return sequence < newest.newestSequence ? {} : { aliveUntilHeight: event.aliveUntilHeight };
+    case 'AttestationReappraised':
+      return {
+        validUntilHeight: asHeight(Math.min(newest.validUntilHeight, event.validUntilHeight)),
+        validUntilMs: Math.min(newest.validUntilMs, event.validUntilMs),
+        ...aliveAfter(newest, sequence, event),
+      };
+    case 'AttestationEvicted':
+      return { evicted: event.code };
+  }
+}
+
+/** A refresh that came after a re-appraisal counts for more than it. */
+function aliveAfter(
+  newest: OwnAcceptance,
+  sequence: number,
+  { aliveUntilHeight }: AttestationReappraised,
+): Pick<OwnAcceptance, 'aliveUntilHeight'> {
+  if (sequence < newest.newestSequence) return { aliveUntilHeight: newest.aliveUntilHeight };
+  return { aliveUntilHeight: asHeight(Math.min(newest.aliveUntilHeight, aliveUntilHeight)) };
 }
 
 /** Whether the newest acceptance holds at the light client's height and block time; its acceptance when it does. */
@@ -135,9 +193,8 @@ export function currentStanding(standing: Standing): Result<OwnAcceptance, Stand
   const [newest] = standing.acceptances;
   if (newest === undefined) return fail('ATTESTATION_NOT_ACCEPTED');
   const { height, timestampMs } = standing.lightClient;
-  const { validUntilHeight, validUntilMs } = newest.event;
-  const holds = { validUntilHeight, validUntilMs, aliveUntilHeight: newest.aliveUntilHeight };
-  for (const reason of lapseReasons(holds, height, timestampMs)) {
+  if (newest.evicted !== null) return fail('ATTESTATION_EVICTED', newest.evicted);
+  for (const reason of lapseReasons(newest, height, timestampMs)) {
     if (reason === 'NOT_REFRESHED') return fail('ATTESTATION_NOT_REFRESHED', `alive until ${newest.aliveUntilHeight}`);
     if (reason === 'ATTESTATION_LAPSED_HEIGHT' || reason === 'ATTESTATION_LAPSED_TIME') return fail(reason);
   }

@@ -2,8 +2,8 @@
  * A chain of one process for tests: real genesis, ledger, event records, Merkle paths, headers and certificates, signed by
  * four validators whose keys lie here. Only the agreement is missing: every block is final as soon as it is made.
  */
-import { APPRAISAL_POLICY_SCHEMA, type AppraisalPolicy } from '@cloister/attestation';
-import { SIMULATED_ANCHORS, SIMULATED_TCBS } from '@cloister/attestation/simulated';
+import type { AppraisalPolicy } from '@cloister/attestation';
+import { SIMULATED_ANCHORS, simulatedAppraisalPolicy } from '@cloister/attestation/simulated';
 import {
   blockHashOf,
   encodeFinalityProof,
@@ -67,26 +67,11 @@ export const validators: readonly Ed25519KeyPair[] = [1, 2, 3, 4]
   .sort((a, b) => (a.id < b.id ? -1 : 1));
 export const tenant: Ed25519KeyPair = keyPair('tenant');
 
-export const appraisalPolicy: AppraisalPolicy = {
-  schema: APPRAISAL_POLICY_SCHEMA,
-  acceptedStatuses: ['UpToDate'],
-  barredHardwareIds: [],
+export const appraisalPolicy: AppraisalPolicy = simulatedAppraisalPolicy({
   maxAgeBlocks: 1000,
   refreshWindowBlocks: 500,
   nonceWindowBlocks: 100,
-  sevSnp: {
-    products: { Genoa: { minimumTcb: SIMULATED_TCBS.Genoa, upToDateTcb: SIMULATED_TCBS.Genoa } },
-    requireCrl: true,
-    allowVlek: false,
-    allowMaskedChipId: false,
-    allowMigrationAgent: false,
-    maximumVmpl: 0,
-    requireAliasCheck: true,
-    requireCiphertextHiding: false,
-    refuseSmt: false,
-    idKeyDigests: [],
-  },
-};
+});
 
 export function makeTestGenesis(change: Partial<Genesis> = {}): ParsedGenesis {
   const made = makeGenesis({

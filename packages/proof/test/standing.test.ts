@@ -1,10 +1,5 @@
-import { asHeight, asMeasurement, type Digest, type Height, hash, toHex } from '@cloister/crypto';
-import type {
-  AttestationAccepted,
-  AttestationRefreshed,
-  InferenceRequested,
-  ModelKeyGrantAuthorised,
-} from '@cloister/ledger';
+import { asHeight, type Digest, type Height, hash } from '@cloister/crypto';
+import type { InferenceRequested } from '@cloister/ledger';
 import { beforeEach, describe, expect, it } from 'vitest';
 import {
   ACCEPTANCES_KEPT,
@@ -19,102 +14,8 @@ import {
   type Standing,
   showAcceptance,
 } from '../src/index.ts';
-import { FakeChain, IMAGE, keyPair, START_MS, seed } from './fake-chain.ts';
-
-const node = keyPair('validator 1').id;
-const keyset = hash('test/keyset');
-const hex32 = toHex(seed('a key'));
-const cause = { transaction: hash('test/transaction'), expiryHeight: asHeight(1000) };
-const evidenceDigest = hash('test/evidence');
-
-const accepted = (change: Partial<AttestationAccepted> = {}): AttestationAccepted => ({
-  type: 'AttestationAccepted',
-  ...cause,
-  node,
-  keyset,
-  platform: 'sev-snp',
-  product: 'Genoa',
-  simulated: true,
-  hardwareId: 'ab'.repeat(32),
-  measurement: asMeasurement('5a'.repeat(48)),
-  image: IMAGE,
-  signKey: hex32,
-  hpkeKey: hex32,
-  tcbStatus: 'UpToDate',
-  advisories: [],
-  tcb: {},
-  evidenceDigest,
-  nonceHeight: asHeight(0),
-  acceptedHeight: asHeight(1),
-  acceptedTimeMs: START_MS + 1000,
-  validUntilHeight: asHeight(50),
-  validUntilMs: START_MS + 1_000_000,
-  aliveUntilHeight: asHeight(10),
-  retiredKeyset: null,
-  crls: [],
-  policyDigest: hash('test/policy'),
-  bundle: 'AA==',
-  ...change,
-});
-
-const refreshed = (
-  attestationSequence: number,
-  aliveUntilHeight: number,
-  change: Partial<AttestationRefreshed> = {},
-): AttestationRefreshed => ({
-  type: 'AttestationRefreshed',
-  ...cause,
-  node,
-  keyset,
-  evidenceDigest,
-  attestationSequence,
-  refreshedHeight: asHeight(5),
-  blockHash: hash('test/block'),
-  aliveUntilHeight: asHeight(aliveUntilHeight),
-  height: asHeight(6),
-  ...change,
-});
-
-const granted = (
-  attestationSequence: number,
-  change: Partial<ModelKeyGrantAuthorised> = {},
-): ModelKeyGrantAuthorised => ({
-  type: 'ModelKeyGrantAuthorised',
-  ...cause,
-  model: hash('test/model'),
-  owner: keyPair('owner').id,
-  node,
-  keyset,
-  measurement: asMeasurement('5a'.repeat(48)),
-  image: IMAGE,
-  attestationSequence,
-  policyDigest: hash('test/policy'),
-  enc: hex32,
-  sealedKey: 'AA==',
-  height: asHeight(3),
-  ...change,
-});
-
-const requested = (attestationSequence: number, change: Partial<InferenceRequested> = {}): InferenceRequested => ({
-  type: 'InferenceRequested',
-  ...cause,
-  task: hash('test/task'),
-  sender: keyPair('tenant').id,
-  requestNonce: hex32,
-  model: hash('test/model'),
-  images: [IMAGE],
-  executors: [{ node, keyset, attestationSequence, enc: hex32, sealedKey: 'AA==' }],
-  threshold: 1,
-  deadlineHeight: asHeight(40),
-  inputCommitment: hash('test/input'),
-  keyCommitment: hash('test/key'),
-  payloadDigest: hash('test/payload'),
-  payloadSize: 1024,
-  payload: null,
-  policyDigest: hash('test/policy'),
-  height: asHeight(3),
-  ...change,
-});
+import { FakeChain, IMAGE, keyPair, START_MS } from './fake-chain.ts';
+import { accepted, granted, keyset, node, refreshed, requested } from './own-events.ts';
 
 let chain: FakeChain;
 let own: OwnIdentity;
@@ -198,15 +99,17 @@ describe('standing', () => {
     expect(currentStanding(reach(alive, 31))).toMatchObject({ code: 'ATTESTATION_NOT_REFRESHED' });
   });
 
-  it('takes no refresh of another acceptance or of other evidence, and lets none shorten it', () => {
+  it('takes no refresh of another acceptance or of other evidence, and goes by the newest', () => {
     const standing = shown(launched, prove(accepted()));
     const sequence = standing.acceptances[0]?.sequence ?? -1;
     expect(showAcceptance(standing, prove(refreshed(sequence + 1, 30)))).toMatchObject({ code: 'ACCEPTANCE_STALE' });
     const foreign = refreshed(sequence, 30, { evidenceDigest: hash('other') });
     expect(showAcceptance(standing, prove(foreign))).toMatchObject({ code: 'ACCEPTANCE_STALE' });
     expect(showAcceptance(launched, prove(refreshed(sequence, 30)))).toMatchObject({ code: 'ACCEPTANCE_STALE' });
-    const earlier = shown(shown(standing, prove(refreshed(sequence, 30))), prove(refreshed(sequence, 20)));
-    expect(earlier.acceptances[0]?.aliveUntilHeight).toBe(30 as Height);
+    const [earlier, later] = [prove(refreshed(sequence, 40)), prove(refreshed(sequence, 30))];
+    const alive = shown(shown(standing, chain.proof(earlier.index)), later);
+    expect(alive.acceptances[0]?.aliveUntilHeight).toBe(30 as Height);
+    expect(shown(alive, chain.proof(earlier.index)).acceptances[0]?.aliveUntilHeight).toBe(30 as Height);
   });
 
   it('never goes back to an older acceptance, and keeps a bounded number', () => {

@@ -6,8 +6,21 @@
  * carries proofs to it. A refused transaction is tried again after a growing number of blocks.
  */
 import { asHeight, type Digest, type Ed25519KeyPair, type Result, toBase64, toHex } from '@cloister/crypto';
-import { type LedgerEvent, networkOf, signTransaction, type TransactionFields } from '@cloister/ledger';
-import { type AttestationAction, planAttestation } from './attestation-plan.ts';
+import {
+  type AttestationReappraised,
+  type AttestationRefreshed,
+  type LedgerEvent,
+  networkOf,
+  signTransaction,
+  type TransactionFields,
+} from '@cloister/ledger';
+import {
+  type AttestationAction,
+  mustShowBetween,
+  planAttestation,
+  type ShownAttestation,
+  shownAfter,
+} from './attestation-plan.ts';
 import {
   type EnclavePort,
   EnclaveUnavailable,
@@ -58,8 +71,7 @@ export class AttestationKeeper {
   #failures = 0;
   #quietUntilHeight = 0;
   #keyset: Digest | undefined;
-  #newestSequence: number | undefined;
-  #shownSequence: number | undefined;
+  #shown: ShownAttestation | undefined;
   #provableCount = 0;
 
   constructor(ports: KeeperPorts, report: (report: KeeperReport) => void) {
@@ -68,21 +80,11 @@ export class AttestationKeeper {
   }
 
   /**
-   * To be called after each committed block, with its events and the number of events that finalized headers cover, and
-   * once at start. Resolves when what this led to is done.
+   * To be called after each committed block, with the number of events that finalized headers cover, and once at start.
+   * Resolves when what this led to is done.
    */
-  blockCommitted(block: {
-    readonly firstSequence: number;
-    readonly events: readonly LedgerEvent[];
-    readonly provableCount: number;
-  }): Promise<void> {
+  blockCommitted(block: { readonly provableCount: number }): Promise<void> {
     this.#provableCount = Math.max(this.#provableCount, block.provableCount);
-    block.events.forEach((event, index) => {
-      const own =
-        (event.type === 'AttestationAccepted' || event.type === 'AttestationRefreshed') &&
-        event.node === this.#ports.signer.id;
-      if (own) this.#newestSequence = block.firstSequence + index;
-    });
     this.#again = true;
     this.#busy ??= this.#work().finally(() => {
       this.#busy = undefined;
@@ -116,15 +118,14 @@ export class AttestationKeeper {
     const description = await enclave.describe();
     if (description.keyset !== this.#keyset) {
       this.#keyset = description.keyset;
-      this.#shownSequence = undefined;
+      this.#shown = undefined;
     }
     const action = planAttestation({
       state: ledger.state(),
       self: signer.id,
       enclave: description,
       provableCount: this.#provableCount,
-      newestSequence: this.#newestSequence,
-      shownSequence: this.#shownSequence,
+      shownSequence: this.#shown?.sequence,
     });
     switch (action.type) {
       case 'none':
@@ -138,18 +139,34 @@ export class AttestationKeeper {
     }
   }
 
+  /** Shows the event, and before it, in order, those that it does not stand for. */
   async #show(sequence: number): Promise<void> {
-    const proof = await this.#ports.proofs.eventProof(sequence);
-    if (proof === undefined) return;
-    const shown = await this.#ports.enclave.accept({ proof });
-    if (!shown.ok) {
-      this.#fail('accept', shown.code, shown.detail ?? '');
-      return;
+    const { ledger, signer } = this.#ports;
+    const newest = await ledger.event(sequence);
+    if (newest === undefined) return;
+    const shown = this.#shown;
+    if (shown !== undefined && mustShowBetween(shown, newest, ledger.state().attestations.get(signer.id))) {
+      for (let between = shown.sequence + 1; between < sequence && !this.#stopped; between++) {
+        const event = await ledger.event(between);
+        if (event !== undefined && isBefore(newest, event) && !(await this.#showOne(between, event))) return;
+      }
     }
-    this.#shownSequence = sequence;
+    if (await this.#showOne(sequence, newest)) this.#again = true;
+  }
+
+  /** Whether the enclave took it. */
+  async #showOne(sequence: number, event: LedgerEvent): Promise<boolean> {
+    const proof = await this.#ports.proofs.eventProof(sequence);
+    if (proof === undefined) return false;
+    const taken = await this.#ports.enclave.accept({ proof });
+    if (!taken.ok) {
+      this.#fail('accept', taken.code, taken.detail ?? '');
+      return false;
+    }
+    this.#shown = shownAfter(this.#shown, sequence, event);
     this.#failures = 0;
     this.#report({ type: 'accepted', sequence });
-    this.#again = true;
+    return true;
   }
 
   /** Lets the enclave sign for the newest header that it will accept, and hands that to the ledger. */
@@ -211,4 +228,13 @@ export class AttestationKeeper {
     this.#quietUntilHeight = this.#ports.ledger.state().height + waitBlocks;
     this.#report({ type: 'failed', action, code, detail });
   }
+}
+
+/** Whether an event changed the acceptance that another one changed later. */
+function isBefore(newest: LedgerEvent, event: LedgerEvent): boolean {
+  return isChange(newest) && isChange(event) && event.attestationSequence === newest.attestationSequence;
+}
+
+function isChange(event: LedgerEvent): event is AttestationRefreshed | AttestationReappraised {
+  return event.type === 'AttestationRefreshed' || event.type === 'AttestationReappraised';
 }

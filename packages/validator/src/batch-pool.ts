@@ -6,16 +6,32 @@
  */
 
 import { type ValidatorSet, weightOf } from '@cloister/consensus';
-import { asHeight, type Digest, fail, type Height, ok, type Result, type ValidatorId } from '@cloister/crypto';
-import { type Batch, type BatchCode, decodeBatch, type VerifiedBatch, verifyBatch } from '@cloister/ledger';
+import {
+  type AccountId,
+  asHeight,
+  type Digest,
+  fail,
+  type Height,
+  ok,
+  type Result,
+  type ValidatorId,
+} from '@cloister/crypto';
+import {
+  type Batch,
+  type BatchCode,
+  costsAppraisal,
+  decodeBatch,
+  type VerifiedBatch,
+  verifyBatch,
+} from '@cloister/ledger';
 import { AUTHOR_BYTES_MAX, BATCH_LIFETIME_HEIGHTS, BLOCK_APPRAISALS_MAX } from './limits.ts';
 import type { SignatureCache } from './signature-cache.ts';
 
 export interface HeldBatch {
   readonly verified: VerifiedBatch;
   readonly firstSeenMs: number;
-  /** submit-attestation transactions in it. */
-  readonly appraisals: number;
+  /** Sender of each transaction in it that costs an appraisal. */
+  readonly appraisals: readonly AccountId[];
 }
 
 export type BatchRefusal =
@@ -91,8 +107,8 @@ export class BatchPool {
       signatureChecked: (transaction) => this.#rules.signatures.has(transaction),
     });
     if (!verified.ok) return verified;
-    const appraisals = countAppraisals(verified.value);
-    if (appraisals > BLOCK_APPRAISALS_MAX) return fail('BATCH_APPRAISALS');
+    const appraisals = appraisalsIn(verified.value);
+    if (appraisals.length > BLOCK_APPRAISALS_MAX) return fail('BATCH_APPRAISALS');
     for (const transaction of verified.value.transactions) this.#rules.signatures.add(transaction);
     return ok(this.#keep({ verified: verified.value, firstSeenMs: context.nowMs, appraisals }));
   }
@@ -110,7 +126,7 @@ export class BatchPool {
 
   /** Keeps a batch of our own making, whose transactions were verified at ingress. */
   addOwn(verified: VerifiedBatch, nowMs: number): void {
-    this.#keep({ verified, firstSeenMs: nowMs, appraisals: countAppraisals(verified) });
+    this.#keep({ verified, firstSeenMs: nowMs, appraisals: appraisalsIn(verified) });
   }
 
   #keep(held: HeldBatch): HeldBatch {
@@ -162,7 +178,6 @@ export class BatchPool {
   }
 }
 
-function countAppraisals(verified: VerifiedBatch): number {
-  if (verified.batch.lane !== 'attestation') return 0;
-  return verified.transactions.filter(({ kind }) => kind === 'submit-attestation').length;
+function appraisalsIn({ transactions }: VerifiedBatch): readonly AccountId[] {
+  return transactions.flatMap(({ kind, sender }) => (costsAppraisal(kind) ? [sender] : []));
 }

@@ -14,8 +14,8 @@ import {
   HEADER_VERSION,
   type Header,
 } from '@cloister/consensus';
-import { asHeight, type Digest, type Height, type ValidatorId } from '@cloister/crypto';
-import { LANES, type Lane } from '@cloister/ledger';
+import { type AccountId, asHeight, type Digest, type Height, type ValidatorId } from '@cloister/crypto';
+import { APPRAISALS_PER_SENDER_MAX, LANES, type Lane } from '@cloister/ledger';
 import type { BatchPool, HeldBatch } from './batch-pool.ts';
 import type { CommittedTip } from './committed-tip.ts';
 import type { EvidencePool } from './evidence-pool.ts';
@@ -133,27 +133,50 @@ function fill(candidates: readonly HeldBatch[]): Digest[] {
   return chosen;
 }
 
-/** The caps of one block, for the leader who fills it and for everyone who checks it. */
+/**
+ * The caps of one block, for the leader who fills it and for everyone who checks it. What one sender submits beyond
+ * APPRAISALS_PER_SENDER_MAX costs no appraisal, so it takes no room from others either.
+ */
 export class BlockBudget {
   #count = 0;
   #bytes = 0;
   #appraisals = 0;
+  #appraisalsBySender: ReadonlyMap<AccountId, number> = new Map();
   readonly #byAuthor = new Map<ValidatorId, number>();
 
   /** Counts the batch in if it fits. */
   take({ verified: { batch }, appraisals }: Pick<HeldBatch, 'verified' | 'appraisals'>): boolean {
     const ofAuthor = this.#byAuthor.get(batch.author) ?? 0;
+    const { count, bySender } = this.#with(appraisals);
     const fits =
       this.#count < BLOCK_BATCHES_MAX &&
       this.#bytes + batch.bytes.length <= BLOCK_BATCH_BYTES_MAX &&
-      this.#appraisals + appraisals <= BLOCK_APPRAISALS_MAX &&
+      count <= BLOCK_APPRAISALS_MAX &&
       ofAuthor < BLOCK_BATCHES_PER_AUTHOR_MAX;
     if (!fits) return false;
     this.#count++;
     this.#bytes += batch.bytes.length;
-    this.#appraisals += appraisals;
+    this.#appraisals = count;
+    this.#appraisalsBySender = bySender;
     this.#byAuthor.set(batch.author, ofAuthor + 1);
     return true;
+  }
+
+  /** What the appraisals would come to with these more. */
+  #with(senders: readonly AccountId[]): {
+    readonly count: number;
+    readonly bySender: ReadonlyMap<AccountId, number>;
+  } {
+    if (senders.length === 0) return { count: this.#appraisals, bySender: this.#appraisalsBySender };
+    const bySender = new Map(this.#appraisalsBySender);
+    let count = this.#appraisals;
+    for (const sender of senders) {
+      const ofSender = bySender.get(sender) ?? 0;
+      if (ofSender === APPRAISALS_PER_SENDER_MAX) continue;
+      bySender.set(sender, ofSender + 1);
+      count++;
+    }
+    return { count, bySender };
   }
 }
 

@@ -2,12 +2,15 @@
  * Transactions from clients: admission, lanes, quotas, and packing into signed batches.
  *
  * Every refusal has a code. A validator packs what it admits into batches of its own; any other node forwards it. A
- * transaction counts against its sender from admission until it is executed or expires.
+ * transaction counts against its sender from admission until it is executed or expires. Refreshes leave in batches apart
+ * from evidence: a batch with evidence may have to wait for a block with room for its appraisals.
  */
 import { type AccountId, asHeight, type Digest, fail, type Height, ok, type Result } from '@cloister/crypto';
 import {
+  APPRAISALS_PER_SENDER_MAX,
   admissionRefusal,
   BATCH_ENVELOPE_BYTES,
+  costsAppraisal,
   decodeTransaction,
   isKnownSender,
   LANES,
@@ -42,6 +45,8 @@ const EXPIRY_STRIDE = 16;
 
 interface Queue {
   readonly lane: Lane;
+  /** Holds what costs appraisals, and nothing else. */
+  readonly appraised: boolean;
   transactions: Transaction[];
   /** What a batch of them would hold. */
   bytes: number;
@@ -52,6 +57,18 @@ interface Charge {
   readonly bytes: number;
   readonly expiryHeight: Height;
   readonly stranger: boolean;
+  readonly appraised: boolean;
+}
+
+function emptyQueue(lane: Lane, appraised: boolean): Queue {
+  return { lane, appraised, transactions: [], bytes: 0 };
+}
+
+/** Adds to a sender's count, and forgets one that is down to nothing. */
+function add(counts: Map<AccountId, number>, sender: AccountId, amount: number): void {
+  const sum = (counts.get(sender) ?? 0) + amount;
+  if (sum > 0) counts.set(sender, sum);
+  else counts.delete(sender);
 }
 
 export class Ingress {
@@ -59,9 +76,13 @@ export class Ingress {
   readonly #pool: BatchPool;
   readonly #signatures: SignatureCache;
   readonly #forward: (transactions: readonly Transaction[]) => void;
-  readonly #queues: readonly Queue[] = LANES.map((lane) => ({ lane, transactions: [], bytes: 0 }));
+  readonly #queues: readonly Queue[] = [
+    emptyQueue('attestation', true),
+    ...LANES.map((lane) => emptyQueue(lane, false)),
+  ];
   readonly #charges = new Map<Digest, Charge>();
   readonly #bytesBySender = new Map<AccountId, number>();
+  readonly #appraisalsBySender = new Map<AccountId, number>();
   #queuedBytes = 0;
   #strangers = 0;
   #timerSet = false;
@@ -121,13 +142,17 @@ export class Ingress {
     const quota = stranger ? STRANGER_BYTES_MAX : SENDER_BYTES_MAX;
     const used = this.#bytesBySender.get(transaction.sender) ?? 0;
     if (used + transaction.bytes.length > quota) return 'QUOTA_EXCEEDED';
+    const appraisals = this.#appraisalsBySender.get(transaction.sender) ?? 0;
+    if (costsAppraisal(transaction.kind) && appraisals >= APPRAISALS_PER_SENDER_MAX) return 'QUOTA_EXCEEDED';
     return stranger && this.#strangers >= STRANGERS_MAX ? 'BACKPRESSURE' : undefined;
   }
 
   #charge(transaction: Transaction, stranger: boolean): void {
     const { id, sender, expiryHeight, bytes } = transaction;
-    this.#charges.set(id, { sender, bytes: bytes.length, expiryHeight, stranger });
-    this.#bytesBySender.set(sender, (this.#bytesBySender.get(sender) ?? 0) + bytes.length);
+    const appraised = costsAppraisal(transaction.kind);
+    this.#charges.set(id, { sender, bytes: bytes.length, expiryHeight, stranger, appraised });
+    add(this.#bytesBySender, sender, bytes.length);
+    if (appraised) add(this.#appraisalsBySender, sender, 1);
     if (stranger) this.#strangers++;
   }
 
@@ -135,22 +160,22 @@ export class Ingress {
     const charge = this.#charges.get(id);
     if (charge === undefined) return;
     this.#charges.delete(id);
-    const left = (this.#bytesBySender.get(charge.sender) ?? 0) - charge.bytes;
-    if (left > 0) this.#bytesBySender.set(charge.sender, left);
-    else this.#bytesBySender.delete(charge.sender);
+    add(this.#bytesBySender, charge.sender, -charge.bytes);
+    if (charge.appraised) add(this.#appraisalsBySender, charge.sender, -1);
     if (charge.stranger) this.#strangers--;
   }
 
   #enqueue(transaction: Transaction): void {
     const lane = laneOf(transaction.kind);
-    const queue = this.#queues.find((candidate) => candidate.lane === lane);
+    const appraised = costsAppraisal(transaction.kind);
+    const queue = this.#queues.find((candidate) => candidate.lane === lane && candidate.appraised === appraised);
     if (queue === undefined) return;
     const size = 4 + transaction.bytes.length;
     if (BATCH_ENVELOPE_BYTES + queue.bytes + size > MAX_BATCH_BYTES) this.#pack(queue);
     queue.transactions.push(transaction);
     queue.bytes += size;
     this.#queuedBytes += size;
-    const cap = lane === 'attestation' ? BATCH_APPRAISALS_MAX : BATCH_TRANSACTIONS_MAX;
+    const cap = appraised ? BATCH_APPRAISALS_MAX : BATCH_TRANSACTIONS_MAX;
     if (queue.transactions.length >= cap) this.#pack(queue);
     else this.#armTimer();
   }

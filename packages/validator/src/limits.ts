@@ -18,7 +18,7 @@ export const BLOCK_BACKLOG_MAX = 8;
 export const BLOCK_SPACING_MS = 40;
 /** Bytes of all batches of one block. */
 export const BLOCK_BATCH_BYTES_MAX: number = 2 * 1024 * 1024;
-/** Full appraisals (submit-attestation transactions) in one block: each costs several RSA verifications. */
+/** Submissions of evidence or endorsements in one block: each costs several RSA verifications. */
 export const BLOCK_APPRAISALS_MAX = 16;
 /** Evidence records in one block. */
 export const BLOCK_EVIDENCE_MAX = 16;

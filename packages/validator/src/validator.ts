@@ -121,6 +121,7 @@ export async function verifyLocalEnclave(
     trustAnchors: network.trustAnchors,
     atMs: state.timeMs,
     crlFloors: state.crlFloors,
+    statementFloors: state.statementFloors,
   });
   if (!verified.ok) return tampered(verified.code);
   if (verified.value.measurement !== accepted.measurement) return tampered('MEASUREMENT_MISMATCH');

@@ -1,7 +1,8 @@
 import { asHeight, fail } from '@cloister/crypto';
-import { decodeTransaction } from '@cloister/ledger';
+import { decodeTransaction, type ParsedGenesis } from '@cloister/ledger';
 import { describe, expect, it } from 'vitest';
-import { AGES, Chain, enclaveOf, runningChain, v0 } from '../../ledger/test/samples.ts';
+import { setPolicy } from '../../ledger/test/platforms.ts';
+import { AGES, Chain, enclaveOf, genesisWith, runningChain, v0, v1 } from '../../ledger/test/samples.ts';
 import { AttestationKeeper, type KeeperReport, planAttestation } from '../src/index.ts';
 import { MockEnclave, portsOver, submitInto } from './mock-enclave.ts';
 
@@ -11,7 +12,6 @@ function question(chain: Chain, shownSequence?: number) {
     self: v0.id,
     enclave: { keyset: chain.keyset(enclaveOf(v0)) },
     provableCount: chain.log.length,
-    newestSequence: undefined,
     shownSequence,
   };
 }
@@ -56,26 +56,73 @@ describe('planAttestation', () => {
     expect(planAttestation(shown)).toEqual({ type: 'submit', reason: 'lapsed' });
   });
 
+  it('tells the enclave of its eviction first, from a restart too, and then submits', () => {
+    const chain = evictedChain();
+    const own = chain.state.attestations.get(v0.id);
+    const [accepted, eviction] = [own?.sequence ?? -1, own?.newestSequence ?? -1];
+    expect(chain.log[eviction]).toMatchObject({ type: 'AttestationEvicted', node: v0.id });
+    expect(planAttestation(question(chain))).toEqual({ type: 'accept', sequence: accepted });
+    expect(planAttestation(question(chain, accepted))).toEqual({ type: 'accept', sequence: eviction });
+    expect(planAttestation(question(chain, eviction))).toEqual({ type: 'submit', reason: 'evicted' });
+    const unproven = { ...question(chain, accepted), provableCount: eviction };
+    expect(planAttestation(unproven)).toEqual({ type: 'submit', reason: 'evicted' });
+  });
+
+  it('shows a re-appraisal as the newest event', () => {
+    const { chain } = runningChain(1, ONE_GOVERNOR);
+    const sequence = chain.state.attestations.get(v0.id)?.sequence;
+    chain.block(setPolicy(chain, { maxAgeBlocks: AGES.maxAgeBlocks - 5 }, v1));
+    const newest = chain.log.findLastIndex(({ type }) => type === 'AttestationReappraised');
+    expect(planAttestation(question(chain, sequence))).toEqual({ type: 'accept', sequence: newest });
+    expect(planAttestation(question(chain, newest))).toEqual({ type: 'none' });
+  });
+
+  it('goes by the end that the enclave was shown, when newer endorsements moved it on', () => {
+    const { chain } = runningChain(1);
+    const accepted = chain.state.attestations.get(v0.id);
+    if (accepted === undefined) return;
+    const standsUntilMs = chain.state.timeMs + 60_000;
+    chain.state.attestations.set(v0.id, {
+      ...accepted,
+      acceptedTimeMs: chain.state.timeMs - PAUSE_MS,
+      aliveUntilHeight: asHeight(1000),
+      standsUntilMs,
+    });
+    expect(planAttestation(question(chain, accepted.sequence))).toEqual({ type: 'submit', reason: 'expiring' });
+  });
+
   it('renews expiring endorsements, but not again and again', () => {
     const { chain } = runningChain(1);
     const accepted = chain.state.attestations.get(v0.id);
     if (accepted === undefined) return;
-    chain.state.attestations.set(v0.id, { ...accepted, validUntilMs: chain.state.timeMs + 60_000 });
+    const standsUntilMs = chain.state.timeMs + 60_000;
     const shown = question(chain, accepted.sequence);
+    const acceptedAgo = (ms: number): void => {
+      const acceptedTimeMs = chain.state.timeMs - ms;
+      chain.state.attestations.set(v0.id, { ...accepted, standsUntilMs, acceptedTimeMs });
+    };
+    acceptedAgo(PAUSE_MS - 1);
     expect(planAttestation(shown)).toEqual({ type: 'none' });
-    chain.state.attestations.set(v0.id, {
-      ...accepted,
-      validUntilMs: chain.state.timeMs + 60_000,
-      acceptedHeight: asHeight(0),
-      aliveUntilHeight: asHeight(1000),
-    });
-    chain.state.height = asHeight(Math.floor(AGES.maxAgeBlocks / 3) + 1);
+    acceptedAgo(PAUSE_MS);
     expect(planAttestation(shown)).toEqual({ type: 'submit', reason: 'expiring' });
   });
 });
 
-function keeperScene() {
-  const chain = new Chain();
+/** After an acceptance, before evidence is renewed for endorsements that end. */
+const PAUSE_MS = 600_000;
+
+const ONE_GOVERNOR = genesisWith({ governance: { members: [v1.id], threshold: 1 } });
+const OWN_HARDWARE = enclaveOf(v0).device.hardwareId;
+
+/** A chain on which v0 attested and then its hardware was barred. */
+function evictedChain(): Chain {
+  const { chain } = runningChain(1, ONE_GOVERNOR);
+  chain.block(setPolicy(chain, { barredHardwareIds: [OWN_HARDWARE] }, v1));
+  return chain;
+}
+
+function keeperScene(genesis?: ParsedGenesis) {
+  const chain = new Chain(genesis);
   chain.block();
   const enclave = new MockEnclave(chain, enclaveOf(v0));
   const submit = submitInto(chain);
@@ -88,9 +135,8 @@ function keeperScene() {
           return decoded.ok ? [decoded.value] : [];
         })
       : [];
-    const firstSequence = chain.log.length;
-    const { events } = chain.block(transactions);
-    await keeper.blockCommitted({ firstSequence, events, provableCount: chain.log.length });
+    chain.block(transactions);
+    await keeper.blockCommitted({ provableCount: chain.log.length });
   };
   return { chain, enclave, submit, reports, keeper, commit };
 }
@@ -110,6 +156,65 @@ describe('AttestationKeeper', () => {
     expect(kinds).not.toContain('failed');
     const attestation = chain.state.attestations.get(v0.id);
     expect(attestation?.aliveUntilHeight).toBeGreaterThan(chain.height);
+  });
+
+  it('tells an evicted enclave, submits new evidence less and less often, and is back when that passes', async () => {
+    const { chain, reports, commit } = keeperScene(ONE_GOVERNOR);
+    for (let block = 0; block < 3; block++) await commit();
+    chain.block(setPolicy(chain, { barredHardwareIds: [OWN_HARDWARE] }, v1));
+    const eviction = chain.log.findLastIndex(({ type }) => type === 'AttestationEvicted');
+    reports.length = 0;
+    for (let block = 0; block < 40; block++) await commit();
+    expect(reports[0]).toEqual({ type: 'accepted', sequence: eviction });
+    const submitted = reports.filter((report) => report.type === 'submitted');
+    expect(submitted.map((report) => 'reason' in report && report.reason)).toContain('evicted');
+    expect(submitted.length).toBeGreaterThan(2);
+    expect(submitted.length).toBeLessThan(9);
+    chain.block(setPolicy(chain, { barredHardwareIds: [] }, v1));
+    for (let block = 0; block < 80; block++) await commit();
+    expect(chain.state.attestations.get(v0.id)?.evicted).toBeNull();
+  });
+
+  describe('when several events came before any was provable', () => {
+    async function standing() {
+      const scene = keeperScene(ONE_GOVERNOR);
+      for (let block = 0; block < 3; block++) await scene.commit();
+      expect(scene.reports.map(({ type }) => type)).toEqual(['submitted', 'accepted']);
+      scene.reports.length = 0;
+      const { chain, reports, commit } = scene;
+      const refresh = () => chain.block(chain.refresh(v0, enclaveOf(v0)));
+      const shorten = () => chain.block(setPolicy(chain, { maxAgeBlocks: AGES.maxAgeBlocks - 5 }, v1));
+      const shown = async () => {
+        await commit();
+        const accepted = reports.flatMap((report) => (report.type === 'accepted' ? [report.sequence] : []));
+        return accepted.map((sequence) => chain.log[sequence]?.type);
+      };
+      return { chain, refresh, shorten, shown };
+    }
+
+    it('shows a re-appraisal that a refresh follows: its shorter validity is not in the refresh', async () => {
+      const { refresh, shorten, shown } = await standing();
+      shorten();
+      refresh();
+      expect(await shown()).toEqual(['AttestationReappraised', 'AttestationRefreshed']);
+      expect(await shown()).toHaveLength(2);
+    });
+
+    it('shows a refresh that a re-appraisal follows: its longer life is not taken from the re-appraisal', async () => {
+      const { chain, refresh, shorten, shown } = await standing();
+      chain.block();
+      refresh();
+      shorten();
+      expect(await shown()).toEqual(['AttestationRefreshed', 'AttestationReappraised']);
+    });
+
+    it('shows of refreshes the newest alone', async () => {
+      const { chain, refresh, shown } = await standing();
+      refresh();
+      chain.block();
+      refresh();
+      expect(await shown()).toEqual(['AttestationRefreshed']);
+    });
   });
 
   it('tries again later when a transaction is lost or refused', async () => {

@@ -1,6 +1,14 @@
 /** Building and judging blocks, over parts made by hand. */
 import { type Block, bodyHashOf, type Finalization, type Header } from '@cloister/consensus';
-import { asDigest, asEpoch, asHeight, asView, type Digest, type ValidatorId } from '@cloister/crypto';
+import {
+  asDigest,
+  asEpoch,
+  asHeight,
+  asView,
+  type Digest,
+  type Ed25519KeyPair,
+  type ValidatorId,
+} from '@cloister/crypto';
 import { genesisValidatorSet, initialState, type Lane, signBatch } from '@cloister/ledger';
 import { describe, expect, it } from 'vitest';
 import { BatchPool } from '../src/batch-pool.ts';
@@ -11,13 +19,14 @@ import { EvidencePool } from '../src/evidence-pool.ts';
 import {
   BATCH_HOP_MS,
   BATCH_LIFETIME_HEIGHTS,
+  BLOCK_APPRAISALS_MAX,
   BLOCK_BATCHES_PER_AUTHOR_MAX,
   BLOCK_DRIFT_MS_MAX,
   BLOCK_SPACING_MS,
 } from '../src/limits.ts';
 import type { ExecutedRoot, ReplicaCore } from '../src/replica-core.ts';
 import { SignatureCache } from '../src/signature-cache.ts';
-import { genesisOf, keysFrom, putRecord, START_MS } from './mini-net.ts';
+import { client, genesisOf, junkEvidence, keysFrom, putRecord, START_MS } from './mini-net.ts';
 
 const keys = keysFrom('validators', 4);
 const genesis = genesisOf(keys);
@@ -84,8 +93,10 @@ function scene(executedHeight = 3) {
   );
   const root = (height: number) => roots.get(height);
   const newestCommit = (height: number) => tips.findLast((tip) => tip.header.height <= height);
-  const addBatch = (changes: { lane?: Lane; expiryHeight?: number; ageMs?: number } = {}): Digest => {
-    const { lane = 'normal', expiryHeight = 100, ageMs = 1000 } = changes;
+  const addBatch = (
+    changes: { lane?: Lane; expiryHeight?: number; ageMs?: number; evidenceOf?: readonly Ed25519KeyPair[] } = {},
+  ): Digest => {
+    const { evidenceOf, lane = evidenceOf ? 'attestation' : 'normal', expiryHeight = 100, ageMs = 1000 } = changes;
     const signer = author as NonNullable<typeof author>;
     const batch = signBatch(signer, {
       chainId: genesis.chainId,
@@ -93,7 +104,9 @@ function scene(executedHeight = 3) {
       epoch: asEpoch(0),
       lane,
       expiryHeight: asHeight(expiryHeight),
-      transactions: [putRecord(genesis).bytes],
+      transactions: (evidenceOf?.map((sender) => junkEvidence(genesis, sender)) ?? [putRecord(genesis)]).map(
+        ({ bytes }) => bytes,
+      ),
     });
     const received = pool.receive(batch.bytes, { height: asHeight(1), nowMs: clock.nowMs - ageMs, wanted: true });
     expect(received.ok).toBe(true);
@@ -177,6 +190,15 @@ describe('buildBlock', () => {
     expect('built' in full && full.built.body.batches.length).toBe(BLOCK_BATCHES_PER_AUTHOR_MAX);
   });
 
+  it('has room for evidence beside whatever one sender sends, and for no more than it can appraise', () => {
+    const { sources, addBatch } = scene();
+    const flood = Array.from({ length: 6 }, () => addBatch({ evidenceOf: Array(4).fill(client) }));
+    const senders = keysFrom('senders', BLOCK_APPRAISALS_MAX);
+    const others = senders.map((sender) => addBatch({ evidenceOf: [sender] }));
+    const batches = [...flood, ...others.slice(0, BLOCK_APPRAISALS_MAX - 2)];
+    expect(buildBlock(sources, request())).toMatchObject({ built: { body: { batches } } });
+  });
+
   it('adds no batches far ahead of what is executed', () => {
     const { sources, addBatch } = scene(3);
     addBatch();
@@ -234,6 +256,13 @@ describe('verifyBlock', () => {
         Array.from({ length: BLOCK_BATCHES_PER_AUTHOR_MAX + 1 }, () => at.addBatch()),
       ),
     ).toBe('BLOCK_CAPS');
+    const senders = keysFrom('senders', BLOCK_APPRAISALS_MAX + 1);
+    const evidence = senders.map((sender) => at.addBatch({ evidenceOf: [sender] }));
+    expect(reason({}, evidence)).toBe('BLOCK_CAPS');
+    expect(reason({}, evidence.slice(1))).toBe('valid');
+    const own = Array.from({ length: 5 }, () => at.addBatch({ evidenceOf: Array(4).fill(client) }));
+    expect(reason({}, [...own, ...evidence.slice(3)])).toBe('valid');
+    expect(reason({}, [...own, ...evidence.slice(2)])).toBe('BLOCK_CAPS');
     at.pool.commit([id], asHeight(3));
     expect(reason({}, [id])).toBe('BATCH_REPEATED');
   });

@@ -78,6 +78,34 @@ export function putRecord(
   return signed.value;
 }
 
+/** Evidence that is none: it costs a block one appraisal like any other. */
+export function junkEvidence(genesis: ParsedGenesis, sender: Ed25519KeyPair): Transaction {
+  return attestationOf(genesis, sender, { kind: 'submit-attestation', payload: { bundle: 'AAAA' } });
+}
+
+/** A refresh that is none. */
+export function junkRefresh(genesis: ParsedGenesis, sender: Ed25519KeyPair): Transaction {
+  return attestationOf(genesis, sender, { kind: 'refresh-attestation', payload: { statement: 'AAAA' } });
+}
+
+function attestationOf(
+  genesis: ParsedGenesis,
+  sender: Ed25519KeyPair,
+  content:
+    | { readonly kind: 'submit-attestation'; readonly payload: { readonly bundle: string } }
+    | { readonly kind: 'refresh-attestation'; readonly payload: { readonly statement: string } },
+): Transaction {
+  const signed = signTransaction(sender, {
+    chainId: genesis.chainId,
+    sender: sender.id,
+    nonce: (nonces++).toString(16).padStart(32, '0'),
+    expiryHeight: asHeight(100),
+    ...content,
+  });
+  assert(signed.ok, content.kind);
+  return signed.value;
+}
+
 export interface MiniNode {
   readonly id: ValidatorId;
   readonly key: Ed25519KeyPair;

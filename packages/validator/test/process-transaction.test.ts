@@ -95,6 +95,7 @@ describe('verifyLocalEnclave', () => {
       image: IMAGE,
       name: 'x',
       status: 'revoked',
+      graceUntilHeight: null,
     } as const;
     chain.block([v2, v3].map((member) => chain.transaction(member, 'set-measurement', revocation)));
     expect(await verifyLocalEnclave(ports)).toMatchObject({

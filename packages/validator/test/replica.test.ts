@@ -1,11 +1,11 @@
 import { decodeMessage } from '@cloister/consensus';
 import { asEpoch, asHeight, SeededRandom, type ValidatorId } from '@cloister/crypto';
 import { MemoryStore } from '@cloister/event-log';
-import { decodeBatch, signBatch, signTransaction } from '@cloister/ledger';
+import { decodeBatch, decodeTransaction, signBatch, signTransaction } from '@cloister/ledger';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { encodeSyncRequest, guardKeyOf, openReplica, serveSync } from '../src/index.ts';
-import { client, keysFrom, MiniNet, putRecord } from './mini-net.ts';
+import { client, junkEvidence, junkRefresh, keysFrom, MiniNet, putRecord } from './mini-net.ts';
 
 describe('a network of replicas', () => {
   it('commits what clients submit, on every node alike, and then only one block a second', async () => {
@@ -272,6 +272,50 @@ describe('ingress', () => {
     await net.advance(2_000);
     expect(net.node(0).replica.status().pendingTransactions).toBe(0);
     expect(net.submit(net.node(0), putRecord(net.genesis, { key: 'again', value }).bytes).ok).toBe(true);
+  });
+
+  it('takes two pieces of evidence of one sender at a time', async () => {
+    const net = await MiniNet.of(4);
+    await net.start();
+    const outcome = (bytes: Uint8Array) => {
+      const result = net.submit(net.node(0), bytes);
+      return result.ok ? 'ok' : result.code;
+    };
+    const evidence = (sender = client) => outcome(junkEvidence(net.genesis, sender).bytes);
+    expect([evidence(), evidence(), evidence()]).toEqual(['ok', 'ok', 'QUOTA_EXCEEDED']);
+    expect(outcome(junkRefresh(net.genesis, client).bytes)).toBe('ok');
+    expect(outcome(putRecord(net.genesis).bytes)).toBe('ok');
+    expect(evidence(net.node(0).key)).toBe('ok');
+    await net.advance(500);
+    expect(net.node(0).replica.status().pendingTransactions).toBe(0);
+    expect(evidence()).toBe('ok');
+  });
+
+  it('never packs a refresh with evidence, whose room in a block it would wait for', async () => {
+    const net = await MiniNet.of(4);
+    await net.start();
+    const senders = [client, ...net.nodes.map(({ key }) => key)];
+    for (const sender of senders) {
+      for (const make of [junkEvidence, junkRefresh]) {
+        expect(net.submit(net.node(0), make(net.genesis, sender).bytes).ok).toBe(true);
+      }
+    }
+    await net.advance(200);
+    const packed = net.effectsOf(0, 'gossip').flatMap(({ bytes }) => {
+      const batch = decodeBatch(bytes);
+      return batch.ok && batch.value.lane === 'attestation' ? [batch.value.transactions] : [];
+    });
+    const kinds = packed.map((transactions) =>
+      transactions.map((bytes) => {
+        const decoded = decodeTransaction(bytes);
+        return decoded.ok ? decoded.value.kind : decoded.code;
+      }),
+    );
+    expect(kinds.flat().sort()).toEqual([
+      ...Array(5).fill('refresh-attestation'),
+      ...Array(5).fill('submit-attestation'),
+    ]);
+    for (const batch of kinds) expect(new Set(batch).size).toBe(1);
   });
 
   it('takes evidence from a stranger, within bounds', async () => {

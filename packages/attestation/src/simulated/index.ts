@@ -26,6 +26,13 @@ export {
 } from './intel/intel-pki.ts';
 export { type EnclaveFields, type TdFields, writeEnclaveReport, writeTdReport } from './intel/report-writer.ts';
 export {
+  type SimulatedLaunch,
+  type SimulatedMachine,
+  type SimulatedMachineOptions,
+  simulatedMachine,
+  simulatedMeasurement,
+} from './machine.ts';
+export {
   type NitroVariation,
   type SimulatedNitroEnclave,
   type SimulatedNitroFields,

@@ -25,5 +25,13 @@ export const SIMULATED_ANCHORS: TrustAnchors = {
       product: 'Turin',
       spkiSha256: asDigest('063baf44781bae34f869d4956a63cad775a6d15148ec9dfdc3a8255fb005ff3c'),
     },
+    {
+      platform: 'sgx-tdx',
+      spkiSha256: asDigest('81c7d096a01bf040366c408f9511c4a756902f2e0c05974e692987685df1ef3a'),
+    },
+    {
+      platform: 'nitro',
+      spkiSha256: asDigest('a2318574263e58b97b8ff889ba2435c60f3545f848bbac72ad3cd47766dd2888'),
+    },
   ],
 };

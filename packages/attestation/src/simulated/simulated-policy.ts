@@ -2,7 +2,17 @@
  * An appraisal policy for chains under simulated anchors: every line with simulated devices' firmware, strict otherwise.
  */
 import { APPRAISAL_POLICY_SCHEMA, type AppraisalPolicy } from '../appraisal-policy.ts';
+import type { SgxRequirements } from '../formats/intel/requirements.ts';
+import { ANY_SVNS } from '../formats/intel/requirements.ts';
 import { SIMULATED_TCBS } from './snp-device.ts';
+
+const INTEL: SgxRequirements = {
+  barredFmspcs: [],
+  minimumTcbEvaluationDataNumber: 1,
+  minimumComponents: ANY_SVNS,
+  minimumPceSvn: 0,
+  minimumQeIsvSvn: 0,
+};
 
 /** The ages are the network's choice, in blocks. */
 export function simulatedAppraisalPolicy(
@@ -13,10 +23,12 @@ export function simulatedAppraisalPolicy(
   return {
     schema: APPRAISAL_POLICY_SCHEMA,
     acceptedStatuses: ['UpToDate'],
+    acceptedAdvisories: [],
     barredHardwareIds: [],
     maxAgeBlocks,
     refreshWindowBlocks,
     nonceWindowBlocks,
+    minimumDistinctPlatforms: 1,
     sevSnp: {
       products: {
         Milan: { minimumTcb: Milan, upToDateTcb: Milan },
@@ -33,5 +45,15 @@ export function simulatedAppraisalPolicy(
       refuseSmt: false,
       idKeyDigests: [],
     },
+    sgx: INTEL,
+    tdx: {
+      ...INTEL,
+      minimumTeeTcbSvn: ANY_SVNS,
+      allowMigration: false,
+      allowServiceTd: false,
+      requireSeptVeDisable: true,
+      allowPerformanceMonitoring: false,
+    },
+    nitro: { imageSigners: [] },
   };
 }

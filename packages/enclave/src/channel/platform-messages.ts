@@ -4,6 +4,8 @@
  * Node's own channel between a process and the child it starts: besides values it passes descriptors, so that an engine's
  * channel reaches the vault without the platform in between.
  */
+import type { CollectedEvidence, Platform } from '@cloister/attestation';
+import type { Measurement } from '@cloister/crypto';
 
 /** First message of the platform: what this enclave is. */
 export interface LaunchMessage {
@@ -13,18 +15,20 @@ export interface LaunchMessage {
   readonly genesis: Uint8Array;
   /** Account of the node that hosts the enclave. */
   readonly nodeId: string;
-  /** Product line of the device. */
+  readonly platform: Platform;
+  /** Product line of the machine, as attestation results name it. */
   readonly product: string;
+  /** Whether it is SIMULATED. */
+  readonly simulated: boolean;
+  /** What evidence of this platform shows for the image. */
+  readonly measurement: Measurement;
   readonly isolated: boolean;
 }
 
 /** Evidence over the report data of the `collect` message of the same id. */
-interface EvidenceMessage {
+interface EvidenceMessage extends CollectedEvidence {
   readonly type: 'evidence';
   readonly id: number;
-  readonly report: Uint8Array;
-  readonly certificates: readonly Uint8Array[];
-  readonly crls: readonly Uint8Array[];
 }
 
 /** A new engine, with the vault's end of its channel. */

@@ -8,7 +8,9 @@
 import {
   type Attester,
   answerChallenge,
+  type BundleVerificationCode,
   type Challenge,
+  checkBundleBinding,
   decodeChallenge,
   type EvidenceBundle,
   encodeChallengeAnswer,
@@ -16,15 +18,13 @@ import {
   encodeRefresh,
   encodeRuntimeData,
   MAX_BUNDLE_BYTES,
-  parseRuntimeData,
-  parseSnpReport,
   RUNTIME_DATA_DOMAIN,
   type RuntimeData,
   reportDataFor,
   signRefresh,
-  verifySnp,
+  verifyBundle,
 } from '@cloister/attestation';
-import { equalBytes, fail, fromHex, ok, type Result } from '@cloister/crypto';
+import { fail, ok, type Result } from '@cloister/crypto';
 import type { FinalityRefusal, LedgerView } from './light-client.ts';
 import type { Vault } from './vault.ts';
 
@@ -51,33 +51,21 @@ export interface AttestationContext {
   readonly attester: Attester;
 }
 
-/** Whether a bundle's report binds this runtime data and the image that it names. */
-function checkQuoteBinding(bundle: EvidenceBundle): Result<RuntimeData, QuoteCode> {
-  const runtime = parseRuntimeData(bundle.runtimeData);
-  const report = parseSnpReport(bundle.evidence.report);
-  if (!runtime.ok || !report.ok) return fail('QUOTE_MALFORMED');
-  if (!equalBytes(report.value.reportData, reportDataFor(bundle.runtimeData))) return fail('QUOTE_DATA_MISMATCH');
-  if (!equalBytes(report.value.hostData, fromHex(runtime.value.image))) return fail('QUOTE_IMAGE_MISMATCH');
-  return ok(runtime.value);
+/** What the enclave says of a bundle that failed; `otherwise` for whatever is not about what the report binds. */
+function quoteRefusal(code: BundleVerificationCode, otherwise: QuoteCode): Result<never, QuoteCode> {
+  if (code === 'REPORT_DATA_MISMATCH') return fail('QUOTE_DATA_MISMATCH');
+  if (code === 'IMAGE_MISMATCH') return fail('QUOTE_IMAGE_MISMATCH');
+  return fail(otherwise, code);
 }
 
 /**
  * Verifies a quote as far as an enclave can by itself: binding, and the whole endorsement chain under the genesis' trust
- * anchors at the newest proven block time. Which measurements are allowed is the ledger's to say.
+ * anchors at the newest proven block time. Which measurements and platforms are allowed is the ledger's to say.
  */
 export function verifyQuote(view: LedgerView, bundle: EvidenceBundle): Result<RuntimeData, QuoteCode> {
-  const bound = checkQuoteBinding(bundle);
-  if (!bound.ok) return bound;
-  const { trustAnchors, appraisalPolicy } = view.genesis.genesis;
-  const verified = verifySnp({
-    report: bundle.evidence.report,
-    endorsements: bundle.endorsements,
-    trustAnchors,
-    atMs: view.timeMs,
-    requireCrl: appraisalPolicy.sevSnp.requireCrl,
-    allowMaskedChipId: appraisalPolicy.sevSnp.allowMaskedChipId,
-  });
-  return verified.ok ? bound : fail('QUOTE_NOT_TRUSTED', verified.code);
+  const { trustAnchors } = view.genesis.genesis;
+  const verified = verifyBundle({ bundle, trustAnchors, atMs: view.timeMs });
+  return verified.ok ? verified : quoteRefusal(verified.code, 'QUOTE_NOT_TRUSTED');
 }
 
 /** Asks the platform for a quote over the enclave's keys and a nonce of 32 bytes in hex. */
@@ -101,8 +89,8 @@ async function generateQuote(
   } catch {
     return fail('PLATFORM_FAILED');
   }
-  const bound = checkQuoteBinding(bundle);
-  return bound.ok ? ok(bundle) : bound;
+  const bound = checkBundleBinding(bundle);
+  return bound.ok ? ok(bundle) : quoteRefusal(bound.code, 'QUOTE_MALFORMED');
 }
 
 /** Evidence for the ledger: an encoded bundle whose nonce is the hash of the newest block proven, `finality` included. */

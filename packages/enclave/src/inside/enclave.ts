@@ -5,7 +5,7 @@
  * `provision-model` (grant proof, manifest, ciphertext), `run-inference` (request proof, payload). Parts are the bytes in
  * this order. The validator's word is never taken: whatever matters comes with its proof.
  */
-import { imageDigest, imageMeasurement, parseImageManifest } from '@cloister/confidential';
+import { imageDigest, parseImageManifest } from '@cloister/confidential';
 import { fail, type JsonValue, ok, parseAccountId, type Result } from '@cloister/crypto';
 import { parseGenesis } from '@cloister/ledger';
 import type { LaunchMessage } from '../channel/platform-messages.ts';
@@ -18,7 +18,6 @@ import { Models } from './models.ts';
 import type { PlatformLink } from './platform-link.ts';
 import { createVault } from './vault.ts';
 
-const PLATFORM = 'sev-snp';
 const NO_BYTES: Uint8Array = new Uint8Array(0);
 
 /** The handler of an enclave that was launched with this message, or why it cannot be one. */
@@ -34,12 +33,11 @@ export function createEnclave(
   if (!genesis.ok) return fail('LAUNCH_GENESIS');
   if (nodeId === undefined) return fail('LAUNCH_NODE');
   const { limits, engine, name, version } = manifest.value;
-  const measurement = imageMeasurement(launch.manifest);
   const image = imageDigest(launch.manifest);
   const vault = createVault({ chainId: genesis.value.chainId, nodeId, image }, random);
   const view = new LedgerView(genesis.value, vault.identity);
   const engines = new EnginePool(platform, limits.runMsMax);
-  const models = new Models({ vault, view, engines, limits, engine, platform: PLATFORM });
+  const models = new Models({ vault, view, engines, limits, engine });
   const inference: InferenceContext = { vault, view, models, limits, engine, results: new ResultCache() };
   const attestation = { vault, view, attester: platform };
   let hasAttested = false;
@@ -47,10 +45,10 @@ export function createEnclave(
   function describe(): JsonValue {
     return {
       nodeId: vault.identity.nodeId,
-      platform: PLATFORM,
+      platform: launch.platform,
       simulated: genesis.ok && genesis.value.genesis.trustAnchors.simulated,
       isolated: launch.isolated,
-      measurement,
+      measurement: launch.measurement,
       image,
       imageName: name,
       imageVersion: version,

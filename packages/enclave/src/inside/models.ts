@@ -4,7 +4,7 @@
  * A grant is taken only from a proven ledger event that names own keyset, under the owner-signed policies as well as the
  * ledger's; key, ciphertext and ONNX file are checked against the manifest before anything is loaded.
  */
-
+import type { Platform } from '@cloister/attestation';
 import {
   type EnclaveLimits,
   type ModelManifest,
@@ -50,7 +50,6 @@ export interface ModelsContext {
   readonly limits: EnclaveLimits;
   /** Of the image's manifest. */
   readonly engine: { readonly name: string; readonly version: string };
-  readonly platform: string;
 }
 
 /** What a validator brings: all of it public or sealed. */
@@ -92,11 +91,11 @@ export class Models {
     const { vault, view, limits } = this.#context;
     const authorised = view.authoriseModelKey(request.grantProof);
     if (!authorised.ok) return authorised;
-    const { event } = authorised.value;
+    const { event, acceptance } = authorised.value;
     if (this.#granted.has(event.model)) return ok(undefined);
     const manifest = parseModelManifest(request.manifest);
     if (!manifest.ok) return fail('MANIFEST_MALFORMED', manifest.code);
-    const refused = this.#checkManifest(manifest.value, event);
+    const refused = this.#checkManifest(manifest.value, event, acceptance.event.platform);
     if (refused !== undefined) return fail(refused);
     if (request.ciphertext.length > limits.modelBytesMax) return fail('MODEL_TOO_LARGE');
     const enc = parseHex(event.enc);
@@ -116,8 +115,13 @@ export class Models {
     return onnx.ok ? this.#load(event.model, manifest.value, onnx.value) : onnx;
   }
 
-  #checkManifest(manifest: ModelManifest, event: ModelKeyGrantAuthorised): ProvisionCode | undefined {
-    const { vault, engine, platform } = this.#context;
+  /** `platform` is the one that the ledger accepted evidence of: what the host says of it counts for nothing. */
+  #checkManifest(
+    manifest: ModelManifest,
+    event: ModelKeyGrantAuthorised,
+    platform: Platform,
+  ): ProvisionCode | undefined {
+    const { vault, engine } = this.#context;
     if (modelId(manifest) !== event.model || manifest.owner !== event.owner) return 'MANIFEST_OTHER_MODEL';
     const { images, platforms } = manifest.releasePolicy;
     if (!images.includes(vault.identity.image) || !platforms.includes(platform)) return 'RELEASE_POLICY';

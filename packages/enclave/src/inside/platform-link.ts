@@ -25,12 +25,12 @@ interface Waiting {
 
 /** Over Node's channel between parent and child. */
 export class PlatformLink implements Attester, EngineLauncher {
-  readonly #product: string;
+  readonly #description: AttesterDescription;
   readonly #waiting = new Map<number, Waiting>();
   #nextId = 0;
 
-  private constructor(launch: LaunchMessage) {
-    this.#product = launch.product;
+  private constructor({ platform, product, simulated }: LaunchMessage) {
+    this.#description = { platform, product, simulated };
     process.on('message', (message: PlatformMessage, handle) => this.#receive(message, handle));
   }
 
@@ -50,14 +50,14 @@ export class PlatformLink implements Attester, EngineLauncher {
   }
 
   async describe(): Promise<AttesterDescription> {
-    return { platform: 'sev-snp', product: this.#product, simulated: true };
+    return this.#description;
   }
 
   async collect(reportData: Uint8Array): Promise<CollectedEvidence> {
     const { message } = await this.#ask((id) => ({ type: 'collect', id, reportData }));
     if (message.type !== 'evidence') throw new Error('the platform gave no evidence');
-    const { report, certificates, crls } = message;
-    return { evidence: { platform: 'sev-snp', report }, endorsements: { certificates, crls } };
+    const { evidence, endorsements } = message;
+    return { evidence, endorsements };
   }
 
   async startEngine(): Promise<EngineProcess> {

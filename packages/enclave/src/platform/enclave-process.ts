@@ -25,8 +25,8 @@ export interface EnclaveProcessOptions {
   readonly memoryMibMax: number;
   /** Descriptor of the channel to the validator; closed here once the vault has it. */
   readonly validatorDescriptor: number;
-  /** Signs evidence for what was launched, over report data of the enclave's choice. */
-  readonly collect: (reportData: Uint8Array) => CollectedEvidence;
+  /** Evidence for what was launched, over report data of the enclave's choice. */
+  readonly collect: (reportData: Uint8Array) => Promise<CollectedEvidence>;
   readonly onExit: () => void;
 }
 
@@ -103,18 +103,22 @@ export class EnclaveProcess {
   }
 
   #receive(message: EnclaveMessage): void {
-    if (message.type === 'collect') this.#collect(message.id, message.reportData);
+    if (message.type === 'collect') void this.#collect(message.id, message.reportData);
     else if (message.type === 'start-engine') this.#startEngine(message.id);
     else if (message.type === 'stop-engine') this.#engines.get(message.engine)?.kill('SIGKILL');
   }
 
-  #collect(id: number, reportData: Uint8Array): void {
+  async #collect(id: number, reportData: Uint8Array): Promise<void> {
+    let collected: CollectedEvidence;
     try {
-      const { evidence, endorsements } = this.#options.collect(reportData);
-      this.#tell({ type: 'evidence', id, report: evidence.report, ...endorsements });
-    } catch {
+      collected = await this.#options.collect(reportData);
+    } catch (error) {
+      // Kept with what the platform said last, for the validator's operator.
+      process.stderr.write(`no evidence: ${error instanceof Error ? error.message : String(error)}\n`);
       this.#tell({ type: 'failed', id });
+      return;
     }
+    this.#tell({ type: 'evidence', id, ...collected });
   }
 
   #startEngine(id: number): void {

@@ -1,21 +1,15 @@
 /**
- * The simulated SEV-SNP device of one platform, with the endorsements that AMD's key server would give.
+ * The simulated machine of one platform process, with the endorsements that its vendor's service would give.
  *
- * SIMULATED: the device's seed lies in an operator's file and the authorities' keys are public.
+ * SIMULATED: the machine's seed lies in an operator's file and the authorities' keys are public.
  */
 import { readFile, stat } from 'node:fs/promises';
-import type { CollectedEvidence, SnpProduct } from '@cloister/attestation';
-import { type SimulatedSnpDevice, simulatedCrl, simulatedSnpDevice } from '@cloister/attestation/simulated';
-import { type Digest, fromHex, type Measurement, parseHex } from '@cloister/crypto';
+import { simulatedMachine, simulatedMeasurement } from '@cloister/attestation/simulated';
+import { imageDigest, imageMeasurement } from '@cloister/confidential';
+import { fromHex, parseHex } from '@cloister/crypto';
+import type { LaunchedDevice } from './launched-device.ts';
+import type { SimulatedMachineOrder } from './machine-order.ts';
 
-/** Certificates of simulated devices: 2025-01-01 to 2045-01-01, so that one seed has one certificate. */
-const VALIDITY = { notBeforeMs: Date.UTC(2025, 0, 1), notAfterMs: Date.UTC(2045, 0, 1) };
-const DAY_MS: number = 24 * 3_600_000;
-const WEEK_MS: number = 7 * DAY_MS;
-/** A revocation list is issued every week, for all devices the same, and holds for eight. */
-const CRL_WEEKS = 8;
-/** A new list is used from this long after its issue on: block time may be behind the platform's clock. */
-const CRL_DELAY_MS: number = DAY_MS;
 const SEED_BYTES = 32;
 
 export class DeviceSeedError extends Error {
@@ -43,35 +37,22 @@ export async function readDeviceSeed(file: string): Promise<Uint8Array> {
   return seed;
 }
 
-/** A device that signs for one launch alone. */
-export class LaunchedDevice {
-  readonly #device: SimulatedSnpDevice;
-  readonly #measurement: Uint8Array;
-  readonly #hostData: Uint8Array;
-  #crl: { readonly week: number; readonly der: Uint8Array } | undefined;
-
-  /** `measurement` and `image` of what this platform launched: the only things it ever signs for. */
-  constructor(seed: Uint8Array, product: SnpProduct, launched: { measurement: Measurement; image: Digest }) {
-    this.#device = simulatedSnpDevice({ seed, product, validity: VALIDITY });
-    this.#measurement = fromHex(launched.measurement);
-    this.#hostData = fromHex(launched.image);
-  }
-
-  /** Evidence over 64 bytes, with endorsements as of `nowMs`. */
-  collect(reportData: Uint8Array, nowMs: number): CollectedEvidence {
-    const report = this.#device.report({ reportData, measurement: this.#measurement, hostData: this.#hostData });
-    const { certificates } = this.#device;
-    return { evidence: { platform: 'sev-snp', report }, endorsements: { certificates, crls: [this.#crlAt(nowMs)] } };
-  }
-
-  #crlAt(nowMs: number): Uint8Array {
-    const week = Math.floor((nowMs - CRL_DELAY_MS) / WEEK_MS);
-    if (this.#crl?.week !== week) {
-      const thisUpdateMs = week * WEEK_MS;
-      const nextUpdateMs = thisUpdateMs + CRL_WEEKS * WEEK_MS;
-      const { product } = this.#device;
-      this.#crl = { week, der: simulatedCrl({ product, number: BigInt(week), thisUpdateMs, nextUpdateMs }) };
-    }
-    return this.#crl.der;
-  }
+/** The machine with this seed, running the image that has this manifest: the only thing it ever signs for. */
+export function launchDevice(
+  seed: Uint8Array,
+  { platform, product }: Pick<SimulatedMachineOrder, 'platform' | 'product'>,
+  manifest: Uint8Array,
+  now: () => number,
+): LaunchedDevice {
+  const machine = simulatedMachine({ seed, platform, product });
+  const launchDigest = imageMeasurement(manifest);
+  const image = imageDigest(manifest);
+  const launched = { launchDigest: fromHex(launchDigest), image: fromHex(image) };
+  return {
+    platform,
+    product: machine.product,
+    measurement: simulatedMeasurement(platform, launchDigest),
+    image,
+    collect: async (reportData) => machine.collect({ reportData, ...launched }, now()),
+  };
 }

@@ -1,12 +1,24 @@
 /** `cloister enclave …`: builds, signs, measures and inspects enclave images. */
 import { join } from 'node:path';
-import type { JsonValue } from '@cloister/crypto';
+import type { JsonValue, Measurement } from '@cloister/crypto';
 import { buildImage, IMAGE_SIGNATURE_FILE, inspectImage, measureImage, signImage } from '@cloister/enclave';
+import { platformName, simulatedMeasurements } from '../platforms.ts';
 import { type Command, positional, requiredFlag } from './command.ts';
 import { accountKey } from './keys.ts';
 
-function describe({ measurement, image }: { readonly measurement: string; readonly image: string }): string {
-  return `measurement ${measurement}\nimage       ${image}`;
+type Measured = { readonly measurement: Measurement; readonly image: string };
+
+/** The digest of the image, and its reference value on each platform: their base is SIMULATED, and measures nothing else. */
+function describe({ measurement, image }: Measured): string {
+  const lines = simulatedMeasurements(measurement).map(
+    (one) => `measurement on ${platformName(one.platform, true).padEnd(17)} ${one.measurement}`,
+  );
+  return [`image                            ${image}`, ...lines].join('\n');
+}
+
+function describeJson({ measurement, image }: Measured): { readonly [name: string]: JsonValue } {
+  const measurements = simulatedMeasurements(measurement).map((one) => ({ ...one }));
+  return { measurement, image, simulated: true, measurements };
 }
 
 export const enclaveBuild: Command = {
@@ -17,8 +29,8 @@ export const enclaveBuild: Command = {
   positionals: { min: 1, max: 1 },
   async run(invocation) {
     const folder = positional(invocation, 0);
-    const { measurement, image } = await buildImage(folder);
-    invocation.output.result({ measurement, image }, describe({ measurement, image }));
+    const built = await buildImage(folder);
+    invocation.output.result(describeJson(built), describe(built));
     return 0;
   },
 };
@@ -31,7 +43,7 @@ export const enclaveMeasure: Command = {
   positionals: { min: 1, max: 1 },
   async run(invocation) {
     const measured = await measureImage(positional(invocation, 0));
-    invocation.output.result({ ...measured }, describe(measured));
+    invocation.output.result(describeJson(measured), describe(measured));
     return 0;
   },
 };
@@ -44,10 +56,10 @@ export const enclaveInspect: Command = {
   positionals: { min: 1, max: 1 },
   async run(invocation) {
     const inspected = await inspectImage(positional(invocation, 0));
-    const { manifest, measurement, image, deviations } = inspected;
+    const { manifest, deviations } = inspected;
     const findings = deviations.map(({ path, kind }) => `${path} is ${kind}`);
     const text = findings.length === 0 ? 'every file is as the manifest says' : findings.join('\n');
-    const value = { measurement, image, manifest, deviations } as unknown as JsonValue;
+    const value = { ...describeJson(inspected), manifest, deviations } as unknown as JsonValue;
     invocation.output.result(value, `${manifest.name} ${manifest.version}\n${describe(inspected)}\n${text}`);
     return findings.length === 0 ? 0 : 3;
   },

@@ -15,6 +15,7 @@ import {
 } from '@cloister/ledger';
 import { NodeError } from '../errors.ts';
 import { homeLayout } from '../home.ts';
+import { platformFlag, platformsGiven, simulatedMeasurements } from '../platforms.ts';
 import { type Command, type Invocation, listFlag, requiredFlag, textFlag, UsageError } from './command.ts';
 
 /** 'name:id' or 'name:weight:id'. */
@@ -30,6 +31,10 @@ function namedId(text: string): { name: string; id: AccountId; weight: number } 
 
 function byId(a: { readonly id: string }, b: { readonly id: string }): number {
   return a.id < b.id ? -1 : 1;
+}
+
+function referenceKey({ platform, measurement, image }: GenesisReferenceValue): string {
+  return `${platform} ${measurement} ${image}`;
 }
 
 export type GenesisPlan = {
@@ -52,7 +57,7 @@ export function planGenesis(plan: GenesisPlan): ParsedGenesis {
     accounts: [...plan.accounts].sort(byId),
     governance: { ...plan.governance, members: [...plan.governance.members].sort() },
     trustAnchors: SIMULATED_ANCHORS,
-    referenceValues: [...plan.images].sort((a, b) => (a.measurement + a.image < b.measurement + b.image ? -1 : 1)),
+    referenceValues: [...plan.images].sort((a, b) => (referenceKey(a) < referenceKey(b) ? -1 : 1)),
     appraisalPolicy: simulatedAppraisalPolicy({ maxAgeBlocks: 7_200, refreshWindowBlocks: 600, nonceWindowBlocks: 64 }),
   });
   if (!made.ok)
@@ -63,17 +68,19 @@ export function planGenesis(plan: GenesisPlan): ParsedGenesis {
 export const genesisCreate: Command = {
   name: 'genesis create',
   summary: 'Make a genesis under SIMULATED trust anchors.',
-  usage: '--name NAME --validator name:weight:ID… --governance ID… --image DIR… --out FILE',
+  usage: '--name NAME --validator name:weight:ID… --governance ID… --image DIR… [--platform PLATFORM…] --out FILE',
   flags: {
     name: { type: 'string', value: 'NAME', about: 'Name of the network.' },
     validator: { type: 'string', multiple: true, value: 'SPEC', about: 'name:id or name:weight:id.' },
     account: { type: 'string', multiple: true, value: 'SPEC', about: 'name:id of a tenant, owner or governor.' },
     governance: { type: 'string', multiple: true, value: 'ID', about: 'Who governs; all of them together.' },
     image: { type: 'string', multiple: true, value: 'DIR', about: 'Enclave image that is allowed from the start.' },
+    platform: platformFlag('Platform on which the images are allowed; all four: nitro, sev-snp, sgx, tdx.'),
     out: { type: 'string', value: 'FILE', about: 'Where to write it.' },
   },
   positionals: { min: 0, max: 0 },
   async run(invocation) {
+    const platforms = platformsGiven(invocation);
     const images = await Promise.all(listFlag(invocation, 'image').map(inspectWhole));
     const members = listFlag(invocation, 'governance').map((id) => parseAccountId(id) ?? invalidId(id));
     const { genesis, bytes, chainId } = planGenesis({
@@ -85,12 +92,10 @@ export const genesisCreate: Command = {
         return { id, name };
       }),
       governance: { members, threshold: members.length },
-      images: images.map(({ measurement, image, manifest }) => ({
-        platform: 'sev-snp',
-        measurement,
-        image,
-        name: `${manifest.name} ${manifest.version}`,
-      })),
+      images: images.flatMap(({ measurement, image, manifest }) => {
+        const name = `${manifest.name} ${manifest.version}`;
+        return simulatedMeasurements(measurement, platforms).map((one) => ({ ...one, image, name }));
+      }),
     });
     const out = requiredFlag(invocation, 'out');
     await writeFile(out, bytes, { flag: 'wx' });
@@ -102,11 +107,12 @@ export const genesisCreate: Command = {
   },
 };
 
-/** An image whose files are as its manifest says. */
+/** An image that is not for debugging and whose files are as its manifest says. */
 async function inspectWhole(folder: string): Promise<ImageInspection> {
   const inspected = await inspectImage(folder);
   const [first] = inspected.deviations;
   if (first !== undefined) throw new NodeError('GENESIS_INVALID', `${folder}: ${first.path} is ${first.kind}`);
+  if (inspected.manifest.debug) throw new NodeError('GENESIS_INVALID', `${folder}: a debug image is allowed nowhere`);
   return inspected;
 }
 

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { PRIVACY_NOTE } from '@cloister/client';
 import { type JsonValue, parseAccountId, parseDigest, parseJson } from '@cloister/crypto';
 import { writeFileAtomic } from '../atomic-file.ts';
+import { platformName } from '../platforms.ts';
 import { type Command, listFlag, numberFlag, positional, requiredFlag, textFlag, UsageError } from './command.ts';
 import { CLIENT_FLAGS, connectClient } from './connect.ts';
 import { tensorsFromJson, tensorToJson } from './tensors-json.ts';
@@ -22,7 +23,7 @@ export const infer: Command = {
   flags: {
     ...CLIENT_FLAGS,
     input: { type: 'string', value: 'FILE', about: 'JSON in the Open Inference Protocol form: {"inputs": […]}.' },
-    executors: { type: 'string', value: 'K', about: `How many executors; 1. ${PRIVACY_NOTE}` },
+    executors: { type: 'string', value: 'K', about: `How many executors; what the model asks. ${PRIVACY_NOTE}` },
     executor: { type: 'string', multiple: true, value: 'ID', about: 'Name an executor.' },
     threshold: { type: 'string', value: 'M', about: 'How many must agree; more than half of the executors.' },
     receipt: { type: 'string', value: 'FILE', about: 'Keep the first receipt (a DSSE envelope) here.' },
@@ -57,12 +58,15 @@ export const infer: Command = {
         ? { status: 'completed', outputs: outcome.tensors.map(tensorToJson) }
         : { status: 'refused', code: outcome.code, detail: outcome.detail };
     const executors = receipts.map(({ executor }) => executor.node);
+    const platforms = receipts.map(({ executor }) => executor.platform);
     invocation.output.result(
-      { task, transaction, requestHeight, completedHeight, executors, simulated, outcome: answer },
+      { task, transaction, requestHeight, completedHeight, executors, platforms, simulated, outcome: answer },
       [
         JSON.stringify(answer),
-        `executed by  ${executors.join(', ')}`,
-        `measurement  ${first?.executor.measurement ?? ''}`,
+        ...receipts.flatMap(({ executor: { node, platform, measurement } }) => [
+          `executed by  ${node} on ${platformName(platform, simulated)}`,
+          `measurement  ${measurement}`,
+        ]),
         `requested in block ${requestHeight}, completed in block ${completedHeight}, transaction ${transaction}`,
         ...(simulated ? ['SIMULATED platforms: no guarantee holds against anyone.'] : []),
       ].join('\n'),

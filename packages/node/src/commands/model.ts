@@ -6,6 +6,7 @@ import { type JsonValue, parseAccountId, parseDigest, parseHex, toHex } from '@c
 import { makePrivateFolder, writeFileAtomic } from '../atomic-file.ts';
 import { NodeError } from '../errors.ts';
 import { homeLayout } from '../home.ts';
+import { platformFlag, platformName, platformsGiven } from '../platforms.ts';
 import { type Command, listFlag, numberFlag, positional, requiredFlag, UsageError } from './command.ts';
 import { CLIENT_FLAGS, connectClient, getJson, NODE_FLAG, nodeUrl } from './connect.ts';
 
@@ -26,7 +27,8 @@ function tensorSpec(text: string): TensorSpec {
 export const modelPublish: Command = {
   name: 'model publish',
   summary: 'Seal an ONNX model on this machine and publish it; the key stays in the home.',
-  usage: '<file.onnx> --name NAME --model-version V --input SPEC… --output-tensor SPEC… --image DIGEST… --key NAME',
+  usage:
+    '<file.onnx> --name NAME --model-version V --input SPEC… --output-tensor SPEC… --image DIGEST… [--platform PLATFORM…] --key NAME',
   flags: {
     ...CLIENT_FLAGS,
     name: { type: 'string', value: 'NAME', about: 'Name of the model.' },
@@ -39,12 +41,20 @@ export const modelPublish: Command = {
       about: 'Output tensor, such as probabilities:FP32:1x10.',
     },
     image: { type: 'string', multiple: true, value: 'DIGEST', about: 'Enclave image that may open the model.' },
+    platform: platformFlag("Platform whose enclaves may open the model; those of the genesis' reference values."),
     'executors-min': { type: 'string', value: 'K', about: 'Executors that a request must name at least; 1.' },
     'threshold-min': { type: 'string', value: 'M', about: 'Agreement that a request must ask for at least; 1.' },
+    'platforms-min': {
+      type: 'string',
+      value: 'P',
+      about: 'Distinct platforms that the executors of a request must be on at least; 1.',
+    },
   },
   positionals: { min: 1, max: 1 },
   async run(invocation) {
+    const given = platformsGiven(invocation);
     const { client } = await connectClient(invocation);
+    const platforms = given ?? client.genesisPlatforms;
     const images = listFlag(invocation, 'image').map((text) => parseDigest(text) ?? notADigest(text));
     const prepared = client.prepareModel({
       onnx: await readFile(positional(invocation, 0)),
@@ -53,11 +63,11 @@ export const modelPublish: Command = {
       inputs: listFlag(invocation, 'input').map(tensorSpec),
       outputs: listFlag(invocation, 'output-tensor').map(tensorSpec),
       engine: { name: 'onnxruntime-node', version: '1.30.0' },
-      releasePolicy: { images: images.sort(), platforms: ['sev-snp'], mayReplicate: false },
+      releasePolicy: { images: images.sort(), platforms, mayReplicate: false },
       executionPolicy: {
         k: numberFlag(invocation, 'executors-min', { min: 1, max: 16 }) ?? 1,
         m: numberFlag(invocation, 'threshold-min', { min: 1, max: 16 }) ?? 1,
-        minPlatforms: 1,
+        minPlatforms: numberFlag(invocation, 'platforms-min', { min: 1, max: 4 }) ?? 1,
         assignment: 'tenant',
       },
     });
@@ -66,8 +76,11 @@ export const modelPublish: Command = {
     await makePrivateFolder(join(homeLayout(invocation.home).root, 'models'));
     await writeFileAtomic(path, `${toHex(prepared.modelKey)}\n`);
     const { height, transaction } = await client.publishModel(prepared);
-    const text = `model ${prepared.model}\npublished in block ${height}, transaction ${transaction}\nits key is in ${path}: whoever has it opens the model`;
-    invocation.output.result({ model: prepared.model, height, transaction, keyFile: path }, text);
+    const text = `model ${prepared.model}\npublished in block ${height}, transaction ${transaction}\nreleased to ${platforms.join(', ')}\nits key is in ${path}: whoever has it opens the model`;
+    invocation.output.result(
+      { model: prepared.model, height, transaction, platforms: [...platforms], keyFile: path },
+      text,
+    );
     return 0;
   },
 };
@@ -95,10 +108,10 @@ export const modelGrant: Command = {
     const { client } = await connectClient(invocation);
     for (const node of nodes) {
       const { height, enclave } = await client.grantModelKey({ model, modelKey, node });
-      const { measurement, image, simulated } = enclave.result;
+      const { platform, measurement, image, simulated } = enclave.result;
       invocation.output.result(
-        { model, node, height, measurement, image, simulated },
-        `granted to ${node} in block ${height}: enclave verified, measurement ${measurement}${simulated ? ' (SIMULATED)' : ''}`,
+        { model, node, height, platform, measurement, image, simulated },
+        `granted to ${node} in block ${height}: enclave on ${platformName(platform, simulated)} verified, measurement ${measurement}`,
       );
     }
     return 0;

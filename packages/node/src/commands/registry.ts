@@ -1,5 +1,8 @@
 /** Every command, in the order in which help lists them. */
-import { attestConformance, attestVerify } from './attest.ts';
+import { attestConformance } from './attest-conformance.ts';
+import { attestForecast } from './attest-forecast.ts';
+import { attestShow } from './attest-show.ts';
+import { attestVerify } from './attest-verify.ts';
 import type { Command } from './command.ts';
 import { configShow } from './config.ts';
 import { enclaveBuild, enclaveInspect, enclaveMeasure, enclaveSign } from './enclave.ts';
@@ -9,6 +12,9 @@ import { infer } from './infer.ts';
 import { init } from './init.ts';
 import { keysAdd, keysList, keysShow } from './keys.ts';
 import { modelGrant, modelList, modelPublish } from './model.ts';
+import { policyCheck, policyDiff } from './policy-compare.ts';
+import { policyShow } from './policy-show.ts';
+import { policyEndorsements, policyMeasurement, policyPropose } from './policy-submit.ts';
 import { put } from './put.ts';
 import { joinNetwork, start } from './start.ts';
 import { status } from './status.ts';
@@ -38,8 +44,16 @@ export const COMMANDS: readonly Command[] = [
   enclaveSign,
   enclaveMeasure,
   enclaveInspect,
+  attestShow,
   attestVerify,
+  attestForecast,
   attestConformance,
+  policyShow,
+  policyCheck,
+  policyDiff,
+  policyPropose,
+  policyMeasurement,
+  policyEndorsements,
   configShow,
   unsafeReset,
   version,

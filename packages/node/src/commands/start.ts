@@ -68,7 +68,7 @@ async function run(
     if (typeof value === 'string') flags[name] = value;
   }
   const { config } = await loadConfig({ file: layout.configFile, environment: process.env, flags });
-  if (config['enclave.kind'] === 'simulated' && config['enclave.image'] === '') await ensureImage(layout, output);
+  if (config['enclave.kind'] !== 'none' && config['enclave.image'] === '') await ensureImage(layout, output);
   const stop = stopRequested();
   const node: RunningNode = await startNode({ layout, config, ...(joining === undefined ? {} : { join: joining }) });
   await writeRunFile(home, { pid: process.pid, api: node.apiUrl ?? null, addresses: node.addresses });

@@ -1,4 +1,5 @@
 /** The shapes of the API's answers, as JSON Schema for the OpenAPI document. Members beyond these may appear. */
+import { PLATFORMS } from '@cloister/attestation';
 import type { JsonValue } from '@cloister/crypto';
 import type { JsonSchema } from './fields.ts';
 
@@ -6,12 +7,12 @@ const STRING: JsonSchema = { type: 'string' };
 const COUNT: JsonSchema = { type: 'integer', minimum: 0 };
 const INTEGER: JsonSchema = { type: 'integer' };
 const FLAG: JsonSchema = { type: 'boolean' };
-const ANY: JsonSchema = {};
 const OBJECT: JsonSchema = { type: 'object' };
 const HEX32: JsonSchema = { type: 'string', pattern: '^[0-9a-f]{64}$' };
 const MEASUREMENT: JsonSchema = { type: 'string', pattern: '^[0-9a-f]{96}$' };
 const BASE64: JsonSchema = { type: 'string', contentEncoding: 'base64' };
 const STRINGS: JsonSchema = { type: 'array', items: STRING };
+const PLATFORM: JsonSchema = { type: 'string', enum: [...PLATFORMS] };
 
 function list(items: JsonSchema): JsonSchema {
   return { type: 'array', items };
@@ -56,7 +57,20 @@ export const API_SCHEMAS: { readonly [name: string]: JsonSchema } = {
       addresses: STRINGS,
       enclave: orNull(ref('Enclave')),
       isolation: oneOf('ISOLATED', 'UNISOLATED', 'NONE'),
-      attestation: orNull(shape({ eligible: FLAG, reasons: STRINGS, blocksLeft: INTEGER, secondsLeft: INTEGER })),
+      attestation: orNull(
+        shape({
+          platform: PLATFORM,
+          product: STRING,
+          tcbStatus: STRING,
+          advisories: STRINGS,
+          eligible: FLAG,
+          reasons: STRINGS,
+          evicted: orNull(ref('Eviction')),
+          blocksLeft: INTEGER,
+          blocksToRefresh: INTEGER,
+          secondsLeft: INTEGER,
+        }),
+      ),
       halted: orNull(shape({ code: STRING, detail: STRING })),
       upSeconds: COUNT,
     },
@@ -64,7 +78,7 @@ export const API_SCHEMAS: { readonly [name: string]: JsonSchema } = {
   ),
   Enclave: shape({
     state: oneOf('running', 'starting', 'failed'),
-    platform: STRING,
+    platform: PLATFORM,
     simulated: FLAG,
     isolated: FLAG,
     measurement: MEASUREMENT,
@@ -104,7 +118,20 @@ export const API_SCHEMAS: { readonly [name: string]: JsonSchema } = {
     eligible: FLAG,
     reasons: STRINGS,
     unknownSenders: COUNT,
+    attestation: orNull(
+      shape({
+        platform: PLATFORM,
+        product: STRING,
+        tcb: OBJECT,
+        tcbStatus: STRING,
+        advisories: STRINGS,
+        validUntilHeight: COUNT,
+        validUntilMs: COUNT,
+        evicted: orNull(ref('Eviction')),
+      }),
+    ),
   }),
+  Eviction: shape({ cause: oneOf('policy', 'endorsements'), code: STRING, height: COUNT }),
   Validators: shape({ validators: list(ref('Validator')) }),
   Challenge: shape(
     { passed: FLAG, code: STRING, atMs: COUNT, simulated: FLAG },
@@ -114,7 +141,8 @@ export const API_SCHEMAS: { readonly [name: string]: JsonSchema } = {
     node: HEX32,
     keyset: HEX32,
     sequence: COUNT,
-    platform: STRING,
+    newestSequence: COUNT,
+    platform: PLATFORM,
     product: STRING,
     simulated: FLAG,
     hardwareId: STRING,
@@ -124,13 +152,16 @@ export const API_SCHEMAS: { readonly [name: string]: JsonSchema } = {
     hpkeKey: HEX32,
     tcbStatus: STRING,
     advisories: STRINGS,
-    tcb: ANY,
+    tcb: OBJECT,
     acceptedHeight: COUNT,
     acceptedTimeMs: COUNT,
     refreshedHeight: COUNT,
     validUntilHeight: COUNT,
     validUntilMs: COUNT,
     aliveUntilHeight: COUNT,
+    standsUntilMs: COUNT,
+    graceUntilHeight: orNull(COUNT),
+    evicted: orNull(ref('Eviction')),
     eligible: FLAG,
     reasons: STRINGS,
     blocksLeft: INTEGER,
@@ -142,17 +173,28 @@ export const API_SCHEMAS: { readonly [name: string]: JsonSchema } = {
   Attestations: shape({ simulated: FLAG, attestations: list(ref('Attestation')) }),
   ChallengeAnswer: shape({ answer: BASE64 }),
   Measurement: shape({
-    platform: STRING,
+    platform: PLATFORM,
     measurement: MEASUREMENT,
     image: HEX32,
     name: STRING,
-    status: oneOf('allowed', 'revoked'),
-    standing: oneOf('allowed', 'pending', 'revoked', 'unknown'),
+    status: oneOf('allowed', 'grace-until', 'revoked'),
+    standing: oneOf('allowed', 'grace', 'pending', 'grace-ended', 'revoked', 'unknown'),
     effectiveHeight: COUNT,
+    graceUntilHeight: orNull(COUNT),
     height: COUNT,
     nodes: list(HEX32),
   }),
   Measurements: shape({ policyDigest: HEX32, simulated: FLAG, measurements: list(ref('Measurement')) }),
+  Policy: shape({
+    policy: OBJECT,
+    digest: HEX32,
+    policyDigest: HEX32,
+    simulated: FLAG,
+    height: COUNT,
+    scheduled: orNull(
+      shape({ policy: OBJECT, digest: HEX32, loosenings: STRINGS, decidedHeight: COUNT, effectiveHeight: COUNT }),
+    ),
+  }),
   Model: shape({
     model: HEX32,
     owner: HEX32,

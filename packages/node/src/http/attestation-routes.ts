@@ -1,19 +1,12 @@
 /** Routes over attestation: what the ledger accepted, with evidence to check for oneself, and challenges. */
 import { CHALLENGE_BYTES } from '@cloister/attestation';
-import { type JsonValue, parseJson, toBase64 } from '@cloister/crypto';
-import { type AttestationView, listAttestations, networkOf } from '@cloister/ledger';
+import { toBase64 } from '@cloister/crypto';
+import { type AttestationView, listAttestations, listMeasurements, networkOf } from '@cloister/ledger';
 import type { ApiContext } from './api-context.ts';
 import { accountField, base64Field } from './fields.ts';
 import { type AnyRoute, ApiError, json, jsonAnswer, route } from './route.ts';
 
-async function bundleOf({ chain }: ApiContext, sequence: number): Promise<JsonValue> {
-  const event = await chain.log.get(sequence);
-  const payload = event === undefined ? undefined : parseJson(event.payload, { maxBytes: 1 << 20, maxDepth: 12 });
-  if (!payload?.ok) return '';
-  return (payload.value as { readonly [key: string]: JsonValue }).bundle ?? '';
-}
-
-async function attestationJson(context: ApiContext, view: AttestationView): Promise<object> {
+function attestationJson(context: ApiContext, view: AttestationView): object {
   const { msLeft, ...rest } = view;
   const outcome = context.challengeOutcome(view.node);
   const challenge =
@@ -27,7 +20,18 @@ async function attestationJson(context: ApiContext, view: AttestationView): Prom
           simulated: outcome.simulated,
           atMs: outcome.atMs,
         };
-  return { ...rest, secondsLeft: Math.floor(msLeft / 1000), challenge, bundle: await bundleOf(context, view.sequence) };
+  const state = context.state();
+  const { platform, measurement, image } = view;
+  const allowed = listMeasurements(state).find(
+    (entry) => entry.platform === platform && entry.measurement === measurement && entry.image === image,
+  );
+  return {
+    ...rest,
+    secondsLeft: Math.floor(msLeft / 1000),
+    graceUntilHeight: allowed?.graceUntilHeight ?? null,
+    challenge,
+    bundle: state.attestations.get(view.node)?.bundle ?? '',
+  };
 }
 
 const attestations = route({
@@ -35,10 +39,10 @@ const attestations = route({
   path: '/v1/attestations',
   summary: 'Accepted attestations with their evidence, standing and time left',
   answer: jsonAnswer('Attestations'),
-  handle: async (context) => {
+  handle: (context) => {
     const views = listAttestations(context.state());
     const { simulated } = networkOf(context.state()).trustAnchors;
-    return json({ simulated, attestations: await Promise.all(views.map((view) => attestationJson(context, view))) });
+    return json({ simulated, attestations: views.map((view) => attestationJson(context, view)) });
   },
 });
 

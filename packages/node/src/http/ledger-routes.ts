@@ -1,15 +1,20 @@
-/** Routes over the agreed state: validators, measurements, models, inferences, records. */
+/** Routes over the agreed state: validators, measurements, the appraisal policy, models, inferences, records. */
+import { policyDigest as appraisalPolicyDigest, appraisalPolicyToJson } from '@cloister/attestation';
 import { type ModelManifest, modelManifestToJson } from '@cloister/confidential';
 import { type JsonValue, parseJson } from '@cloister/crypto';
 import {
+  attestationView,
   inferenceView,
+  type LedgerState,
   listInferences,
   listMeasurements,
   listMembers,
   listModels,
+  type MemberView,
   type ModelView,
   modelView,
   networkOf,
+  networkView,
   recordView,
   type Task,
 } from '@cloister/ledger';
@@ -17,12 +22,20 @@ import type { ChainReader } from '@cloister/validator';
 import { digestField, integerField, textField, withDefault } from './fields.ts';
 import { type AnyRoute, ApiError, json, jsonAnswer, route } from './route.ts';
 
+function memberJson(state: LedgerState, member: MemberView): object {
+  const view = attestationView(state, member.id);
+  if (view === undefined) return { ...member, attestation: null };
+  const { platform, product, tcb, tcbStatus, advisories, validUntilHeight, validUntilMs, evicted } = view;
+  const shown = { platform, product, tcb, tcbStatus, advisories, validUntilHeight, validUntilMs, evicted };
+  return { ...member, attestation: shown };
+}
+
 const validators = route({
   method: 'GET',
   path: '/v1/validators',
-  summary: 'Validators, then members without weight, with their standing at this height',
+  summary: 'Validators, then members without weight, with their platforms and standing at this height',
   answer: jsonAnswer('Validators'),
-  handle: ({ state }) => json({ validators: listMembers(state()) }),
+  handle: ({ state }) => json({ validators: listMembers(state()).map((member) => memberJson(state(), member)) }),
 });
 
 const measurements = route({
@@ -34,6 +47,34 @@ const measurements = route({
     const { policyDigest } = state();
     const { simulated } = networkOf(state()).trustAnchors;
     return json({ policyDigest, simulated, measurements: listMeasurements(state()) });
+  },
+});
+
+const policy = route({
+  method: 'GET',
+  path: '/v1/policy',
+  summary: 'The appraisal policy in force, and the one that was decided and waits for its height',
+  answer: jsonAnswer('Policy'),
+  handle: ({ state }) => {
+    const { appraisalPolicy, scheduledPolicy, policyDigest, simulated, height } = networkView(state());
+    const scheduled =
+      scheduledPolicy === null
+        ? null
+        : {
+            policy: appraisalPolicyToJson(scheduledPolicy.appraisalPolicy),
+            digest: appraisalPolicyDigest(scheduledPolicy.appraisalPolicy),
+            loosenings: scheduledPolicy.loosenings,
+            decidedHeight: scheduledPolicy.height,
+            effectiveHeight: scheduledPolicy.effectiveHeight,
+          };
+    return json({
+      policy: appraisalPolicyToJson(appraisalPolicy),
+      digest: appraisalPolicyDigest(appraisalPolicy),
+      policyDigest,
+      simulated,
+      height,
+      scheduled,
+    });
   },
 });
 
@@ -131,6 +172,7 @@ const record = route({
 export const LEDGER_ROUTES: readonly AnyRoute[] = [
   validators,
   measurements,
+  policy,
   models,
   model,
   inferences,

@@ -6,5 +6,11 @@ export { DIGIT_PIXELS, type Digit, digitsSplit } from '../digits/split.ts';
 export { homeLayout, readNodeKeys } from '../home.ts';
 export { type Agreement, awaitReady, compareRoots } from './agreement.ts';
 export { type BareModel, DIGITS_MODEL, loadBareModel } from './bare-model.ts';
-export { buildTestnetImage, makeLayout, type TestnetLayout, type TestnetValidator } from './layout.ts';
+export {
+  buildTestnetImage,
+  makeLayout,
+  TESTNET_PLATFORMS,
+  type TestnetLayout,
+  type TestnetValidator,
+} from './layout.ts';
 export { type NodeProcess, spawnNode } from './process.ts';

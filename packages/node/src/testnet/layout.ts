@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { access, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import type { Platform } from '@cloister/attestation';
 import type { AccountId, Digest, Measurement } from '@cloister/crypto';
 import { buildImage, measureImage } from '@cloister/enclave';
 import { planGenesis } from '../commands/genesis.ts';
@@ -9,13 +10,24 @@ import { addAccountKey } from '../commands/keys.ts';
 import { configToml } from '../config-file.ts';
 import { NodeError } from '../errors.ts';
 import { initHome } from '../home.ts';
+import { simulatedMeasurements } from '../platforms.ts';
 
 const MARKER = 'cloister-testnet.json';
 
-export type TestnetValidator = { readonly name: string; readonly home: string; readonly id: AccountId };
+/** Validators of a testnet stand on these in turn, all of them SIMULATED. */
+export const TESTNET_PLATFORMS: readonly [Platform, ...Platform[]] = ['sev-snp', 'tdx'];
+
+export type TestnetValidator = {
+  readonly name: string;
+  readonly home: string;
+  readonly id: AccountId;
+  /** SIMULATED. */
+  readonly platform: Platform;
+};
 
 export type TestnetLayout = {
   readonly folder: string;
+  /** `measurement`: of the manifest; each platform's evidence shows its own (`simulatedMeasurements`). */
   readonly image: { readonly folder: string; readonly measurement: Measurement; readonly digest: Digest };
   readonly validators: readonly TestnetValidator[];
   /** Home that holds the account keys 'owner' and 'tenant' and a copy of the genesis. */
@@ -47,25 +59,29 @@ export async function buildTestnetImage(folder: string): Promise<TestnetLayout['
   return { folder: image, measurement: measured.measurement, digest: measured.image };
 }
 
+/** `platforms`: of the validators in turn. */
 export async function makeLayout(
   folder: string,
   image: TestnetLayout['image'],
   count: number,
   ports: number | undefined,
+  platforms: readonly [Platform, ...Platform[]] = ['sev-snp'],
 ): Promise<TestnetLayout> {
   const validators: TestnetValidator[] = [];
   for (let i = 0; i < count; i++) {
     const name = `validator-${i + 1}`;
+    const platform = platforms[i % platforms.length] ?? platforms[0];
     const home = join(folder, name);
     const config = configToml({
       'node.name': name,
       'network.listen': [`/ip4/127.0.0.1/tcp/${ports === undefined ? 0 : ports + 2 * i}`],
       'api.port': ports === undefined ? 0 : ports + 2 * i + 1,
+      'enclave.platform': platform,
       'enclave.image': image.folder,
     });
     const seeds = { nodeKeySeed: randomBytes(32), validatorKeySeed: randomBytes(32) };
     const { keys } = await initHome({ directory: home, configToml: config, ...seeds });
-    validators.push({ name, home, id: keys.validator.id });
+    validators.push({ name, home, id: keys.validator.id, platform });
   }
   const clientHome = join(folder, 'client');
   const owner = await addAccountKey(clientHome, 'owner');
@@ -80,7 +96,11 @@ export async function makeLayout(
     ],
     // On a testnet the model owner also governs, so that `set-measurement` can be tried.
     governance: { members: [owner.id], threshold: 1 },
-    images: [{ platform: 'sev-snp', measurement: image.measurement, image: image.digest, name: 'testnet image' }],
+    images: simulatedMeasurements(image.measurement, platforms).map((one) => ({
+      ...one,
+      image: image.digest,
+      name: 'testnet image',
+    })),
   });
   for (const home of [clientHome, ...validators.map((validator) => validator.home)]) {
     await mkdir(join(home, 'config'), { recursive: true, mode: 0o700 });

@@ -4,15 +4,17 @@
  */
 import { readFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import { CloisterClient, createHttpApi, type InferenceResult } from '@cloister/client';
-import type { AccountId, Digest } from '@cloister/crypto';
+import { CloisterClient, createHttpApi, type InferenceResult, type PendingExecutor } from '@cloister/client';
+import type { ExecutionPolicy } from '@cloister/confidential';
+import { type AccountId, assert, type Digest } from '@cloister/crypto';
 import { writeFileAtomic } from '../atomic-file.ts';
 import type { Output } from '../commands/command.ts';
 import { accountKey } from '../commands/keys.ts';
 import { tensorNumbers } from '../commands/tensors-json.ts';
 import { DIGIT_PIXELS, type Digit, digitsSplit } from '../digits/split.ts';
+import { platformName } from '../platforms.ts';
 import { type BareModel, DIGITS_MODEL, loadBareModel } from './bare-model.ts';
-import type { TestnetLayout } from './layout.ts';
+import type { TestnetLayout, TestnetValidator } from './layout.ts';
 import { beside, drawDigit, short, step } from './render.ts';
 
 type Parties = { readonly owner: CloisterClient; readonly tenant: CloisterClient };
@@ -36,44 +38,78 @@ async function connect({ layout, api }: JobOptions): Promise<Parties> {
   return { owner: await client('owner'), tenant: await client('tenant') };
 }
 
-async function publish({ owner }: Parties, { layout, output }: JobOptions): Promise<Digest> {
+/** A model of the testnet: what its owner asks of a request, and whose enclaves get its key. */
+type ModelPlan = {
+  readonly name: string;
+  readonly executionPolicy: ExecutionPolicy;
+  readonly executors: readonly TestnetValidator[];
+};
+
+type PublishedModel = ModelPlan & { readonly model: Digest };
+
+/** One executor at a time, any of them. */
+function singlePlan({ validators }: TestnetLayout): ModelPlan {
+  const executionPolicy: ExecutionPolicy = { k: 1, m: 1, minPlatforms: 1, assignment: 'tenant' };
+  return { name: 'digits', executionPolicy, executors: validators };
+}
+
+/** The same weights under another key: up to three executors on two platforms. Undefined where two platforms do not stand. */
+function severalPlan({ validators }: TestnetLayout): ModelPlan | undefined {
+  const executors = validators.slice(0, 3);
+  const platforms = new Set(executors.map(({ platform }) => platform)).size;
+  if (platforms < 2) return undefined;
+  const k = executors.length;
+  const executionPolicy: ExecutionPolicy = { k, m: Math.floor(k / 2) + 1, minPlatforms: 2, assignment: 'tenant' };
+  return { name: 'digits-on-two-platforms', executionPolicy, executors };
+}
+
+/** "3 executors on 2 platforms, 2 of them equal" */
+function asked({ k, m, minPlatforms }: ExecutionPolicy): string {
+  const platforms = minPlatforms > 1 ? ` on at least ${minPlatforms} platforms` : '';
+  return k === 1 ? 'one executor' : `${k} executors${platforms}, ${m} of them equal`;
+}
+
+async function publish({ owner }: Parties, plan: ModelPlan, { layout, output }: JobOptions): Promise<PublishedModel> {
+  const platforms = [...new Set(layout.validators.map(({ platform }) => platform))].sort();
+  const { name, executionPolicy } = plan;
   const prepared = owner.prepareModel({
     onnx: await readFile(DIGITS_MODEL),
-    name: 'digits',
+    name,
     version: '1',
     inputs: [{ name: 'image', datatype: 'FP32', shape: [1, DIGIT_PIXELS] }],
     outputs: [{ name: 'probabilities', datatype: 'FP32', shape: [1, 10] }],
     engine: { name: 'onnxruntime-node', version: '1.30.0' },
-    releasePolicy: { images: [layout.image.digest], platforms: ['sev-snp'], mayReplicate: false },
-    executionPolicy: { k: 1, m: 1, minPlatforms: 1, assignment: 'tenant' },
+    releasePolicy: { images: [layout.image.digest], platforms, mayReplicate: false },
+    executionPolicy,
   });
+  const { model, modelKey, ciphertext } = prepared;
   await step(
     output,
-    `owner seals the digits model (${prepared.ciphertext.length} bytes) and publishes ${short(prepared.model)}`,
+    `owner seals ${name} (${ciphertext.length} bytes; a request needs ${asked(executionPolicy)}) and publishes ${short(model)}`,
     () => owner.publishModel(prepared),
   );
-  for (const { id, name } of layout.validators) {
-    await step(output, `owner verifies the enclave of ${name} and grants it the model's key`, () =>
-      owner.grantModelKey({ model: prepared.model, modelKey: prepared.modelKey, node: id }),
+  for (const { id, name: validator, platform } of plan.executors) {
+    const enclave = `the enclave of ${validator} on ${platformName(platform, true)}`;
+    await step(output, `owner verifies ${enclave} and grants it the key of ${name}`, () =>
+      owner.grantModelKey({ model, modelKey, node: id }),
     );
   }
-  return prepared.model;
-}
-
-/** The first images go to one executor each, in turn; the last goes to several at once, more than half of whom must agree. */
-function executorsFor(index: number, options: JobOptions): AccountId[] {
-  const ids = options.layout.validators.map(({ id }) => id);
-  const several = Math.min(3, ids.length);
-  if (index === options.images - 1 && several > 1) return ids.slice(0, several);
-  return ids.slice(index % ids.length, (index % ids.length) + 1);
+  return { ...plan, model };
 }
 
 function highest(values: ArrayLike<number>): number {
   return Array.from(values).reduce((best, value, i, all) => (value > (all[best] ?? 0) ? i : best), 0);
 }
 
+/** Lines with one title, which stands before the first. */
+function titled(title: string, lines: readonly string[]): string[] {
+  return lines.map((line, i) => `${(i === 0 ? title : '').padEnd(13)}${line}`);
+}
+
 async function account(
   result: InferenceResult,
+  { executionPolicy }: PublishedModel,
+  executors: readonly PendingExecutor[],
   digit: Digit,
   bare: BareModel,
   options: JobOptions,
@@ -91,6 +127,9 @@ async function account(
     files.push(file);
   }
   const names = new Map(options.layout.validators.map(({ id, name }) => [id, name]));
+  const nodeOn = ({ node, platform }: Pick<PendingExecutor, 'node' | 'platform'>): string =>
+    `${names.get(node) ?? short(node)} on ${platformName(platform, result.simulated)}`;
+  const measurements = new Map(receipts.map(({ executor }) => [executor.measurement, executor.platform]));
   const read = highest(answer);
   const title = `inference ${index + 1} of ${options.images}`;
   options.output.result(
@@ -100,9 +139,9 @@ async function account(
       label: digit.label,
       answer: read,
       equalsBareModel: same,
-      executors: receipts.map(({ executor }) => executor.node),
+      asked: executors.map(({ node, platform }) => ({ node, platform })),
+      executors: receipts.map(({ executor: { node, platform, measurement } }) => ({ node, platform, measurement })),
       threshold: result.threshold,
-      measurement: receipts[0]?.executor.measurement ?? null,
       requestedInBlock: result.requestHeight,
       completedInBlock: result.completedHeight,
       receipts: files,
@@ -113,9 +152,20 @@ async function account(
       [
         `answer       ${read}  (probability ${(answer[read] ?? 0).toFixed(4)}; a person wrote ${digit.label})`,
         `bare model   ${same ? 'gives exactly the same ten probabilities' : `DIFFERS: ${highest(expected)}`}`,
-        `executed by  ${receipts.map(({ executor }) => names.get(executor.node) ?? short(executor.node)).join(', ')}`,
-        `agreement    ${receipts.length} equal of ${executorsFor(index, options).length} asked, ${result.threshold} needed`,
-        `measurement  ${short(receipts[0]?.executor.measurement ?? '')}… SIMULATED SEV-SNP`,
+        ...(executors.length === 1
+          ? []
+          : [`model asks   ${asked(executionPolicy)}`, ...titled('asked', executors.map(nodeOn))]),
+        ...titled(
+          'executed by',
+          receipts.map(({ executor }) => nodeOn(executor)),
+        ),
+        `agreement    ${receipts.length} equal of ${executors.length} asked, ${result.threshold} needed`,
+        ...titled(
+          'measurement',
+          [...measurements].map(
+            ([measurement, platform]) => `${short(measurement)}… ${platformName(platform, result.simulated)}`,
+          ),
+        ),
         `blocks       requested in ${result.requestHeight}, completed in ${result.completedHeight}`,
         `task         ${short(result.task)}…`,
         `receipt      ${relative(process.cwd(), files[0] ?? '')}`,
@@ -126,25 +176,49 @@ async function account(
   return same && outcome.status === 'completed';
 }
 
+/** The models that the images need: each image goes to one executor in turn, and the last one to several where it can. */
+async function publishModels(
+  parties: Parties,
+  options: JobOptions,
+): Promise<{ readonly single?: PublishedModel; readonly several?: PublishedModel }> {
+  const plan = severalPlan(options.layout);
+  if (plan === undefined) {
+    options.output.note('  fewer than two platforms: no model asks for executors on distinct platforms here');
+    return { single: await publish(parties, singlePlan(options.layout), options) };
+  }
+  const several = (): Promise<PublishedModel> => publish(parties, plan, options);
+  if (options.images === 1) return { several: await several() };
+  return { single: await publish(parties, singlePlan(options.layout), options), several: await several() };
+}
+
+/** Whom a tenant asks: one executor of those that may, in turn; or whoever the SDK chooses by the model's policy. */
+function executorsFor({ executionPolicy, executors }: PublishedModel, index: number): readonly AccountId[] | undefined {
+  if (executionPolicy.k > 1) return undefined;
+  return executors.slice(index % executors.length, (index % executors.length) + 1).map(({ id }) => id);
+}
+
 /** @returns whether every answer equals the bare model's. */
 export async function runMainJob(options: JobOptions): Promise<{ readonly model: Digest; readonly equal: boolean }> {
   const parties = await connect(options);
   const bare = await loadBareModel();
-  const model = await publish(parties, options);
+  const { single, several } = await publishModels(parties, options);
   const { held } = digitsSplit();
   let equal = true;
   for (let index = 0; index < options.images; index++) {
     const digit = held[index % held.length];
-    if (digit === undefined) break;
-    const executors = executorsFor(index, options);
+    const published = index === options.images - 1 ? (several ?? single) : single;
+    assert(digit !== undefined && published !== undefined, 'there are digits, and a model for each image');
+    const executors = executorsFor(published, index);
     const bytes = new Uint8Array(digit.image.buffer, digit.image.byteOffset, digit.image.byteLength);
-    const result = await parties.tenant.infer({
-      model,
+    const pending = await parties.tenant.requestInference({
+      model: published.model,
       inputs: [{ name: 'image', datatype: 'FP32', shape: [1, DIGIT_PIXELS], data: bytes }],
-      executors,
-      threshold: Math.floor(executors.length / 2) + 1,
+      ...(executors === undefined ? {} : { executors }),
     });
-    equal = (await account(result, digit, bare, options, index)) && equal;
+    const result = await parties.tenant.awaitInference(pending);
+    equal = (await account(result, published, pending.executors, digit, bare, options, index)) && equal;
   }
-  return { model, equal };
+  const shown = single ?? several;
+  assert(shown !== undefined, 'a model was published');
+  return { model: shown.model, equal };
 }

@@ -4,8 +4,9 @@ import { join, relative } from 'node:path';
 import type { Digest } from '@cloister/crypto';
 import type { Output } from '../commands/command.ts';
 import { NodeError } from '../errors.ts';
+import { platformName, simulatedMeasurements } from '../platforms.ts';
 import { awaitReady, compareRoots } from './agreement.ts';
-import { buildTestnetImage, claimFolder, makeLayout, type TestnetLayout } from './layout.ts';
+import { buildTestnetImage, claimFolder, makeLayout, TESTNET_PLATFORMS, type TestnetLayout } from './layout.ts';
 import { runMainJob } from './main-job.ts';
 import { type NodeProcess, spawnNode } from './process.ts';
 import { short, step } from './render.ts';
@@ -44,24 +45,24 @@ async function startAll(
   ending: AbortSignal,
   output: Output,
 ): Promise<void> {
-  for (const { name, home } of layout.validators) {
+  for (const { name, home, platform } of layout.validators) {
     ending.throwIfAborted();
     const seeds = nodes[0]?.addresses ?? [];
     const words = ['start', ...(seeds.length === 0 ? [] : ['--network-seeds', seeds.join(',')])];
     const node = await spawnNode(home, words, ending);
     nodes.push(node);
-    output.note(`  ${name}  process ${node.pid}  API ${node.api}`);
+    output.note(`  ${name}  ${platformName(platform, true).padEnd(17)}  process ${node.pid}  API ${node.api}`);
   }
 }
 
 async function awaitAllReady(layout: TestnetLayout, nodes: readonly NodeProcess[], output: Output): Promise<void> {
   await Promise.all(
     nodes.map(async (node, i) => {
-      const name = layout.validators[i]?.name ?? '';
+      const { name = '', platform = TESTNET_PLATFORMS[0] } = layout.validators[i] ?? {};
       const ready = await awaitReady(node.api, READY_MS, () => undefined);
       if (!ready)
         throw new NodeError('STOPPED', `${name} is not ready after ${READY_MS / 1000} s; see ${node.api}/readyz`);
-      output.note(`  ${name}  attested: its simulated quote is accepted on the ledger`);
+      output.note(`  ${name}  attested: its evidence of ${platformName(platform, true)} is accepted on the ledger`);
     }),
   );
 }
@@ -73,7 +74,10 @@ function summary(layout: TestnetLayout, nodes: readonly NodeProcess[], model: Di
     '',
     'The network is up. Every platform in it is SIMULATED: no guarantee holds against anyone.',
     `genesis  ${layout.chainId}`,
-    ...nodes.map((node, i) => `${layout.validators[i]?.name ?? ''}  ${node.api}  ${node.addresses[0] ?? ''}`),
+    ...nodes.map((node, i) => {
+      const { name = '', platform = TESTNET_PLATFORMS[0] } = layout.validators[i] ?? {};
+      return `${name}  ${platformName(platform, true).padEnd(17)}  ${node.api}  ${node.addresses[0] ?? ''}`;
+    }),
     '',
     'Next, in another terminal:',
     `  npx -y pnpm@12 cloister status --node ${first?.api ?? ''}`,
@@ -110,9 +114,11 @@ async function work(options: TestnetOptions, nodes: NodeProcess[], ending: Abort
   const folder = await claimFolder(options.folder);
   await mkdir(join(folder, 'receipts'), { recursive: true });
   const image = await step(output, 'building and measuring the enclave image', () => buildTestnetImage(folder));
-  output.note(`  measurement ${image.measurement}`);
-  const layout = await makeLayout(folder, image, options.validators, options.ports);
-  output.note(`· genesis ${layout.chainId}`);
+  const layout = await makeLayout(folder, image, options.validators, options.ports, TESTNET_PLATFORMS);
+  for (const { platform, measurement } of simulatedMeasurements(image.measurement, TESTNET_PLATFORMS)) {
+    output.note(`  measurement on ${platformName(platform, true)}: ${measurement}`);
+  }
+  output.note(`· genesis ${layout.chainId}, which allows the image on these platforms`);
   await step(output, `starting ${options.validators} validators, each with its own platform and enclave process`, () =>
     startAll(layout, nodes, ending, output),
   );

@@ -80,12 +80,7 @@ function evaluateAt(
   teeTcbSvn: Uint8Array | undefined,
   qeStatus: ComponentStatus,
 ): EvaluationAtSvns {
-  const platform = tcbInfo.levels.find(
-    (level) =>
-      pck.components.every((svn, index) => svn >= (level.sgxComponents[index] ?? 256)) &&
-      pck.pceSvn >= level.pceSvn &&
-      (teeTcbSvn === undefined || reachesTdx(teeTcbSvn, level)),
-  );
+  const platform = findPlatformLevel(pck, tcbInfo, teeTcbSvn);
   const module = teeTcbSvn === undefined ? undefined : moduleLevel(tcbInfo, teeTcbSvn);
   const moduleStatus = module?.status;
   const platformStatus = platform?.status ?? 'TcbNotSupported';
@@ -98,10 +93,28 @@ function evaluateAt(
   };
 }
 
-/** From index 2 when the module has a major version: its own identity judges the first two then. */
+/** The newest level of the platform that its SVNs reach. `teeTcbSvn` is undefined for SGX. */
+export function findPlatformLevel(
+  pck: Pick<PckExtension, 'components' | 'pceSvn'>,
+  tcbInfo: TcbInfo,
+  teeTcbSvn: Uint8Array | undefined,
+): PlatformLevel | undefined {
+  return tcbInfo.levels.find(
+    (level) =>
+      pck.components.every((svn, index) => svn >= (level.sgxComponents[index] ?? 256)) &&
+      pck.pceSvn >= level.pceSvn &&
+      (teeTcbSvn === undefined || reachesTdx(teeTcbSvn, level)),
+  );
+}
+
 function reachesTdx(teeTcbSvn: Uint8Array, level: PlatformLevel): boolean {
-  const from = (teeTcbSvn[MODULE_MAJOR] ?? 0) > 0 ? 2 : 0;
+  const from = firstPlatformPart(teeTcbSvn);
   return teeTcbSvn.every((svn, index) => index < from || svn >= (level.tdxComponents?.[index] ?? 256));
+}
+
+/** Part of TEE_TCB_SVN from which on the platform's levels judge: 2 when the module's own identity judges the first two. */
+export function firstPlatformPart(teeTcbSvn: Uint8Array): number {
+  return (teeTcbSvn[MODULE_MAJOR] ?? 0) > 0 ? 2 : 0;
 }
 
 /** A module of major version 0 has no levels of its own: the platform's judge it. */
@@ -116,7 +129,7 @@ function moduleLevel(
 }
 
 /** The newest level that the SVN reaches. */
-function componentLevel(levels: readonly ComponentLevel[], isvSvn: number): ComponentLevel | undefined {
+export function componentLevel(levels: readonly ComponentLevel[], isvSvn: number): ComponentLevel | undefined {
   return levels.find((level) => isvSvn >= level.isvSvn);
 }
 

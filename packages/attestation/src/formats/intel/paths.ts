@@ -10,7 +10,7 @@ import {
   type PathProfile,
   pathValidity,
 } from '../../certificate-path.ts';
-import { type EndorsementCache, throughCache } from '../../endorsement-cache.ts';
+import { type CacheEntries, type EndorsementCache, throughCache } from '../../endorsement-cache.ts';
 import { parsePem } from '../../pem.ts';
 import { anchorBytes, type TrustAnchors } from '../../trust-anchors.ts';
 import { type Certificate, extensionValue } from '../../x509.ts';
@@ -54,6 +54,8 @@ export interface PathContext {
   /** Milliseconds of the Unix epoch. */
   readonly atMs: number;
   readonly cache?: EndorsementCache | undefined;
+  /** In place of the cache's: signatures that paths of one verification have in common. */
+  readonly certificates?: CacheEntries<true> | undefined;
 }
 
 /** A path valid at the instant of the appraisal, and the last instant at which it is. */
@@ -69,15 +71,17 @@ function verifyPath<P extends string>(
   prefix: P,
   leafFirst: readonly Uint8Array[],
   profile: PathProfile,
-  { trustAnchors, atMs, cache }: PathContext,
+  { trustAnchors, atMs, cache, certificates = cache?.certificates }: PathContext,
 ): Result<ValidPath, Prefixed<P, PathCode>> {
   const rootFirst = [...leafFirst].reverse();
   const authenticated = throughCache(
     cache?.intelPaths,
     () => hash('cloister/cache/intel-path', utf8(JSON.stringify(profile)), anchorBytes(trustAnchors), ...rootFirst),
-    // Copied, because an entry outlives the bytes of the caller.
-    () =>
-      authenticatePath(cache === undefined ? rootFirst : rootFirst.map((der) => der.slice()), profile, trustAnchors),
+    () => {
+      // Copied, because an entry outlives the bytes of the caller.
+      const copies = cache === undefined ? rootFirst : rootFirst.map((der) => der.slice());
+      return authenticatePath(copies, profile, trustAnchors, certificates);
+    },
   );
   if (!authenticated.ok) return prefixed(prefix, authenticated);
   const path = authenticated.value;
@@ -107,6 +111,20 @@ export function verifyPckChain(quote: IntelQuote, context: PathContext): Result<
   if (certificationType !== CERTIFICATION_TYPES.pckChain) {
     return fail('PCK_CHAIN_ABSENT', `certification data of type ${certificationType}`);
   }
+  const { cache, trustAnchors, atMs } = context;
+  if (cache === undefined) return readPckChain(certificationData, context);
+  const key = hash('cloister/cache/pck-chain', anchorBytes(trustAnchors), certificationData);
+  const known = cache.pckChains.get(key);
+  if (known !== undefined) {
+    const validity = pathValidity(known.path, atMs);
+    return validity.ok ? ok(known) : prefixed('PCK_CHAIN', validity);
+  }
+  const chain = readPckChain(certificationData, context);
+  if (chain.ok) cache.pckChains.set(key, chain.value);
+  return chain;
+}
+
+function readPckChain(certificationData: Uint8Array, context: PathContext): Result<PckChain, PckChainCode> {
   const leafFirst = parseChainText(certificationData);
   if (leafFirst === undefined) return fail('PCK_CHAIN_PEM_MALFORMED');
   const verified = verifyPath('PCK_CHAIN', leafFirst, PCK_PROFILE, context);
@@ -120,8 +138,8 @@ export function verifyPckChain(quote: IntelQuote, context: PathContext): Result<
   return ok({ ...verified.value, issuer, extension, point: leaf.publicKey.point });
 }
 
-/** PEM, which Intel's library ends with a zero byte. */
-function parseChainText(data: Uint8Array): readonly Uint8Array[] | undefined {
+/** The DER certificates of certification data, leaf first: PEM, which Intel's library ends with a zero byte. */
+export function parseChainText(data: Uint8Array): readonly Uint8Array[] | undefined {
   let end = data.length;
   while (end > 0 && data[end - 1] === 0) end--;
   const text = parseUtf8(data.subarray(0, end));
@@ -139,13 +157,21 @@ export function verifySignerChain<P extends string>(
 
 export type PckCrlChainCode = Prefixed<'PCK_CRL_CHAIN', PathCode> | 'PCK_CRL_CHAIN_MISMATCH';
 
+/** The chain of an authority that issues PCK certificates, as it comes with that authority's CRL. */
+export function verifyPckIssuerChain(
+  leafFirst: readonly Uint8Array[],
+  context: PathContext,
+): Result<ValidPath, Prefixed<'PCK_CRL_CHAIN', PathCode>> {
+  return verifyPath('PCK_CRL_CHAIN', leafFirst, PCK_CA_PROFILE, context);
+}
+
 /** The chain that came with the PCK CRL must lead to the very authority that issued the PCK certificate. */
 export function verifyPckCrlChain(
   leafFirst: readonly Uint8Array[],
   issuer: Certificate,
   context: PathContext,
 ): Result<ValidPath, PckCrlChainCode> {
-  const verified = verifyPath('PCK_CRL_CHAIN', leafFirst, PCK_CA_PROFILE, context);
+  const verified = verifyPckIssuerChain(leafFirst, context);
   if (!verified.ok) return verified;
   const { subject, spki } = verified.value.end;
   return equalBytes(subject, issuer.subject) && equalBytes(spki, issuer.spki)

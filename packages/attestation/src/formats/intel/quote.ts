@@ -121,7 +121,7 @@ export function parseIntelQuote(bytes: Uint8Array): Result<IntelQuote, IntelQuot
   if (cursor.truncated) return fail('QUOTE_TRUNCATED', 'signature section');
   const signatures = parseSignatures(section, version);
   if (!signatures.ok) return signatures;
-  if (bytes.subarray(cursor.at).some((byte) => byte !== 0)) return fail('QUOTE_TRAILING_BYTES');
+  for (let at = cursor.at; at < bytes.length; at++) if (bytes[at] !== 0) return fail('QUOTE_TRAILING_BYTES');
   return ok({ version, body, userData: bytes.subarray(28, 48), signed, ...signatures.value });
 }
 

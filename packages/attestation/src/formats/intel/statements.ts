@@ -2,13 +2,14 @@
  * TCB info and QE identity as endorsements: signed by Intel over the exact bytes, current, and about this quote.
  */
 import { equalBytes, fail, hash, ok, type Result, toHex, verifyEcdsa } from '@cloister/crypto';
+import type { StatementFloors, StatementSeen } from '../../attestation-result.ts';
 import type { PathCode } from '../../certificate-path.ts';
 import { type Crl, isRevoked } from '../../crl.ts';
 import { type CacheEntries, throughCache } from '../../endorsement-cache.ts';
 import type { SignedStatement } from './collateral.ts';
 import { type PathContext, verifySignerChain } from './paths.ts';
 import type { PckExtension } from './pck-extension.ts';
-import type { Prefixed } from './prefixed.ts';
+import { type Prefixed, prefixed } from './prefixed.ts';
 import { parseQeIdentity, type QeIdentity } from './qe-identity.ts';
 import { parseTcbInfo, type TcbInfo } from './tcb-info.ts';
 
@@ -24,6 +25,7 @@ export const STATEMENT_CODES = [
   'VERSION',
   'NOT_YET_VALID',
   'EXPIRED',
+  'OLDER_THAN_SEEN',
 ] as const;
 
 type StatementCode = (typeof STATEMENT_CODES)[number];
@@ -39,12 +41,19 @@ export type QeIdentityCode = Prefixed<'QE_IDENTITY', StatementCode> | Prefixed<'
 /** A verified statement, and the last instant at which it and its signer's certificates are valid. */
 export interface VerifiedStatement<T> {
   readonly value: T;
+  readonly seen: StatementSeen;
   readonly validUntilMs: number;
+}
+
+/** What checking a statement needs. */
+export interface StatementContext extends PathContext {
+  readonly statementFloors?: StatementFloors | undefined;
 }
 
 interface Dated {
   readonly issueDateMs: number;
   readonly nextUpdateMs: number;
+  readonly tcbEvaluationDataNumber: number;
 }
 
 type SignedCode<N extends StatementName> =
@@ -59,7 +68,7 @@ function verifySigned<T extends Dated, N extends StatementName>(
   context: PathContext,
   entries: CacheEntries<T> | undefined,
   parse: (bytes: Uint8Array) => { readonly value: T } | { readonly refused: string },
-): Result<VerifiedStatement<T>, SignedCode<N>> {
+): Result<Omit<VerifiedStatement<T>, 'seen'>, SignedCode<N>> {
   if (statement === undefined) return fail<SignedCode<N>>(`${name}_MISSING`);
   const chain = verifySignerChain(`${name}_CHAIN`, statement.issuerChain, context);
   if (!chain.ok) return chain;
@@ -86,47 +95,65 @@ function verifySigned<T extends Dated, N extends StatementName>(
   return ok({ value, validUntilMs: Math.min(validUntilMs, value.nextUpdateMs) });
 }
 
-function dateCode({ issueDateMs, nextUpdateMs }: Dated, atMs: number): 'NOT_YET_VALID' | 'EXPIRED' | undefined {
-  if (atMs < issueDateMs) return 'NOT_YET_VALID';
-  return atMs > nextUpdateMs ? 'EXPIRED' : undefined;
+/** Current at the instant, and neither issued before nor evaluated by older rules than the newest of its name. */
+function checkDates<T extends Dated>(
+  name: string,
+  { value, validUntilMs }: Omit<VerifiedStatement<T>, 'seen'>,
+  { atMs, statementFloors }: StatementContext,
+): Result<VerifiedStatement<T>, 'NOT_YET_VALID' | 'EXPIRED' | 'OLDER_THAN_SEEN'> {
+  const { issueDateMs, nextUpdateMs, tcbEvaluationDataNumber } = value;
+  if (atMs < issueDateMs) return fail('NOT_YET_VALID');
+  if (atMs > nextUpdateMs) return fail('EXPIRED');
+  const floor = statementFloors?.get(name);
+  if (
+    floor !== undefined &&
+    (issueDateMs < floor.issueDateMs || tcbEvaluationDataNumber < floor.tcbEvaluationDataNumber)
+  ) {
+    return fail('OLDER_THAN_SEEN', name);
+  }
+  return ok({ value, validUntilMs, seen: { name, issueDateMs, nextUpdateMs, tcbEvaluationDataNumber } });
 }
 
-/** TCB info for this TEE and the platform of the PCK certificate. */
+/** TCB info; when `of` is given, for this TEE and the platform of the PCK certificate. */
 export function verifyTcbInfo(
   statement: SignedStatement | undefined,
-  tee: 'sgx' | 'tdx',
-  pck: PckExtension,
+  of: { readonly tee: 'sgx' | 'tdx'; readonly pck: PckExtension } | undefined,
   rootCrl: Crl,
-  context: PathContext,
+  context: StatementContext,
 ): Result<VerifiedStatement<TcbInfo>, TcbInfoCode> {
   const signed = verifySigned('TCB_INFO', statement, rootCrl, context, context.cache?.tcbInfos, parseTcbInfo);
   if (!signed.ok) return signed;
   const { value } = signed.value;
-  if (value.id !== (tee === 'sgx' ? 'SGX' : 'TDX')) return fail('TCB_INFO_ID', `${value.id} for ${tee}`);
-  if (value.version !== 3 && !(value.version === 2 && tee === 'sgx')) {
+  if (of !== undefined && value.id !== (of.tee === 'sgx' ? 'SGX' : 'TDX')) {
+    return fail('TCB_INFO_ID', `${value.id} for ${of.tee}`);
+  }
+  if (value.version !== 3 && !(value.version === 2 && value.id === 'SGX')) {
     return fail('TCB_INFO_VERSION', `version ${value.version}`);
   }
-  const date = dateCode(value, context.atMs);
-  if (date !== undefined) return fail(`TCB_INFO_${date}`);
-  if (!equalBytes(value.fmspc, pck.fmspc)) {
-    return fail('TCB_INFO_FMSPC', `${toHex(value.fmspc)} for ${toHex(pck.fmspc)}`);
+  const dated = checkDates(`tcb-info/${value.id}/${toHex(value.fmspc)}`, signed.value, context);
+  if (!dated.ok) return prefixed('TCB_INFO', dated);
+  if (of === undefined) return dated;
+  if (!equalBytes(value.fmspc, of.pck.fmspc)) {
+    return fail('TCB_INFO_FMSPC', `${toHex(value.fmspc)} for ${toHex(of.pck.fmspc)}`);
   }
-  return equalBytes(value.pceId, pck.pceId) ? signed : fail('TCB_INFO_PCEID');
+  return equalBytes(value.pceId, of.pck.pceId) ? dated : fail('TCB_INFO_PCEID');
 }
 
-/** The identity of the quoting enclave for this TEE: QE, or TD_QE. */
+/** The identity of the quoting enclave; when `tee` is given, for this TEE: QE, or TD_QE. */
 export function verifyQeIdentity(
   statement: SignedStatement | undefined,
-  tee: 'sgx' | 'tdx',
+  tee: 'sgx' | 'tdx' | undefined,
   rootCrl: Crl,
-  context: PathContext,
+  context: StatementContext,
 ): Result<VerifiedStatement<QeIdentity>, QeIdentityCode> {
   const entries = context.cache?.qeIdentities;
   const signed = verifySigned('QE_IDENTITY', statement, rootCrl, context, entries, parseQeIdentity);
   if (!signed.ok) return signed;
   const { value } = signed.value;
-  if (value.id !== (tee === 'sgx' ? 'QE' : 'TD_QE')) return fail('QE_IDENTITY_ID', `${value.id} for ${tee}`);
+  if (tee !== undefined && value.id !== (tee === 'sgx' ? 'QE' : 'TD_QE')) {
+    return fail('QE_IDENTITY_ID', `${value.id} for ${tee}`);
+  }
   if (value.version !== 2) return fail('QE_IDENTITY_VERSION', `version ${value.version}`);
-  const date = dateCode(value, context.atMs);
-  return date === undefined ? signed : fail(`QE_IDENTITY_${date}`);
+  const dated = checkDates(`qe-identity/${value.id}`, signed.value, context);
+  return dated.ok ? dated : prefixed('QE_IDENTITY', dated);
 }

@@ -65,7 +65,8 @@ const COMPONENTS = 16;
 export function parseTcbInfo(bytes: Uint8Array): { readonly value: TcbInfo } | { readonly refused: string } {
   return readStatement(bytes, 'tcbInfo', (members) => {
     const version = members.number('version', 0xffff);
-    const id = members.has('id') ? members.oneOf('id', ['SGX', 'TDX']) : 'SGX';
+    // Only version 2 knows no id.
+    const id = version === 2 && !members.has('id') ? 'SGX' : members.oneOf('id', ['SGX', 'TDX']);
     members.number('tcbType', 0);
     const isTdx = id === 'TDX';
     return {

@@ -7,6 +7,7 @@
 import {
   assert,
   concatBytes,
+  type Digest,
   equalBytes,
   fail,
   hash,
@@ -16,14 +17,21 @@ import {
   toHex,
   verifyEcdsa,
 } from '@cloister/crypto';
-import type { CrlFloors, CrlSeen } from '../../attestation-result.ts';
+import type { CrlFloors, CrlSeen, StatementFloors, StatementSeen } from '../../attestation-result.ts';
 import { type Crl, isRevoked } from '../../crl.ts';
 import type { EndorsementCache } from '../../endorsement-cache.ts';
 import type { TrustAnchors } from '../../trust-anchors.ts';
 import type { IntelCollateral } from './collateral.ts';
 import { type CrlCode, checkCrl } from './crl-checks.ts';
 import { evaluateTcb, findModuleIdentity, type TcbEvaluation } from './evaluate-tcb.ts';
-import { type PckChain, type PckChainCode, type PckCrlChainCode, verifyPckChain, verifyPckCrlChain } from './paths.ts';
+import {
+  type PathContext,
+  type PckChain,
+  type PckChainCode,
+  type PckCrlChainCode,
+  verifyPckChain,
+  verifyPckCrlChain,
+} from './paths.ts';
 import type { PckExtension } from './pck-extension.ts';
 import { type Prefixed, prefixed } from './prefixed.ts';
 import { checkQeReport, equalUnderMask, type QeIdentityMismatch } from './qe-identity.ts';
@@ -38,7 +46,10 @@ export interface IntelVerification {
   readonly trustAnchors: TrustAnchors;
   /** Instant of the appraisal, in milliseconds of the Unix epoch. */
   readonly atMs: number;
+  /** What the quote must be of; undefined for either. */
+  readonly tee?: 'sgx' | 'tdx' | undefined;
   readonly crlFloors?: CrlFloors | undefined;
+  readonly statementFloors?: StatementFloors | undefined;
   readonly cache?: EndorsementCache | undefined;
 }
 
@@ -61,6 +72,7 @@ export type TdxModuleCode =
 /** Why a quote is not genuine, or what Intel says does not apply to it. */
 export type IntelVerificationCode =
   | IntelQuoteCode
+  | 'QUOTE_OTHER_TEE'
   | PckChainCode
   | 'COLLATERAL_MISSING'
   | IntelRevocationCode
@@ -79,6 +91,7 @@ export interface VerifiedIntel {
   readonly tcb: TcbEvaluation;
   readonly tcbEvaluationDataNumbers: { readonly tcbInfo: number; readonly qeIdentity: number };
   readonly crls: readonly CrlSeen[];
+  readonly statements: readonly StatementSeen[];
   /** Min of every notAfter and nextUpdate, in milliseconds. */
   readonly validUntilMs: number;
 }
@@ -91,21 +104,24 @@ export function verifyIntelQuote(input: IntelVerification): Result<VerifiedIntel
   if (!parsed.ok) return parsed;
   const quote = parsed.value;
   const { tee } = quote.body;
-  const chain = verifyPckChain(quote, input);
+  if (input.tee !== undefined && input.tee !== tee) return fail('QUOTE_OTHER_TEE', tee);
+  // The root is at the head of four paths; its signature is verified once.
+  const context = { ...input, certificates: input.cache?.certificates ?? new Map<Digest, true>() };
+  const chain = verifyPckChain(quote, context);
   if (!chain.ok) return chain;
   const pck = chain.value;
   const { collateral } = input;
   if (collateral === undefined) return fail('COLLATERAL_MISSING');
-  const revocation = checkRevocation(collateral, pck, input);
+  const revocation = checkRevocation(collateral, pck, context);
   if (!revocation.ok) return revocation;
   const { rootCrl } = revocation.value;
-  const tcbInfo = verifyTcbInfo(collateral.tcbInfo, tee, pck.extension, rootCrl, input);
+  const tcbInfo = verifyTcbInfo(collateral.tcbInfo, { tee, pck: pck.extension }, rootCrl, context);
   if (!tcbInfo.ok) return tcbInfo;
-  const qeIdentity = verifyQeIdentity(collateral.qeIdentity, tee, rootCrl, input);
+  const qeIdentity = verifyQeIdentity(collateral.qeIdentity, tee, rootCrl, context);
   if (!qeIdentity.ok) return qeIdentity;
   const identity = qeIdentity.value.value;
 
-  const unsigned = checkQeSignature(quote, pck) ?? checkQeBinding(quote);
+  const unsigned = checkQuotingEnclave(quote, pck, input.cache);
   if (unsigned !== undefined) return fail(unsigned);
   const mismatch = checkQeReport(quote.qeReport, identity);
   if (mismatch !== undefined) return fail(mismatch);
@@ -129,6 +145,7 @@ export function verifyIntelQuote(input: IntelVerification): Result<VerifiedIntel
       qeIdentity: identity.tcbEvaluationDataNumber,
     },
     crls: revocation.value.seen,
+    statements: [tcbInfo.value.seen, qeIdentity.value.seen],
     validUntilMs: Math.min(
       pck.validUntilMs,
       revocation.value.validUntilMs,
@@ -151,7 +168,7 @@ export function verifyIntelSignatures(
   const quote = parsed.value;
   const chain = verifyPckChain(quote, input);
   if (!chain.ok) return chain;
-  const unsigned = checkQeSignature(quote, chain.value) ?? checkQeBinding(quote);
+  const unsigned = checkQuotingEnclave(quote, chain.value, input.cache);
   if (unsigned !== undefined) return fail(unsigned);
   return isQuoteSigned(quote) ? ok(quote) : fail('QUOTE_SIGNATURE');
 }
@@ -165,15 +182,15 @@ interface Revocation {
 function checkRevocation(
   collateral: IntelCollateral,
   pck: PckChain,
-  input: IntelVerification,
+  context: PathContext & Pick<IntelVerification, 'crlFloors'>,
 ): Result<Revocation, IntelRevocationCode> {
-  const { atMs, crlFloors, cache } = input;
+  const { atMs, crlFloors, cache } = context;
   const root = checkCrl(collateral.rootCrl, pck.root, atMs, crlFloors, cache);
   if (!root.ok) return prefixed('ROOT_CRL', root);
   if (isRevoked(root.value.crl, pck.issuer)) return fail('PCK_CA_REVOKED');
   let validUntilMs = root.value.seen.nextUpdateMs;
   if (collateral.pckCrlIssuerChain !== undefined) {
-    const chain = verifyPckCrlChain(collateral.pckCrlIssuerChain, pck.issuer, input);
+    const chain = verifyPckCrlChain(collateral.pckCrlIssuerChain, pck.issuer, context);
     if (!chain.ok) return chain;
     validUntilMs = Math.min(validUntilMs, chain.value.validUntilMs);
   }
@@ -185,6 +202,28 @@ function checkRevocation(
     seen: [root.value.seen, leaf.value.seen],
     validUntilMs: Math.min(validUntilMs, leaf.value.seen.nextUpdateMs),
   });
+}
+
+/** The PCK signed the quoting enclave's report, and that vouches for the attestation key. */
+function checkQuotingEnclave(
+  quote: IntelQuote,
+  pck: PckChain,
+  cache: EndorsementCache | undefined,
+): 'QE_REPORT_SIGNATURE' | 'QE_REPORT_DATA_MISMATCH' | undefined {
+  if (cache === undefined) return checkQeSignature(quote, pck) ?? checkQeBinding(quote);
+  const { qeReport, qeReportSignature, attestationKey, qeAuthData } = quote;
+  const key = hash(
+    'cloister/cache/quoting-enclave',
+    pck.point,
+    qeReport.bytes,
+    qeReportSignature,
+    attestationKey,
+    qeAuthData,
+  );
+  if (cache.quotingEnclaves.get(key) === true) return undefined;
+  const unsigned = checkQeSignature(quote, pck) ?? checkQeBinding(quote);
+  if (unsigned === undefined) cache.quotingEnclaves.set(key, true);
+  return unsigned;
 }
 
 function checkQeSignature(quote: IntelQuote, pck: PckChain): 'QE_REPORT_SIGNATURE' | undefined {

@@ -6,12 +6,19 @@
  * that this leaves nobody a choice.
  */
 import { concatBytes, equalBytes, fail, fromHex, ok, type Result } from '@cloister/crypto';
-import { type CborValue, cborArray, cborBytes, cborMap, cborTag, cborText, parseCbor } from '../../cbor.ts';
+import { type CborValue, cborBytes, cborHead, cborMap, cborTag, cborText, parseCbor } from '../../cbor.ts';
 
 /** Largest document that is read, in bytes. */
 export const MAX_NITRO_DOCUMENT_BYTES: number = 16 * 1024;
 /** Protected headers: {1: −35}, ECDSA with SHA-384, and nothing else. */
 export const NITRO_PROTECTED_HEADERS: Uint8Array = fromHex('a1013822');
+/** Everything in front of the payload in what is signed. */
+const SIGNED_PREFIX: Uint8Array = concatBytes(
+  cborHead(4, 4),
+  cborText('Signature1'),
+  cborBytes(NITRO_PROTECTED_HEADERS),
+  cborBytes(new Uint8Array()),
+);
 const COSE_SIGN1_TAG = 18;
 const SIGNATURE_BYTES = 96;
 const PCR_BYTES = 48;
@@ -93,14 +100,7 @@ export function parseNitroDocument(bytes: Uint8Array): Result<NitroDocument, Nit
 
 /** ["Signature1", protected headers, empty external data, payload]. */
 export function nitroSignedBytes(payload: Uint8Array): Uint8Array {
-  return concatBytes(
-    cborArray([
-      cborText('Signature1'),
-      cborBytes(NITRO_PROTECTED_HEADERS),
-      cborBytes(new Uint8Array()),
-      cborBytes(payload),
-    ]),
-  );
+  return concatBytes(SIGNED_PREFIX, cborHead(2, payload.length), payload);
 }
 
 type Fields = Omit<NitroDocument, 'signed' | 'signature'>;

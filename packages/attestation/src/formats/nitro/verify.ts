@@ -4,9 +4,16 @@
  * Checks stand in the order of the design page, section "AWS Nitro"; each has its own code. Leaf certificates live three
  * hours, so that evidence holds no longer; revocation lists play no part.
  */
-import { assert, fail, ok, type Result, verifyEcdsa } from '@cloister/crypto';
-import { authenticatePath, type PathCode, type PathProfile, pathValidity } from '../../certificate-path.ts';
-import type { TrustAnchors } from '../../trust-anchors.ts';
+import { assert, fail, hash, ok, type Result, utf8, verifyEcdsa } from '@cloister/crypto';
+import {
+  authenticatePath,
+  type CertificatePath,
+  type PathCode,
+  type PathProfile,
+  pathValidity,
+} from '../../certificate-path.ts';
+import { type EndorsementCache, throughCache } from '../../endorsement-cache.ts';
+import { anchorBytes, type TrustAnchors } from '../../trust-anchors.ts';
 import { type NitroDocument, type NitroDocumentCode, parseNitroDocument } from './document.ts';
 
 export interface NitroVerification {
@@ -14,6 +21,7 @@ export interface NitroVerification {
   readonly trustAnchors: TrustAnchors;
   /** Instant of the appraisal, in milliseconds of the Unix epoch. */
   readonly atMs: number;
+  readonly cache?: EndorsementCache | undefined;
 }
 
 /** Why a document is refused. */
@@ -22,6 +30,11 @@ export type NitroVerificationCode = NitroDocumentCode | PathCode | 'DOCUMENT_SIG
 /** A genuine document of an enclave that is not in debug mode. */
 export interface VerifiedNitro {
   readonly document: NitroDocument;
+  /**
+   * Hex of a hash over the id of the instance that hosts the enclave (the part of module_id before "-enc"): documents name
+   * no processor. Undefined where module_id has another form.
+   */
+  readonly hardwareId: string | undefined;
   /** Min of every notAfter, in milliseconds. */
   readonly validUntilMs: number;
 }
@@ -42,7 +55,7 @@ export function verifyNitro(input: NitroVerification): Result<VerifiedNitro, Nit
   const parsed = parseNitroDocument(input.document);
   if (!parsed.ok) return parsed;
   const document = parsed.value;
-  const path = authenticatePath([...document.caBundle, document.certificate], PROFILE, input.trustAnchors);
+  const path = verifyPath([...document.caBundle, document.certificate], input);
   if (!path.ok) return path;
   const validity = pathValidity(path.value, input.atMs);
   if (!validity.ok) return validity;
@@ -56,5 +69,25 @@ export function verifyNitro(input: NitroVerification): Result<VerifiedNitro, Nit
   }
   // The measurement of an enclave in debug mode is all zeros.
   if (document.pcrs.get(0)?.every((byte) => byte === 0) !== false) return fail('DEBUG_ENABLED');
-  return ok({ document, validUntilMs: validity.value });
+  return ok({ document, hardwareId: hostOf(document), validUntilMs: validity.value });
+}
+
+function verifyPath(
+  rootFirst: readonly Uint8Array[],
+  { trustAnchors, cache }: NitroVerification,
+): Result<CertificatePath, PathCode> {
+  return throughCache(
+    cache?.nitroPaths,
+    () => hash('cloister/cache/nitro-path', anchorBytes(trustAnchors), ...rootFirst),
+    () => {
+      // Copied, because an entry outlives the bytes of the caller.
+      const copies = cache === undefined ? rootFirst : rootFirst.map((der) => der.slice());
+      return authenticatePath(copies, PROFILE, trustAnchors, cache?.certificates);
+    },
+  );
+}
+
+function hostOf({ moduleId }: NitroDocument): string | undefined {
+  const instance = /^(i-[0-9a-f]+)-enc[0-9a-f]+$/.exec(moduleId)?.[1];
+  return instance === undefined ? undefined : hash('cloister/hardware-id/nitro-instance', utf8(instance));
 }

@@ -2,7 +2,6 @@
  * A genuine report against the relying party's requirements.
  */
 import { fail, ok, type Result, toHex } from '@cloister/crypto';
-import type { TcbStatus } from '../../appraisal-policy.ts';
 import type { SnpRequirements } from './requirements.ts';
 import { componentBelow } from './tcb.ts';
 import type { VerifiedSnp } from './verify.ts';
@@ -21,11 +20,11 @@ export type SnpRequirementCode =
   | 'VMPL_NOT_ACCEPTED'
   | 'ID_KEY_NOT_ACCEPTED';
 
-/** The platform's TCB status, or the first requirement that it does not meet. Debug is refused whatever they say. */
+/** The platform's TCB status, which is not judged here, or the first requirement that it does not meet. Debug is refused whatever they say. */
 export function checkSnpRequirements(
   verified: VerifiedSnp,
   requirements: SnpRequirements,
-): Result<TcbStatus, SnpRequirementCode> {
+): Result<'UpToDate' | 'OutOfDate', SnpRequirementCode> {
   const { report, tcb, product } = verified;
   const levels = requirements.products[product];
   if (levels === undefined) return fail('PRODUCT_NOT_ACCEPTED', product);

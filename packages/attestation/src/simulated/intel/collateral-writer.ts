@@ -45,6 +45,8 @@ export interface SimulatedCollateral {
   readonly moduleLevels: ReadonlyMap<number, readonly SimulatedComponentLevel[]>;
   readonly qeLevels: readonly SimulatedComponentLevel[];
   readonly pckIssuer: 'platform-ca' | 'processor-ca';
+  /** Of both CRLs; 1 when not given. */
+  readonly crlNumber?: bigint;
   readonly revokedByRoot?: readonly bigint[];
   readonly revokedPcks?: readonly bigint[];
   /** Members that stand in place of those above in the signed texts. */
@@ -131,7 +133,7 @@ export function signStatement(text: string, key: EcKey = intelAuthorityKey('tcb-
 /** Collateral for a simulated platform. Deterministic. */
 export function simulatedCollateral(options: SimulatedCollateral): IntelCollateral {
   const { issuedMs: thisUpdateMs, nextUpdateMs, pckIssuer, revokedByRoot = [], revokedPcks = [] } = options;
-  const times = { number: 1n, thisUpdateMs, nextUpdateMs };
+  const times = { number: options.crlNumber ?? 1n, thisUpdateMs, nextUpdateMs };
   return {
     tcbInfo: signStatement(JSON.stringify(tcbInfoMembers(options))),
     qeIdentity: signStatement(JSON.stringify(qeIdentityMembers(options))),

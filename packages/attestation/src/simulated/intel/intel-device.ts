@@ -53,6 +53,8 @@ export interface SimulatedIntelDevice {
   /** The id in verification results. */
   readonly hardwareId: string;
   readonly pckKey: EcKey;
+  /** ISVSVN of its quoting enclaves. */
+  readonly qeIsvSvn: number;
   /** Leaf, intermediate, root; DER. */
   readonly certificates: readonly Uint8Array[];
   /** A signed quote. */
@@ -98,6 +100,7 @@ export function simulatedIntelDevice(options: SimulatedIntelDeviceOptions): Simu
     serial,
     hardwareId: hash('cloister/hardware-id/intel-ppid', statement.ppid),
     pckKey,
+    qeIsvSvn,
     certificates,
     quote: ({ version, tee, body, authData = new Uint8Array(32).fill(7), qe = {}, certificationType, ...rest }) => {
       const parts: QuoteParts = {

@@ -10,6 +10,7 @@ export interface EnclaveFields {
   readonly attributes?: Uint8Array;
   readonly mrEnclave?: Uint8Array;
   readonly mrSigner?: Uint8Array;
+  readonly configId?: Uint8Array;
   readonly isvProdId?: number;
   readonly isvSvn?: number;
   readonly reportData?: Uint8Array;
@@ -25,6 +26,7 @@ export function writeEnclaveReport(fields: EnclaveFields): Uint8Array {
   report.set(fields.attributes ?? ENCLAVE_ATTRIBUTES, ENCLAVE_OFFSETS.attributes);
   report.set(fields.mrEnclave ?? [], ENCLAVE_OFFSETS.mrEnclave);
   report.set(fields.mrSigner ?? [], ENCLAVE_OFFSETS.mrSigner);
+  report.set(fields.configId ?? [], ENCLAVE_OFFSETS.configId);
   view.setUint16(ENCLAVE_OFFSETS.isvProdId, fields.isvProdId ?? 0, true);
   view.setUint16(ENCLAVE_OFFSETS.isvSvn, fields.isvSvn ?? 0, true);
   report.set(fields.reportData ?? [], ENCLAVE_OFFSETS.reportData);

@@ -4,7 +4,17 @@
  * The path has AWS' shape: root, region, zone, instance, and a leaf for the enclave. The keys of the root and of the
  * authorities are PUBLIC BY NATURE; nothing signed under them is worth anything as evidence.
  */
-import { asDigest, concatBytes, ecdsaPublicKey, hkdfSha256, sha256, signEcdsa, toHex, utf8 } from '@cloister/crypto';
+import {
+  asDigest,
+  concatBytes,
+  ecdsaPublicKey,
+  hash,
+  hkdfSha256,
+  sha256,
+  signEcdsa,
+  toHex,
+  utf8,
+} from '@cloister/crypto';
 import { cborArray, cborBytes, cborHead, cborText } from '../../cbor.ts';
 import { NITRO_PROTECTED_HEADERS, nitroSignedBytes } from '../../formats/nitro/document.ts';
 import type { TrustAnchors } from '../../trust-anchors.ts';
@@ -18,6 +28,8 @@ import {
   writeName,
 } from '../certificate-writer.ts';
 
+/** Registers that are locked at launch; of the others documents state those that the guest locked. */
+const LAUNCH_PCRS = 16;
 const ROOT_NAME = 'aws.nitro-enclaves';
 const AUTHORITIES = ['region', 'zone', 'instance'] as const;
 
@@ -70,6 +82,8 @@ export interface NitroVariation {
 
 export interface SimulatedNitroEnclave {
   readonly moduleId: string;
+  /** The id in verification results. */
+  readonly hardwareId: string;
   /** DER, root first, the leaf last. */
   certificates(variation?: NitroVariation): readonly Uint8Array[];
   /** A signed COSE_Sign1, untagged. */
@@ -81,7 +95,8 @@ export interface SimulatedNitroEnclave {
 /** Makes an enclave; `validity` is that of every certificate but the root. */
 export function simulatedNitroEnclave(seed: Uint8Array, validity: Validity): SimulatedNitroEnclave {
   const leafKey = deriveP384Key(seed, 'leaf');
-  const moduleId = `i-${toHex(sha256(seed).subarray(0, 8))}-enc0123456789abcdef`;
+  const instance = `i-${toHex(sha256(seed).subarray(0, 8))}`;
+  const moduleId = `${instance}-enc0123456789abcdef`;
   const certificates = (variation: NitroVariation = {}): readonly Uint8Array[] => {
     const names = [ROOT_NAME, ...AUTHORITIES.map((name) => `${name}.aws.nitro-enclaves`), moduleId];
     const keys = [ROOT_NAME, ...AUTHORITIES].map(authorityKey);
@@ -106,12 +121,12 @@ export function simulatedNitroEnclave(seed: Uint8Array, validity: Validity): Sim
     });
   };
   const sign = (payload: Uint8Array): Uint8Array => {
-    const { curve, hash, secretKey } = leafKey;
-    const signature = signEcdsa({ curve, hash, secretKey, message: nitroSignedBytes(payload) });
+    const signature = signEcdsa({ ...leafKey, message: nitroSignedBytes(payload) });
     return cborArray([cborBytes(NITRO_PROTECTED_HEADERS), cborHead(5, 0), cborBytes(payload), cborBytes(signature)]);
   };
   return {
     moduleId,
+    hardwareId: hash('cloister/hardware-id/nitro-instance', utf8(instance)),
     certificates,
     sign,
     document: (fields, variation = {}) => sign(writePayload(moduleId, fields, certificates(variation), variation)),
@@ -126,7 +141,8 @@ function writePayload(
 ): Uint8Array {
   const optional = (bytes: Uint8Array | undefined): Uint8Array =>
     bytes === undefined ? Uint8Array.of(0xf6) : cborBytes(bytes);
-  const pcrs = Array.from({ length: 16 }, (_, index) => [
+  const locked = [...fields.pcrs.keys()].filter((index) => index >= LAUNCH_PCRS).sort((a, b) => a - b);
+  const pcrs = [...Array(LAUNCH_PCRS).keys(), ...locked].map((index) => [
     cborHead(0, index),
     cborBytes(fields.pcrs.get(index) ?? new Uint8Array(48)),
   ]);

@@ -1,0 +1,66 @@
+/**
+ * Newer endorsements, brought by anyone: authenticated by themselves, then applied to every result that rests on older ones.
+ */
+import { decodeEndorsements, verifyEndorsements } from '@cloister/attestation';
+import { type AccountId, assert, parseBase64 } from '@cloister/crypto';
+import { accept, type Command, causeOf, type DecideContext, type Decision, reject } from './decision.ts';
+import { isStanding } from './eligibility.ts';
+import { isNewer } from './floors.ts';
+import { networkOf } from './network-of.ts';
+import { changesSignerInPart, endorsementsTakingEffect, type NewerEndorsements } from './reappraise.ts';
+import type { LedgerState } from './state.ts';
+
+export function decideSubmitEndorsements(
+  state: LedgerState,
+  command: Command<'submit-endorsements'>,
+  context: DecideContext,
+): Decision {
+  const { platform, endorsements: submitted } = command.payload;
+  const bytes = parseBase64(submitted);
+  assert(bytes !== undefined, 'the payload was validated');
+  const endorsements = decodeEndorsements(bytes);
+  if (!endorsements.ok) return reject('ENDORSEMENTS_REFUSED', endorsements.code);
+  const verified = verifyEndorsements({
+    platform,
+    endorsements: endorsements.value,
+    trustAnchors: networkOf(state).trustAnchors,
+    atMs: context.timeMs,
+    crlFloors: state.crlFloors,
+    statementFloors: state.statementFloors,
+  });
+  if (!verified.ok) return reject('ENDORSEMENTS_REFUSED', verified.code);
+  if (!isNewer(state, verified.value)) return reject('ENDORSEMENTS_NOT_NEWER');
+  const { crls, statements } = verified.value;
+  const newer = { platform, endorsements: endorsements.value, crls, statements };
+  if (raisesEvaluation(state, newer) && !isTrusted(state, command.sender, context)) {
+    return reject('ENDORSEMENTS_REFUSED', 'EVALUATION_AHEAD');
+  }
+  if (changesSignerInPart(state, newer, context)) return reject('ENDORSEMENTS_REFUSED', 'SIGNER_CHANGED');
+  return accept(
+    {
+      type: 'EndorsementsAccepted',
+      ...causeOf(command),
+      platform,
+      crls,
+      statements,
+      endorsements: submitted,
+      height: context.height,
+    },
+    ...endorsementsTakingEffect(state, newer, context),
+  );
+}
+
+/** Whether a statement was made by later rules than any seen of its name. */
+function raisesEvaluation({ statementFloors }: LedgerState, { statements }: NewerEndorsements): boolean {
+  return statements.some(({ name, tcbEvaluationDataNumber }) => {
+    const floor = statementFloors.get(name);
+    return floor !== undefined && tcbEvaluationDataNumber > floor.tcbEvaluationDataNumber;
+  });
+}
+
+/** Intel publishes two sets of rules at a time. To move everyone to the later one takes more than an account. */
+function isTrusted(state: LedgerState, sender: AccountId, { height, timeMs }: DecideContext): boolean {
+  if (networkOf(state).governance.members.includes(sender)) return true;
+  const attestation = state.attestations.get(sender);
+  return attestation !== undefined && isStanding(attestation, height, timeMs);
+}

@@ -1,0 +1,53 @@
+/** The API of a node over a ledger of four validators on four platforms, which listens on a free port. */
+import type { Digest } from '@cloister/crypto';
+import { type MixedChain, mixedChain } from '../../ledger/test/platforms.ts';
+import { BLOCK_MS, v0 } from '../../ledger/test/samples.ts';
+import type { ApiContext } from '../src/http/api-context.ts';
+import { type ApiServer, createApiServer } from '../src/http/server.ts';
+import { makeContext } from './fake-context.ts';
+
+export interface NetworkApi extends MixedChain {
+  readonly url: string;
+  /** Only so many of the newest blocks are there; all of them when not set. */
+  blocksKept: number;
+  close(): Promise<void>;
+}
+
+export async function networkApi(): Promise<NetworkApi> {
+  const mixed = mixedChain();
+  const { chain } = mixed;
+  const fake = await makeContext();
+  let server: ApiServer | undefined;
+  const api: NetworkApi = {
+    ...mixed,
+    url: '',
+    blocksKept: Number.MAX_SAFE_INTEGER,
+    close: async () => server?.close(),
+  };
+  const executed = async (height: number): Promise<object | undefined> =>
+    height <= chain.height - api.blocksKept
+      ? undefined
+      : { hash: chain.hashAt(height), timeMs: chain.state.timeMs - (chain.height - height) * BLOCK_MS };
+  const context: ApiContext = {
+    ...fake.context,
+    self: v0.id,
+    state: () => chain.state,
+    status: () => ({ chainId: chain.genesis.chainId, height: chain.height, blockTimeMs: chain.state.timeMs }) as never,
+    chain: {
+      genesisBytes: chain.genesis.bytes,
+      executed,
+      block: async (_: Digest) => ({ header: {}, body: { batches: [] } }),
+    } as never,
+  };
+  server = createApiServer(context, {
+    host: '127.0.0.1',
+    port: 0,
+    allowedHosts: [],
+    streamsMax: 1,
+    version: '0.0.0',
+    onError: (error) => {
+      throw error;
+    },
+  });
+  return Object.assign(api, { url: await server.listen() });
+}

@@ -1,0 +1,79 @@
+/** What commands say of platforms: measurements of an image, and the reference values of a genesis. */
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { PLATFORMS } from '@cloister/attestation';
+import { simulatedMeasurement } from '@cloister/attestation/simulated';
+import { ed25519KeyPair, type JsonValue } from '@cloister/crypto';
+import { type BuiltImage, buildImage } from '@cloister/enclave';
+import { parseGenesis } from '@cloister/ledger';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { type Command, type FlagValue, Output, UsageError } from '../src/commands/command.ts';
+import { enclaveInspect, enclaveMeasure } from '../src/commands/enclave.ts';
+import { genesisCreate } from '../src/commands/genesis.ts';
+import { seedOf, temporaryFolder } from './samples.ts';
+
+let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+let image: string;
+let built: BuiltImage;
+
+beforeAll(async () => {
+  folder = await temporaryFolder();
+  image = join(folder.path, 'image');
+  built = await buildImage(image);
+});
+afterAll(() => folder.remove());
+
+class Captured extends Output {
+  value: JsonValue = null;
+  text = '';
+  override result(value: JsonValue, text: string): void {
+    this.value = value;
+    this.text = text;
+  }
+}
+
+async function run(command: Command, flags: { [name: string]: FlagValue }, ...words: string[]): Promise<Captured> {
+  const output = new Captured(true);
+  expect(await command.run({ flags, positionals: words, output, home: folder.path })).toBe(0);
+  return output;
+}
+
+it.each([enclaveMeasure, enclaveInspect])('$name prints what each SIMULATED platform measures', async (command) => {
+  const { value, text } = await run(command, {}, image);
+  const measurements = PLATFORMS.map((platform) => ({
+    platform,
+    measurement: simulatedMeasurement(platform, built.measurement),
+  }));
+  expect(value).toMatchObject({ image: built.image, simulated: true, measurements });
+  for (const { measurement } of measurements) expect(text).toMatch(new RegExp(`SIMULATED \\S+ +${measurement}`));
+});
+
+let made = 0;
+async function createGenesis(platforms: readonly string[], from = image): Promise<JsonValue> {
+  const { id } = ed25519KeyPair(seedOf('validator'));
+  const out = join(folder.path, `genesis-${made++}.json`);
+  const flags = { name: 'n', validator: [`v:${id}`], governance: [id], image: [from], platform: platforms, out };
+  await run(genesisCreate, flags);
+  const parsed = parseGenesis(await readFile(out));
+  if (!parsed.ok) throw new Error(parsed.code);
+  return parsed.value.genesis.referenceValues.map(({ platform, measurement }) => ({ platform, measurement }));
+}
+
+it('genesis create allows an image on all platforms, or on those that are named', async () => {
+  const all = PLATFORMS.map((platform) => ({
+    platform,
+    measurement: simulatedMeasurement(platform, built.measurement),
+  }));
+  expect(await createGenesis([])).toEqual(all);
+  expect(await createGenesis(['tdx', 'nitro'])).toEqual(
+    all.filter(({ platform }) => ['nitro', 'tdx'].includes(platform)),
+  );
+  await expect(createGenesis(['sev'])).rejects.toBeInstanceOf(UsageError);
+});
+
+it('genesis create allows no debug image on any platform', async () => {
+  const debug = join(folder.path, 'debug');
+  await mkdir(debug);
+  await buildImage(debug, { debug: true });
+  await expect(createGenesis(['tdx'], debug)).rejects.toMatchObject({ code: 'GENESIS_INVALID' });
+});
