@@ -24,7 +24,7 @@ export default defineConfig({
           name: 'e2e',
           setupFiles,
           root: 'test',
-          include: ['{layering,process}/**/*.test.ts'],
+          include: ['{browser,differential,layering,process}/**/*.test.ts'],
           testTimeout: 600_000,
           hookTimeout: 600_000,
           fileParallelism: false,

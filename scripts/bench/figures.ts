@@ -26,14 +26,6 @@ export function median(samples: readonly number[]): number {
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2;
 }
 
-/** Runs `work` once unrecorded and then `runs` times; `work` returns its figure. */
-export async function medianOf(runs: number, work: () => Promise<number> | number): Promise<number> {
-  await work();
-  const samples: number[] = [];
-  for (let run = 0; run < runs; run++) samples.push(await work());
-  return median(samples);
-}
-
 /** Seconds that `work` takes. */
 export async function secondsOf(work: () => Promise<unknown> | unknown): Promise<number> {
   const startMs = performance.now();
