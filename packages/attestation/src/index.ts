@@ -184,6 +184,7 @@ export {
   parseReportedSoftware,
   type ReportedSoftware,
   sgxMeasurement,
+  softwareOf,
   tdxMeasurement,
 } from './reported-software.ts';
 export {

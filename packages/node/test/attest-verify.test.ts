@@ -9,9 +9,11 @@ import {
   type Platform,
   policyDigest,
 } from '@cloister/attestation';
+import { simulatedMeasurement } from '@cloister/attestation/simulated';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { everyPlatform } from '../../ledger/test/platforms.ts';
-import { AT_MS, bundleFile, fileOf, rawFiles, simulatedBundle } from './evidence-files.ts';
+import { MEASUREMENT } from '../../ledger/test/samples.ts';
+import { AT_MS, bundleFile, fileOf, IMAGE, rawFiles, simulatedBundle } from './evidence-files.ts';
 import { cloister, cloisterJson } from './run-command.ts';
 import { temporaryFolder } from './samples.ts';
 
@@ -35,6 +37,7 @@ type Verdict = {
   readonly status?: string;
   readonly revocation?: string;
   readonly notJudged?: readonly string[];
+  readonly software?: { readonly measurement: string; readonly image: string };
   readonly steps: readonly Step[];
   readonly evidence: object | null;
 };
@@ -89,6 +92,8 @@ describe('attest verify', () => {
       evidence: expect.any(Object),
     });
     expect(verdict.status).toBe(platform === 'nitro' ? undefined : 'UpToDate');
+    const measurement = simulatedMeasurement(platform, MEASUREMENT);
+    expect(verdict.software).toEqual({ measurement, image: platform === 'nitro' ? 'extended into PCR16' : IMAGE });
     expect(verdict.revocation).toBe(platform === 'nitro' ? undefined : 'checked');
     expect(new Set(outcomes(verdict))).toEqual(new Set(['passed']));
     expect(verdict.steps.at(-1)?.name).toBe('runtime-data');
@@ -97,6 +102,7 @@ describe('attest verify', () => {
     expect(out).toMatch(/^SIMULATED trust anchors/);
     expect(out).toContain(`${platform} evidence, judged at ${AT}`);
     expect(out).toContain('verified (SIMULATED)');
+    expect(out).toContain(`measurement: ${measurement}`);
     for (const { claim } of verdict.steps) expect(out).toContain(`  passed   ${claim}`);
   });
 

@@ -9,12 +9,12 @@ import {
   simulatedIntelDevice,
   simulatedMachine,
 } from '@cloister/attestation/simulated';
-import { asDigest, ed25519KeyPair, fromHex, toBase64, toHex, x25519KeyPair } from '@cloister/crypto';
+import { asDigest, type Digest, ed25519KeyPair, fromHex, toBase64, toHex, x25519KeyPair } from '@cloister/crypto';
 import { MEASUREMENT } from '../../ledger/test/samples.ts';
 import { seedOf } from './samples.ts';
 
 export const AT_MS: number = Date.parse('2026-06-03T00:00:00Z');
-const IMAGE = asDigest('bb'.repeat(32));
+export const IMAGE: Digest = asDigest('bb'.repeat(32));
 
 const RUNTIME: RuntimeData = {
   chain_id: asDigest('c1'.repeat(32)),

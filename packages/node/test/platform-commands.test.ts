@@ -1,8 +1,8 @@
 /** What commands say of platforms: measurements of an image, and the reference values of a genesis. */
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { PLATFORMS } from '@cloister/attestation';
-import { simulatedMeasurement } from '@cloister/attestation/simulated';
+import { appraisalPolicyToJson, PLATFORMS, trustAnchorsToJson } from '@cloister/attestation';
+import { simulatedAppraisalPolicy, simulatedMeasurement } from '@cloister/attestation/simulated';
 import { ed25519KeyPair, type JsonValue } from '@cloister/crypto';
 import { type BuiltImage, buildImage } from '@cloister/enclave';
 import { parseGenesis } from '@cloister/ledger';
@@ -76,4 +76,39 @@ it('genesis create allows no debug image on any platform', async () => {
   await mkdir(debug);
   await buildImage(debug, { debug: true });
   await expect(createGenesis(['tdx'], debug)).rejects.toMatchObject({ code: 'GENESIS_INVALID' });
+});
+
+it('genesis create trusts vendors, with measured bases and a policy of its own', async () => {
+  const { id } = ed25519KeyPair(seedOf('validator'));
+  const policyFile = join(folder.path, 'policy.json');
+  const policy = simulatedAppraisalPolicy({ maxAgeBlocks: 5, refreshWindowBlocks: 4, nonceWindowBlocks: 3 });
+  await writeFile(policyFile, JSON.stringify(appraisalPolicyToJson(policy)));
+  const bases = [`tdx:${'ab'.repeat(48)}`, `sev-snp:${'cd'.repeat(48)}`];
+  const flags = { name: 'n', validator: [`v:${id}`], governance: [id], image: [image], policy: policyFile };
+  const out = join(folder.path, 'vendors.json');
+  const { text } = await run(genesisCreate, { ...flags, vendor: ['intel', 'amd'], base: bases, out });
+  expect(text).toContain('the pinned roots of intel, amd');
+  expect(text).not.toContain('SIMULATED');
+  const parsed = parseGenesis(await readFile(out));
+  if (!parsed.ok) throw new Error(parsed.code);
+  const { trustAnchors, appraisalPolicy, referenceValues } = parsed.value.genesis;
+  expect(trustAnchorsToJson(trustAnchors)).toEqual({ simulated: false, vendors: ['amd', 'intel'] });
+  expect(appraisalPolicy).toEqual(policy);
+  expect(referenceValues).toMatchObject([
+    { platform: 'sev-snp', measurement: 'cd'.repeat(48), image: built.image },
+    { platform: 'tdx', measurement: 'ab'.repeat(48), image: built.image },
+  ]);
+  const { policy: _, ...withoutPolicy } = flags;
+  for (const wrong of [
+    { ...withoutPolicy, vendor: ['intel'], base: bases },
+    { ...flags, vendor: ['acme'], base: bases },
+    { ...flags, vendor: ['intel'], base: ['tdx:ab'] },
+    { ...flags, vendor: ['intel'], base: [`arm:${'ab'.repeat(48)}`] },
+    { ...flags, vendor: ['intel'], platform: ['tdx'] },
+    { ...flags, base: bases },
+  ]) {
+    await expect(run(genesisCreate, { ...wrong, out: join(folder.path, 'no.json') })).rejects.toBeInstanceOf(
+      UsageError,
+    );
+  }
 });

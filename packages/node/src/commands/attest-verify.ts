@@ -10,11 +10,13 @@ import {
   type IntelTcbStatus,
   isIntelTcbStatus,
   policyDigest,
+  softwareOf,
   type TrustAnchors,
   VENDOR_ANCHORS,
+  type VerifiedEvidence,
   verifyEvidence,
 } from '@cloister/attestation';
-import type { JsonValue } from '@cloister/crypto';
+import { type JsonValue, ZERO_DIGEST } from '@cloister/crypto';
 import {
   ENDORSEMENT_FLAGS,
   instantOf,
@@ -129,6 +131,7 @@ function accountOf(
   const status = format === 'sev-snp' && policy === undefined ? undefined : verdict.status;
   const isUnchecked = format === 'sev-snp' && endorsements.crls.length === 0;
   const evidence: JsonValue = verified === undefined ? null : JSON.parse(JSON.stringify(verified.value, toPlain));
+  const software = verified === undefined ? undefined : softwareShown(verified);
   const { code = '', detail = '' } = refusal ?? {};
   const revocation = isUnchecked ? 'NOT CHECKED: no revocation list given' : 'checked';
   const accounts = steps.map((step) => {
@@ -147,6 +150,7 @@ function accountOf(
     ...(status === undefined ? {} : { status }),
     ...(format === 'nitro' || verified === undefined ? {} : { revocation }),
     ...(policy === undefined ? {} : { notJudged }),
+    ...(software === undefined ? {} : { software }),
     steps: accounts,
     evidence,
   };
@@ -159,11 +163,19 @@ function accountOf(
     ...(policy === undefined
       ? []
       : [`not to be judged by a file: ${notJudged.join(', ')}, and which software is allowed`]),
+    ...(software === undefined ? [] : [`measurement: ${software.measurement}`, `image:       ${software.image}`]),
     refusal === undefined ? `verified${simulated ? ' (SIMULATED)' : ''}` : `refused: ${code} ${detail}`.trimEnd(),
     ...(refusal === undefined && isUnchecked ? [`revocation: ${revocation}`] : []),
     ...(refusal === undefined ? [JSON.stringify(evidence, null, 2)] : []),
   ];
   return { json, lines };
+}
+
+/** What a reference value would name. A Nitro document has its image digest in a register, which shows nobody its contents. */
+function softwareShown(verified: VerifiedEvidence): { readonly measurement: string; readonly image: string } {
+  const { measurement, imageFor } = softwareOf(verified);
+  if (verified.format === 'nitro') return { measurement, image: 'extended into PCR16' };
+  return { measurement, image: imageFor(ZERO_DIGEST) ?? 'none: the field holds something else' };
 }
 
 /** Left out of accounts: raw forms of what is spelled out beside them. */

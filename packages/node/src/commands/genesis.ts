@@ -1,8 +1,21 @@
 /** `cloister genesis …`: makes, checks and shows the document that names a network. */
 import { readFile, writeFile } from 'node:fs/promises';
-import { SIMULATED_ANCHORS } from '@cloister/attestation';
+import {
+  type AppraisalPolicy,
+  PLATFORMS,
+  SIMULATED_ANCHORS,
+  type TrustAnchors,
+  trustAnchorsFromJson,
+} from '@cloister/attestation';
 import { simulatedAppraisalPolicy } from '@cloister/attestation/simulated';
-import { type AccountId, type JsonValue, parseAccountId, parseJson } from '@cloister/crypto';
+import {
+  type AccountId,
+  type JsonValue,
+  type Measurement,
+  parseAccountId,
+  parseJson,
+  parseMeasurement,
+} from '@cloister/crypto';
 import { type ImageInspection, inspectImage } from '@cloister/enclave';
 import {
   DEFAULT_PARAMS,
@@ -16,6 +29,7 @@ import {
 import { NodeError } from '../errors.ts';
 import { homeLayout } from '../home.ts';
 import { platformFlag, platformsGiven, simulatedMeasurements } from '../platforms.ts';
+import { readPolicy } from './attest-files.ts';
 import { type Command, type Invocation, listFlag, requiredFlag, textFlag, UsageError } from './command.ts';
 
 /** 'name:id' or 'name:weight:id'. */
@@ -44,9 +58,11 @@ export type GenesisPlan = {
   readonly accounts: readonly { readonly id: AccountId; readonly name: string }[];
   readonly governance: { readonly members: readonly AccountId[]; readonly threshold: number };
   readonly images: readonly GenesisReferenceValue[];
+  readonly trustAnchors?: TrustAnchors;
+  readonly appraisalPolicy?: AppraisalPolicy;
 };
 
-/** A genesis under SIMULATED trust anchors. @throws NodeError GENESIS_INVALID */
+/** A genesis, under SIMULATED trust anchors unless it names others. @throws NodeError GENESIS_INVALID */
 export function planGenesis(plan: GenesisPlan): ParsedGenesis {
   const made = makeGenesis({
     schema: GENESIS_SCHEMA,
@@ -56,9 +72,11 @@ export function planGenesis(plan: GenesisPlan): ParsedGenesis {
     validators: [...plan.validators].sort(byId),
     accounts: [...plan.accounts].sort(byId),
     governance: { ...plan.governance, members: [...plan.governance.members].sort() },
-    trustAnchors: SIMULATED_ANCHORS,
+    trustAnchors: plan.trustAnchors ?? SIMULATED_ANCHORS,
     referenceValues: [...plan.images].sort((a, b) => (referenceKey(a) < referenceKey(b) ? -1 : 1)),
-    appraisalPolicy: simulatedAppraisalPolicy({ maxAgeBlocks: 7_200, refreshWindowBlocks: 600, nonceWindowBlocks: 64 }),
+    appraisalPolicy:
+      plan.appraisalPolicy ??
+      simulatedAppraisalPolicy({ maxAgeBlocks: 7_200, refreshWindowBlocks: 600, nonceWindowBlocks: 64 }),
   });
   if (!made.ok)
     throw new NodeError('GENESIS_INVALID', `${made.code}${made.detail === undefined ? '' : `: ${made.detail}`}`);
@@ -67,20 +85,34 @@ export function planGenesis(plan: GenesisPlan): ParsedGenesis {
 
 export const genesisCreate: Command = {
   name: 'genesis create',
-  summary: 'Make a genesis under SIMULATED trust anchors.',
-  usage: '--name NAME --validator name:weight:ID… --governance ID… --image DIR… [--platform PLATFORM…] --out FILE',
+  summary: "Make a genesis under vendors' trust anchors, or under SIMULATED ones.",
+  usage:
+    '--name NAME --validator name:weight:ID… --governance ID… --image DIR… [--vendor VENDOR… --base SPEC… --policy FILE | --platform PLATFORM… --policy FILE] --out FILE',
   flags: {
     name: { type: 'string', value: 'NAME', about: 'Name of the network.' },
     validator: { type: 'string', multiple: true, value: 'SPEC', about: 'name:id or name:weight:id.' },
     account: { type: 'string', multiple: true, value: 'SPEC', about: 'name:id of a tenant, owner or governor.' },
     governance: { type: 'string', multiple: true, value: 'ID', about: 'Who governs; all of them together.' },
     image: { type: 'string', multiple: true, value: 'DIR', about: 'Enclave image that is allowed from the start.' },
-    platform: platformFlag('Platform on which the images are allowed; all four: nitro, sev-snp, sgx, tdx.'),
+    platform: platformFlag('SIMULATED platform on which the images are allowed; all four: nitro, sev-snp, sgx, tdx.'),
+    vendor: {
+      type: 'string',
+      multiple: true,
+      value: 'VENDOR',
+      about: 'amd, intel or aws: whose pinned roots are the trust anchors, in place of SIMULATED ones.',
+    },
+    base: {
+      type: 'string',
+      multiple: true,
+      value: 'SPEC',
+      about: 'platform:measurement of a base that enforces the images, as `attest verify` prints it; with --vendor.',
+    },
+    policy: { type: 'string', value: 'FILE', about: 'Appraisal policy in JSON; needed with --vendor.' },
     out: { type: 'string', value: 'FILE', about: 'Where to write it.' },
   },
   positionals: { min: 0, max: 0 },
   async run(invocation) {
-    const platforms = platformsGiven(invocation);
+    const trust = await trustOf(invocation);
     const images = await Promise.all(listFlag(invocation, 'image').map(inspectWhole));
     const members = listFlag(invocation, 'governance').map((id) => parseAccountId(id) ?? invalidId(id));
     const { genesis, bytes, chainId } = planGenesis({
@@ -94,18 +126,59 @@ export const genesisCreate: Command = {
       governance: { members, threshold: members.length },
       images: images.flatMap(({ measurement, image, manifest }) => {
         const name = `${manifest.name} ${manifest.version}`;
-        return simulatedMeasurements(measurement, platforms).map((one) => ({ ...one, image, name }));
+        return trust.bases(measurement).map((one) => ({ ...one, image, name }));
       }),
+      ...trust.plan,
     });
     const out = requiredFlag(invocation, 'out');
     await writeFile(out, bytes, { flag: 'wx' });
     invocation.output.result(
       { chainId, file: out, validators: genesis.validators.length },
-      `genesis hash ${chainId}\nwritten to   ${out}\nSIMULATED trust anchors: no guarantee holds against anyone on this network.`,
+      `genesis hash ${chainId}\nwritten to   ${out}\n${trust.note}`,
     );
     return 0;
   },
 };
+
+interface Trust {
+  readonly plan: Pick<GenesisPlan, 'trustAnchors' | 'appraisalPolicy'>;
+  /** Measured bases that enforce an image with this launch digest. */
+  readonly bases: (launchDigest: Measurement) => readonly Pick<GenesisReferenceValue, 'platform' | 'measurement'>[];
+  readonly note: string;
+}
+
+/** Vendors with measured bases and a policy of the network's own, or SIMULATED platforms, which measure the images themselves. */
+async function trustOf(invocation: Invocation): Promise<Trust> {
+  const vendors = listFlag(invocation, 'vendor');
+  const policyFile = textFlag(invocation, 'policy');
+  const appraisalPolicy = policyFile === undefined ? {} : { appraisalPolicy: await readPolicy(policyFile) };
+  const bases = listFlag(invocation, 'base').map(measuredBase);
+  if (vendors.length === 0) {
+    if (bases.length > 0)
+      throw new UsageError('--base goes with --vendor: SIMULATED platforms measure the image itself');
+    const platforms = platformsGiven(invocation);
+    const note = 'SIMULATED trust anchors: no guarantee holds against anyone on this network.';
+    return { plan: appraisalPolicy, bases: (digest) => simulatedMeasurements(digest, platforms), note };
+  }
+  const trustAnchors = trustAnchorsFromJson({ simulated: false, vendors: [...vendors] });
+  if (!trustAnchors.ok) throw new UsageError(`--vendor is amd, intel or aws, each once: ${trustAnchors.code}`);
+  if (policyFile === undefined)
+    throw new UsageError('--policy is needed with --vendor: nobody else can say what to accept');
+  if (listFlag(invocation, 'platform').length > 0) throw new UsageError('--platform goes with SIMULATED trust anchors');
+  const note = `trust anchors: the pinned roots of ${vendors.join(', ')}`;
+  return { plan: { trustAnchors: trustAnchors.value, ...appraisalPolicy }, bases: () => bases, note };
+}
+
+/** 'platform:measurement'. */
+function measuredBase(text: string): Pick<GenesisReferenceValue, 'platform' | 'measurement'> {
+  const [name, hex, ...rest] = text.split(':');
+  const platform = PLATFORMS.find((one) => one === name);
+  const measurement = parseMeasurement(hex);
+  if (platform === undefined || measurement === undefined || rest.length > 0) {
+    throw new UsageError(`'${text}' is not platform:measurement (96 lower-case hexadecimal digits)`);
+  }
+  return { platform, measurement };
+}
 
 /** An image that is not for debugging and whose files are as its manifest says. */
 async function inspectWhole(folder: string): Promise<ImageInspection> {

@@ -53,17 +53,17 @@ function singlePlan({ validators }: TestnetLayout): ModelPlan {
   return { name: 'digits', executionPolicy, executors: validators };
 }
 
-/** The same weights under another key: up to three executors on two platforms. Undefined where two platforms do not stand. */
+/** The same weights under another key: two platforms must give the same answer. Undefined where no two platforms stand. */
 function severalPlan({ validators }: TestnetLayout): ModelPlan | undefined {
-  const executors = validators.slice(0, 3);
-  const platforms = new Set(executors.map(({ platform }) => platform)).size;
-  if (platforms < 2) return undefined;
-  const k = executors.length;
-  const executionPolicy: ExecutionPolicy = { k, m: Math.floor(k / 2) + 1, minPlatforms: 2, assignment: 'tenant' };
-  return { name: 'digits-on-two-platforms', executionPolicy, executors };
+  const [first] = validators;
+  const second = validators.find(({ platform }) => platform !== first?.platform);
+  if (first === undefined || second === undefined) return undefined;
+  // Both of two: of more, the equal answers might come from one platform.
+  const executionPolicy: ExecutionPolicy = { k: 2, m: 2, minPlatforms: 2, assignment: 'tenant' };
+  return { name: 'digits-on-two-platforms', executionPolicy, executors: [first, second] };
 }
 
-/** "3 executors on 2 platforms, 2 of them equal" */
+/** "2 executors on at least 2 platforms, 2 of them equal" */
 function asked({ k, m, minPlatforms }: ExecutionPolicy): string {
   const platforms = minPlatforms > 1 ? ` on at least ${minPlatforms} platforms` : '';
   return k === 1 ? 'one executor' : `${k} executors${platforms}, ${m} of them equal`;
