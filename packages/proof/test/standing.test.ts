@@ -6,48 +6,15 @@ import {
   authoriseInference,
   authoriseModelKey,
   currentStanding,
-  type EventProof,
   followHeader,
-  launchedStanding,
-  lightClientOf,
-  type OwnIdentity,
   type Standing,
   showAcceptance,
 } from '../src/index.ts';
-import { FakeChain, IMAGE, keyPair, START_MS } from './fake-chain.ts';
-import { accepted, granted, keyset, node, refreshed, requested } from './own-events.ts';
+import { keyPair, START_MS } from './fake-chain.ts';
+import { beginChain, chain, launched, prove, reach, shown } from './own-chain.ts';
+import { accepted, granted, keyset, refreshed, requested } from './own-events.ts';
 
-let chain: FakeChain;
-let own: OwnIdentity;
-let launched: Standing;
-
-/** Writes an event into a block of its own and makes it provable; its proof. */
-function prove(event: Parameters<FakeChain['append']>[1]): EventProof {
-  chain.block([], [event]);
-  const sequence = chain.records.length - 1;
-  chain.block();
-  return chain.proof(sequence);
-}
-
-/** Makes blocks up to a height and shows the newest header. */
-function reach(standing: Standing, height: number): Standing {
-  while (chain.height < height) chain.block();
-  const followed = followHeader(standing, chain.finality());
-  if (!followed.ok) throw new Error(followed.detail);
-  return followed.value.standing;
-}
-
-function shown(standing: Standing, proof: EventProof): Standing {
-  const next = showAcceptance(standing, proof);
-  if (!next.ok) throw new Error(`${next.code} ${next.detail}`);
-  return next.value;
-}
-
-beforeEach(() => {
-  chain = new FakeChain();
-  own = { chainId: chain.chainId, nodeId: node, keyset, image: IMAGE };
-  launched = launchedStanding(own, lightClientOf(chain.genesis));
-});
+beforeEach(() => beginChain());
 
 describe('standing', () => {
   it('is none at launch, whatever headers are shown', () => {
@@ -71,8 +38,9 @@ describe('standing', () => {
 
   it('does not rest on another event, or on an event of another chain', () => {
     expect(showAcceptance(launched, prove(granted(1)))).toMatchObject({ code: 'NOT_AN_ACCEPTANCE' });
-    chain = new FakeChain({ name: 'another' });
-    expect(showAcceptance(launched, prove(accepted()))).toMatchObject({ code: 'FINALITY_REFUSED' });
+    const elsewhere = launched;
+    beginChain({ name: 'another' });
+    expect(showAcceptance(elsewhere, prove(accepted()))).toMatchObject({ code: 'FINALITY_REFUSED' });
   });
 
   it('lapses at the very block after its last height', () => {
