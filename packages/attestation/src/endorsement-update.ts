@@ -6,7 +6,7 @@
  */
 import { equalBytes, fail, ok, type Result, toHex } from '@cloister/crypto';
 import type { CrlFloors, CrlSeen, StatementFloors, StatementSeen } from './attestation-result.ts';
-import { parseCrl } from './crl.ts';
+import { isRevoked, parseCrl } from './crl.ts';
 import type { EndorsementCache } from './endorsement-cache.ts';
 import { type Endorsements, type EvidenceBundle, hasSurplusEndorsements, type SignedText } from './evidence.ts';
 import { parseQeIdentity } from './formats/intel/qe-identity.ts';
@@ -81,7 +81,7 @@ export function withNewerEndorsements(bundle: EvidenceBundle, newer: Endorsement
   const crls = endorsements.crls.map((old) =>
     newer.crls.reduce((newest, der) => (supersedesCrl(newest, der) ? der : newest), old),
   );
-  const replaced = newerStatements(endorsements, newer);
+  const replaced = newerStatements(endorsements, newer, crls[0]);
   if (replaced === 'SIGNER_CHANGED') return { outcome: 'SIGNER_CHANGED' };
   const isTouched = replaced !== undefined || crls.some((der, index) => der !== endorsements.crls[index]);
   if (!isTouched) return { outcome: 'untouched' };
@@ -94,31 +94,42 @@ function supersedesCrl(old: Uint8Array, der: Uint8Array): boolean {
   return after.number > before.number || (after.number === before.number && after.thisUpdateMs > before.thisUpdateMs);
 }
 
-/** Statements share one signer's chain. The same key may be certified more than once: the chain that lasts longer is kept. */
+/** Statements share one signer's chain. `rootCrl` is the list that the bundle will have. */
 function newerStatements(
   old: Endorsements,
   newer: Endorsements,
+  rootCrl: Uint8Array | undefined,
 ): Pick<Endorsements, 'certificates' | 'statements'> | 'SIGNER_CHANGED' | undefined {
   const [tcbInfo, qeIdentity] = old.statements ?? [];
-  if (tcbInfo === undefined || qeIdentity === undefined) return undefined;
+  const [before, after] = [signerOf(old), signerOf(newer)];
+  if (tcbInfo === undefined || qeIdentity === undefined || before === undefined || after === undefined)
+    return undefined;
   const [newTcbInfo, newQeIdentity] = newer.statements ?? [];
   const relations = [
     newTcbInfo === undefined ? 'unrelated' : relationOf(tcbInfoOf(tcbInfo), tcbInfoOf(newTcbInfo)),
     newQeIdentity === undefined ? 'unrelated' : relationOf(qeIdentityOf(qeIdentity), qeIdentityOf(newQeIdentity)),
   ];
-  if (!relations.includes('newer')) return undefined;
-  const before = signerOf(old);
-  const after = signerOf(newer);
-  if (before === undefined || after === undefined) return undefined;
   const isSameSigner = equalBytes(before.spki, after.spki) && equalBytes(before.subject, after.subject);
   // By another key both are replaced, for which neither may be older.
   const takes = relations.map((relation) => relation === 'newer' || (!isSameSigner && relation === 'same'));
+  if (!isSameSigner && !relations.includes('newer')) return undefined;
   if (!isSameSigner && takes.includes(false)) return 'SIGNER_CHANGED';
-  const lastsLonger = !isSameSigner || after.untilMs > before.untilMs;
-  const certificates = (lastsLonger ? newer : old).certificates.slice(0, 2);
+  const changesChain = !isSameSigner || isBetterChain(before, after, rootCrl);
+  if (!changesChain && !takes.includes(true)) return undefined;
+  const certificates = (changesChain ? newer : old).certificates.slice(0, 2);
   const pick = (index: number, held: SignedText, brought: SignedText | undefined): SignedText =>
     takes[index] === true && brought !== undefined ? brought : held;
   return { certificates, statements: [pick(0, tcbInfo, newTcbInfo), pick(1, qeIdentity, newQeIdentity)] };
+}
+
+type Signer = NonNullable<ReturnType<typeof signerOf>>;
+
+/** The same key may be certified more than once: of its chains the one that is not revoked and lasts longer is kept. */
+function isBetterChain(before: Signer, after: Signer, rootCrl: Uint8Array | undefined): boolean {
+  const list = rootCrl === undefined ? undefined : parseCrl(rootCrl);
+  const isGone = ({ certificate }: Signer): boolean => list !== undefined && isRevoked(list, certificate);
+  if (isGone(before) !== isGone(after)) return isGone(before);
+  return after.untilMs > before.untilMs;
 }
 
 /** The signer of statements, and the last instant at which its chain is valid. */
@@ -126,7 +137,7 @@ function signerOf({ certificates }: Endorsements) {
   const [signer, root] = certificates.slice(0, 2).map(parseCertificate);
   if (signer === undefined || root === undefined) return undefined;
   const { spki, subject } = signer;
-  return { spki, subject, untilMs: Math.min(signer.notAfterMs, root.notAfterMs) };
+  return { certificate: signer, spki, subject, untilMs: Math.min(signer.notAfterMs, root.notAfterMs) };
 }
 
 /** What a statement is about, and when it was issued. */

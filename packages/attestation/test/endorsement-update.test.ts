@@ -316,6 +316,34 @@ describe("Intel's endorsements in bundles", () => {
     expect(mergedWith(short, newer)?.endorsements.certificates[0]).toEqual(heldSigner);
   });
 
+  it('bring a better chain of the same key to statements that stay, of either TEE', () => {
+    const signerUntil = (notAfterMs: number): Uint8Array =>
+      changedAuthority('tcb-signing', { serial: 77n, validity: { notBeforeMs: VALIDITY.notBeforeMs, notAfterMs } });
+    const ending = signerUntil(AT_MS + DAY_MS);
+    const [heldSigner] = tdx.endorsements.certificates;
+    for (const platform of ['sgx', 'tdx'] as const) {
+      const held = machineBundle(platform);
+      const endorsements = { ...held.endorsements, certificates: held.endorsements.certificates.with(0, ending) };
+      const longer = mergedWith({ ...held, endorsements }, { ...tdx.endorsements, crls: [] });
+      expect(longer?.endorsements).toEqual({ ...endorsements, certificates: held.endorsements.certificates });
+      expect(mergedWith(held, { ...endorsements, crls: [] })).toBeUndefined();
+      const listless = mergedWith(
+        { ...held, endorsements: { ...endorsements, crls: [] } },
+        { ...tdx.endorsements, crls: [] },
+      );
+      expect(listless?.endorsements.certificates).toEqual(held.endorsements.certificates);
+      // Serial number 4 is the signer's: the list revokes that certificate, and the other one takes its place.
+      const revoking = alone(collateral({ revokedByRoot: [4n] }));
+      const replaced = { ...revoking, certificates: revoking.certificates.with(0, ending) };
+      const saved = mergedWith(held, replaced);
+      expect(saved?.endorsements.certificates[0]).toEqual(ending);
+      expect(appraise(machineAppraisal(platform, { bundle: saved ?? expect.fail() })).ok).toBe(true);
+      // And not the other way round, however long the revoked one would last.
+      const back = { ...revoking, certificates: revoking.certificates.with(0, heldSigner ?? ending), statements: [] };
+      expect(mergedWith(saved ?? expect.fail(), back)).toBeUndefined();
+    }
+  });
+
   it('change the signing key for both statements at once, or not at all', () => {
     const key = deriveP256Key(utf8('another signer of Intel, SIMULATED'), 'tcb-signing');
     const signer = changedAuthority('tcb-signing', { serial: 78n, spki: spkiOf(key) });

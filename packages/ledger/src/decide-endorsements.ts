@@ -7,7 +7,7 @@ import { accept, type Command, causeOf, type DecideContext, type Decision, rejec
 import { isStanding } from './eligibility.ts';
 import { isNewer } from './floors.ts';
 import { networkOf } from './network-of.ts';
-import { changesSignerInPart, endorsementsTakingEffect, type NewerEndorsements } from './reappraise.ts';
+import { endorsementsTakingEffect, mergeOutcomes, type NewerEndorsements } from './reappraise.ts';
 import type { LedgerState } from './state.ts';
 
 export function decideSubmitEndorsements(
@@ -29,13 +29,16 @@ export function decideSubmitEndorsements(
     statementFloors: state.statementFloors,
   });
   if (!verified.ok) return reject('ENDORSEMENTS_REFUSED', verified.code);
-  if (!isNewer(state, verified.value)) return reject('ENDORSEMENTS_NOT_NEWER');
   const { crls, statements } = verified.value;
   const newer = { platform, endorsements: endorsements.value, crls, statements };
+  const outcomes = mergeOutcomes(state, newer, context);
+  // A chain that lasts longer is worth taking, whatever came with the one that is held.
+  if (!isNewer(state, verified.value) && !outcomes.has('merged')) return reject('ENDORSEMENTS_NOT_NEWER');
   if (raisesEvaluation(state, newer) && !isTrusted(state, command.sender, context)) {
     return reject('ENDORSEMENTS_REFUSED', 'EVALUATION_AHEAD');
   }
-  if (changesSignerInPart(state, newer, context)) return reject('ENDORSEMENTS_REFUSED', 'SIGNER_CHANGED');
+  // Nobody loses a standing for what a submission left out.
+  if (outcomes.has('SIGNER_CHANGED')) return reject('ENDORSEMENTS_REFUSED', 'SIGNER_CHANGED');
   return accept(
     {
       type: 'EndorsementsAccepted',
@@ -50,11 +53,11 @@ export function decideSubmitEndorsements(
   );
 }
 
-/** Whether a statement was made by later rules than any seen of its name. */
+/** Whether a statement was made by later rules than any seen of its name, or is the first of its name. */
 function raisesEvaluation({ statementFloors }: LedgerState, { statements }: NewerEndorsements): boolean {
   return statements.some(({ name, tcbEvaluationDataNumber }) => {
     const floor = statementFloors.get(name);
-    return floor !== undefined && tcbEvaluationDataNumber > floor.tcbEvaluationDataNumber;
+    return floor === undefined || tcbEvaluationDataNumber > floor.tcbEvaluationDataNumber;
   });
 }
 

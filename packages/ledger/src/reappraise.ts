@@ -13,6 +13,7 @@ import {
   createEndorsementCache,
   decodeEvidenceBundle,
   type EndorsementCache,
+  type EndorsementMerge,
   type Endorsements,
   type EvidenceBundle,
   encodeEvidenceBundle,
@@ -97,15 +98,18 @@ function backedBySameVendor(platform: Platform): readonly Platform[] {
   return platform === 'sgx' || platform === 'tdx' ? ['sgx', 'tdx'] : [platform];
 }
 
-/**
- * Whether newer endorsements would leave an attestation with a statement of another signer that they do not replace. Whoever
- * submits such endorsements by themselves is refused: nobody loses a standing for what the submission left out.
- */
-export function changesSignerInPart(state: LedgerState, newer: NewerEndorsements, context: DecideContext): boolean {
+/** What newer endorsements would make of the attestations that stand. */
+export function mergeOutcomes(
+  state: LedgerState,
+  newer: NewerEndorsements,
+  context: DecideContext,
+): ReadonlySet<EndorsementMerge['outcome']> {
   const backed = backedBySameVendor(newer.platform);
-  return standingAttestations(state, context)
-    .filter(({ platform }) => backed.includes(platform))
-    .some((held) => withNewerEndorsements(bundleOf(held), newer.endorsements).outcome === 'SIGNER_CHANGED');
+  return new Set(
+    standingAttestations(state, context)
+      .filter(({ platform }) => backed.includes(platform))
+      .map((held) => withNewerEndorsements(bundleOf(held), newer.endorsements).outcome),
+  );
 }
 
 interface Rules {

@@ -81,6 +81,19 @@ describe('a signer that is certified twice', () => {
   });
 });
 
+test('a chain that ends sooner cannot keep out the one that lasts longer', () => {
+  const chain = fork(mixed);
+  const renewed = intelEndorsements('tdx', { tcbEvaluationDataNumber: 19 });
+  const soon = certifiedUntil(chain.state.timeMs + 3_600_000);
+  const held = by(soon, renewed, statementsOf(renewed));
+  const bundle = { evidence: { platform: 'tdx', report: new Uint8Array() }, runtimeData: new Uint8Array() } as const;
+  expect(withNewerEndorsements({ ...bundle, endorsements: held }, renewed)).toMatchObject({ outcome: 'merged' });
+  expect(withNewerEndorsements({ ...bundle, endorsements: renewed }, held)).toEqual({ outcome: 'untouched' });
+  chain.block(submitEndorsements(chain, 'tdx', held, tenant));
+  expect(detailOf(chain.block(submitEndorsements(chain, 'tdx', renewed, tenant)))).toBe('');
+  expect(eligibleNodes(chain)).toHaveLength(4);
+});
+
 describe('a signer with another key', () => {
   const signer = writeCertificate({ ...fields, serial: 98n, spki: spkiOf(otherKey) }, root);
   const renewed = intelEndorsements('tdx', { tcbEvaluationDataNumber: 19 });
@@ -118,6 +131,16 @@ describe('a later evaluation', () => {
     // At the evaluation that the network goes by, anybody may bring what is newer.
     const same = intelEndorsements('tdx', { tcbEvaluationDataNumber: 19 });
     expect(typesOf(chain.block(submitEndorsements(chain, 'tdx', same, tenant)))).toContain('EndorsementsAccepted');
+  });
+
+  test('is not for any account to bring of a processor that nobody uses yet', () => {
+    const chain = fork(mixed);
+    const unseen = intelEndorsements('tdx', {
+      fmspc: Uint8Array.of(0x30, 0x80, 0x6f, 0, 0, 0),
+      tcbEvaluationDataNumber: 19,
+    });
+    expect(detailOf(chain.block(submitEndorsements(chain, 'tdx', unseen, tenant)))).toBe('EVALUATION_AHEAD');
+    expect([...chain.state.statementFloors.keys()]).not.toContain('tcb-info/TDX/30806f000000');
   });
 
   test('is not for a node that was evicted', () => {
