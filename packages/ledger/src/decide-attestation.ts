@@ -34,7 +34,7 @@ import type { LedgerEvent } from './events.ts';
 import { isNewer } from './floors.ts';
 import { referenceValuesAt } from './measurement-set.ts';
 import { networkOf } from './network-of.ts';
-import { endorsementsTakingEffect } from './reappraise.ts';
+import { endorsementsTakingEffect, mergesWith } from './reappraise.ts';
 import type { LedgerState } from './state.ts';
 
 export function decideSubmitAttestation(
@@ -71,7 +71,8 @@ function effectOnOthers(
   { platform, crls, statements }: AttestationResult,
 ): readonly LedgerEvent[] {
   if (!isNewer(state, { crls, statements })) return [];
-  return endorsementsTakingEffect(state, { platform, endorsements, crls, statements }, context, sender);
+  const newer = { platform, endorsements, crls, statements };
+  return endorsementsTakingEffect(state, newer, mergesWith(state, newer, context, sender), context);
 }
 
 /** Why the runtime data does not speak for this sender, chain and moment, with keys that are its own. */

@@ -7,7 +7,7 @@ import { accept, type Command, causeOf, type DecideContext, type Decision, rejec
 import { isStanding } from './eligibility.ts';
 import { isNewer } from './floors.ts';
 import { networkOf } from './network-of.ts';
-import { endorsementsTakingEffect, mergeOutcomes, type NewerEndorsements } from './reappraise.ts';
+import { endorsementsTakingEffect, mergesWith, type NewerEndorsements } from './reappraise.ts';
 import type { LedgerState } from './state.ts';
 
 export function decideSubmitEndorsements(
@@ -31,7 +31,8 @@ export function decideSubmitEndorsements(
   if (!verified.ok) return reject('ENDORSEMENTS_REFUSED', verified.code);
   const { crls, statements } = verified.value;
   const newer = { platform, endorsements: endorsements.value, crls, statements };
-  const outcomes = mergeOutcomes(state, newer, context);
+  const merges = mergesWith(state, newer, context);
+  const outcomes = new Set(merges.map(({ merge }) => merge.outcome));
   // A chain that lasts longer is worth taking, whatever came with the one that is held.
   if (!isNewer(state, verified.value) && !outcomes.has('merged')) return reject('ENDORSEMENTS_NOT_NEWER');
   if (raisesEvaluation(state, newer) && !isTrusted(state, command.sender, context)) {
@@ -49,7 +50,7 @@ export function decideSubmitEndorsements(
       endorsements: submitted,
       height: context.height,
     },
-    ...endorsementsTakingEffect(state, newer, context),
+    ...endorsementsTakingEffect(state, newer, merges, context),
   );
 }
 

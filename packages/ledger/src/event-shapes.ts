@@ -1,7 +1,7 @@
 /**
  * The shape of each event's payload. They mirror the types of events.ts, which the compiler holds them to.
  */
-import type { CrlSeen, StatementSeen } from '@cloister/attestation';
+import { type CrlSeen, MAX_BUNDLE_BYTES, type StatementSeen } from '@cloister/attestation';
 import type { Digest, ValidatorId } from '@cloister/crypto';
 import { ELIGIBILITY_REASONS, FAILURE_CODES, REJECTION_CODES } from './codes.ts';
 import { PROPOSAL_KINDS } from './decision.ts';
@@ -29,7 +29,6 @@ import {
 } from './shape.ts';
 import {
   endorsedPlatform,
-  MAX_BUNDLE_BYTES,
   MAX_EXECUTORS,
   MAX_IMAGES,
   MAX_INLINE_BYTES,

@@ -17,6 +17,7 @@ import {
   type Endorsements,
   type EvidenceBundle,
   encodeEvidenceBundle,
+  MAX_BUNDLE_BYTES,
   type Platform,
   type StatementSeen,
   withNewerEndorsements,
@@ -30,7 +31,6 @@ import { floorsWith } from './floors.ts';
 import { ledgerPolicyDigest, referenceValuesAt } from './measurement-set.ts';
 import { networkOf } from './network-of.ts';
 import type { Attestation, CrlFloor, EvictionCause, LedgerState, StatementFloor } from './state.ts';
-import { MAX_BUNDLE_BYTES } from './transaction-payloads.ts';
 
 /** Endorsements that were authenticated for a platform, and what was seen in them. */
 export interface NewerEndorsements {
@@ -67,12 +67,35 @@ export function policyTakingEffect(
   ];
 }
 
-/** What newer endorsements do to the attestations that rest on older ones; `except` is the node that brought them. */
-export function endorsementsTakingEffect(
+/** An attestation that stands, and what newer endorsements make of its bundle. */
+export interface HeldMerge {
+  readonly attestation: Attestation;
+  readonly held: EvidenceBundle;
+  readonly merge: EndorsementMerge;
+}
+
+/** What newer endorsements would make of the attestations that stand; `except` is the node that brought them. */
+export function mergesWith(
   state: LedgerState,
   newer: NewerEndorsements,
   context: DecideContext,
   except?: AccountId,
+): readonly HeldMerge[] {
+  const backed = backedBySameVendor(newer.platform);
+  return standingAttestations(state, context)
+    .filter(({ node, platform }) => node !== except && backed.includes(platform))
+    .map((attestation) => {
+      const held = bundleOf(attestation);
+      return { attestation, held, merge: withNewerEndorsements(held, newer.endorsements) };
+    });
+}
+
+/** What newer endorsements do to the attestations that rest on older ones. */
+export function endorsementsTakingEffect(
+  state: LedgerState,
+  newer: NewerEndorsements,
+  merges: readonly HeldMerge[],
+  context: DecideContext,
 ): readonly LedgerEvent[] {
   const rules: Rules = {
     cause: 'endorsements',
@@ -80,36 +103,17 @@ export function endorsementsTakingEffect(
     ...floorsWith(state, newer),
     cache: createEndorsementCache(),
   };
-  const backed = backedBySameVendor(newer.platform);
-  return standingAttestations(state, context)
-    .filter(({ node, platform }) => node !== except && backed.includes(platform))
-    .flatMap((attestation) => {
-      const held = bundleOf(attestation);
-      const merge = withNewerEndorsements(held, newer.endorsements);
-      if (merge.outcome === 'untouched') return [];
-      // What rests on a statement that is no longer the newest is judged so, and not passed over.
-      const bundle = merge.outcome === 'merged' ? merge.bundle : held;
-      return reappraisal(state, context, rules, attestation, bundle) ?? [];
-    });
+  return merges.flatMap(({ attestation, held, merge }) => {
+    if (merge.outcome === 'untouched') return [];
+    // What rests on a statement that is no longer the newest is judged so, and not passed over.
+    const bundle = merge.outcome === 'merged' ? merge.bundle : held;
+    return reappraisal(state, context, rules, attestation, bundle) ?? [];
+  });
 }
 
 /** SGX and TDX share their CRLs. */
 function backedBySameVendor(platform: Platform): readonly Platform[] {
   return platform === 'sgx' || platform === 'tdx' ? ['sgx', 'tdx'] : [platform];
-}
-
-/** What newer endorsements would make of the attestations that stand. */
-export function mergeOutcomes(
-  state: LedgerState,
-  newer: NewerEndorsements,
-  context: DecideContext,
-): ReadonlySet<EndorsementMerge['outcome']> {
-  const backed = backedBySameVendor(newer.platform);
-  return new Set(
-    standingAttestations(state, context)
-      .filter(({ platform }) => backed.includes(platform))
-      .map((held) => withNewerEndorsements(bundleOf(held), newer.endorsements).outcome),
-  );
 }
 
 interface Rules {

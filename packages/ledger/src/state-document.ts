@@ -1,6 +1,7 @@
 /**
  * The JSON document that `encodeState` writes: its type and its shape.
  */
+import { MAX_BUNDLE_BYTES } from '@cloister/attestation';
 import type { AccountId, Digest, Height, JsonValue, ValidatorId } from '@cloister/crypto';
 import { FAILURE_CODES, REJECTION_CODES, type RejectionCode } from './codes.ts';
 import { PROPOSAL_KINDS } from './decision.ts';
@@ -45,7 +46,7 @@ import type {
   TaskExecutor,
   TaskReceipt,
 } from './state.ts';
-import { MAX_BUNDLE_BYTES, measurementStatus, modelManifest, namespaceName, platform } from './transaction-payloads.ts';
+import { measurementStatus, modelManifest, namespaceName, platform } from './transaction-payloads.ts';
 
 type Entry<K, V> = readonly [K, V];
 type Entries<K, V> = readonly Entry<K, V>[];

@@ -4,7 +4,7 @@
  * Payloads are canonical JSON; binary content is canonical base64, keys and digests are lowercase hex. A validator
  * checks form and bounds alone: whether the content is true or allowed is for the deciders.
  */
-import { PLATFORMS, type Platform } from '@cloister/attestation';
+import { MAX_BUNDLE_BYTES, PLATFORMS, type Platform } from '@cloister/attestation';
 import { type ModelManifest, modelManifestFromJson } from '@cloister/confidential';
 import type { AccountId, Digest, Height, JsonValue, Measurement, Result } from '@cloister/crypto';
 import {
@@ -30,8 +30,6 @@ import {
   via,
 } from './shape.ts';
 
-/** Bytes of an evidence bundle in a transaction, or of endorsements that stand alone. */
-export const MAX_BUNDLE_BYTES: number = 23 * 1024;
 /** Bytes of a sealed payload or response that travels inline; larger ones are blobs named by digest. */
 export const MAX_INLINE_BYTES: number = 16 * 1024;
 /** Bytes of a blob that a request or a receipt may name. */
