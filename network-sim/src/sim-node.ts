@@ -14,14 +14,10 @@ import {
   openReplica,
   type Replica,
   type ReplicaEffect,
-  type ReplicaInput,
   serveSync,
+  type UntimedInput,
 } from '@cloister/validator';
 import type { Scheduler } from './scheduler.ts';
-
-type WithoutTime<T> = T extends unknown ? Omit<T, 'nowMs'> : never;
-/** A replica input; the node adds its clock. */
-export type NodeInput = WithoutTime<ReplicaInput>;
 
 export interface NodeContext {
   readonly index: number;
@@ -29,8 +25,8 @@ export interface NodeContext {
   readonly genesis: ParsedGenesis;
   readonly scheduler: Scheduler;
   readonly random: SeededRandom;
-  /** Difference of this node's clock from virtual time, in milliseconds. */
-  readonly skewMs: number;
+  /** Difference of this node's wall clock from virtual time, in milliseconds; may be stepped while the node runs. */
+  skewMs: number;
   readonly createMachine?: typeof createMachine | undefined;
   /** Every effect that is not the node's own affair, in order. */
   onEffect(node: SimNode, effect: ReplicaEffect): void;
@@ -90,6 +86,7 @@ export class SimNode {
     return this.#guard;
   }
 
+  /** This node's wall clock. Virtual time itself is its monotonic clock. */
   get nowMs(): number {
     return Math.floor(this.context.scheduler.nowMs + this.context.skewMs);
   }
@@ -119,10 +116,11 @@ export class SimNode {
   }
 
   /** Feeds the replica and carries out what it answers. Nothing happens while the node is down. */
-  input(input: NodeInput): void {
+  input(input: UntimedInput): void {
     const running = this.#running;
     if (running === undefined) return;
-    for (const effect of running.replica.step({ ...input, nowMs: this.nowMs })) this.#run(running, effect);
+    const clocks = { nowMs: this.nowMs, monotonicMs: this.context.scheduler.nowMs };
+    for (const effect of running.replica.step({ ...input, ...clocks })) this.#run(running, effect);
   }
 
   #run(running: Running, effect: ReplicaEffect): void {

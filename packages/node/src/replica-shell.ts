@@ -1,5 +1,5 @@
 /**
- * Drives the pure replica: hands it inputs one at a time with the clock's reading, and carries out its effects.
+ * Drives the pure replica: hands it inputs one at a time with the clocks' readings, and carries out its effects.
  *
  * Effects that leave the node or claim durability run first in, first out across steps: a store is on disk (chain synced,
  * then guard synced) before anything queued after it happens. Verdicts, admissions, timers and reports wait for nothing.
@@ -13,6 +13,7 @@ import {
   type ReplicaEffect,
   type ReplicaInput,
   type SendPriority,
+  type UntimedInput,
 } from '@cloister/validator';
 import type { CommittedBlock } from './event-bus.ts';
 import { NamedTimers } from './named-timers.ts';
@@ -34,9 +35,6 @@ export interface ShellNetwork {
 export type BatchVerdict = 'accept' | 'reject' | 'ignore';
 
 type Effect<Type extends ReplicaEffect['type']> = Extract<ReplicaEffect, { readonly type: Type }>;
-/** An input without the clock's reading, which is taken when its turn comes. */
-type Untimed<Input> = Input extends unknown ? Omit<Input, 'nowMs'> : never;
-type PendingInput = Untimed<ReplicaInput>;
 
 export interface ReplicaShellOptions {
   readonly replica: SteppedReplica;
@@ -44,6 +42,7 @@ export interface ReplicaShellOptions {
   readonly guard: OrderedStore;
   readonly log: Pick<EventLog, 'adopt'>;
   readonly network: ShellNetwork;
+  /** Wall clock. */
   readonly nowMs: () => number;
   readonly onCommitted: (block: CommittedBlock) => void;
   readonly onExecute: (effect: Effect<'execute'>) => void;
@@ -57,7 +56,8 @@ export interface ReplicaShellOptions {
 const SLICE_MS = 8;
 
 interface QueuedInput {
-  readonly input: PendingInput;
+  /** The clocks are read when its turn comes. */
+  readonly input: UntimedInput;
   /** Given the effects of the step that took the input. */
   readonly then: ((effects: readonly ReplicaEffect[]) => void) | undefined;
 }
@@ -70,7 +70,6 @@ export class ReplicaShell {
   readonly #admissions = new Map<number, (result: Result<{ readonly id: Digest }, AdmissionCode>) => void>();
   #nextRef = 1;
   #nextPeer = 0;
-  #nowMs = 0;
   #slicePending = false;
   #stepping = false;
   #running = false;
@@ -129,7 +128,7 @@ export class ReplicaShell {
     this.#admissions.clear();
   }
 
-  #take(input: PendingInput, then?: QueuedInput['then']): void {
+  #take(input: UntimedInput, then?: QueuedInput['then']): void {
     if (this.#halted) return;
     this.#inputs.push({ input, then });
     if (!this.#slicePending && !this.#stepping) this.#slice();
@@ -153,11 +152,13 @@ export class ReplicaShell {
   }
 
   #step({ input, then }: QueuedInput): void {
-    // The wall clock may be set back; the replica's never is.
-    this.#nowMs = Math.max(this.#nowMs, this.#options.nowMs());
     let effects: readonly ReplicaEffect[];
     try {
-      effects = this.#options.replica.step({ ...input, nowMs: this.#nowMs } as ReplicaInput);
+      effects = this.#options.replica.step({
+        ...input,
+        nowMs: this.#options.nowMs(),
+        monotonicMs: performance.now(),
+      });
     } catch (error) {
       const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
       this.#halt('REPLICA_FAILED', detail);

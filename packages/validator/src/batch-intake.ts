@@ -22,7 +22,7 @@ export class BatchIntake {
 
   #receive(bytes: Uint8Array, wanted: boolean): ReturnType<BatchPool['receive']> {
     const height = asHeight(this.#core.committedHeight() + 1);
-    return this.#pool.receive(bytes, { height, nowMs: this.#core.nowMs, wanted });
+    return this.#pool.receive(bytes, { height, monotonicMs: this.#core.monotonicMs, wanted });
   }
 
   gossiped(from: ValidatorId, bytes: Uint8Array): void {

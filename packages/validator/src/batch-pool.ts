@@ -94,7 +94,7 @@ export class BatchPool {
    */
   receive(
     bytes: Uint8Array,
-    context: { readonly height: Height; readonly nowMs: number; readonly wanted: boolean },
+    context: { readonly height: Height; readonly monotonicMs: number; readonly wanted: boolean },
   ): Result<HeldBatch | undefined, BatchRefusal> {
     const decoded = decodeBatch(bytes);
     if (!decoded.ok) return decoded;
@@ -110,7 +110,7 @@ export class BatchPool {
     const appraisals = appraisalsIn(verified.value);
     if (appraisals.length > BLOCK_APPRAISALS_MAX) return fail('BATCH_APPRAISALS');
     for (const transaction of verified.value.transactions) this.#rules.signatures.add(transaction);
-    return ok(this.#keep({ verified: verified.value, firstSeenMs: context.nowMs, appraisals }));
+    return ok(this.#keep({ verified: verified.value, firstSeenMs: context.monotonicMs, appraisals }));
   }
 
   #refusal(batch: Batch, height: Height, wanted: boolean): BatchRefusal | undefined {
@@ -125,8 +125,8 @@ export class BatchPool {
   }
 
   /** Keeps a batch of our own making, whose transactions were verified at ingress. */
-  addOwn(verified: VerifiedBatch, nowMs: number): void {
-    this.#keep({ verified, firstSeenMs: nowMs, appraisals: appraisalsIn(verified) });
+  addOwn(verified: VerifiedBatch, monotonicMs: number): void {
+    this.#keep({ verified, firstSeenMs: monotonicMs, appraisals: appraisalsIn(verified) });
   }
 
   #keep(held: HeldBatch): HeldBatch {

@@ -110,7 +110,7 @@ function selectBatches({ core, pool }: BuilderSources, request: BuildRequest, he
   for (const held of pool.pending()) {
     const { id, lane, expiryHeight } = held.verified.batch;
     if (named.has(id) || expiryHeight < height) continue;
-    const ageMs = core.nowMs - held.firstSeenMs;
+    const ageMs = core.monotonicMs - held.firstSeenMs;
     if (ageMs < BATCH_HOP_MS) {
       youngestMs = Math.min(youngestMs, BATCH_HOP_MS - ageMs);
       continue;

@@ -144,7 +144,7 @@ export class CommitPipeline {
     const height = commit.blocks[0]?.header.height;
     if (height === undefined) return;
     for (const bytes of this.#offered.values()) {
-      const received = this.#pool.receive(bytes, { height, nowMs: this.#core.nowMs, wanted: true });
+      const received = this.#pool.receive(bytes, { height, monotonicMs: this.#core.monotonicMs, wanted: true });
       if (!received.ok) this.#handlers.onRefused(received.code);
     }
     this.#offered.clear();

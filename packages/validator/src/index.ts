@@ -16,12 +16,14 @@ export type {
   LedgerPort,
   ProofPort,
   RandomPort,
+  ReplicaClocks,
   ReplicaEffect,
   ReplicaInput,
   ReplicaStatus,
   SendPriority,
   SubmitPort,
   TaskAssignment,
+  UntimedInput,
 } from './ports.ts';
 export { EnclaveUnavailable } from './ports.ts';
 export {

@@ -182,7 +182,7 @@ export class Ingress {
 
   #armTimer(): void {
     if (this.#timerSet) return;
-    const quiet = this.#core.nowMs - this.#lastFlushMs >= BATCH_DELAY_MS_MAX;
+    const quiet = this.#core.monotonicMs - this.#lastFlushMs >= BATCH_DELAY_MS_MAX;
     this.#core.setTimer(FLUSH_TIMER, quiet ? BATCH_DELAY_MS_QUIET : BATCH_DELAY_MS_STEADY);
     this.#timerSet = true;
   }
@@ -199,7 +199,7 @@ export class Ingress {
     this.#queuedBytes -= queue.bytes;
     queue.transactions = [];
     queue.bytes = 0;
-    this.#lastFlushMs = this.#core.nowMs;
+    this.#lastFlushMs = this.#core.monotonicMs;
     if (!this.#core.isValidator) {
       this.#forward(transactions);
       return;
@@ -212,7 +212,7 @@ export class Ingress {
       expiryHeight: asHeight(this.#nextHeight() + BATCH_LIFETIME_HEIGHTS),
       transactions: transactions.map(({ bytes }) => bytes),
     });
-    this.#pool.addOwn({ batch, transactions }, this.#core.nowMs);
+    this.#pool.addOwn({ batch, transactions }, this.#core.monotonicMs);
     this.#core.emit({ type: 'gossip', bytes: batch.bytes });
   }
 

@@ -3,7 +3,7 @@
  * executor reaches enclave, chain and blobs.
  *
  * A replica does no I/O. A shell (the node, or the simulator) hands it inputs one at a time, each with its own reading of
- * the clock, and carries out the effects first in, first out across steps.
+ * the clocks, and carries out the effects first in, first out across steps.
  */
 import type { AccountId, Digest, Epoch, Height, Measurement, Result, ValidatorId, View } from '@cloister/crypto';
 import type { PreparedAppend, StoreOp } from '@cloister/event-log';
@@ -15,8 +15,21 @@ export type Channel = 'vote' | 'batch';
 /** Lower leaves first. Certificates 0, votes 1, proposals 2, everything else 3. */
 export type SendPriority = 0 | 1 | 2 | 3;
 
-/** What a shell tells a replica; `nowMs` is its wall clock in milliseconds and never goes back. */
-export type ReplicaInput = { readonly nowMs: number } & (
+/**
+ * The two clocks of a shell, in milliseconds. Timestamps are read from the wall clock, durations from the monotonic one:
+ * a wall clock that is stepped by an hour must neither end a wait nor stretch it.
+ */
+export interface ReplicaClocks {
+  /** Wall clock; an operator, a time server or a resumed machine may step it either way. */
+  readonly nowMs: number;
+  /** Since any moment before this replica's start; never goes back. */
+  readonly monotonicMs: number;
+}
+
+/** What a shell tells a replica, with its clocks' readings at that moment. */
+export type ReplicaInput = ReplicaClocks & UntimedInput;
+
+export type UntimedInput =
   | { readonly type: 'start' }
   /** Bytes from an authenticated member; any content. */
   | { readonly type: 'frame'; readonly channel: Channel; readonly from: ValidatorId; readonly bytes: Uint8Array }
@@ -34,8 +47,7 @@ export type ReplicaInput = { readonly nowMs: number } & (
   /** A transaction from a client; answered by one `admission` effect with the same `ref` in the same step. */
   | { readonly type: 'submit'; readonly ref: number; readonly bytes: Uint8Array }
   /** A connection to a peer came or went; `id` is a validator or member id, or the transport's own name of a stranger. */
-  | { readonly type: 'peer'; readonly id: string; readonly up: boolean }
-);
+  | { readonly type: 'peer'; readonly id: string; readonly up: boolean };
 
 /** What a replica asks its shell to do. */
 export type ReplicaEffect =

@@ -1,5 +1,5 @@
 /**
- * What the parts of one replica share: configuration, the agreed state, the clock reading of the current input, and the
+ * What the parts of one replica share: configuration, the agreed state, the clock readings of the current input, and the
  * effects of the current step.
  */
 import type { createMachine, Timing, ValidatorSet } from '@cloister/consensus';
@@ -46,7 +46,10 @@ export interface ReplicaCore {
   readonly epoch: Epoch;
   readonly paramsHash: Digest;
   readonly ledger: LedgerState;
+  /** Wall clock of the current input, for timestamps only: it may step either way. */
   readonly nowMs: number;
+  /** Monotonic clock of the current input, for every duration. */
+  readonly monotonicMs: number;
   emit(effect: ReplicaEffect): void;
   setTimer(id: string, delayMs: number): void;
   /** Height of the last block that consensus committed; execution may be behind. */

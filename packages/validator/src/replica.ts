@@ -19,7 +19,7 @@ import { EvidencePool } from './evidence-pool.ts';
 import { FETCH_TIMER, Fetcher } from './fetcher.ts';
 import { FLUSH_TIMER, Ingress } from './ingress.ts';
 import { PeerBook } from './peer-book.ts';
-import type { ReplicaEffect, ReplicaInput, ReplicaStatus } from './ports.ts';
+import type { ReplicaClocks, ReplicaEffect, ReplicaInput, ReplicaStatus } from './ports.ts';
 import type { RecoveredReplica } from './recovery.ts';
 import type { ReplicaConfig, ReplicaCore } from './replica-core.ts';
 import { SignatureCache } from './signature-cache.ts';
@@ -40,7 +40,7 @@ export class Replica {
   readonly #tasks: TaskAssigner;
   readonly #follower: Follower;
   #effects: ReplicaEffect[] = [];
-  #nowMs = 0;
+  #clocks: ReplicaClocks = { nowMs: 0, monotonicMs: 0 };
   #nextToken = 1;
   #halted: { readonly code: string; readonly detail: string } | undefined;
   readonly #tip: TipTracker;
@@ -71,7 +71,10 @@ export class Replica {
       paramsHash: paramsHash(genesis.genesis.params),
       ledger: recovered.ledger,
       get nowMs() {
-        return replica.#nowMs;
+        return replica.#clocks.nowMs;
+      },
+      get monotonicMs() {
+        return replica.#clocks.monotonicMs;
       },
       emit: (effect) => this.#effects.push(effect),
       setTimer: (id, delayMs) => this.#effects.push({ type: 'set-timer', id, delayMs }),
@@ -139,7 +142,7 @@ export class Replica {
     });
     this.#tasks = new TaskAssigner(self);
     for (const held of recovered.batches) {
-      this.#pool.receive(held, { height: asHeight(this.#tip.height + 1), nowMs: 0, wanted: true });
+      this.#pool.receive(held, { height: asHeight(this.#tip.height + 1), monotonicMs: 0, wanted: true });
     }
     for (const { ids, height } of recovered.committedBatches) this.#pool.commit(ids, height);
   }
@@ -174,7 +177,8 @@ export class Replica {
   /** One input; the effects in the order in which to carry them out. */
   step(input: ReplicaInput): ReplicaEffect[] {
     this.#effects = [];
-    this.#nowMs = Math.max(this.#nowMs, input.nowMs);
+    assert(input.monotonicMs >= this.#clocks.monotonicMs, 'the monotonic clock never goes back');
+    this.#clocks = { nowMs: input.nowMs, monotonicMs: input.monotonicMs };
     if (this.#halted === undefined) {
       // Before the start only connections are noted: nothing may overtake the recovered records.
       if (this.#started || input.type === 'start' || input.type === 'peer') this.#take(input);

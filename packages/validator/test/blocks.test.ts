@@ -56,7 +56,7 @@ function finalizationAt(height: number): Finalization {
 }
 
 function scene(executedHeight = 3) {
-  const clock = { nowMs: START_MS + 10_000 };
+  const clock = { nowMs: START_MS + 10_000, monotonicMs: 10_000 };
   const pool = new BatchPool({ chainId: genesis.chainId, set, signatures: new SignatureCache() });
   const evidence = new EvidencePool(genesis.chainId, set);
   const core: ReplicaCore = {
@@ -71,6 +71,9 @@ function scene(executedHeight = 3) {
     ledger: initialState(),
     get nowMs() {
       return clock.nowMs;
+    },
+    get monotonicMs() {
+      return clock.monotonicMs;
     },
     emit: () => undefined,
     setTimer: () => undefined,
@@ -108,7 +111,11 @@ function scene(executedHeight = 3) {
         ({ bytes }) => bytes,
       ),
     });
-    const received = pool.receive(batch.bytes, { height: asHeight(1), nowMs: clock.nowMs - ageMs, wanted: true });
+    const received = pool.receive(batch.bytes, {
+      height: asHeight(1),
+      monotonicMs: clock.monotonicMs - ageMs,
+      wanted: true,
+    });
     expect(received.ok).toBe(true);
     return batch.id;
   };

@@ -28,8 +28,8 @@ import {
   openReplica,
   type Replica,
   type ReplicaEffect,
-  type ReplicaInput,
   serveSync,
+  type UntimedInput,
 } from '../src/index.ts';
 
 export const START_MS = 1_780_272_000_000;
@@ -119,14 +119,15 @@ export interface MiniNode {
   /** Changes answers to sync requests of others. */
   serve: (answer: Uint8Array, request: Uint8Array) => Uint8Array | undefined;
   cut: boolean;
+  /** Of its wall clock against the net's. */
+  skewMs: number;
 }
-
-type NodeInput = ReplicaInput extends infer T ? (T extends unknown ? Omit<T, 'nowMs'> : never) : never;
 
 export class MiniNet {
   readonly genesis: ParsedGenesis;
   readonly nodes: MiniNode[] = [];
   nowMs = START_MS;
+  monotonicMs = 0;
   readonly #queue: (() => void | Promise<void>)[] = [];
   #refs = 0;
 
@@ -159,6 +160,7 @@ export class MiniNet {
       timers: new Map(),
       serve: (answer) => answer,
       cut: false,
+      skewMs: 0,
     };
     this.nodes.push(node);
     return node;
@@ -193,8 +195,8 @@ export class MiniNet {
     return node;
   }
 
-  input(node: MiniNode, input: NodeInput): ReplicaEffect[] {
-    const effects = node.replica.step({ ...input, nowMs: this.nowMs } as ReplicaInput);
+  input(node: MiniNode, input: UntimedInput): ReplicaEffect[] {
+    const effects = node.replica.step({ ...input, nowMs: this.nowMs + node.skewMs, monotonicMs: this.monotonicMs });
     node.effects.push(...effects);
     for (const effect of effects) this.#carryOut(node, effect);
     return effects;
@@ -220,7 +222,7 @@ export class MiniNet {
         });
         break;
       case 'set-timer':
-        node.timers.set(effect.id, this.nowMs + effect.delayMs);
+        node.timers.set(effect.id, this.monotonicMs + effect.delayMs);
         break;
       case 'send':
       case 'gossip': {
@@ -256,7 +258,7 @@ export class MiniNet {
 
   /** Moves time on, firing timers on the way. */
   async advance(ms: number): Promise<void> {
-    const untilMs = this.nowMs + ms;
+    const untilMs = this.monotonicMs + ms;
     for (;;) {
       await this.settle();
       let due: { node: MiniNode; id: string; atMs: number } | undefined;
@@ -266,10 +268,16 @@ export class MiniNet {
       }
       if (due === undefined) break;
       due.node.timers.delete(due.id);
-      this.nowMs = Math.max(this.nowMs, due.atMs);
+      this.#moveTo(due.atMs);
       this.input(due.node, { type: 'timer', id: due.id });
     }
-    this.nowMs = untilMs;
+    this.#moveTo(untilMs);
+  }
+
+  #moveTo(monotonicMs: number): void {
+    const passedMs = Math.max(0, monotonicMs - this.monotonicMs);
+    this.monotonicMs += passedMs;
+    this.nowMs += passedMs;
   }
 
   effectsOf<T extends ReplicaEffect['type']>(index: number, type: T): Extract<ReplicaEffect, { type: T }>[] {
