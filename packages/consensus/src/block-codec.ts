@@ -134,7 +134,8 @@ export function writeHeader(writer: ByteWriter, header: Header): void {
     .u64(header.lastFinal.height)
     .digest(header.lastFinal.hash)
     .digest(header.lastFinal.eventRoot)
-    .u64(header.lastFinal.eventCount);
+    .u64(header.lastFinal.eventCount)
+    .digest(header.lastFinal.factsRoot);
 }
 
 export function readHeader(reader: ByteReader): Header {
@@ -158,6 +159,7 @@ export function readHeader(reader: ByteReader): Header {
       hash: reader.digest(),
       eventRoot: reader.digest(),
       eventCount: reader.u64(),
+      factsRoot: reader.digest(),
     },
   };
 }

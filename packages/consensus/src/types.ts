@@ -35,6 +35,8 @@ export interface LastFinal {
   /** RFC 9162 root over all events up to and including that block's. */
   readonly eventRoot: Digest;
   readonly eventCount: number;
+  /** Root over what holds in the state after that block: opaque here, checked like the event root (ledger's `facts.ts`). */
+  readonly factsRoot: Digest;
 }
 
 /** What a block hash commits to. The genesis "block" has height 0, view 0 and the chain id as its hash. */

@@ -93,7 +93,7 @@ export const header: fc.Arbitrary<Header> = fc.record({
   validatorsHash: digest,
   nextValidatorsHash: digest,
   paramsHash: digest,
-  lastFinal: fc.record({ height, hash: digest, eventRoot: digest, eventCount: count }),
+  lastFinal: fc.record({ height, hash: digest, eventRoot: digest, eventCount: count, factsRoot: digest }),
 });
 
 export const body: fc.Arbitrary<Body> = fc.record({

@@ -110,7 +110,7 @@ export function blockOn(set: ValidatorSet, parent: Block | undefined, view: numb
     validatorsHash: set.hash,
     nextValidatorsHash: set.hash,
     paramsHash: hash('params'),
-    lastFinal: { height: asHeight(0), hash: CHAIN, eventRoot: hash('root'), eventCount: 0 },
+    lastFinal: { height: asHeight(0), hash: CHAIN, eventRoot: hash('root'), eventCount: 0, factsRoot: hash('facts') },
   };
   return { hash: blockHashOf(header), header, body };
 }

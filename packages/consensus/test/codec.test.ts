@@ -1,4 +1,4 @@
-import { type Result, toHex } from '@cloister/crypto';
+import { asEpoch, asHeight, asView, type Digest, type Result, toHex, type ValidatorId } from '@cloister/crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
@@ -16,6 +16,8 @@ import {
   encodeGuardRecord,
   encodeHeader,
   encodeMessage,
+  HEADER_VERSION,
+  type Header,
   justificationHash,
   parseStatementBytes,
   type Statement,
@@ -153,5 +155,51 @@ describe('justification hash', () => {
         }
       }),
     );
+  });
+});
+
+describe('the bytes of a header', () => {
+  const filled = (byte: string): string => byte.repeat(32);
+  const golden: Header = {
+    version: HEADER_VERSION,
+    chainId: filled('c0') as Digest,
+    epoch: asEpoch(1),
+    view: asView(2),
+    height: asHeight(3),
+    parentHash: filled('c1') as Digest,
+    proposer: filled('c2') as ValidatorId,
+    timestampMs: 4,
+    bodyHash: filled('c3') as Digest,
+    validatorsHash: filled('c4') as Digest,
+    nextValidatorsHash: filled('c5') as Digest,
+    paramsHash: filled('c6') as Digest,
+    lastFinal: {
+      height: asHeight(5),
+      hash: filled('c7') as Digest,
+      eventRoot: filled('c8') as Digest,
+      eventCount: 6,
+      factsRoot: filled('c9') as Digest,
+    },
+  };
+
+  it('are these: a light client of another build must read the same', () => {
+    const u64 = (value: number): string => value.toString(16).padStart(16, '0');
+    const expected = [
+      '0001',
+      filled('c0'),
+      u64(1),
+      u64(2),
+      u64(3),
+      filled('c1'),
+      filled('c2'),
+      u64(4),
+      ...['c3', 'c4', 'c5', 'c6'].map(filled),
+      u64(5),
+      filled('c7'),
+      filled('c8'),
+      u64(6),
+      filled('c9'),
+    ].join('');
+    expect(toHex(encodeHeader(golden))).toBe(expected);
   });
 });

@@ -134,7 +134,13 @@ export function sampleBlock({ set, proposer, view, height, parentHash, batches =
     validatorsHash: set.hash,
     nextValidatorsHash: set.hash,
     paramsHash: asDigest('11'.repeat(32)),
-    lastFinal: { height: asHeight(0), hash: CHAIN, eventRoot: asDigest('22'.repeat(32)), eventCount: 0 },
+    lastFinal: {
+      height: asHeight(0),
+      hash: CHAIN,
+      eventRoot: asDigest('22'.repeat(32)),
+      eventCount: 0,
+      factsRoot: asDigest('33'.repeat(32)),
+    },
   };
   return { hash: blockHashOf(header), header, body };
 }

@@ -38,11 +38,14 @@ export type BuildRequest = Pick<Extract<Effect, { type: 'build-block' }>, 'paren
 
 /** What a header may say about an executed height; undefined when it is not executed here. */
 export function lastFinalAt(config: MachineConfig, disk: Disk, height: number): LastFinal | undefined {
-  if (height === 0) return { height: asHeight(0), hash: config.chainId, eventRoot: ZERO_DIGEST, eventCount: 0 };
+  if (height === 0) {
+    return { height: asHeight(0), hash: config.chainId, eventRoot: ZERO_DIGEST, eventCount: 0, factsRoot: ZERO_DIGEST };
+  }
   const block = committedBlocks(disk)[height - 1];
   if (block === undefined) return undefined;
   const eventRoot = hash('test/event-root', digestToBytes(block.hash));
-  return { height: asHeight(height), hash: block.hash, eventRoot, eventCount: height };
+  const factsRoot = hash('test/facts-root', digestToBytes(block.hash));
+  return { height: asHeight(height), hash: block.hash, eventRoot, eventCount: height, factsRoot };
 }
 
 export interface Builder {

@@ -51,6 +51,14 @@ export {
 export { canonicalJson, parseCanonicalJson } from './jcs.ts';
 export { type JsonErrorCode, type JsonLimits, type JsonValue, parseJson } from './json-parser.ts';
 export {
+  KEYED_PROOF_HASHES_MAX,
+  type KeyedTree,
+  keyedProof,
+  keyedRoot,
+  verifyKeyedEntry,
+  withKeyedEntry,
+} from './keyed-tree.ts';
+export {
   appendLeaf,
   appendWithNodes,
   consistencyProof,

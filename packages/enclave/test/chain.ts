@@ -40,6 +40,8 @@ import {
   encodeEvent,
   evolve,
   executeBlock,
+  factsOf,
+  factsRoot,
   genesisEvents,
   genesisValidatorSet,
   initialState,
@@ -163,6 +165,7 @@ export class Chain {
         hash: parentHash,
         eventRoot: toHex(merkleRoot(this.#leaves)) as Digest,
         eventCount: this.#records.length,
+        factsRoot: factsRoot(factsOf(this.state)),
       },
     };
     const batches = orders.map((order) => this.#batch(height, sender ?? this.node, order));

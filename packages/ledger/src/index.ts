@@ -63,6 +63,7 @@ export {
   type ExecutionFate,
   executeBlock,
 } from './execute.ts';
+export { type FactSubject, factDocument, factKey, factsAfter, factsOf, factsRoot } from './facts.ts';
 export {
   chainIdOf,
   GENESIS_SCHEMA,

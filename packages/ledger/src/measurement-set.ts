@@ -64,7 +64,8 @@ export function referenceValuesAt(state: LedgerState, height: Height): readonly 
   return values;
 }
 
-function sortedEntries(measurements: ReadonlyMap<string, MeasurementEntry>): readonly MeasurementEntry[] {
+/** In the order of their keys. */
+export function sortedMeasurements(measurements: ReadonlyMap<string, MeasurementEntry>): readonly MeasurementEntry[] {
   return [...measurements].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, entry]) => entry);
 }
 
@@ -73,7 +74,7 @@ export function ledgerPolicyDigest(network: Network, measurements: ReadonlyMap<s
   const document: JsonValue = {
     appraisalPolicy: appraisalPolicyToJson(network.appraisalPolicy),
     trustAnchors: trustAnchorsToJson(network.trustAnchors),
-    measurements: sortedEntries(measurements).map((entry) => ({
+    measurements: sortedMeasurements(measurements).map((entry) => ({
       platform: entry.platform,
       measurement: entry.measurement,
       image: entry.image,

@@ -40,6 +40,8 @@ import {
   encodeEvent,
   evolve,
   executeBlock,
+  factsOf,
+  factsRoot,
   type Genesis,
   genesisEvents,
   genesisValidatorSet,
@@ -153,6 +155,7 @@ export class FakeChain {
       hash: parent?.hash ?? this.chainId,
       eventRoot: toHex(merkleRoot(this.leaves)) as Digest,
       eventCount: this.records.length,
+      factsRoot: factsRoot(factsOf(this.state)),
     };
     const set = genesisValidatorSet(this.genesis.genesis);
     const header: Header = {

@@ -1,7 +1,7 @@
 /**
  * The shell's part of checking a proposal: batches, evidence, parameters, clock, and the word for what was executed.
  *
- * Stateless but for one thing: the event root that the header vouches for must be mine. What cannot be answered yet
+ * Stateless but for one thing: the event root and the root of facts that the header vouches for must be mine. What cannot be answered yet
  * (a batch on its way, an execution behind) waits. A root that differs makes the proposal invalid; only when such a block
  * is finalized against me does the replica stop with STATE_DIVERGED (see commit-pipeline.ts), since otherwise one lying
  * leader could stop every honest node.
@@ -26,6 +26,7 @@ export type BlockFault =
   | 'BLOCK_CAPS'
   | 'LAST_FINAL_MISMATCH'
   | 'EVENT_ROOT_MISMATCH'
+  | 'FACTS_ROOT_MISMATCH'
   | string;
 
 export type Verdict =
@@ -70,15 +71,15 @@ function batchFault({ pool }: VerifierSources, { body, ancestors }: VerifyReques
 }
 
 function checkRoot({ core, root }: VerifierSources, { header }: VerifyRequest): Verdict | undefined {
-  const { height, hash, eventRoot, eventCount } = header.lastFinal;
+  const { height, hash, eventRoot, eventCount, factsRoot } = header.lastFinal;
   if (parseHeight(height) === undefined) return invalid('LAST_FINAL_MISMATCH');
   const executed = root(height);
   if (executed === undefined) {
     return height > core.executedHeight() ? { verdict: 'wait', missing: [] } : invalid('LAST_FINAL_MISMATCH');
   }
   if (executed.hash !== hash) return invalid('LAST_FINAL_MISMATCH');
-  const same = executed.eventRoot === eventRoot && executed.eventCount === eventCount;
-  return same ? undefined : invalid('EVENT_ROOT_MISMATCH');
+  if (executed.eventRoot !== eventRoot || executed.eventCount !== eventCount) return invalid('EVENT_ROOT_MISMATCH');
+  return executed.factsRoot === factsRoot ? undefined : invalid('FACTS_ROOT_MISMATCH');
 }
 
 function checkBatches({ pool }: VerifierSources, { header, body }: VerifyRequest): Verdict {

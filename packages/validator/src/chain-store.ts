@@ -51,6 +51,8 @@ export interface ExecutedRecord {
   /** Events up to and including its own, and the root over them. */
   readonly eventCount: number;
   readonly eventRoot: Digest;
+  /** Root of the facts of the state after it. */
+  readonly factsRoot: Digest;
 }
 
 /** What serves peers and clients. Everything it returns is durable. */
@@ -98,7 +100,7 @@ export function decodeStoredBlock(hash: Digest, bytes: Uint8Array): Block | unde
 
 function encodeExecuted(record: ExecutedRecord): Uint8Array {
   const writer = new ByteWriter(128).digest(record.hash).u64(record.timeMs).u64(record.firstSequence);
-  return withChecksum(writer.u64(record.eventCount).digest(record.eventRoot).finish());
+  return withChecksum(writer.u64(record.eventCount).digest(record.eventRoot).digest(record.factsRoot).finish());
 }
 
 function decodeExecuted(height: Height, bytes: Uint8Array): ExecutedRecord | undefined {
@@ -111,6 +113,7 @@ function decodeExecuted(height: Height, bytes: Uint8Array): ExecutedRecord | und
     firstSequence: reader.u64(),
     eventCount: reader.u64(),
     eventRoot: reader.digest(),
+    factsRoot: reader.digest(),
   }));
   return decoded.ok ? decoded.value : undefined;
 }

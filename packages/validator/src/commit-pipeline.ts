@@ -6,10 +6,10 @@
  * is told to anyone before the write is durable. A commit whose batches are not all here waits, and those behind it too.
  */
 import type { Block, Finalization } from '@cloister/consensus';
-import { type Digest, type Height, toHex } from '@cloister/crypto';
+import { type Digest, type Height, type KeyedTree, toHex } from '@cloister/crypto';
 import type { EventLog, PreparedAppend, StoreOp } from '@cloister/event-log';
 import { witnessOp } from '@cloister/event-log';
-import { type Execution, encodeEvent, executeBlock, type VerifiedBatch } from '@cloister/ledger';
+import { type Execution, encodeEvent, executeBlock, factsAfter, factsRoot, type VerifiedBatch } from '@cloister/ledger';
 import type { BatchPool, BatchRefusal } from './batch-pool.ts';
 import { blockKey, openKey } from './chain-keys.ts';
 import { blockOps, commitOps, type ExecutedRecord } from './chain-store.ts';
@@ -45,6 +45,8 @@ export interface PipelineHandlers {
 
 export interface PipelineStart {
   readonly roots: ReadonlyMap<Height, ExecutedRoot>;
+  /** Of the state after the last executed block. */
+  readonly facts: KeyedTree;
   /** Blocks stored and not final, by hash. */
   readonly open: ReadonlyMap<Digest, Height>;
 }
@@ -62,6 +64,7 @@ export class CommitPipeline {
   /** Batches that came with a range, unchecked. */
   #offered = new Map<string, Uint8Array>();
   #prepared: PreparedAppend | undefined;
+  #facts: KeyedTree;
 
   constructor(
     core: ReplicaCore,
@@ -76,6 +79,7 @@ export class CommitPipeline {
     this.#handlers = handlers;
     this.#roots = new Map(start.roots);
     this.#open = new Map(start.open);
+    this.#facts = start.facts;
   }
 
   root(height: Height): ExecutedRoot | undefined {
@@ -167,8 +171,9 @@ export class CommitPipeline {
         firstSequence: execution.firstSequence,
         eventCount: prepared.head.count,
         eventRoot: prepared.head.root,
+        factsRoot: factsRoot(this.#facts),
       };
-      this.#roots.set(header.height, { hash, eventRoot: record.eventRoot, eventCount: record.eventCount });
+      this.#roots.set(header.height, rootOf(record));
       append.push(prepared);
       executed.push({ block, record, execution });
       chain.push(...prepared.ops, ...this.#ownOps(block));
@@ -193,12 +198,13 @@ export class CommitPipeline {
     if (
       root.hash === lastFinal.hash &&
       root.eventRoot === lastFinal.eventRoot &&
-      root.eventCount === lastFinal.eventCount
+      root.eventCount === lastFinal.eventCount &&
+      root.factsRoot === lastFinal.factsRoot
     ) {
       return false;
     }
-    const theirs = `${lastFinal.eventCount} events, root ${lastFinal.eventRoot}`;
-    const mine = `${root.eventCount} events, root ${root.eventRoot}`;
+    const theirs = told(lastFinal);
+    const mine = told(root);
     this.#core.halt(
       'STATE_DIVERGED',
       `block ${height} says that block ${lastFinal.height} led to ${theirs}; here ${mine}`,
@@ -221,6 +227,7 @@ export class CommitPipeline {
     });
     const prepared = this.#log.prepare(header.height, execution.events.map(encodeEvent), this.#prepared);
     this.#prepared = prepared;
+    this.#facts = factsAfter(this.#facts, this.#core.ledger, execution.events);
     return { execution, prepared };
   }
 
@@ -250,6 +257,15 @@ export class CommitPipeline {
       this.#roots.delete(old);
     }
   }
+}
+
+/** What a header says of an executed block. */
+export function rootOf({ hash, eventRoot, eventCount, factsRoot }: ExecutedRecord): ExecutedRoot {
+  return { hash, eventRoot, eventCount, factsRoot };
+}
+
+function told({ eventCount, eventRoot, factsRoot }: Omit<ExecutedRoot, 'hash'>): string {
+  return `${eventCount} events, root ${eventRoot}, facts ${factsRoot}`;
 }
 
 /** Distinguishes the batches of one range; the signature at the end of a batch is as good as its hash for that. */

@@ -13,13 +13,15 @@ import {
   type RecoveredState,
   recoverGuard,
 } from '@cloister/consensus';
-import { asHeight, type Digest, type Height } from '@cloister/crypto';
+import { asHeight, type Digest, type Height, type KeyedTree } from '@cloister/crypto';
 import { EventLog, type OrderedStore, type StoredEvent } from '@cloister/event-log';
 import {
   decodeEvent,
   decodeState,
   encodeEvent,
   evolve,
+  factsOf,
+  factsRoot,
   genesisEvents,
   initialState,
   type LedgerState,
@@ -27,6 +29,7 @@ import {
 } from '@cloister/ledger';
 import { GUARD_RANGE, hashOfOpenKey, OPEN_RANGE } from './chain-keys.ts';
 import { ChainStore } from './chain-store.ts';
+import { rootOf } from './commit-pipeline.ts';
 import type { CommittedTip } from './committed-tip.ts';
 import { BATCH_LIFETIME_HEIGHTS, ROOTS_KEPT } from './limits.ts';
 import { Replica } from './replica.ts';
@@ -66,6 +69,7 @@ export interface RecoveredReplica {
   readonly committedBatches: readonly { readonly height: Height; readonly ids: readonly Digest[] }[];
   readonly guardKeys: readonly Uint8Array[];
   readonly roots: ReadonlyMap<Height, ExecutedRoot>;
+  readonly facts: KeyedTree;
   readonly open: ReadonlyMap<Digest, Height>;
 }
 
@@ -111,8 +115,16 @@ export async function openReplica(options: OpenReplicaOptions): Promise<OpenedRe
   if (ledger.height !== executedHeight) {
     throw new StartRefused('CHAIN_INCONSISTENT', `events reach height ${ledger.height}, blocks ${executedHeight}`);
   }
+  const facts = factsOf(ledger);
+  if (chainParts.roots.get(executedHeight)?.factsRoot !== factsRoot(facts)) {
+    throw new StartRefused(
+      'CHAIN_INCONSISTENT',
+      `the state at height ${executedHeight} is not the one that was executed`,
+    );
+  }
   const recovered: RecoveredReplica = {
     ledger,
+    facts,
     head: { count: log.head.count, hash: log.head.hash },
     machine: {
       guard: guardState,
@@ -175,14 +187,16 @@ async function readChain(reader: ChainStore, genesis: ParsedGenesis): Promise<Ch
   const oldest = Math.max(1, executedHeight - Math.max(ROOTS_KEPT, 2 * BATCH_LIFETIME_HEIGHTS));
   if (oldest === 1) {
     const root = await reader.log.rootAt(genesisCount);
-    roots.set(asHeight(0), { hash: reader.chainId, eventRoot: root, eventCount: genesisCount });
+    const founded = genesisEvents(genesis).reduce(evolve, initialState());
+    const facts = factsRoot(factsOf(founded));
+    roots.set(asHeight(0), { hash: reader.chainId, eventRoot: root, eventCount: genesisCount, factsRoot: facts });
   }
   let workHeight = asHeight(0);
   for (let at = oldest; at <= executedHeight; at++) {
     const height = asHeight(at);
     const record = await reader.executed(height);
     if (record === undefined) throw new StartRefused('CHAIN_INCONSISTENT', `no record of block ${at}`);
-    roots.set(height, { hash: record.hash, eventRoot: record.eventRoot, eventCount: record.eventCount });
+    roots.set(height, rootOf(record));
     if (record.eventCount - record.firstSequence > 1) workHeight = height;
     if (at < executedHeight - 2 * BATCH_LIFETIME_HEIGHTS) continue;
     const block = await reader.block(record.hash);

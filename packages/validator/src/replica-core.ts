@@ -33,6 +33,7 @@ export interface ExecutedRoot {
   readonly hash: Digest;
   readonly eventRoot: Digest;
   readonly eventCount: number;
+  readonly factsRoot: Digest;
 }
 
 export interface ReplicaCore {

@@ -36,6 +36,7 @@ const rootOf = (label: string): ExecutedRoot => ({
   hash: asDigest(label.repeat(32)),
   eventRoot: asDigest('ee'.repeat(32)),
   eventCount: 7,
+  factsRoot: asDigest('fa'.repeat(32)),
 });
 
 function finalizationAt(height: number): Finalization {
@@ -251,6 +252,7 @@ describe('verifyBlock', () => {
     expect(reason({ paramsHash: asDigest('98'.repeat(32)) })).toBe('PARAMS_MISMATCH');
     expect(reason({ lastFinal: { ...other, eventRoot: asDigest('ef'.repeat(32)) } })).toBe('EVENT_ROOT_MISMATCH');
     expect(reason({ lastFinal: { ...other, eventCount: 8 } })).toBe('EVENT_ROOT_MISMATCH');
+    expect(reason({ lastFinal: { ...other, factsRoot: asDigest('fb'.repeat(32)) } })).toBe('FACTS_ROOT_MISMATCH');
     expect(reason({ lastFinal: { ...other, hash: asDigest('34'.repeat(32)) } })).toBe('LAST_FINAL_MISMATCH');
     expect(reason({ lastFinal: { ...other, height: asHeight(2) } })).toBe('LAST_FINAL_MISMATCH');
     expect(reason({}, [id, id])).toBe('BATCH_REPEATED');

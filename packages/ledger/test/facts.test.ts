@@ -1,0 +1,97 @@
+import { type KeyedTree, parseUtf8 } from '@cloister/crypto';
+import { beforeAll, describe, expect, test } from 'vitest';
+import {
+  evolve,
+  type FactSubject,
+  factDocument,
+  factKey,
+  factsAfter,
+  factsOf,
+  factsRoot,
+  initialState,
+} from '../src/index.ts';
+import { type Chain, digestOf, v1 } from './samples.ts';
+import { eventfulChain, randomChain } from './workload.ts';
+
+function followed(chain: Chain): void {
+  const state = initialState();
+  let tree: KeyedTree;
+  for (const event of chain.log) {
+    evolve(state, event);
+    tree = factsAfter(tree, state, [event]);
+    // An event type whose effect on the facts is forgotten shows here: the tree made from nothing has it.
+    expect([event.type, factsRoot(tree)]).toEqual([event.type, factsRoot(factsOf(state))]);
+  }
+}
+
+describe('the tree of facts', () => {
+  let chain: Chain;
+  beforeAll(() => {
+    chain = eventfulChain();
+  });
+
+  test('after each event is the one that the state gives', () => followed(chain));
+
+  test('after each event of random chains, too', () => {
+    for (const seed of ['facts 1', 'facts 2']) followed(randomChain(seed, 12));
+  });
+
+  test('of a block is that of its events, one after the other or at once', () => {
+    const state = initialState();
+    for (const event of chain.log) evolve(state, event);
+    expect(factsRoot(factsAfter(undefined, state, chain.log))).toBe(factsRoot(factsOf(state)));
+  });
+
+  test('has an entry for rules and for each attestation, model and grant, and for nothing that is not there', () => {
+    const { state } = chain;
+    const document = (subject: FactSubject): string | undefined => {
+      const bytes = factDocument(state, subject);
+      return bytes === undefined ? undefined : parseUtf8(bytes);
+    };
+    expect(document({ about: 'rules' })).toContain('"crlFloors"');
+    expect(document({ about: 'attestation', node: v1.id })).toContain('"keysetStatus"');
+    const [model] = [...state.models.values()];
+    const [keyset] = [...(model?.grants.keys() ?? [])];
+    if (model === undefined || keyset === undefined) throw new Error('the chain has a granted model');
+    expect(document({ about: 'model', model: model.id })).toContain(model.owner);
+    expect(document({ about: 'grant', model: model.id, keyset })).toContain(keyset);
+    expect(document({ about: 'grant', model: model.id, keyset: digestOf('other') })).toBeUndefined();
+    expect(document({ about: 'model', model: digestOf('other') })).toBeUndefined();
+    expect(document({ about: 'attestation', node: digestOf('nobody') as never })).toBeUndefined();
+  });
+
+  test('changes with an eviction, with a refresh and with distrust', () => {
+    const roots = new Map<string, number>();
+    const state = initialState();
+    let tree: KeyedTree;
+    for (const event of chain.log) {
+      const before = factsRoot(tree);
+      evolve(state, event);
+      tree = factsAfter(tree, state, [event]);
+      if (factsRoot(tree) !== before) roots.set(event.type, (roots.get(event.type) ?? 0) + 1);
+    }
+    for (const type of [
+      'AttestationEvicted',
+      'AttestationRefreshed',
+      'EquivocationRecorded',
+      'MeasurementRevoked',
+      'AppraisalPolicyTookEffect',
+      'EndorsementsAccepted',
+      'ModelPublished',
+      'ModelKeyGrantAuthorised',
+    ]) {
+      expect([type, roots.get(type) ?? 0]).not.toEqual([type, 0]);
+    }
+  });
+
+  test('keys of different subjects differ', () => {
+    const id = digestOf('same');
+    const keys = [
+      factKey({ about: 'rules' }),
+      factKey({ about: 'attestation', node: id as never }),
+      factKey({ about: 'model', model: id }),
+      factKey({ about: 'grant', model: id, keyset: id }),
+    ];
+    expect(new Set(keys).size).toBe(keys.length);
+  });
+});
