@@ -8,6 +8,8 @@ export interface RunOptions {
   /** In place of the scenario's own numbers. */
   readonly validators?: number;
   readonly blocks?: number;
+  /** Ends after this much virtual time instead of after so many blocks. */
+  readonly forMs?: number;
 }
 
 export interface RunReport {
@@ -25,6 +27,8 @@ export interface RunReport {
   readonly network: { readonly delivered: number; readonly lost: number };
   readonly certificatesChecked: number;
   readonly evidence: readonly string[];
+  /** What nodes refused, by code. */
+  readonly refusals: Readonly<Record<string, number>>;
   readonly crashes: number;
   /** The newest lines of the trace. */
   readonly tail: readonly string[];

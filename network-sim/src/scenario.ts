@@ -3,7 +3,7 @@
  */
 import type { createMachine } from '@cloister/consensus';
 import type { SeededRandom } from '@cloister/crypto';
-import type { ByzantineName } from './byzantine.ts';
+import type { ByzantineName } from './byzantine/index.ts';
 import type { NetworkProfile } from './faulty-network.ts';
 
 /** Something that befalls the network; instants are virtual milliseconds from the start. */

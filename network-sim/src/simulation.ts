@@ -4,7 +4,8 @@
 import { type Header, recoverGuard } from '@cloister/consensus';
 import { type Digest, SeededRandom, type ValidatorId } from '@cloister/crypto';
 import { guardKeyOf, type ReplicaEffect } from '@cloister/validator';
-import { ByzantineMock } from './byzantine.ts';
+import type { Behaviour } from './byzantine/behaviour.ts';
+import { BYZANTINE } from './byzantine/index.ts';
 import { Checkers } from './checkers.ts';
 import { ClientLoad } from './client-load.ts';
 import { FaultyNetwork } from './faulty-network.ts';
@@ -25,18 +26,20 @@ export class Simulation {
   readonly #scenario: Scenario;
   readonly #seed: string;
   readonly #blocks: number;
+  readonly #forMs: number | undefined;
   readonly #random: SeededRandom;
   readonly #scheduler = new Scheduler(START_MS);
   readonly #network: FaultyNetwork;
   readonly #setup: SimulatedNetwork;
   readonly #plan: ScenarioPlan;
   readonly #nodes: SimNode[] = [];
-  readonly #mocks = new Map<number, ByzantineMock>();
+  readonly #byzantine = new Map<number, Behaviour>();
   readonly #checkers: Checkers;
   readonly #trace = new Trace();
   readonly #headers = new Map<Digest, Header>();
   readonly #heights: number[] = [];
   readonly #evidence = new Set<string>();
+  readonly #refusals = new Map<string, number>();
   readonly #load: ClientLoad;
   readonly #wires: Wires;
   #nextRef = 1_000_000;
@@ -47,7 +50,8 @@ export class Simulation {
   constructor(options: RunOptions) {
     this.#scenario = options.scenario;
     this.#seed = options.seed;
-    this.#blocks = options.blocks ?? options.scenario.blocks;
+    this.#blocks = options.forMs === undefined ? (options.blocks ?? options.scenario.blocks) : Number.POSITIVE_INFINITY;
+    this.#forMs = options.forMs;
     this.#random = new SeededRandom(`${options.scenario.name}/${options.seed}`);
     const size = {
       validators: options.validators ?? options.scenario.validators,
@@ -64,7 +68,8 @@ export class Simulation {
       const random = this.#random.fork(`node ${index}`);
       if (name !== undefined) {
         const { chainId } = this.#setup.genesis;
-        this.#mocks.set(index, new ByzantineMock({ name, chainId, keyPair, random, validators, self: index }));
+        const context = { chainId, keyPair, random, validators, self: index };
+        this.#byzantine.set(index, BYZANTINE[name].make(context));
       }
       this.#nodes.push(
         new SimNode({
@@ -87,7 +92,7 @@ export class Simulation {
       network: this.#network,
       nodes: this.#nodes,
       validatorCount: size.validators,
-      mocks: this.#mocks,
+      byzantine: this.#byzantine,
       checkers: this.#checkers,
       trace: (line) => this.#trace.add(`${this.#at()} ${line}`),
     });
@@ -100,6 +105,8 @@ export class Simulation {
     }
     for (const incident of this.#plan.incidents ?? []) this.#schedule(incident);
     if ((this.#plan.loadIntervalMs ?? 0) > 0) this.#submitEvery(this.#plan.loadIntervalMs ?? 0);
+    this.#wires.startTicks();
+    if (this.#forMs !== undefined) this.#scheduler.after(this.#forMs, () => this.#scheduler.stop());
     const budgetMs = this.#calmAtMs - START_MS + SETTLE_MS + this.#blocks * LIVENESS_MS_PER_BLOCK;
     try {
       const outcome = await this.#scheduler.run(START_MS + budgetMs);
@@ -190,7 +197,7 @@ export class Simulation {
 
   #submitEvery(intervalMs: number): void {
     if (this.#finished) return;
-    const up = this.#nodes.filter((node) => node.up && !this.#mocks.has(node.index));
+    const up = this.#nodes.filter((node) => node.up && !this.#byzantine.has(node.index));
     const node = up[this.#load.pick(up.length)];
     const bytes = this.#load.next(this.#heights[node?.index ?? 0] ?? 0);
     if (bytes !== undefined) node?.input({ type: 'submit', ref: this.#nextRef++, bytes });
@@ -226,10 +233,11 @@ export class Simulation {
         this.#checkers.evidence(effect.against, effect.kind);
         return;
       case 'halt':
-        if (!this.#mocks.has(node.index))
+        if (!this.#byzantine.has(node.index))
           this.#checkers.fail('S1', `node ${node.index} halted: ${effect.code} ${effect.detail}`);
         return;
       case 'refused':
+        this.#refusals.set(effect.code, (this.#refusals.get(effect.code) ?? 0) + 1);
         this.#trace.add(`${this.#at()} ${node.index} refused ${effect.code} ${effect.detail ?? ''}`);
         return;
       default:
@@ -244,7 +252,7 @@ export class Simulation {
     this.#trace.add(
       `${this.#at()} ${node.index} commits ${height} ${effect.hash.slice(0, 12)} ${root?.slice(0, 12) ?? ''}`,
     );
-    if (!this.#mocks.has(node.index)) {
+    if (!this.#byzantine.has(node.index)) {
       this.#checkers.committed(`node ${node.index}`, height, effect.hash, root);
       this.#load.executed(fates);
     }
@@ -261,7 +269,7 @@ export class Simulation {
 
   #stopWhenDone(): void {
     if (this.#finished || this.#scheduler.nowMs < this.#calmAtMs) return;
-    const due = this.#nodes.filter((node) => !this.#mocks.has(node.index) && this.#isDue(node));
+    const due = this.#nodes.filter((node) => !this.#byzantine.has(node.index) && this.#isDue(node));
     if (!due.every((node) => node.up && (this.#heights[node.index] ?? 0) >= this.#blocks)) return;
     this.#finished = true;
     // A little longer, so that what is on its way is seen.
@@ -278,7 +286,7 @@ export class Simulation {
     this.#checkers.finish(this.#headers);
     if (!this.#finished) return;
     const heights = this.#nodes
-      .filter((node) => !this.#mocks.has(node.index) && this.#isDue(node))
+      .filter((node) => !this.#byzantine.has(node.index) && this.#isDue(node))
       .map(({ index }) => this.#heights[index] ?? 0);
     if (Math.max(...heights) - Math.min(...heights) > 20) this.#checkers.fail('L3', `heights ${heights.join(', ')}`);
   }
@@ -298,6 +306,7 @@ export class Simulation {
       network: { delivered: this.#network.delivered, lost: this.#network.lost },
       certificatesChecked: this.#checkers.certificates,
       evidence: [...this.#evidence].sort(),
+      refusals: Object.fromEntries([...this.#refusals].sort(([a], [b]) => (a < b ? -1 : 1))),
       crashes: this.#nodes.reduce((sum, { crashes }) => sum + crashes, 0),
       tail: this.#trace.tail(60),
     };

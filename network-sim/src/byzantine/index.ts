@@ -1,0 +1,42 @@
+/** Every Byzantine behaviour by name, with what a validator of that name does. */
+import type { MakeBehaviour } from './behaviour.ts';
+import { conflicter } from './conflicter.ts';
+import { equivocator } from './equivocator.ts';
+import { forkingLeader } from './forking-leader.ts';
+import { garbler } from './garbler.ts';
+import { impersonator } from './impersonator.ts';
+import { lyingServer } from './lying-server.ts';
+import { nullifyAndFinalize } from './nullify-and-finalize.ts';
+import { outdated } from './outdated.ts';
+import { withholder } from './withholder.ts';
+
+interface NamedBehaviour {
+  /** Continues the sentence "one of four validators …". */
+  readonly does: string;
+  readonly make: MakeBehaviour;
+}
+
+export type ByzantineName =
+  | 'equivocator'
+  | 'conflicter'
+  | 'withholder'
+  | 'nullify-and-finalize'
+  | 'impersonator'
+  | 'outdated'
+  | 'garbler'
+  | 'forking-leader'
+  | 'lying-server';
+
+export const BYZANTINE: Readonly<Record<ByzantineName, NamedBehaviour>> = {
+  equivocator: { does: 'proposes two blocks in one view, to different halves', make: equivocator },
+  conflicter: { does: 'votes for two blocks in one view', make: conflicter },
+  withholder: { does: 'sends its proposals to one validator only and half of its votes', make: withholder },
+  'nullify-and-finalize': { does: 'nullifies every view that it finalizes', make: nullifyAndFinalize },
+  impersonator: { does: 'sends votes under the names of others', make: impersonator },
+  outdated: { does: 'sends old messages again and again', make: outdated },
+  garbler: { does: 'sends everything a second time with flipped bits', make: garbler },
+  'forking-leader': { does: 'proposes beside its parent instead of on top of it', make: forkingLeader },
+  'lying-server': { does: 'answers sync requests with flipped bits', make: lyingServer },
+};
+
+export const BYZANTINE_NAMES: readonly ByzantineName[] = Object.keys(BYZANTINE) as ByzantineName[];

@@ -1,0 +1,39 @@
+/**
+ * `pnpm sim:floors [--nodes 4] [--seconds 12] [--seed 1]`: what each Byzantine behaviour costs the honest validators, as a
+ * table of ratios to a clean run. Exit code 1 when a ratio is below what the network promises, or an invariant broke.
+ */
+import { parseArgs } from 'node:util';
+import { BYZANTINE_NAMES, measureFloors } from './index.ts';
+
+const { values } = parseArgs({
+  options: {
+    nodes: { type: 'string', default: '4' },
+    seconds: { type: 'string', default: '12' },
+    seed: { type: 'string', default: '1' },
+  },
+});
+const measured = await measureFloors({
+  behaviours: BYZANTINE_NAMES,
+  validators: Number(values.nodes),
+  forMs: Number(values.seconds) * 1_000,
+  loadIntervalMs: 20,
+  seed: values.seed,
+});
+const { validators, byzantine, promised, clean, floors } = measured;
+const write = (line: string): void => {
+  process.stdout.write(`${line}\n`);
+};
+write(`${byzantine} of ${validators} validators Byzantine, ${values.seconds} s of virtual time, seed ${values.seed}`);
+write(`clean run: ${clean.transactions.executed} transactions, ${Math.min(...clean.heights)} blocks`);
+write(`promised: at least ${promised.toFixed(2)} of both\n`);
+write(`${'behaviour'.padEnd(24)} transactions  blocks  violations`);
+let failed = clean.violations.length > 0;
+for (const { behaviour, transactionRatio, blockRatio, attacked } of floors) {
+  const low = Math.min(transactionRatio, blockRatio) < promised || attacked.violations.length > 0;
+  failed ||= low;
+  const columns = [transactionRatio.toFixed(2).padStart(12), blockRatio.toFixed(2).padStart(7)];
+  write(
+    `${behaviour.padEnd(24)} ${columns.join(' ')} ${String(attacked.violations.length).padStart(11)}${low ? '  LOW' : ''}`,
+  );
+}
+process.exitCode = failed ? 1 : 0;

@@ -1,0 +1,83 @@
+/**
+ * What Byzantine validators cost the others: a clean run, then a run with them under the same seed, and the
+ * ratio of what the honest nodes committed.
+ *
+ * Virtual time knows no CPU: what a flood costs in CPU is measured on real processes (test/process).
+ */
+import type { ByzantineName } from './byzantine/index.ts';
+import { LOCAL_NETWORK } from './faulty-network.ts';
+import type { RunReport } from './report.ts';
+import type { Scenario } from './scenario.ts';
+import { Simulation } from './simulation.ts';
+
+export interface Floor {
+  readonly behaviour: ByzantineName;
+  readonly attacked: RunReport;
+  /** Executed transactions under attack over those of the clean run. */
+  readonly transactionRatio: number;
+  /** The same of blocks: what is left of the network's pace. */
+  readonly blockRatio: number;
+}
+
+export interface Floors {
+  readonly validators: number;
+  /** How many of the validators are Byzantine: floor((n - 1) / 3). */
+  readonly byzantine: number;
+  /** What the network promises of both ratios. */
+  readonly promised: number;
+  readonly clean: RunReport;
+  readonly floors: readonly Floor[];
+}
+
+export interface FloorOptions {
+  readonly behaviours: readonly ByzantineName[];
+  readonly validators: number;
+  /** Virtual milliseconds of each run. */
+  readonly forMs: number;
+  readonly loadIntervalMs: number;
+  readonly seed: string;
+}
+
+/** Half at n = 4, and 1 − 2f/n beyond. */
+export function promisedFloor(validators: number, byzantine: number): number {
+  return validators === 4 ? 0.5 : 1 - (2 * byzantine) / validators;
+}
+
+/** One clean run, then one run for each behaviour with f validators of it. */
+export async function measureFloors(options: FloorOptions): Promise<Floors> {
+  const { behaviours, validators, forMs, seed, loadIntervalMs } = options;
+  const byzantine = Math.floor((validators - 1) / 3);
+  const run = (behaviour?: ByzantineName): Promise<RunReport> => {
+    const culprits = new Map<number, ByzantineName>();
+    for (let index = 0; behaviour !== undefined && index < byzantine; index++) culprits.set(index, behaviour);
+    const scenario: Scenario = {
+      name: 'floors',
+      description: 'a good network under load',
+      validators,
+      blocks: 1,
+      plan: () => ({
+        profile: LOCAL_NETWORK,
+        loadIntervalMs,
+        byzantine: culprits,
+      }),
+    };
+    return new Simulation({ scenario, seed, forMs }).run();
+  };
+  const clean = await run();
+  const floors: Floor[] = [];
+  for (const behaviour of behaviours) {
+    const attacked = await run(behaviour);
+    floors.push({
+      behaviour,
+      attacked,
+      transactionRatio: attacked.transactions.executed / clean.transactions.executed,
+      blockRatio: honestHeight(attacked, byzantine) / honestHeight(clean, byzantine),
+    });
+  }
+  return { validators, byzantine, promised: promisedFloor(validators, byzantine), clean, floors };
+}
+
+/** The lowest height of the nodes that are honest in every run. */
+function honestHeight({ heights }: RunReport, byzantine: number): number {
+  return Math.min(...heights.slice(byzantine));
+}

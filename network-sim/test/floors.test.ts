@@ -1,0 +1,41 @@
+/** One Byzantine validator of four, of any behaviour, leaves the others at least half of what they commit without it. */
+import { beforeAll, describe, expect, it } from 'vitest';
+import { BYZANTINE_NAMES, type ByzantineName, type Floors, measureFloors, promisedFloor } from '../src/index.ts';
+
+/** Leaders who give different validators different proposals: the skip of such leaders is not built yet. */
+const LEADERS: readonly ByzantineName[] = ['equivocator', 'withholder'];
+const MEASURED = BYZANTINE_NAMES.filter((name) => !LEADERS.includes(name));
+
+describe('with one Byzantine validator of four', () => {
+  let measured: Floors;
+  beforeAll(async () => {
+    measured = await measureFloors({
+      behaviours: MEASURED,
+      validators: 4,
+      forMs: 5_000,
+      loadIntervalMs: 25,
+      seed: '1',
+    });
+  }, 600_000);
+
+  it('the clean run commits what its clients send', () => {
+    expect(measured.clean.violations).toEqual([]);
+    expect(measured.clean.transactions.executed).toBeGreaterThan(100);
+    expect(measured.promised).toBe(0.5);
+  });
+
+  it.each(MEASURED)('%s leaves at least the promised share of transactions and blocks', (name) => {
+    const floor = measured.floors.find(({ behaviour }) => behaviour === name);
+    expect(floor?.attacked.violations).toEqual([]);
+    expect(floor?.transactionRatio).toBeGreaterThanOrEqual(measured.promised);
+    expect(floor?.blockRatio).toBeGreaterThanOrEqual(measured.promised);
+  });
+});
+
+describe('the promised floor', () => {
+  it('is one half at four validators and 1 - 2f/n beyond', () => {
+    expect(promisedFloor(4, 1)).toBe(0.5);
+    expect(promisedFloor(7, 2)).toBeCloseTo(3 / 7);
+    expect(promisedFloor(100, 33)).toBeCloseTo(0.34);
+  });
+});
