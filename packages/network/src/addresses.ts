@@ -28,3 +28,44 @@ export function dialableAddresses(addresses: readonly string[], peerId: string):
   }
   return parsed;
 }
+
+/**
+ * The network prefix that one party is taken to hold: /24 of IPv4, /56 of IPv6. Undefined for what names no host that tells
+ * parties apart: loopback, where all nodes of one machine share one address, and transports without an IP address.
+ */
+export function prefixOf(address: Multiaddr): string | undefined {
+  const component = address.getComponents().find(({ name }) => name === 'ip4' || name === 'ip6');
+  const host = component?.value;
+  if (host === undefined) return undefined;
+  if (component?.name === 'ip4') return prefixOfIp4(host);
+  const words = ip6Words(host);
+  if (words === undefined) return undefined;
+  // An IPv4 address in IPv6 clothes is the same party.
+  if (words.slice(0, 5).every((word) => word === 0) && words[5] === 0xffff) {
+    const [high = 0, low = 0] = words.slice(6);
+    return prefixOfIp4([high >> 8, high & 255, low >> 8, low & 255].join('.'));
+  }
+  if (words.slice(0, 7).every((word) => word === 0) && words[7] === 1) return undefined;
+  const [a = 0, b = 0, c = 0, d = 0] = words;
+  return `${[a, b, c, d & 0xff00].map((word) => word.toString(16)).join(':')}::/56`;
+}
+
+function prefixOfIp4(host: string): string | undefined {
+  const parts = host.split('.');
+  return parts[0] === '127' ? undefined : `${parts.slice(0, 3).join('.')}.0/24`;
+}
+
+/** The eight words of an IPv6 address in any of its spellings; undefined for what is none. */
+function ip6Words(host: string): number[] | undefined {
+  const plain = host.replace(/(\d+)\.(\d+)\.(\d+)\.(\d+)$/, (_, a, b, c, d) => {
+    const [high, low] = [Number(a) * 256 + Number(b), Number(c) * 256 + Number(d)];
+    return `${high.toString(16)}:${low.toString(16)}`;
+  });
+  const halves = plain.split('::');
+  const [head = [], tail = []] = halves.map((half) => (half === '' ? [] : half.split(':')));
+  const gap = halves.length === 2 ? 8 - head.length - tail.length : 0;
+  const words = [...head, ...Array.from({ length: Math.max(0, gap) }, () => '0'), ...tail].map((word) =>
+    Number.parseInt(word, 16),
+  );
+  return words.length === 8 && words.every((word) => word >= 0 && word <= 0xffff) ? words : undefined;
+}

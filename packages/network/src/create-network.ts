@@ -1,10 +1,12 @@
 /** Checks the options, admits connections, and starts the adapter. */
 import { assert } from '@cloister/crypto';
 import { parseAddress } from './addresses.ts';
+import { noCounts } from './counters.ts';
 import { createHost } from './host.ts';
 import { DEFAULT_LIMITS } from './limits.ts';
-import { countStrangers, LibP2PNetwork } from './network.ts';
+import { LibP2PNetwork } from './network.ts';
 import { PeerBook } from './peer-book.ts';
+import { PeerGate } from './peer-gate.ts';
 import { batchTopic } from './protocol-names.ts';
 import { type Network, NetworkError, type NetworkLimits, type NetworkOptions } from './types.ts';
 
@@ -18,7 +20,9 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
   const limits: NetworkLimits = { ...DEFAULT_LIMITS, ...options.limits };
   const seeds = (options.seeds ?? []).map(parseAddress);
   options.listen.forEach(parseAddress);
-  const book = new PeerBook(options.chainId, options.members, options.records);
+  const book = new PeerBook(options.chainId, options.members, options.records, options.weightless);
+  const counters = noCounts();
+  const gate = new PeerGate(book, counters, (cutOff) => options.handlers.onCutOff?.(cutOff));
   const isKnownPeer = (peerId: string): boolean => book.isKnownPeer(peerId);
   // Filled once the host exists; no connection comes before.
   let isFull: (peerId: string) => boolean = () => false;
@@ -29,14 +33,17 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
     topic: batchTopic(options.chainId),
     memberCount: options.members.length,
     isKnownPeer,
-    gater: { denyDialMultiaddr: () => false, denyInboundEncryptedConnection: (peer) => isFull(peer.toString()) },
+    gater: {
+      denyDialMultiaddr: () => false,
+      denyDialPeer: (peer) => gate.isCutOff(peer.toString()),
+      denyInboundConnection: ({ remoteAddr }) => gate.refusesAddress(remoteAddr),
+      denyInboundEncryptedConnection: (peer, { remoteAddr }) =>
+        gate.refusesPeer(peer.toString(), remoteAddr) || isFull(peer.toString()),
+    },
   });
-  isFull = (peerId) => {
-    const same = host.getConnections().filter((c) => c.remotePeer.toString() === peerId).length;
-    if (same >= limits.connectionsPerPeerMax) return true;
-    return !isKnownPeer(peerId) && countStrangers(host, book) >= 2 * limits.strangersMax;
-  };
-  const network = new LibP2PNetwork(options, limits, host, book, seeds);
+  gate.attach(host);
+  const network = new LibP2PNetwork(options, { limits, host, book, gate, counters, seeds });
+  isFull = (peerId) => network.isFull(peerId);
   try {
     await network.start();
   } catch (cause) {

@@ -11,6 +11,7 @@ export {
 } from './peer-record.ts';
 export {
   type BatchVerdict,
+  type CutOff,
   type Network,
   type NetworkCounters,
   NetworkError,
@@ -18,6 +19,7 @@ export {
   type NetworkHandlers,
   type NetworkLimits,
   type NetworkOptions,
+  type Offence,
   type PeerInfo,
   type PeerRecord,
   type PeerRecordStore,

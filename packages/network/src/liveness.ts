@@ -16,6 +16,7 @@ export class Liveness {
   readonly #limits: NetworkLimits;
   readonly #counters: NetworkCounters;
   readonly #seeds: readonly Multiaddr[];
+  readonly #isCutOff: (peerId: string) => boolean;
   readonly #onTurn: () => void;
   readonly #dialling = new Set<string>();
   readonly #heardAtMs = new Map<string, number>();
@@ -33,6 +34,7 @@ export class Liveness {
     limits: NetworkLimits;
     counters: NetworkCounters;
     seeds: readonly Multiaddr[];
+    isCutOff: (peerId: string) => boolean;
     /** Called once a turn, with the redial. */
     onTurn: () => void;
   }) {
@@ -42,6 +44,7 @@ export class Liveness {
     this.#limits = parts.limits;
     this.#counters = parts.counters;
     this.#seeds = parts.seeds;
+    this.#isCutOff = parts.isCutOff;
     this.#onTurn = parts.onTurn;
   }
 
@@ -101,7 +104,7 @@ export class Liveness {
       known.set(peerId, [...(known.get(peerId) ?? []), ...dialableAddresses(addresses, peerId)]);
     }
     for (const [peerId, addresses] of known) {
-      if (peerId !== self && !connected.has(peerId)) this.#dial(peerId, addresses);
+      if (peerId !== self && !connected.has(peerId) && !this.#isCutOff(peerId)) this.#dial(peerId, addresses);
     }
   }
 

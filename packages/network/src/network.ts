@@ -5,10 +5,12 @@ import type { Multiaddr } from '@multiformats/multiaddr';
 import { parseAddress, peerOf } from './addresses.ts';
 import { BatchGossip } from './gossip.ts';
 import type { Connection, GossipRouter, Host } from './host.ts';
-import { PEER_LIST_BYTES_MAX, PROBATION_MS } from './limits.ts';
+import { Introductions } from './introductions.ts';
+import { PEER_LIST_BYTES_MAX } from './limits.ts';
 import { Liveness } from './liveness.ts';
 import type { PeerBook } from './peer-book.ts';
 import { PeerExchange } from './peer-exchange.ts';
+import type { PeerGate } from './peer-gate.ts';
 import { Presence } from './presence.ts';
 import { batchTopic, REQUEST_PROTOCOLS, requestProtocol, voteProtocol } from './protocol-names.ts';
 import { RequestServer, sendRequest } from './requests.ts';
@@ -18,6 +20,7 @@ import {
   NetworkError,
   type NetworkLimits,
   type NetworkOptions,
+  type Offence,
   type PeerInfo,
   type Priority,
   type RequestProtocol,
@@ -25,42 +28,48 @@ import {
 import { Votes } from './votes.ts';
 
 export class LibP2PNetwork implements Network {
-  readonly counters: NetworkCounters = {
-    votesSent: 0,
-    votesDropped: 0,
-    votesReceived: 0,
-    framesRefused: 0,
-    batchesPublished: 0,
-    batchesReceived: 0,
-    batchesRejected: 0,
-    requestsServed: 0,
-    requestsRefused: 0,
-    redials: 0,
-    closedSilent: 0,
-    closedDeaf: 0,
-  };
+  readonly counters: NetworkCounters;
   readonly #options: NetworkOptions;
   readonly #limits: NetworkLimits;
   readonly #host: Host;
   readonly #book: PeerBook;
+  readonly #gate: PeerGate;
   readonly #gossip: BatchGossip;
   readonly #votes: Votes;
   readonly #server: RequestServer;
   readonly #liveness: Liveness;
   readonly #exchange: PeerExchange;
   readonly #presence: Presence;
-  /** Connected peers whose records were asked for: answered, or still under way. */
-  readonly #exchanged = new Set<string>();
+  readonly #introductions: Introductions;
   #stopped = false;
 
-  constructor(options: NetworkOptions, limits: NetworkLimits, host: Host, book: PeerBook, seeds: readonly Multiaddr[]) {
+  constructor(
+    options: NetworkOptions,
+    parts: {
+      readonly limits: NetworkLimits;
+      readonly host: Host;
+      readonly book: PeerBook;
+      readonly gate: PeerGate;
+      readonly counters: NetworkCounters;
+      readonly seeds: readonly Multiaddr[];
+    },
+  ) {
+    const { limits, host, book, gate, seeds } = parts;
     this.#options = options;
     this.#limits = limits;
     this.#host = host;
     this.#book = book;
+    this.#gate = gate;
+    this.counters = parts.counters;
     const router = host.services.gossip as GossipRouter;
     const { handlers, chainId } = options;
     this.#exchange = new PeerExchange(options, book, ed25519KeyPair(options.nodeKeySeed), host.peerId.toString());
+    this.#introductions = new Introductions({
+      host,
+      book,
+      limits,
+      ask: (peerId, timeoutMs, dialled) => this.#ask(peerId, timeoutMs, dialled),
+    });
     this.#presence = new Presence((id, up, isMember) => {
       if (!this.#stopped) handlers.onPeer(id, up, isMember);
     });
@@ -71,8 +80,9 @@ export class LibP2PNetwork implements Network {
       limits,
       counters: this.counters,
       seeds,
+      isCutOff: (peerId) => gate.isCutOff(peerId),
       // An exchange that failed, on a busy machine for instance, is repeated until it is answered.
-      onTurn: () => this.#exchangeAll(),
+      onTurn: () => this.#askAll(),
     });
     const named = {
       ...handlers,
@@ -93,6 +103,7 @@ export class LibP2PNetwork implements Network {
       counters: this.counters,
       greeting: () => this.#exchange.record,
       proved: (peerId) => this.#announce(peerId),
+      isCutOff: (peerId) => gate.isCutOff(peerId),
     });
     this.#server = new RequestServer({
       limits,
@@ -102,6 +113,11 @@ export class LibP2PNetwork implements Network {
         this.counters.requestsRefused += 1;
       },
     });
+  }
+
+  /** Whether a connection of this peer, whose name is proven, finds no place. */
+  isFull(peerId: string): boolean {
+    return this.#introductions.isFull(peerId);
   }
 
   get peerId(): string {
@@ -119,8 +135,8 @@ export class LibP2PNetwork implements Network {
     await this.#host.start();
     this.#exchange.sign(this.addresses());
     // Whoever was quick enough to connect before the record was signed asked in vain.
-    this.#exchanged.clear();
-    this.#exchangeAll();
+    this.#introductions.forgetAll();
+    this.#askAll();
     this.#gossip.start();
     this.#liveness.start();
   }
@@ -145,15 +161,19 @@ export class LibP2PNetwork implements Network {
     return [...seen.values()];
   }
 
-  setMembers(members: readonly AccountId[]): void {
+  setMembers(members: readonly AccountId[], weightless: readonly AccountId[] = []): void {
     const before = new Set(this.#book.records().map((record) => record.member));
-    this.#book.setMembers(members, new Set(this.peers().map((peer) => peer.peerId)));
+    this.#book.setMembers(members, new Set(this.peers().map((peer) => peer.peerId)), weightless);
     // A connected stranger that just became a member is told apart from now on, and its record is wanted.
     for (const { peerId, member } of this.peers()) {
       this.#announce(peerId);
-      if (member === undefined || !before.has(member)) this.#exchanged.delete(peerId);
+      if (member === undefined || !before.has(member)) this.#introductions.forget(peerId);
     }
-    this.#exchangeAll();
+    this.#askAll();
+  }
+
+  blame(peer: string, offence: Offence): void {
+    if (!this.#stopped) this.#gate.blame(peer, offence);
   }
 
   async connect(address: string): Promise<string> {
@@ -230,7 +250,7 @@ export class LibP2PNetwork implements Network {
   #onConnect(peerId: string): void {
     this.#liveness.heard(peerId);
     this.#announce(peerId);
-    this.#exchangeAll();
+    this.#askAll();
   }
 
   #onDisconnect(peerId: string): void {
@@ -238,12 +258,13 @@ export class LibP2PNetwork implements Network {
     this.#server.forget(peerId);
     this.#liveness.forget(peerId);
     this.#book.forget(peerId);
-    this.#exchanged.delete(peerId);
+    this.#introductions.forget(peerId);
     this.#presence.down(peerId);
   }
 
   /** Tells who is up; a peer that proves itself changes its name from the libp2p one to the member's. */
   #announce(peerId: string): void {
+    this.#gate.proved(peerId);
     if (this.#connectionTo(peerId) === undefined) return;
     const account = this.#book.isKnownPeer(peerId) ? this.#book.accountOf(peerId) : undefined;
     this.#presence.up(peerId, account ?? peerId, account !== undefined);
@@ -258,34 +279,15 @@ export class LibP2PNetwork implements Network {
     return true;
   }
 
-  #exchangeAll(): void {
-    if (this.#stopped) return;
-    for (const { peerId, direction } of this.peers()) {
-      if (this.#exchanged.has(peerId)) continue;
-      this.#exchanged.add(peerId);
-      const probation = direction === 'inbound' && !this.#book.isKnownPeer(peerId) && this.#strangersAreFull();
-      this.#ask(peerId, probation ? PROBATION_MS : this.#limits.requestTimeoutMs, direction === 'outbound')
-        .catch(() => this.#exchanged.delete(peerId))
-        .finally(() => {
-          if (probation && !this.#book.isKnownPeer(peerId) && this.#strangersAreFull()) this.#close(peerId);
-        });
-    }
-  }
-
-  #strangersAreFull(): boolean {
-    return countStrangers(this.#host, this.#book) > this.#limits.strangersMax;
-  }
-
-  #close(peerId: string): void {
-    const connections = this.#host.getConnections().filter((c) => c.remotePeer.toString() === peerId);
-    for (const connection of connections) connection.abort(new Error('no room for strangers'));
+  #askAll(): void {
+    if (!this.#stopped) this.#introductions.askAll();
   }
 
   /** Asks a peer for its records, showing the own one. @throws NetworkError */
   async #ask(peerId: string, timeoutMs: number, dialled: boolean): Promise<void> {
     const options = { timeoutMs, maxBytes: PEER_LIST_BYTES_MAX };
     const answer = await this.request(peerId, 'peers', this.#exchange.request(), options);
-    if (this.#connectionTo(peerId) !== undefined) this.#exchanged.add(peerId);
+    if (this.#connectionTo(peerId) !== undefined) this.#introductions.asked(peerId);
     this.#learn(answer, peerId, dialled);
   }
 
@@ -303,9 +305,4 @@ export class LibP2PNetwork implements Network {
     if (answer !== undefined) this.counters.requestsServed += 1;
     return answer;
   }
-}
-
-/** Connections of peers that are no members. */
-export function countStrangers(host: Host, book: PeerBook): number {
-  return host.getConnections().filter((c) => !book.isKnownPeer(c.remotePeer.toString())).length;
 }

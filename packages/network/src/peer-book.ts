@@ -1,5 +1,6 @@
 /** Who is who: verified peer records, the binding of libp2p names to member ids, and the members of the moment. */
 import type { AccountId, Digest } from '@cloister/crypto';
+import { dialableAddresses, prefixOf } from './addresses.ts';
 import { PEER_RECORDS_MAX } from './limits.ts';
 import { encodePeerRecord, parsePeerRecord, verifyPeerRecord } from './peer-record.ts';
 import type { PeerRecord, PeerRecordStore } from './types.ts';
@@ -8,15 +9,24 @@ export class PeerBook {
   readonly #chainId: Digest;
   readonly #store: PeerRecordStore | undefined;
   #members: ReadonlySet<AccountId>;
+  #weightless: ReadonlySet<AccountId>;
   /** The newest record of each member. */
   readonly #records = new Map<AccountId, PeerRecord>();
   /** libp2p names bound by a record that both keys signed; of ids that are no members only while they are connected. */
   readonly #accounts = new Map<string, AccountId>();
   readonly #peers = new Map<AccountId, string>();
+  /** Read once for each record, since whoever is cut off may ask as often as it connects. */
+  readonly #prefixes = new WeakMap<PeerRecord, ReadonlySet<string | undefined>>();
 
-  constructor(chainId: Digest, members: readonly AccountId[], store: PeerRecordStore | undefined) {
+  constructor(
+    chainId: Digest,
+    members: readonly AccountId[],
+    store: PeerRecordStore | undefined,
+    weightless: readonly AccountId[] = [],
+  ) {
     this.#chainId = chainId;
     this.#members = new Set(members);
+    this.#weightless = new Set(weightless);
     this.#store = store;
   }
 
@@ -25,14 +35,37 @@ export class PeerBook {
   }
 
   /** `connected`: libp2p names whose binding outlives the membership, for they are still here, as strangers. */
-  setMembers(members: readonly AccountId[], connected: ReadonlySet<string>): void {
+  setMembers(
+    members: readonly AccountId[],
+    connected: ReadonlySet<string>,
+    weightless: readonly AccountId[] = [],
+  ): void {
     this.#members = new Set(members);
+    this.#weightless = new Set(weightless);
     for (const id of this.#records.keys()) if (!this.#members.has(id)) this.#records.delete(id);
     for (const peerId of [...this.#accounts.keys()]) if (!connected.has(peerId)) this.forget(peerId);
   }
 
   isMember(id: AccountId): boolean {
     return this.#members.has(id);
+  }
+
+  /** A member with a vote. */
+  hasWeight(id: AccountId): boolean {
+    return this.#members.has(id) && !this.#weightless.has(id);
+  }
+
+  /** Whether a member says that it is reached at an address of this prefix. */
+  announcesFrom(prefix: string | undefined): boolean {
+    for (const record of this.#records.values()) {
+      let prefixes = this.#prefixes.get(record);
+      if (prefixes === undefined) {
+        prefixes = new Set(dialableAddresses(record.addresses, record.peerId).map(prefixOf));
+        this.#prefixes.set(record, prefixes);
+      }
+      if (prefixes.has(prefix)) return true;
+    }
+    return false;
   }
 
   /** The id that this libp2p name proved, member of the moment or not. */

@@ -51,6 +51,22 @@ export type PeerRecord = {
 /** Who asks. `member` is set when the peer proved a member id, whether or not that id belongs to the members now. */
 export type Requester = { readonly peerId: string; readonly member: AccountId | undefined; readonly isMember: boolean };
 
+/**
+ * What no honest peer sends: a signature that does not verify, bytes that are not of their kind, an answer or a stream that
+ * nobody asked for, content that contradicts what it was asked for or its own proof, more than any honest peer needs. SILENT
+ * is what an honest but slow peer may do, too.
+ */
+export type Offence = 'FORGED' | 'MALFORMED' | 'UNASKED' | 'LIED' | 'SILENT' | 'FLOOD';
+
+/** A peer was cut off: `peer` is the member's id, or the libp2p name of a stranger. */
+export type CutOff = {
+  readonly peer: string;
+  readonly address: string | undefined;
+  /** The one that was too many. */
+  readonly offence: Offence;
+  readonly forMs: number;
+};
+
 export type BatchVerdict = 'accept' | 'reject' | 'ignore';
 
 export type NetworkHandlers = {
@@ -66,6 +82,8 @@ export type NetworkHandlers = {
   ): Promise<Uint8Array | undefined>;
   /** A peer came or went: a member by its id (once, by however many nodes and connections), a stranger by its libp2p name. */
   onPeer(id: string, up: boolean, isMember: boolean): void;
+  /** A peer was cut off for what it sent; for the log. */
+  onCutOff?(cutOff: CutOff): void;
 };
 
 /** Where peer records are kept between runs. */
@@ -87,6 +105,8 @@ export type NetworkOptions = {
   /** Addresses dialled until connected: multiaddrs that end in /p2p/<peer id>. */
   readonly seeds?: readonly string[];
   readonly members: readonly AccountId[];
+  /** Those of the members that have no vote; without it all have one. */
+  readonly weightless?: readonly AccountId[];
   readonly handlers: NetworkHandlers;
   readonly records?: PeerRecordStore;
   readonly limits?: Partial<NetworkLimits>;
@@ -149,6 +169,11 @@ export type NetworkCounters = {
   redials: number;
   closedSilent: number;
   closedDeaf: number;
+  /** What peers sent that no honest peer sends. */
+  offences: number;
+  cutOffs: number;
+  /** Connections refused because their peer or its address is cut off. */
+  connectionsRefused: number;
 };
 
 export type Network = {
@@ -157,7 +182,9 @@ export type Network = {
   /** Dialable multiaddrs with /p2p/<peer id>. */
   addresses(): string[];
   peers(): PeerInfo[];
-  setMembers(members: readonly AccountId[]): void;
+  setMembers(members: readonly AccountId[], weightless?: readonly AccountId[]): void;
+  /** `peer`, a member id or a libp2p peer id, sent what no honest peer sends. Enough of it cuts the peer off for a time. */
+  blame(peer: string, offence: Offence): void;
   /** Dials a multiaddr that ends in /p2p/<peer id>, exchanges peer records and resolves with the peer's name. */
   connect(address: string): Promise<string>;
   sendVote(to: ValidatorId, bytes: Uint8Array, priority: Priority): void;

@@ -23,6 +23,7 @@ export class Votes {
   readonly #counters: NetworkCounters;
   readonly #greeting: () => Uint8Array;
   readonly #proved: (peerId: string) => void;
+  readonly #isCutOff: (peerId: string) => boolean;
   readonly #links = new Map<string, VoteLink>();
   readonly #rate = new RateLimit();
 
@@ -36,6 +37,7 @@ export class Votes {
     greeting: () => Uint8Array;
     /** Called when a greeting proved who a peer is. */
     proved: (peerId: string) => void;
+    isCutOff: (peerId: string) => boolean;
   }) {
     this.#host = parts.host;
     this.#protocol = parts.protocol;
@@ -45,6 +47,7 @@ export class Votes {
     this.#counters = parts.counters;
     this.#greeting = parts.greeting;
     this.#proved = parts.proved;
+    this.#isCutOff = parts.isCutOff;
   }
 
   async start(): Promise<void> {
@@ -111,6 +114,8 @@ export class Votes {
     let refused = false;
     // Throws when the stream must end, be it for what arrived or for a handler that failed on it.
     const take = (frame: Uint8Array): void => {
+      // A frame before this one, of the same chunk even, may have been the one too many.
+      if (this.#isCutOff(peerId)) throw new Error('cut off');
       if (member === undefined) {
         const record = frame.length <= PEER_RECORD_BYTES_MAX ? this.#book.learn(frame, peerId) : undefined;
         if (record === undefined || record.peerId !== peerId) throw new Error('no peer record');

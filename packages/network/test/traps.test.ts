@@ -112,6 +112,7 @@ describe('trap 1: the default connection monitor aborts healthy links of a busy 
       limits: DEFAULT_LIMITS,
       counters: { redials: 0 } as NetworkCounters,
       seeds: [multiaddr(`/ip4/127.0.0.1/tcp/2/p2p/${peer}`)],
+      isCutOff: () => false,
       onTurn: () => undefined,
     });
     liveness.start();
@@ -154,6 +155,7 @@ describe('trap 1: the default connection monitor aborts healthy links of a busy 
         limits,
         counters,
         seeds: [],
+        isCutOff: () => false,
         onTurn: () => undefined,
       });
       liveness.start();

@@ -35,6 +35,12 @@ const NETWORK_COUNTERS = {
   requestsRefused: ['cloister_network_requests_refused_total', 'Requests of peers refused'],
   redials: ['cloister_network_redials_total', 'Dials of known members'],
   closedSilent: ['cloister_network_closed_silent_total', 'Connections closed after silence'],
+  offences: ['cloister_network_offences_total', 'Offences of peers: what no honest peer sends'],
+  cutOffs: ['cloister_network_cut_offs_total', 'Peers cut off for a time for their offences'],
+  connectionsRefused: [
+    'cloister_network_connections_refused_total',
+    'Connections of peers refused while they are cut off',
+  ],
   closedDeaf: ['cloister_network_closed_deaf_total', 'Connections closed for lack of gossip streams'],
 } as const satisfies { readonly [K in keyof NetworkCounters]: readonly [string, string] };
 

@@ -1,7 +1,7 @@
 /** The network of a node: libp2p below, the replica's shell, sync, blobs and challenges above. */
 import type { AccountId, Digest, ValidatorId } from '@cloister/crypto';
 import type { OrderedStore } from '@cloister/event-log';
-import { createNetwork, type Network } from '@cloister/network';
+import { type CutOff, createNetwork, type Network } from '@cloister/network';
 import { type ChainReader, serveSync } from '@cloister/validator';
 import type { BlobExchange } from './blob-exchange.ts';
 import type { ChallengeDesk } from './challenge-desk.ts';
@@ -17,6 +17,7 @@ export interface NetworkServices {
   readonly blobs: BlobExchange;
   readonly desk: ChallengeDesk;
   readonly onPeer: (id: string, up: boolean, isMember: boolean) => void;
+  readonly onCutOff: (cutOff: CutOff) => void;
 }
 
 export interface NodeNetworkOptions {
@@ -47,6 +48,7 @@ export function startNetwork(options: NodeNetworkOptions): Promise<Network> {
       onVote: (from, bytes) => services().shell.frame(from, bytes),
       onBatch: (bytes, from) => services().shell.batch(from as ValidatorId, bytes),
       onPeer: (id, up, isMember) => services().onPeer(id, up, isMember),
+      onCutOff: (cutOff) => services().onCutOff(cutOff),
       onRequest: (protocol, requester, bytes) => {
         const { shell, chain, blobs, desk } = services();
         switch (protocol) {
@@ -89,6 +91,7 @@ export function shellNetwork(network: () => Network, self: AccountId): ShellNetw
             .peers()
             .map(({ peerId }) => peerId);
     },
+    blame: (peer, offence) => network().blame(peer, offence),
     request: (peer, bytes, options) => network().request(peer, 'sync', bytes, options),
   };
 }

@@ -178,6 +178,7 @@ class NodeProcess implements RunningNode {
         chain: core.opened.reader,
         blobs: core.exchange,
         desk: core.desk,
+        onCutOff: ({ peer, address, offence, forMs }) => log('warn', 'peer-cut-off', { peer, address, offence, forMs }),
         onPeer: (id, up, isMember) => {
           log('debug', up ? 'peer-up' : 'peer-down', { id, isMember });
           core.shell.peer(id, up);

@@ -10,6 +10,7 @@ import type { EventLog, OrderedStore } from '@cloister/event-log';
 import {
   type AdmissionCode,
   carryOutStore,
+  type Offence,
   type ReplicaEffect,
   type ReplicaInput,
   type SendPriority,
@@ -29,6 +30,8 @@ export interface ShellNetwork {
   gossipBatch(bytes: Uint8Array): Promise<void>;
   /** Connected peers in the order in which to ask for anything: members first. */
   syncPeers(): readonly string[];
+  /** The peer sent what no honest peer sends. */
+  blame(peer: string, offence: Offence): void;
   request(peer: string, bytes: Uint8Array, options: { timeoutMs: number; maxBytes: number }): Promise<Uint8Array>;
 }
 
@@ -186,6 +189,9 @@ export class ReplicaShell {
       case 'evidence':
         this.#options.onEvidence(effect);
         return;
+      case 'blame':
+        this.#options.network.blame(effect.peer, effect.offence);
+        return;
       case 'refused':
         this.#options.onRefused(effect);
         return;
@@ -269,6 +275,7 @@ export class ReplicaShell {
       case 'batch-verdict':
       case 'admission':
       case 'evidence':
+      case 'blame':
       case 'refused':
         return;
     }

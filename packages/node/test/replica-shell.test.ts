@@ -31,6 +31,7 @@ const network: ShellNetwork = {
   broadcastVote: (bytes) => trace.push(`broadcast ${bytes[0]}`),
   gossipBatch: () => Promise.reject(new Error('nobody')),
   syncPeers: () => peers,
+  blame: (peer, offence) => trace.push(`blame ${peer} ${offence}`),
   request: (peer, bytes) => {
     trace.push(`ask ${peer}`);
     return bytes[0] === 0 ? Promise.reject(new Error('gone')) : Promise.resolve(Uint8Array.of(42));
@@ -112,6 +113,15 @@ describe('the shell', () => {
     await new Promise(setImmediate);
     expect(tokens).toEqual([1, 2, 3]);
     expect(trace).toEqual(['chain begins 3 synced', 'chain done', 'guard begins 3 synced', 'guard done', 'send 9']);
+  });
+
+  it('hands blame to the network at once, whatever waits for the disk', async () => {
+    answer = ({ type }) =>
+      type === 'start' ? [store(1), send(1), { type: 'blame', peer: 'x', offence: 'FORGED' }] : [];
+    const stored = untilInput(({ type }) => type === 'stored');
+    shellOf().start();
+    expect(trace).toEqual(['blame x FORGED', 'chain begins 1 synced']);
+    await stored;
   });
 
   it('stops for good when a write fails: nothing that waited for it leaves', async () => {

@@ -14,6 +14,7 @@ export type {
   EnclavePort,
   InferenceOutput,
   LedgerPort,
+  Offence,
   ProofPort,
   RandomPort,
   ReplicaClocks,

@@ -49,6 +49,13 @@ export type UntimedInput =
   /** A connection to a peer came or went; `id` is a validator or member id, or the transport's own name of a stranger. */
   | { readonly type: 'peer'; readonly id: string; readonly up: boolean };
 
+/**
+ * FORGED: a signature that does not verify. MALFORMED: bytes that are not of their kind. UNASKED: what nobody asked for.
+ * LIED: an answer that contradicts its question or its own proof. FLOOD: more than any honest peer needs. SILENT: no answer,
+ * which an honest but slow peer may be guilty of, too; it never cuts anybody off.
+ */
+export type Offence = 'FORGED' | 'MALFORMED' | 'UNASKED' | 'LIED' | 'SILENT' | 'FLOOD';
+
 /** What a replica asks its shell to do. */
 export type ReplicaEffect =
   | {
@@ -113,6 +120,12 @@ export type ReplicaEffect =
   | { readonly type: 'evidence'; readonly against: ValidatorId; readonly kind: string; readonly key: string }
   /** A frame or response was refused; for metrics and peer scoring. */
   | { readonly type: 'refused'; readonly from: string; readonly code: string; readonly detail?: string }
+  /**
+   * This peer sent something that no honest peer sends; `peer` is the name by which its frames, answers and requests come.
+   * The network cuts off whoever does so repeatedly. What an honest relayer could pass on in good faith is no offence: a
+   * valid but old certificate, a gossiped batch that has expired since.
+   */
+  | { readonly type: 'blame'; readonly peer: string; readonly offence: Offence }
   /** The replica signs nothing more and answers no further input. */
   | { readonly type: 'halt'; readonly code: string; readonly detail: string };
 

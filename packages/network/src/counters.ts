@@ -1,0 +1,22 @@
+/** What the adapter counts, from zero. */
+import type { NetworkCounters } from './types.ts';
+
+export function noCounts(): NetworkCounters {
+  return {
+    votesSent: 0,
+    votesDropped: 0,
+    votesReceived: 0,
+    framesRefused: 0,
+    batchesPublished: 0,
+    batchesReceived: 0,
+    batchesRejected: 0,
+    requestsServed: 0,
+    requestsRefused: 0,
+    redials: 0,
+    closedSilent: 0,
+    closedDeaf: 0,
+    offences: 0,
+    cutOffs: 0,
+    connectionsRefused: 0,
+  };
+}
