@@ -49,7 +49,7 @@ export class Liveness {
   }
 
   start(): void {
-    this.#lastTurnMs = Date.now();
+    this.#lastTurnMs = performance.now();
     this.#turn();
   }
 
@@ -60,7 +60,7 @@ export class Liveness {
 
   /** Anything at all arrived from this peer. */
   heard(peerId: string): void {
-    this.#heardAtMs.set(peerId, Date.now());
+    this.#heardAtMs.set(peerId, performance.now());
   }
 
   forget(peerId: string): void {
@@ -70,25 +70,25 @@ export class Liveness {
 
   #turn(): void {
     if (this.#stopped) return;
-    const nowMs = Date.now();
+    const monotonicMs = performance.now();
     // A late turn means this process was starved: silence then says nothing about the peer.
-    const starved = this.#isLate(nowMs);
-    this.#lastTurnMs = nowMs;
+    const starved = this.#isLate(monotonicMs);
+    this.#lastTurnMs = monotonicMs;
     this.#redial();
     this.#onTurn();
     if (starved) {
-      this.#starvedAtMs = nowMs;
-      for (const peerId of this.#heardAtMs.keys()) this.#heardAtMs.set(peerId, nowMs);
+      this.#starvedAtMs = monotonicMs;
+      for (const peerId of this.#heardAtMs.keys()) this.#heardAtMs.set(peerId, monotonicMs);
       this.#deafSinceMs.clear();
     } else {
-      this.#watch(nowMs);
+      this.#watch(monotonicMs);
     }
     const jitterMs = Math.random() * this.#limits.redialMs * 0.5;
     this.#timer = setTimeout(() => this.#turn(), this.#limits.redialMs + jitterMs);
   }
 
-  #isLate(nowMs: number): boolean {
-    return nowMs - this.#lastTurnMs > 2 * this.#limits.redialMs + 500;
+  #isLate(monotonicMs: number): boolean {
+    return monotonicMs - this.#lastTurnMs > 2 * this.#limits.redialMs + 500;
   }
 
   #redial(): void {
@@ -118,25 +118,26 @@ export class Liveness {
       .finally(() => this.#dialling.delete(peerId));
   }
 
-  #watch(nowMs: number): void {
+  #watch(monotonicMs: number): void {
     for (const connection of this.#host.getConnections()) {
       const peerId = connection.remotePeer.toString();
       if (!this.#book.isKnownPeer(peerId) || connection.status !== 'open') continue;
-      this.#watchGossip(connection, peerId, nowMs);
-      const heard = this.#heardAtMs.get(peerId) ?? nowMs;
+      this.#watchGossip(connection, peerId, monotonicMs);
+      const heard = this.#heardAtMs.get(peerId) ?? monotonicMs;
       this.#heardAtMs.set(peerId, heard);
-      if (nowMs - heard > this.#limits.silenceMs && !this.#probing.has(peerId)) void this.#probe(connection, peerId);
+      if (monotonicMs - heard > this.#limits.silenceMs && !this.#probing.has(peerId))
+        void this.#probe(connection, peerId);
     }
   }
 
-  #watchGossip(connection: Connection, peerId: string, nowMs: number): void {
+  #watchGossip(connection: Connection, peerId: string, monotonicMs: number): void {
     if (this.#router.streamsInbound.has(peerId) && this.#router.streamsOutbound.has(peerId)) {
       this.#deafSinceMs.delete(peerId);
       return;
     }
-    const since = this.#deafSinceMs.get(peerId) ?? nowMs;
+    const since = this.#deafSinceMs.get(peerId) ?? monotonicMs;
     this.#deafSinceMs.set(peerId, since);
-    if (nowMs - since < this.#limits.gossipStreamsMs) return;
+    if (monotonicMs - since < this.#limits.gossipStreamsMs) return;
     this.#deafSinceMs.delete(peerId);
     this.#counters.closedDeaf += 1;
     connection.abort(new Error('no gossip streams'));
@@ -144,7 +145,7 @@ export class Liveness {
 
   async #probe(connection: Connection, peerId: string): Promise<void> {
     this.#probing.add(peerId);
-    const startMs = Date.now();
+    const startMs = performance.now();
     try {
       await this.#host.services.ping.ping(peerIdFromString(peerId), {
         signal: AbortSignal.timeout(this.#limits.silenceMs),
@@ -152,7 +153,7 @@ export class Liveness {
       this.heard(peerId);
     } catch {
       // While this process was starved the answer may have come and not been read: the next turns probe again.
-      if (this.#starvedAtMs >= startMs || this.#isLate(Date.now())) return;
+      if (this.#starvedAtMs >= startMs || this.#isLate(performance.now())) return;
       this.#counters.closedSilent += 1;
       connection.abort(new Error('silent'));
     } finally {

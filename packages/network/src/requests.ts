@@ -185,7 +185,7 @@ export class RequestServer {
     const limits = this.#limits;
     const atOnce = isMember ? limits.memberRequestsAtOnce : limits.strangerRequestsAtOnce;
     const perSecond = isMember ? limits.memberRequestsPerSecond : limits.strangerRequestsPerSecond;
-    return running < atOnce && this.#rate.take(peerId, perSecond, Date.now());
+    return running < atOnce && this.#rate.take(peerId, perSecond, performance.now());
   }
 }
 

@@ -27,9 +27,9 @@ export class SendQueue {
   }
 
   /** Queues a frame; @returns how many frames left unsent to make room (the new one among them if nothing less important was there). */
-  push(bytes: Uint8Array, priority: Priority, nowMs: number): number {
+  push(bytes: Uint8Array, priority: Priority, monotonicMs: number): number {
     if (bytes.length + FRAME_COST > this.#bytesMax) return 1;
-    this.#lanes[priority]?.push({ bytes, atMs: nowMs });
+    this.#lanes[priority]?.push({ bytes, atMs: monotonicMs });
     this.#bytes += bytes.length + FRAME_COST;
     let dropped = 0;
     for (let lane = 3; lane >= 0 && this.#bytes > this.#bytesMax; lane--) {
@@ -43,9 +43,9 @@ export class SendQueue {
   }
 
   /** Takes the most important frames, up to `bytesMax` but at least one, leaving out the stale. */
-  take(bytesMax: number, nowMs: number): { frames: Uint8Array[]; stale: number } {
+  take(bytesMax: number, monotonicMs: number): { frames: Uint8Array[]; stale: number } {
     const frames: Uint8Array[] = [];
-    const stale = this.dropStale(nowMs);
+    const stale = this.dropStale(monotonicMs);
     let size = 0;
     for (const lane of this.#lanes) {
       while (lane[0] !== undefined && (frames.length === 0 || size + lane[0].bytes.length <= bytesMax)) {
@@ -59,10 +59,10 @@ export class SendQueue {
   }
 
   /** Drops what waited too long; @returns how many frames that were. */
-  dropStale(nowMs: number): number {
+  dropStale(monotonicMs: number): number {
     let stale = 0;
     for (const lane of this.#lanes) {
-      while (lane[0] !== undefined && nowMs - lane[0].atMs > this.#ageMsMax) {
+      while (lane[0] !== undefined && monotonicMs - lane[0].atMs > this.#ageMsMax) {
         this.#shift(lane);
         stale += 1;
       }

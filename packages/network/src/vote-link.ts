@@ -47,7 +47,7 @@ export class VoteLink {
       this.#counters.votesDropped += 1;
       return;
     }
-    this.#counters.votesDropped += this.#queue.push(bytes, priority, Date.now());
+    this.#counters.votesDropped += this.#queue.push(bytes, priority, performance.now());
     this.#schedule();
   }
 
@@ -77,7 +77,7 @@ export class VoteLink {
     }
     try {
       while (!this.#queue.isEmpty && !stream.writableNeedsDrain) {
-        const { frames, stale } = this.#queue.take(WRITE_BYTES, Date.now());
+        const { frames, stale } = this.#queue.take(WRITE_BYTES, performance.now());
         this.#counters.votesDropped += stale;
         if (frames.length === 0) continue;
         this.#counters.votesSent += frames.length;
@@ -91,16 +91,16 @@ export class VoteLink {
   /** Opens a stream when something waits. After a failure what is queued waits for the next send, or for a new link. */
   async #reopen(): Promise<void> {
     if (this.#opening || this.#pause !== undefined) return;
-    const nowMs = Date.now();
-    this.#counters.votesDropped += this.#queue.dropStale(nowMs);
+    const monotonicMs = performance.now();
+    this.#counters.votesDropped += this.#queue.dropStale(monotonicMs);
     if (this.#queue.isEmpty) return;
-    if (nowMs < this.#notBeforeMs) {
+    if (monotonicMs < this.#notBeforeMs) {
       this.#pause = setTimeout(
         () => {
           this.#pause = undefined;
           this.#flush();
         },
-        Math.min(this.#notBeforeMs - nowMs, PAUSE_MS_MAX),
+        Math.min(this.#notBeforeMs - monotonicMs, PAUSE_MS_MAX),
       );
       return;
     }
@@ -116,7 +116,7 @@ export class VoteLink {
       stream.addEventListener('close', () => this.#lost(stream, undefined));
       stream.send(frameBytes([this.#greeting()]));
       this.#stream = stream;
-      this.#openedAtMs = Date.now();
+      this.#openedAtMs = performance.now();
     } catch {
       this.#penalise();
     } finally {
@@ -129,13 +129,13 @@ export class VoteLink {
     if (this.#stream !== stream) return;
     this.#stream = undefined;
     if (error !== undefined) stream.abort(error instanceof Error ? error : new Error('write failed'));
-    if (Date.now() - this.#openedAtMs > PAUSE_MS_MAX) this.#pauseMs = 0;
+    if (performance.now() - this.#openedAtMs > PAUSE_MS_MAX) this.#pauseMs = 0;
     else this.#penalise();
     if (!this.#queue.isEmpty) this.#schedule();
   }
 
   #penalise(): void {
     this.#pauseMs = Math.min(PAUSE_MS_MAX, Math.max(PAUSE_MS_MIN, 2 * this.#pauseMs));
-    this.#notBeforeMs = Date.now() + this.#pauseMs;
+    this.#notBeforeMs = performance.now() + this.#pauseMs;
   }
 }

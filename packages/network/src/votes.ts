@@ -126,7 +126,7 @@ export class Votes {
       // The binding may have moved to another node of this member, or the member may have left, since the greeting.
       if (!this.#book.isMember(member) || this.#book.accountOf(peerId) !== member) throw new Error('not a member');
       if (frame.length === 0) throw new Error('empty frame');
-      if (!this.#rate.take(peerId, this.#limits.voteFramesPerSecond, Date.now())) {
+      if (!this.#rate.take(peerId, this.#limits.voteFramesPerSecond, performance.now())) {
         this.#counters.framesRefused += 1;
         return;
       }

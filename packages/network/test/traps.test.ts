@@ -129,7 +129,7 @@ describe('trap 1: the default connection monitor aborts healthy links of a busy 
     const peer = '12D3KooWGatU6DxXN1NWW4ASVwjSyX5ABnyBxJBPw5uKzYuyFVzP';
 
     beforeEach(() => {
-      vi.useFakeTimers({ toFake: ['Date', 'setTimeout', 'clearTimeout'] });
+      vi.useFakeTimers({ toFake: ['performance', 'setTimeout', 'clearTimeout'] });
       pings = [];
       aborted = 0;
       counters.closedSilent = 0;
@@ -162,6 +162,7 @@ describe('trap 1: the default connection monitor aborts healthy links of a busy 
     });
     afterEach(() => {
       liveness.stop();
+      vi.restoreAllMocks();
       vi.useRealTimers();
     });
 
@@ -186,7 +187,8 @@ describe('trap 1: the default connection monitor aborts healthy links of a busy 
 
     it('a process that slept blames nobody, neither for silence nor for a probe that ran meanwhile', async () => {
       await vi.advanceTimersByTimeAsync(9_000);
-      vi.setSystemTime(Date.now() + 60_000);
+      const now = performance.now.bind(performance);
+      vi.spyOn(performance, 'now').mockImplementation(() => now() + 60_000);
       pings[0]?.reject(new Error('no answer while asleep'));
       await vi.advanceTimersByTimeAsync(0);
       expect(aborted).toBe(0);

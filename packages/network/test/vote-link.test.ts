@@ -41,7 +41,7 @@ function link(): VoteLink {
 }
 
 beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['Date', 'setTimeout', 'clearTimeout', 'setImmediate', 'clearImmediate'] });
+  vi.useFakeTimers({ toFake: ['performance', 'setTimeout', 'clearTimeout', 'setImmediate', 'clearImmediate'] });
   counters = { votesSent: 0, votesDropped: 0 } as NetworkCounters;
   opened = [];
   openings = 0;

@@ -27,7 +27,7 @@ export interface ExecutorShellOptions {
   readonly proofs: ProofPort;
   readonly blobs: BlobPort;
   readonly submit: SubmitPort;
-  readonly nowMs: () => number;
+  readonly monotonicMs: () => number;
   readonly randomBytes: (length: number) => Uint8Array;
   readonly onExecution: (report: ExecutionReport) => void;
   readonly onKeeper: (report: KeeperReport) => void;
@@ -57,9 +57,9 @@ export class ExecutorShell {
 
   constructor(options: ExecutorShellOptions) {
     this.#options = options;
-    const { chainId, signer, enclave, ledger, proofs, blobs, submit, nowMs, randomBytes } = options;
+    const { chainId, signer, enclave, ledger, proofs, blobs, submit, monotonicMs, randomBytes } = options;
     const random = { bytes: randomBytes };
-    const clock = { nowMs, sleep: (delayMs: number) => this.#sleep(delayMs) };
+    const clock = { monotonicMs, sleep: (delayMs: number) => this.#sleep(delayMs) };
     const common = { chainId, signer, enclave: enclave.port, ledger, proofs, random };
     this.#executor = new Executor({ ports: { ...common, blobs, clock }, submit, report: options.onExecution });
     this.#keeper = new AttestationKeeper({ ...common, submit }, options.onKeeper);

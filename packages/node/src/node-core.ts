@@ -36,7 +36,9 @@ export interface CoreOptions {
   /** Undefined: a node without enclave. */
   readonly launch: LaunchEnclave | undefined;
   readonly log: Log;
+  /** Wall clock. */
   readonly nowMs: () => number;
+  readonly monotonicMs: () => number;
   readonly network: () => Network | undefined;
   readonly onCommitted: (block: CommittedBlock) => void;
   readonly onHalt: (code: string, detail: string) => void;
@@ -97,7 +99,7 @@ async function openReplicaOf(
 
 /** Opens what has state on disk and wires the rest. Throws typed errors: StoreError, EventLogDamaged, StartRefused, NodeError. */
 export async function createCore(options: CoreOptions): Promise<NodeCore> {
-  const { layout, config, keys, genesis, stores, log, nowMs, network, observe } = options;
+  const { layout, config, keys, genesis, stores, log, nowMs, monotonicMs, network, observe } = options;
   const signer = ed25519KeyPair(keys.validator.seed);
   const self = signer.id;
   const opened = await openReplicaOf(options, signer);
@@ -139,8 +141,8 @@ export async function createCore(options: CoreOptions): Promise<NodeCore> {
     chainId: genesis.chainId,
     self,
     enclave: () => enclave?.port,
-    limit: new RateLimit(config['attestation.answers_per_minute'], nowMs),
-    relayLimit: new RateLimit(Math.ceil(config['attestation.answers_per_minute'] / 2), nowMs),
+    limit: new RateLimit(config['attestation.answers_per_minute'], monotonicMs),
+    relayLimit: new RateLimit(Math.ceil(config['attestation.answers_per_minute'] / 2), monotonicMs),
     request: ask('attest'),
   });
   const peers = new PeerAttestations({
@@ -149,6 +151,7 @@ export async function createCore(options: CoreOptions): Promise<NodeCore> {
     state,
     randomBytes: random,
     nowMs,
+    monotonicMs,
     intervalMs: config['attestation.challenge_interval_s'] * 1000,
     connected,
     ask: (member, challenge) => desk.ask(member, challenge),
@@ -178,6 +181,7 @@ export async function createCore(options: CoreOptions): Promise<NodeCore> {
       return current;
     }, self),
     nowMs,
+    monotonicMs,
     onCommitted: (block) => {
       index.committed(block.firstSequence, block.height, block.events);
       tracker.committed(block);
@@ -210,7 +214,7 @@ export async function createCore(options: CoreOptions): Promise<NodeCore> {
           proofs,
           blobs: exchange,
           submit: { submit: (bytes) => submitTracked(shell, tracker, bytes) },
-          nowMs,
+          monotonicMs,
           randomBytes: random,
           onExecution: (execution) => {
             const { type, assignment } = execution;

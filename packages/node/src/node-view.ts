@@ -13,13 +13,12 @@ export interface NodeView {
   readonly halted: StatusSources['halted'];
   readonly name: string;
   readonly version: string;
-  readonly startedMs: number;
-  readonly nowMs: () => number;
+  readonly upSeconds: () => number;
 }
 
 export function createContext(view: NodeView, core: NodeCore, metrics: NodeMetrics): ApiContext {
   const { replica, reader, log } = core.opened;
-  const { network, halted, name, version, startedMs, nowMs } = view;
+  const { network, halted, name, version, upSeconds } = view;
   const sources: StatusSources = {
     self: core.self,
     name,
@@ -30,8 +29,7 @@ export function createContext(view: NodeView, core: NodeCore, metrics: NodeMetri
     network,
     enclave: core.enclave,
     halted,
-    startedMs,
-    nowMs,
+    upSeconds,
   };
   return {
     self: core.self,

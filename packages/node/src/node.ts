@@ -60,6 +60,8 @@ const BLOB_SWEEP_MS = 3_600_000;
 /** Longest that a stop waits for running executions. */
 const DRAIN_MS_MAX = 20_000;
 
+const monotonicMs = (): number => performance.now();
+
 async function packageVersion(): Promise<string> {
   const file = new URL('../package.json', import.meta.url);
   const { version } = JSON.parse(await readFile(file, 'utf8')) as { readonly version: string };
@@ -90,7 +92,7 @@ class NodeProcess implements RunningNode {
   readonly #options: StartOptions & { readonly log: Log };
   readonly #stores: NodeStores;
   readonly #nowMs: () => number;
-  readonly #startedMs: number;
+  readonly #startedMs = monotonicMs();
   readonly stopped: Promise<StopReason>;
   #resolveStopped: (reason: StopReason) => void = () => undefined;
   #stopping: Promise<void> | undefined;
@@ -112,7 +114,6 @@ class NodeProcess implements RunningNode {
     this.#options = options;
     this.#stores = stores;
     this.#nowMs = nowMs;
-    this.#startedMs = nowMs();
     this.stopped = new Promise((resolve) => {
       this.#resolveStopped = resolve;
     });
@@ -135,8 +136,7 @@ class NodeProcess implements RunningNode {
       halted: () => this.#halted,
       name: config['node.name'],
       version,
-      startedMs: this.#startedMs,
-      nowMs: this.#nowMs,
+      upSeconds: () => Math.floor((monotonicMs() - this.#startedMs) / 1000),
     };
     const metrics = createMetrics(view, keys.validator.id);
     const core = await createCore({
@@ -148,6 +148,7 @@ class NodeProcess implements RunningNode {
       launch: launch ?? enclaveLauncher(layout, config, genesis, keys.validator.id),
       log,
       nowMs: this.#nowMs,
+      monotonicMs,
       network: () => this.#network,
       onCommitted: (block) => this.#onCommitted(block, metrics),
       onHalt: (code, detail) => this.#onHalt(code, detail),

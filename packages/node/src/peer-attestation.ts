@@ -27,7 +27,10 @@ export interface ChallengeOutcome {
   /** As appraised; undefined when it did not come to that. */
   readonly measurement: Measurement | undefined;
   readonly simulated: boolean;
+  /** Wall clock, for people. */
   readonly atMs: number;
+  /** Monotonic clock, for its age. */
+  readonly doneMs: number;
 }
 
 export interface PeerAttestationsOptions {
@@ -35,7 +38,9 @@ export interface PeerAttestationsOptions {
   readonly self: AccountId;
   readonly state: () => LedgerState;
   readonly randomBytes: (length: number) => Uint8Array;
+  /** Wall clock. */
   readonly nowMs: () => number;
+  readonly monotonicMs: () => number;
   readonly intervalMs: number;
   readonly connected: () => readonly AccountId[];
   /** The encoded answer to an encoded challenge. */
@@ -112,9 +117,9 @@ export class PeerAttestations {
     if (attestation === undefined) return false;
     const outcome = this.#outcomes.get(member);
     if (outcome?.keyset !== attestation.keyset || outcome.policyDigest !== policyDigest) return true;
-    const { intervalMs, nowMs } = this.#options;
+    const { intervalMs, monotonicMs } = this.#options;
     const waitMs = outcome.passed ? intervalMs : Math.min(intervalMs / RETRY_SHARE, RETRY_MS_MAX);
-    return nowMs() - outcome.atMs >= waitMs;
+    return monotonicMs() - outcome.doneMs >= waitMs;
   }
 
   /**
@@ -140,7 +145,7 @@ export class PeerAttestations {
   }
 
   async #challenge(member: AccountId): Promise<ChallengeOutcome> {
-    const { chainId, self, randomBytes, ask, state, nowMs, onOutcome } = this.#options;
+    const { chainId, self, randomBytes, ask, state, nowMs, monotonicMs, onOutcome } = this.#options;
     const challenge = makeChallenge({ chainId, challenger: self, target: member, nonce: randomBytes(32) });
     const answered = await ask(member, encodeChallenge(challenge));
     const verdict = answered.ok ? this.#verify(member, challenge, answered.value) : answered;
@@ -153,6 +158,7 @@ export class PeerAttestations {
       measurement: verdict.ok ? verdict.value.measurement : undefined,
       simulated: verdict.ok && verdict.value.simulated,
       atMs: nowMs(),
+      doneMs: monotonicMs(),
     };
     this.#outcomes.set(member, outcome);
     onOutcome(member, outcome);

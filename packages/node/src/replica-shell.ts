@@ -47,6 +47,7 @@ export interface ReplicaShellOptions {
   readonly network: ShellNetwork;
   /** Wall clock. */
   readonly nowMs: () => number;
+  readonly monotonicMs: () => number;
   readonly onCommitted: (block: CommittedBlock) => void;
   readonly onExecute: (effect: Effect<'execute'>) => void;
   readonly onEvidence: (effect: Effect<'evidence'>) => void;
@@ -160,7 +161,7 @@ export class ReplicaShell {
       effects = this.#options.replica.step({
         ...input,
         nowMs: this.#options.nowMs(),
-        monotonicMs: performance.now(),
+        monotonicMs: this.#options.monotonicMs(),
       });
     } catch (error) {
       const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);

@@ -17,8 +17,7 @@ export interface StatusSources {
   readonly network: () => Network | undefined;
   readonly enclave: EnclaveSupervisor | undefined;
   readonly halted: () => { readonly code: string; readonly detail: string } | undefined;
-  readonly startedMs: number;
-  readonly nowMs: () => number;
+  readonly upSeconds: () => number;
 }
 
 function enclaveJson(enclave: EnclaveSupervisor | undefined): JsonValue {
@@ -109,7 +108,7 @@ export function statusJson(sources: StatusSources): { readonly [key: string]: Js
     isolation: isolated === undefined ? 'NONE' : isolated ? 'ISOLATED' : 'UNISOLATED',
     attestation: attestationJson(sources),
     halted: halted === undefined ? null : { code: halted.code, detail: halted.detail },
-    upSeconds: Math.max(0, Math.floor((sources.nowMs() - sources.startedMs) / 1000)),
+    upSeconds: sources.upSeconds(),
   };
 }
 

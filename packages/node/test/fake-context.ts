@@ -112,6 +112,7 @@ export async function makeContext(): Promise<FakeContext> {
             measurement: undefined,
             simulated: true,
             atMs: 5,
+            doneMs: 5,
           },
     bus,
     metrics: new MetricsRegistry(),

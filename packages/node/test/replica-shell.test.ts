@@ -46,6 +46,7 @@ function shellOf(more: Partial<ConstructorParameters<typeof ReplicaShell>[0]> = 
     log: { adopt: () => undefined },
     network,
     nowMs: () => 1000,
+    monotonicMs: () => performance.now(),
     onCommitted: ({ height }) => trace.push(`committed ${height}`),
     onExecute: () => undefined,
     onEvidence: () => undefined,

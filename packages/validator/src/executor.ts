@@ -144,10 +144,10 @@ export class Executor {
         report({ type: 'deadline-passed', assignment });
         return undefined;
       }
-      const startedMs = ports.clock.nowMs();
+      const startedMs = ports.clock.monotonicMs();
       const outcome = await processTransaction(ports, assignment);
       if (outcome.ok) {
-        report({ type: 'submitted', assignment, durationMs: ports.clock.nowMs() - startedMs });
+        report({ type: 'submitted', assignment, durationMs: ports.clock.monotonicMs() - startedMs });
         return outcome;
       }
       if (!TRANSIENT_CODES.has(outcome.code)) {

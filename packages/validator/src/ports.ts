@@ -239,7 +239,8 @@ export interface ProofPort {
 
 /** The shell's clock and randomness, for the asynchronous parts only. */
 export interface ClockPort {
-  nowMs(): number;
+  /** For durations. */
+  monotonicMs(): number;
   /** Resolves after `delayMs`, or early when the node stops. */
   sleep(delayMs: number): Promise<void>;
 }

@@ -166,7 +166,7 @@ export function portsOver(
     random: { bytes: (length) => random.bytes(length) },
     clock: {
       slept,
-      nowMs: () => 0,
+      monotonicMs: () => 0,
       sleep: async (delayMs) => {
         slept.push(delayMs);
       },
