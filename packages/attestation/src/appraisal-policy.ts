@@ -46,6 +46,7 @@ const KEYS: readonly (keyof AppraisalPolicy)[] = [
   'acceptedStatuses',
   'acceptedAdvisories',
   'barredHardwareIds',
+  'allowedHardwareIds',
   'maxAgeBlocks',
   'refreshWindowBlocks',
   'nonceWindowBlocks',
@@ -57,7 +58,7 @@ const KEYS: readonly (keyof AppraisalPolicy)[] = [
 ];
 const MAX_STATUSES = 16;
 const MAX_ADVISORIES = 1024;
-const MAX_BARRED_HARDWARE_IDS = 4096;
+const MAX_HARDWARE_IDS = 4096;
 const HARDWARE_ID_BYTES_MAX = 64;
 const MAX_DISTINCT_PLATFORMS = 4;
 /** Heights stay far from where numbers lose their exactness. */
@@ -73,6 +74,7 @@ export function appraisalPolicyToJson(policy: AppraisalPolicy): JsonValue {
     acceptedStatuses: [...policy.acceptedStatuses],
     acceptedAdvisories: acceptedAdvisories === null ? null : [...acceptedAdvisories],
     barredHardwareIds: [...policy.barredHardwareIds],
+    allowedHardwareIds: [...policy.allowedHardwareIds],
     maxAgeBlocks: policy.maxAgeBlocks,
     refreshWindowBlocks: policy.refreshWindowBlocks,
     nonceWindowBlocks: policy.nonceWindowBlocks,
@@ -103,8 +105,10 @@ export function appraisalPolicyFromJson(value: JsonValue): Result<AppraisalPolic
     distinctList(list, isAdvisory, MAX_ADVISORIES),
   );
   if (acceptedAdvisories === undefined) return fail('POLICY_MALFORMED', 'acceptedAdvisories');
-  const barredHardwareIds = distinctList(fields.barredHardwareIds, isHardwareId, MAX_BARRED_HARDWARE_IDS);
+  const barredHardwareIds = distinctList(fields.barredHardwareIds, isHardwareId, MAX_HARDWARE_IDS);
   if (barredHardwareIds === undefined) return fail('POLICY_MALFORMED', 'barredHardwareIds');
+  const allowedHardwareIds = distinctList(fields.allowedHardwareIds, isHardwareId, MAX_HARDWARE_IDS);
+  if (allowedHardwareIds === undefined) return fail('POLICY_MALFORMED', 'allowedHardwareIds');
   if (!isBlockCount(maxAgeBlocks)) return fail('POLICY_MALFORMED', 'maxAgeBlocks');
   if (!isBlockCount(refreshWindowBlocks)) return fail('POLICY_MALFORMED', 'refreshWindowBlocks');
   if (!isBlockCount(nonceWindowBlocks) || nonceWindowBlocks > MAX_NONCE_WINDOW_BLOCKS)
@@ -125,6 +129,7 @@ export function appraisalPolicyFromJson(value: JsonValue): Result<AppraisalPolic
     acceptedStatuses,
     acceptedAdvisories,
     barredHardwareIds,
+    allowedHardwareIds,
     maxAgeBlocks,
     refreshWindowBlocks,
     nonceWindowBlocks,

@@ -29,6 +29,7 @@ export const CONFORMANCE_REQUIREMENTS: EvidenceRequirements = {
   acceptedStatuses: INTEL_TCB_STATUSES.filter((status) => status !== 'Revoked' && status !== 'TcbNotSupported'),
   acceptedAdvisories: null,
   barredHardwareIds: [],
+  allowedHardwareIds: [],
   sevSnp: {
     products: { Milan: ANY_TCB, Genoa: ANY_TCB, Turin: ANY_TCB },
     requireCrl: false,

@@ -80,6 +80,7 @@ const POLICY: Table<AppraisalPolicy> = {
   acceptedStatuses: gained,
   acceptedAdvisories: (current, next) => current !== null && (next === null || gained(current, next)),
   barredHardwareIds: lost,
+  allowedHardwareIds: gainedOrEmptied,
   maxAgeBlocks: more,
   refreshWindowBlocks: more,
   nonceWindowBlocks: more,

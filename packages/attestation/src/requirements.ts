@@ -24,6 +24,8 @@ export interface EvidenceRequirements {
   readonly acceptedAdvisories: readonly string[] | null;
   /** Hardware ids (hex) that are refused, whatever they prove. */
   readonly barredHardwareIds: readonly string[];
+  /** Hardware ids (hex) of the only machines that may serve; empty for any that is not barred. */
+  readonly allowedHardwareIds: readonly string[];
   readonly sevSnp: SnpRequirements | null;
   readonly sgx: SgxRequirements | null;
   readonly tdx: TdxRequirements | null;
@@ -38,7 +40,9 @@ export type RequirementCode =
   | NitroRequirementCode
   | 'TCB_STATUS_NOT_ACCEPTED'
   | 'ADVISORY_NOT_ACCEPTED'
-  | 'HARDWARE_BARRED';
+  | 'HARDWARE_BARRED'
+  /** The policy lists the machines that may serve, and this is none of them. */
+  | 'HARDWARE_NOT_LISTED';
 
 /** Standing by the vendor's rules. */
 export interface TcbStanding {
@@ -61,10 +65,13 @@ export function checkRequirements(
   const { acceptedAdvisories } = requirements;
   const open = advisories.find((advisory) => acceptedAdvisories?.includes(advisory) === false);
   if (open !== undefined) return fail('ADVISORY_NOT_ACCEPTED', open);
+  const { barredHardwareIds, allowedHardwareIds } = requirements;
   const hardwareId = hardwareIdOf(verified);
-  return hardwareId !== undefined && requirements.barredHardwareIds.includes(hardwareId)
-    ? fail('HARDWARE_BARRED')
-    : standing;
+  if (hardwareId !== undefined && barredHardwareIds.includes(hardwareId)) return fail('HARDWARE_BARRED');
+  // A platform that shows no id is on no list.
+  const isListed =
+    allowedHardwareIds.length === 0 || (hardwareId !== undefined && allowedHardwareIds.includes(hardwareId));
+  return isListed ? standing : fail('HARDWARE_NOT_LISTED');
 }
 
 function platformStanding(

@@ -18,7 +18,12 @@ import type { RequirementCode } from './requirements.ts';
 import type { FormatVerificationCode } from './verified-evidence.ts';
 
 /** Codes that any format may end with. */
-type CommonCode = 'PLATFORM_NOT_ACCEPTED' | 'TCB_STATUS_NOT_ACCEPTED' | 'ADVISORY_NOT_ACCEPTED' | 'HARDWARE_BARRED';
+type CommonCode =
+  | 'PLATFORM_NOT_ACCEPTED'
+  | 'TCB_STATUS_NOT_ACCEPTED'
+  | 'ADVISORY_NOT_ACCEPTED'
+  | 'HARDWARE_BARRED'
+  | 'HARDWARE_NOT_LISTED';
 
 export const SNP_STEPS = {
   report: 'the report is strictly formed, of a known version and signature algorithm',
@@ -137,6 +142,7 @@ export const INTEL_STEP_OF: Readonly<Record<IntelVerificationCode | IntelRequire
   TCB_STATUS_NOT_ACCEPTED: 'tcb-status',
   ADVISORY_NOT_ACCEPTED: 'tcb-status',
   HARDWARE_BARRED: 'tcb-status',
+  HARDWARE_NOT_LISTED: 'tcb-status',
 };
 
 export const NITRO_STEP_OF: Readonly<Record<NitroVerificationCode | NitroRequirementCode | CommonCode, NitroStep>> = {
@@ -175,6 +181,7 @@ export const NITRO_STEP_OF: Readonly<Record<NitroVerificationCode | NitroRequire
   TCB_STATUS_NOT_ACCEPTED: 'policy',
   ADVISORY_NOT_ACCEPTED: 'policy',
   HARDWARE_BARRED: 'policy',
+  HARDWARE_NOT_LISTED: 'policy',
 };
 
 export const SNP_STEP_OF: Readonly<Record<SnpVerificationCode | SnpRequirementCode | CommonCode, SnpStep>> = {
@@ -248,6 +255,7 @@ export const SNP_STEP_OF: Readonly<Record<SnpVerificationCode | SnpRequirementCo
   TCB_STATUS_NOT_ACCEPTED: 'tcb-status',
   ADVISORY_NOT_ACCEPTED: 'tcb-status',
   HARDWARE_BARRED: 'tcb-status',
+  HARDWARE_NOT_LISTED: 'tcb-status',
 };
 
 const { 'tdx-module': _, ...SGX_STEPS } = INTEL_STEPS;

@@ -104,6 +104,7 @@ const refused: Readonly<Record<Exclude<AppraisalCode, OtherCode>, () => Appraisa
   VMPL_NOT_ACCEPTED: () => withReport({ vmpl: 1 }),
   ID_KEY_NOT_ACCEPTED: () => withRequirements({ idKeyDigests: ['ab'.repeat(48)] }),
   PLATFORM_NOT_ACCEPTED: () => appraisal({ policy: { ...policy, sevSnp: null } }),
+  HARDWARE_NOT_LISTED: () => appraisal({ policy: { ...policy, allowedHardwareIds: ['ab'] } }),
   HARDWARE_BARRED: () => appraisal({ policy: { ...policy, barredHardwareIds: [genoa.hardwareId] } }),
   TCB_STATUS_NOT_ACCEPTED: () => withRequirements({ products: { Genoa: { minimumTcb: tcb, upToDateTcb: raised } } }),
 

@@ -17,6 +17,8 @@ const PAIRS: readonly (readonly [string, keyof AppraisalPolicy, Partial<Appraisa
     ['advisories', 'acceptedAdvisories', { acceptedAdvisories: ['A'] }, { acceptedAdvisories: ['A', 'B'] }],
     ['any advisory', 'acceptedAdvisories', { acceptedAdvisories: ['A'] }, { acceptedAdvisories: null }],
     ['barred chips', 'barredHardwareIds', { barredHardwareIds: ['01', '02'] }, { barredHardwareIds: ['02'] }],
+    ['listed chips', 'allowedHardwareIds', { allowedHardwareIds: ['01'] }, { allowedHardwareIds: ['01', '02'] }],
+    ['any chip', 'allowedHardwareIds', { allowedHardwareIds: ['01'] }, { allowedHardwareIds: [] }],
     ['age', 'maxAgeBlocks', {}, { maxAgeBlocks: policy.maxAgeBlocks + 1 }],
     ['refresh', 'refreshWindowBlocks', {}, { refreshWindowBlocks: policy.refreshWindowBlocks + 1 }],
     ['nonce', 'nonceWindowBlocks', {}, { nonceWindowBlocks: policy.nonceWindowBlocks + 1 }],

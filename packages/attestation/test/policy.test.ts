@@ -35,6 +35,7 @@ describe('appraisal policy', () => {
     ['an unknown status', { ...json, acceptedStatuses: ['Fine'] }],
     ['a repeated status', { ...json, acceptedStatuses: ['UpToDate', 'UpToDate'] }],
     ['an odd hardware id', { ...json, barredHardwareIds: ['ABC'] }],
+    ['an odd listed hardware id', { ...json, allowedHardwareIds: ['ABC'] }],
     ['an empty hardware id', { ...json, barredHardwareIds: [''] }],
     ['no maximum age', { ...json, maxAgeBlocks: 0 }],
     ['a fractional window', { ...json, refreshWindowBlocks: 1.5 }],

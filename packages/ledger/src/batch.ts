@@ -91,6 +91,8 @@ export function laneOf(kind: TransactionKind): Lane {
     case 'put-record':
     case 'publish-model':
     case 'grant-model-key':
+    case 'revoke-model':
+    case 'revoke-grant':
     case 'request-inference':
       return 'normal';
   }

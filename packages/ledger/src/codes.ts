@@ -65,6 +65,8 @@ export const REJECTION_CODES = [
   'ENDORSEMENTS_REFUSED',
   'ENDORSEMENTS_NOT_NEWER',
   'ATTESTATION_EVICTED',
+  'MODEL_REVOKED',
+  'GRANT_UNKNOWN',
 ] as const;
 export type RejectionCode = (typeof REJECTION_CODES)[number];
 
@@ -95,9 +97,12 @@ export const ELIGIBILITY_REASONS = [
   'EVICTED',
   'MEASUREMENT_GRACE_ENDED',
   'ADVISORY_NOT_ACCEPTED',
+  'MODEL_REVOKED',
+  'MODEL_GRANT_REVOKED',
+  'PLATFORM_NOT_LISTED',
 ] as const;
 export type EligibilityReason = (typeof ELIGIBILITY_REASONS)[number];
 
 /** Why a task ended without an answer. */
-export const FAILURE_CODES = ['DEADLINE_PASSED', 'DISPUTED', 'EXECUTORS_LAPSED'] as const;
+export const FAILURE_CODES = ['DEADLINE_PASSED', 'DISPUTED', 'EXECUTORS_LAPSED', 'MODEL_REVOKED'] as const;
 export type FailureCode = (typeof FAILURE_CODES)[number];

@@ -1,10 +1,14 @@
 /**
- * Models: published by their owners, and their keys granted by them to attested enclaves.
+ * Models: published by their owners, their keys granted by them to attested enclaves, and both taken back by them.
+ *
+ * What is taken back is the right to execute, at once and for everybody: each receipt, grant and request after it is refused.
+ * The key that an enclave holds is not: see the threat model.
  */
 import { modelId } from '@cloister/confidential';
 import { accept, type Command, causeOf, type DecideContext, type Decision, reject } from './decision.ts';
 import { eligible } from './eligibility.ts';
-import type { LedgerState } from './state.ts';
+import type { LedgerEvent } from './events.ts';
+import type { LedgerState, Model, Task } from './state.ts';
 
 export function decidePublishModel(
   state: LedgerState,
@@ -29,6 +33,7 @@ export function decideGrantModelKey(
   const model = state.models.get(id);
   if (model === undefined) return reject('MODEL_UNKNOWN');
   if (model.owner !== command.sender) return reject('MODEL_NOT_OWNED');
+  if (model.revokedHeight !== null) return reject('MODEL_REVOKED');
   const node = state.keysets.get(keyset)?.node;
   if (node === undefined) return reject('KEYSET_UNKNOWN');
   const answer = eligible({ state, validator: node, keyset, model: id, beforeGrant: true, height, timeMs });
@@ -47,6 +52,61 @@ export function decideGrantModelKey(
     policyDigest: state.policyDigest,
     enc,
     sealedKey,
+    height,
+  });
+}
+
+/** For good. Tasks that wait for the model end in this very block, so that their tenants do not wait for the deadline. */
+export function decideRevokeModel(
+  state: LedgerState,
+  command: Command<'revoke-model'>,
+  { height }: DecideContext,
+): Decision {
+  const model = state.models.get(command.payload.model);
+  if (model === undefined) return reject('MODEL_UNKNOWN');
+  if (model.owner !== command.sender) return reject('MODEL_NOT_OWNED');
+  if (model.revokedHeight !== null) return reject('MODEL_REVOKED');
+  const failed = openTasksOfModel(state, model).map(
+    ({ id, receipts, threshold }): LedgerEvent => ({
+      type: 'InferenceFailed',
+      task: id,
+      code: 'MODEL_REVOKED',
+      receipts: receipts.length,
+      threshold,
+      height,
+    }),
+  );
+  const revoked = { type: 'ModelRevoked', ...causeOf(command), model: model.id, owner: model.owner, height } as const;
+  return accept(revoked, ...failed);
+}
+
+/** Open tasks wait in the queue of deadlines, and closed ones stand there no longer than until theirs. */
+function openTasksOfModel(state: LedgerState, model: Model): readonly Task[] {
+  return [...state.deadlines.values()]
+    .flat()
+    .flatMap((id) => state.tasks.get(id) ?? [])
+    .filter((task) => task.model === model.id && task.status === 'open')
+    .sort((a, b) => a.requestSequence - b.requestSequence);
+}
+
+export function decideRevokeGrant(
+  state: LedgerState,
+  command: Command<'revoke-grant'>,
+  { height }: DecideContext,
+): Decision {
+  const { model: id, keyset } = command.payload;
+  const model = state.models.get(id);
+  if (model === undefined) return reject('MODEL_UNKNOWN');
+  if (model.owner !== command.sender) return reject('MODEL_NOT_OWNED');
+  const node = state.keysets.get(keyset)?.node;
+  if (node === undefined || model.grants.get(keyset)?.revokedHeight !== null) return reject('GRANT_UNKNOWN');
+  return accept({
+    type: 'ModelGrantRevoked',
+    ...causeOf(command),
+    model: id,
+    owner: model.owner,
+    node,
+    keyset,
     height,
   });
 }

@@ -20,6 +20,7 @@ export function decideRequestInference(
   if (state.tasks.has(task) || state.spentTasks.has(task)) return reject('TASK_EXISTS');
   const model = state.models.get(payload.model);
   if (model === undefined) return reject('MODEL_UNKNOWN');
+  if (model.revokedHeight !== null) return reject('MODEL_REVOKED');
   const refusal = formRefusal(state, command, model, context);
   if (refusal !== undefined) return reject(refusal);
 

@@ -7,7 +7,7 @@ import type { AdmissionRefusal, RejectionCode } from './codes.ts';
 import { decideRefreshAttestation, decideSubmitAttestation } from './decide-attestation.ts';
 import { decideSubmitEndorsements } from './decide-endorsements.ts';
 import { decideRegisterAccount, decideSetMeasurement, decideSetPolicy } from './decide-governance.ts';
-import { decideGrantModelKey, decidePublishModel } from './decide-models.ts';
+import { decideGrantModelKey, decidePublishModel, decideRevokeGrant, decideRevokeModel } from './decide-models.ts';
 import { decidePutRecord } from './decide-records.ts';
 import { decideRequestInference } from './decide-request.ts';
 import { decideSubmitResult } from './decide-result.ts';
@@ -30,6 +30,10 @@ export function decide(state: LedgerState, transaction: TransactionToDecide, con
       return decidePublishModel(state, transaction, context);
     case 'grant-model-key':
       return decideGrantModelKey(state, transaction, context);
+    case 'revoke-model':
+      return decideRevokeModel(state, transaction, context);
+    case 'revoke-grant':
+      return decideRevokeGrant(state, transaction, context);
     case 'request-inference':
       return decideRequestInference(state, transaction, context);
     case 'submit-result':

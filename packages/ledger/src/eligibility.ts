@@ -80,6 +80,10 @@ function policyReasons(state: LedgerState, attestation: Attestation, height: Hei
   if (!isProductAccepted(policy, attestation) || policy.barredHardwareIds.includes(attestation.hardwareId)) {
     reasons.push('PLATFORM_BARRED');
   }
+  const { allowedHardwareIds } = policy;
+  if (allowedHardwareIds.length > 0 && !allowedHardwareIds.includes(attestation.hardwareId)) {
+    reasons.push('PLATFORM_NOT_LISTED');
+  }
   return reasons;
 }
 
@@ -123,6 +127,10 @@ function modelReasons(
   const reasons: EligibilityReason[] = [];
   if (!images.includes(attestation.image)) reasons.push('MODEL_NOT_RELEASED_TO_IMAGE');
   if (!platforms.includes(attestation.platform)) reasons.push('MODEL_NOT_RELEASED_TO_PLATFORM');
-  if (beforeGrant !== true && !model.grants.has(attestation.keyset)) reasons.push('MODEL_KEY_NOT_GRANTED');
+  if (model.revokedHeight !== null) reasons.push('MODEL_REVOKED');
+  if (beforeGrant === true) return reasons;
+  const grant = model.grants.get(attestation.keyset);
+  if (grant === undefined) reasons.push('MODEL_KEY_NOT_GRANTED');
+  else if (grant.revokedHeight !== null) reasons.push('MODEL_GRANT_REVOKED');
   return reasons;
 }

@@ -187,6 +187,8 @@ export const FIELDS: { readonly [T in LedgerEventType]: Fields<T> } = {
     sealedKey,
     height,
   },
+  ModelRevoked: { ...cause, model: digest, owner: account, height },
+  ModelGrantRevoked: { ...cause, model: digest, owner: account, node: account, keyset: digest, height },
   InferenceRequested: {
     ...cause,
     task: digest,

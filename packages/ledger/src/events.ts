@@ -24,8 +24,10 @@ import type {
   InferenceDisputed,
   InferenceFailed,
   InferenceRequested,
+  ModelGrantRevoked,
   ModelKeyGrantAuthorised,
   ModelPublished,
+  ModelRevoked,
   ReceiptAccepted,
 } from './inference-events.ts';
 import type { LedgerParams } from './params.ts';
@@ -147,6 +149,8 @@ export type LedgerEvent =
   | EndorsementsAccepted
   | ModelPublished
   | ModelKeyGrantAuthorised
+  | ModelRevoked
+  | ModelGrantRevoked
   | InferenceRequested
   | ReceiptAccepted
   | InferenceCompleted

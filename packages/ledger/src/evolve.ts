@@ -4,7 +4,7 @@
  * Nothing here judges: an event is a fact. Replaying a log through `evolve` gives the state that execution had.
  */
 import { appraisalPolicyFromJson, trustAnchorsFromJson } from '@cloister/attestation';
-import { asHeight, assert } from '@cloister/crypto';
+import { asHeight, assert, type Digest } from '@cloister/crypto';
 import { proposalId } from './decision.ts';
 import {
   type BlockBegun,
@@ -31,6 +31,7 @@ import {
   removeClosedTasks,
 } from './evolve-tasks.ts';
 import { raiseFloors } from './floors.ts';
+import type { ModelGrantRevoked } from './inference-events.ts';
 import { ledgerPolicyDigest, measurementKey } from './measurement-set.ts';
 import { networkOf } from './network-of.ts';
 import type {
@@ -40,7 +41,7 @@ import type {
   MeasurementGraced,
   MeasurementRevoked,
 } from './policy-events.ts';
-import type { LedgerState, MeasurementEntry } from './state.ts';
+import type { LedgerState, MeasurementEntry, Model } from './state.ts';
 
 export function evolve(state: LedgerState, event: LedgerEvent): LedgerState {
   const settled = settledBy(event);
@@ -107,15 +108,18 @@ function apply(state: LedgerState, event: LedgerEvent): void {
       break;
     case 'ModelPublished': {
       const { model, owner, manifest, height } = event;
-      state.models.set(model, { id: model, owner, manifest, height, grants: new Map() });
+      state.models.set(model, { id: model, owner, manifest, height, revokedHeight: null, grants: new Map() });
       break;
     }
-    case 'ModelKeyGrantAuthorised': {
-      const model = state.models.get(event.model);
-      assert(model !== undefined, 'grant for an unknown model');
-      model.grants.set(event.keyset, state.eventCount);
+    case 'ModelKeyGrantAuthorised':
+      modelOf(state, event).grants.set(event.keyset, { sequence: state.eventCount, revokedHeight: null });
       break;
-    }
+    case 'ModelRevoked':
+      state.models.set(event.model, { ...modelOf(state, event), revokedHeight: event.height });
+      break;
+    case 'ModelGrantRevoked':
+      revokeGrant(state, event);
+      break;
     case 'InferenceRequested':
       openTask(state, event);
       break;
@@ -151,6 +155,19 @@ function apply(state: LedgerState, event: LedgerEvent): void {
       break;
     }
   }
+}
+
+function modelOf(state: LedgerState, { type, model }: { readonly type: string; readonly model: Digest }): Model {
+  const found = state.models.get(model);
+  assert(found !== undefined, `${type} of an unknown model`);
+  return found;
+}
+
+function revokeGrant(state: LedgerState, event: ModelGrantRevoked): void {
+  const { grants } = modelOf(state, event);
+  const grant = grants.get(event.keyset);
+  assert(grant !== undefined, 'ModelGrantRevoked of an unknown grant');
+  grants.set(event.keyset, { ...grant, revokedHeight: event.height });
 }
 
 function foundNetwork(state: LedgerState, event: NetworkFounded): void {

@@ -65,11 +65,15 @@ function factJson(state: LedgerState, subject: FactSubject): JsonValue | undefin
       return attestationJson(state, subject.node);
     case 'model': {
       const model = state.models.get(subject.model);
-      return model === undefined ? undefined : { model: model.id, owner: model.owner, height: model.height };
+      if (model === undefined) return undefined;
+      const { id, owner, height, revokedHeight } = model;
+      return { model: id, owner, height, revokedHeight };
     }
     case 'grant': {
-      const sequence = state.models.get(subject.model)?.grants.get(subject.keyset);
-      return sequence === undefined ? undefined : { model: subject.model, keyset: subject.keyset, sequence };
+      const { model, keyset } = subject;
+      const grant = state.models.get(model)?.grants.get(keyset);
+      if (grant === undefined) return undefined;
+      return { model, keyset, sequence: grant.sequence, revokedHeight: grant.revokedHeight };
     }
   }
 }
@@ -167,8 +171,10 @@ function touchedBy(event: LedgerEvent): readonly FactSubject[] {
     case 'EquivocationRecorded':
       return [{ about: 'attestation', node: event.node }];
     case 'ModelPublished':
+    case 'ModelRevoked':
       return [{ about: 'model', model: event.model }];
     case 'ModelKeyGrantAuthorised':
+    case 'ModelGrantRevoked':
       return [{ about: 'grant', model: event.model, keyset: event.keyset }];
     case 'BlockBegun':
     case 'RecordPut':

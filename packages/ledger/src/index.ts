@@ -87,8 +87,10 @@ export type {
   InferenceDisputed,
   InferenceFailed,
   InferenceRequested,
+  ModelGrantRevoked,
   ModelKeyGrantAuthorised,
   ModelPublished,
+  ModelRevoked,
   ReceiptAccepted,
 } from './inference-events.ts';
 export {
@@ -153,6 +155,8 @@ export {
   type RegisterAccountPayload,
   type RequestedExecutor,
   type RequestInferencePayload,
+  type RevokeGrantPayload,
+  type RevokeModelPayload,
   type SetMeasurementPayload,
   type SetPolicyPayload,
   type SubmitAttestationPayload,

@@ -29,6 +29,24 @@ export interface ModelKeyGrantAuthorised extends Cause {
   readonly height: Height;
 }
 
+/** By its owner, for good: no grants, requests or executions from here on. A key that was released cannot be recalled. */
+export interface ModelRevoked extends Cause {
+  readonly type: 'ModelRevoked';
+  readonly model: Digest;
+  readonly owner: AccountId;
+  readonly height: Height;
+}
+
+/** By the model's owner: the keyset may not execute it from here on. */
+export interface ModelGrantRevoked extends Cause {
+  readonly type: 'ModelGrantRevoked';
+  readonly model: Digest;
+  readonly owner: AccountId;
+  readonly node: AccountId;
+  readonly keyset: Digest;
+  readonly height: Height;
+}
+
 export interface AuthorisedExecutor {
   readonly node: AccountId;
   readonly keyset: Digest;

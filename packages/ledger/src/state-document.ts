@@ -37,6 +37,7 @@ import type {
   MeasurementEntry,
   Member,
   Model,
+  ModelGrant,
   Network,
   Proposal,
   RecordEntry,
@@ -69,11 +70,11 @@ type KeysetDocument = Keyset & { readonly id: Digest };
 type ScheduledPolicyDocument = Omit<ScheduledPolicy, 'appraisalPolicy'> & { readonly appraisalPolicy: JsonValue };
 type CrlFloorDocument = CrlFloor & { readonly issuer: Digest };
 type StatementFloorDocument = StatementFloor & { readonly name: string };
-type ModelDocument = Omit<Model, 'grants'> & { readonly grants: Entries<Digest, number> };
+type ModelDocument = Omit<Model, 'grants'> & { readonly grants: Entries<Digest, ModelGrant> };
 
 /** Collections are in ascending order of their keys. */
 export interface StateDocument {
-  readonly version: 2;
+  readonly version: 3;
   readonly network: NetworkDocument | null;
   readonly eventCount: number;
   readonly height: Height;
@@ -194,7 +195,7 @@ const measurementEntry: Shape<MeasurementEntry> = object<MeasurementEntry>({
 });
 
 export const stateDocument: Shape<StateDocument> = object<StateDocument>({
-  version: literal(2),
+  version: literal(3),
   network: nullable(
     object<NetworkDocument>({
       chainId: digest,
@@ -260,7 +261,8 @@ export const stateDocument: Shape<StateDocument> = object<StateDocument>({
       owner: account,
       manifest: modelManifest,
       height,
-      grants: list(entry(digest, count())),
+      revokedHeight: nullable(height),
+      grants: list(entry(digest, object<ModelGrant>({ sequence: count(), revokedHeight: nullable(height) }))),
     }),
   ),
   tasks: list(task),

@@ -145,8 +145,18 @@ export interface Model {
   readonly owner: AccountId;
   readonly manifest: ModelManifest;
   readonly height: Height;
-  /** Keyset → sequence of its newest ModelKeyGrantAuthorised. */
-  readonly grants: Map<Digest, number>;
+  /** Null while its owner has not revoked it. */
+  readonly revokedHeight: Height | null;
+  /** By keyset. */
+  readonly grants: Map<Digest, ModelGrant>;
+}
+
+/** The newest grant of a model's key to a keyset. */
+export interface ModelGrant {
+  /** Of its ModelKeyGrantAuthorised. */
+  readonly sequence: number;
+  /** Null while the owner has not revoked it. */
+  readonly revokedHeight: Height | null;
 }
 
 export interface TaskExecutor {

@@ -80,6 +80,17 @@ export interface GrantModelKeyPayload {
   readonly sealedKey: string;
 }
 
+/** By the owner: nobody executes the model any more, and its key is granted no more. */
+export interface RevokeModelPayload {
+  readonly model: Digest;
+}
+
+/** By the owner: this keyset does not execute the model any more, unless the owner grants it the key again. */
+export interface RevokeGrantPayload {
+  readonly model: Digest;
+  readonly keyset: Digest;
+}
+
 /** An executor as a request names it; the node follows from the keyset. */
 export interface RequestedExecutor {
   readonly keyset: Digest;
@@ -165,6 +176,8 @@ export interface PayloadByKind {
   readonly 'register-account': RegisterAccountPayload;
   readonly 'set-policy': SetPolicyPayload;
   readonly 'submit-endorsements': SubmitEndorsementsPayload;
+  readonly 'revoke-model': RevokeModelPayload;
+  readonly 'revoke-grant': RevokeGrantPayload;
 }
 export type TransactionKind = keyof PayloadByKind;
 
@@ -181,6 +194,8 @@ export const KIND_CODES: Readonly<Record<TransactionKind, number>> = {
   'register-account': 9,
   'set-policy': 10,
   'submit-endorsements': 11,
+  'revoke-model': 12,
+  'revoke-grant': 13,
 };
 
 export const namespaceName: Shape<string> = matching(
@@ -254,6 +269,8 @@ const PAYLOADS: { readonly [K in TransactionKind]: Shape<PayloadByKind[K]> } = {
     platform: endorsedPlatform,
     endorsements: base64(MAX_BUNDLE_BYTES, 1),
   }),
+  'revoke-model': object<RevokeModelPayload>({ model: digest }),
+  'revoke-grant': object<RevokeGrantPayload>({ model: digest, keyset: digest }),
 };
 
 /** The payload of a kind from its parsed JSON, or 'SHAPE_MISMATCH' with the path of the first violation. */

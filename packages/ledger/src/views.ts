@@ -156,6 +156,8 @@ export interface ModelView {
   readonly owner: AccountId;
   readonly manifest: ModelManifest;
   readonly height: Height;
+  /** Null while its owner has not revoked it. */
+  readonly revokedHeight: Height | null;
   /** Sequence: of the ModelKeyGrantAuthorised. `eligible`: whether it may execute for the model right now. */
   readonly grants: readonly {
     readonly keyset: Digest;
@@ -172,13 +174,14 @@ export function modelView(state: LedgerState, id: Digest): ModelView | undefined
   const { height, timeMs } = state;
   const grants = [...model.grants]
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .flatMap(([keyset, sequence]) => {
+    .flatMap(([keyset, { sequence }]) => {
       const node = state.keysets.get(keyset)?.node;
       if (node === undefined) return [];
       const answer = eligible({ state, validator: node, keyset, model: id, height, timeMs });
       return [{ keyset, node, sequence, eligible: answer.eligible, reasons: answer.eligible ? [] : answer.reasons }];
     });
-  return { model: id, owner: model.owner, manifest: model.manifest, height: model.height, grants };
+  const { owner, manifest, height: publishedHeight, revokedHeight } = model;
+  return { model: id, owner, manifest, height: publishedHeight, revokedHeight, grants };
 }
 
 /** By height, then id. */

@@ -105,6 +105,8 @@ describe('reasons', () => {
       return { ...state, measurements, network: { ...network, appraisalPolicy } };
     };
     expect(reasons(under({ barredHardwareIds: [e0.device.hardwareId] }))).toEqual(['PLATFORM_BARRED']);
+    expect(reasons(under({ allowedHardwareIds: ['ab'] }))).toEqual(['PLATFORM_NOT_LISTED']);
+    expect(reasons(under({ allowedHardwareIds: ['ab', e0.device.hardwareId] }))).toEqual([]);
     expect(reasons(under({ acceptedStatuses: ['OutOfDate'] }))).toEqual(['STATUS_NOT_ACCEPTED']);
     expect(reasons(under({ sevSnp: { ...SEV_SNP, products: {} } }))).toEqual(['PLATFORM_BARRED']);
     expect(reasons(under({ sevSnp: null }))).toEqual(['PLATFORM_BARRED']);

@@ -79,6 +79,8 @@ describe('the tree of facts', () => {
       'EndorsementsAccepted',
       'ModelPublished',
       'ModelKeyGrantAuthorised',
+      'ModelGrantRevoked',
+      'ModelRevoked',
     ]) {
       expect([type, roots.get(type) ?? 0]).not.toEqual([type, 0]);
     }

@@ -84,3 +84,80 @@ describe('grant-model-key', () => {
     expect(lapsed.detail).toBe('NOT_REFRESHED MODEL_NOT_RELEASED_TO_IMAGE');
   });
 });
+
+describe('revoke-model', () => {
+  test('ends requests, grants and executions, and the tasks that wait for it at once', () => {
+    const { chain, enclaves, model, nodes } = runningChain(2);
+    const [e0 = enclaveOf(v0)] = enclaves;
+    const other = chain.manifest({ name: 'other' });
+    chain.block(chain.transaction(owner, 'publish-model', { manifest: other }));
+    for (const enclave of enclaves) chain.block(chain.grant(modelId(other), chain.keyset(enclave)));
+    const [waiting, kept] = [chain.request(model, enclaves), chain.request(modelId(other), enclaves)];
+    chain.block([waiting, kept]);
+    const revoked = chain.block(chain.transaction(owner, 'revoke-model', { model }));
+    expect(typesOf(revoked)).toEqual(['ModelRevoked', 'InferenceFailed']);
+    expect(eventOf(revoked, 'ModelRevoked')).toMatchObject({ model, owner: owner.id, height: chain.height });
+    expect(eventOf(revoked, 'InferenceFailed')).toMatchObject({ task: chain.taskOf(waiting), code: 'MODEL_REVOKED' });
+    expect(chain.state.tasks.get(chain.taskOf(kept))?.status).toBe('open');
+    expect(codesOf(chain.block(chain.result(nodes[0] ?? v0, waiting, chain.receipt(waiting, e0))))).toEqual([
+      'TASK_CLOSED',
+    ]);
+    expect(codesOf(chain.block(chain.request(model, enclaves)))).toEqual(['MODEL_REVOKED']);
+    expect(codesOf(chain.block(chain.grant(model, chain.keyset(e0))))).toEqual(['MODEL_REVOKED']);
+    expect(codesOf(chain.block(chain.transaction(owner, 'revoke-model', { model })))).toEqual(['MODEL_REVOKED']);
+    expect(listModels(chain.state).find((one) => one.model === model)).toMatchObject({
+      revokedHeight: eventOf(revoked, 'ModelRevoked').height,
+      grants: enclaves.map(() => ({ eligible: false, reasons: ['MODEL_REVOKED'] })),
+    });
+    // The deadline that comes later fails nothing a second time.
+    chain.advanceTo(chain.height + 20);
+    expect(
+      chain.log.filter((event) => event.type === 'InferenceFailed' && event.task === chain.taskOf(waiting)),
+    ).toHaveLength(1);
+  });
+
+  test('is for the owner alone', () => {
+    const { chain, model } = runningChain(1);
+    expect(codesOf(chain.block(chain.transaction(tenant, 'revoke-model', { model })))).toEqual(['MODEL_NOT_OWNED']);
+    const none = { model: digestOf('no model') };
+    expect(codesOf(chain.block(chain.transaction(owner, 'revoke-model', none)))).toEqual(['MODEL_UNKNOWN']);
+  });
+});
+
+describe('revoke-grant', () => {
+  test('ends requests to that keyset and receipts of it, and no one else’s', () => {
+    const { chain, enclaves, model, nodes } = runningChain(2);
+    const [e0 = enclaveOf(v0), e1 = enclaveOf(v1)] = enclaves;
+    const request = chain.request(model, enclaves, { threshold: 2 });
+    chain.block(request);
+    const keyset = chain.keyset(e0);
+    const revoked = eventOf(
+      chain.block(chain.transaction(owner, 'revoke-grant', { model, keyset })),
+      'ModelGrantRevoked',
+    );
+    expect(revoked).toMatchObject({ model, owner: owner.id, node: nodes[0]?.id, keyset, height: chain.height });
+    const late = chain.block(chain.result(nodes[0] ?? v0, request, chain.receipt(request, e0)));
+    expect(typesOf(late)).toEqual(['ExecutorLapsed', 'TransactionRejected']);
+    expect(eventOf(late, 'ExecutorLapsed').reasons).toEqual(['MODEL_GRANT_REVOKED']);
+    expect(typesOf(chain.block(chain.result(nodes[1] ?? v1, request, chain.receipt(request, e1))))).toEqual([
+      'ReceiptAccepted',
+    ]);
+    expect(codesOf(chain.block(chain.request(model, [e0])))).toEqual(['EXECUTOR_NOT_ELIGIBLE']);
+    expect(typesOf(chain.block(chain.request(model, [e1])))).toEqual(['InferenceRequested']);
+  });
+
+  test('is for the owner alone, of a grant that stands, until the owner grants again', () => {
+    const { chain, enclaves, model } = runningChain(1);
+    const [enclave = enclaveOf(v0)] = enclaves;
+    const revocation = { model, keyset: chain.keyset(enclave) };
+    const by = (sender: typeof owner, payload = revocation) =>
+      codesOf(chain.block(chain.transaction(sender, 'revoke-grant', payload)));
+    expect(by(tenant)).toEqual(['MODEL_NOT_OWNED']);
+    expect(by(owner, { ...revocation, model: digestOf('no model') })).toEqual(['MODEL_UNKNOWN']);
+    expect(by(owner, { ...revocation, keyset: digestOf('no keyset') })).toEqual(['GRANT_UNKNOWN']);
+    expect(by(owner)).toEqual([]);
+    expect(by(owner)).toEqual(['GRANT_UNKNOWN']);
+    chain.block(chain.grant(model, revocation.keyset));
+    expect(typesOf(chain.block(chain.request(model, enclaves)))).toEqual(['InferenceRequested']);
+  });
+});

@@ -70,6 +70,19 @@ describe('set-policy', () => {
     expect(codesOf(chain.block(chain.transaction(v0, 'set-policy', { policy: json })))).toEqual([code]);
   });
 
+  test('a list of the machines that may serve evicts all others at once, and grows only after the delay', () => {
+    const { chain, enclaves, model } = runningChain(2, DELAYED);
+    const [e0 = enclaveOf(v0), e1 = enclaveOf(v1)] = enclaves;
+    const listed = chain.block(setPolicy(chain, { allowedHardwareIds: [e0.device.hardwareId] }));
+    expect(eventOf(listed, 'AppraisalPolicyScheduled').loosenings).toEqual([]);
+    expect(eventOf(listed, 'AttestationEvicted')).toMatchObject({ node: v1.id, code: 'HARDWARE_NOT_LISTED' });
+    expect(typesOf(chain.block(chain.request(model, [e0])))).toEqual(['InferenceRequested']);
+    expect(codesOf(chain.block(chain.evidence(v1, e1)))).toEqual(['EVIDENCE_REFUSED']);
+    const grown = chain.block(setPolicy(chain, { allowedHardwareIds: [] }));
+    expect(typesOf(grown)).toEqual(['AppraisalPolicyScheduled']);
+    expect(eventOf(grown, 'AppraisalPolicyScheduled').loosenings).toEqual(['allowedHardwareIds']);
+  });
+
   test('tightening takes effect in that very block, between the transactions before and after it', () => {
     const { chain, enclaves, model } = runningChain(2, DELAYED);
     const [before, after] = [chain.request(model, enclaves), chain.request(model, enclaves)];

@@ -65,6 +65,8 @@ export function eventfulChain(): Chain {
   const revocation = { ...newImage, image: IMAGE, status: 'revoked' } as const;
   chain.block([v2, v3].map((member) => chain.transaction(member, 'set-measurement', revocation)));
   chain.advanceTo(45);
+  chain.block(chain.transaction(owner, 'revoke-grant', { model, keyset: chain.keyset(e0) }));
+  chain.block(chain.transaction(owner, 'revoke-model', { model }));
   return chain;
 }
 
@@ -99,6 +101,7 @@ export function randomChain(seed: string, blocks: number): Chain {
           refreshWindowBlocks: pick([15, 20]),
           nonceWindowBlocks: pick([5, 10, 12]),
           barredHardwareIds: pick([[], [deviceOf(v1.id).hardwareId]]),
+          allowedHardwareIds: pick([[], [], [deviceOf(v2.id).hardwareId, deviceOf(v1.id).hardwareId]]),
         },
         pick([v0, v1]),
       ),
@@ -123,6 +126,12 @@ export function randomChain(seed: string, blocks: number): Chain {
         { namespace: pick(['a', 'b']), key: String(random.below(9)), value: String(random.u32()) },
         chain.height + random.below(24),
       ),
+    () =>
+      chain.transaction(pick([owner, owner, tenant]), 'revoke-grant', {
+        model,
+        keyset: chain.keyset(pick(enclaves)),
+      }),
+    () => chain.grant(model, chain.keyset(pick(enclaves))),
     () => sent[random.below(Math.max(1, sent.length))] ?? chain.request(model, enclaves),
     () => {
       const request = chain.request(model, enclaves.slice(random.below(3)), {

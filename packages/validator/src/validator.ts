@@ -245,13 +245,13 @@ async function provision(ports: ExecutorPorts, id: Digest, keyset: Digest): Prom
   const { models } = await ports.enclave.describe();
   if (models.includes(id)) return ok(undefined);
   const model = ports.ledger.state().models.get(id);
-  const grantSequence = model?.grants.get(keyset);
-  if (model === undefined || grantSequence === undefined) return refuse('NOT_ELIGIBLE', 'MODEL_KEY_NOT_GRANTED');
+  const grant = model?.grants.get(keyset);
+  if (model === undefined || grant === undefined) return refuse('NOT_ELIGIBLE', 'MODEL_KEY_NOT_GRANTED');
   const { manifest } = model;
   const ciphertext = await fetchBlob(ports.blobs, manifest.ciphertextDigest);
   if (ciphertext === undefined) return refuse('BLOB_UNAVAILABLE', `model ciphertext ${manifest.ciphertextDigest}`);
-  const grantProof = await ports.proofs.eventProof(grantSequence);
-  if (grantProof === undefined) return refuse('NOT_PROVABLE', `event ${grantSequence}`);
+  const grantProof = await ports.proofs.eventProof(grant.sequence);
+  if (grantProof === undefined) return refuse('NOT_PROVABLE', `event ${grant.sequence}`);
   const loaded = await ports.enclave.provisionModel({
     grantProof,
     manifest: encodeModelManifest(manifest),

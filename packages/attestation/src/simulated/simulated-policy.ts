@@ -25,6 +25,7 @@ export function simulatedAppraisalPolicy(
     acceptedStatuses: ['UpToDate'],
     acceptedAdvisories: [],
     barredHardwareIds: [],
+    allowedHardwareIds: [],
     maxAgeBlocks,
     refreshWindowBlocks,
     nonceWindowBlocks,

@@ -199,6 +199,7 @@ export const API_SCHEMAS: { readonly [name: string]: JsonSchema } = {
     model: HEX32,
     owner: HEX32,
     height: COUNT,
+    revokedHeight: orNull(COUNT),
     manifest: OBJECT,
     grants: list(HEX32),
     executors: list(shape({ keyset: HEX32, node: HEX32, sequence: COUNT, eligible: FLAG, reasons: STRINGS })),

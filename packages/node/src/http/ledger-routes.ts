@@ -82,11 +82,12 @@ function manifestJson(manifest: ModelManifest): JsonValue {
   return modelManifestToJson(manifest) as JsonValue;
 }
 
-function modelJson({ model, owner, height, manifest, grants }: ModelView): object {
+function modelJson({ model, owner, height, revokedHeight, manifest, grants }: ModelView): object {
   return {
     model,
     owner,
     height,
+    revokedHeight,
     manifest: manifestJson(manifest),
     grants: grants.map(({ keyset }) => keyset),
     executors: grants,
