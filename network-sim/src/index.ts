@@ -1,6 +1,6 @@
 /** The real replica under a seeded scheduler with a virtual clock, faulty network and store, and independent checkers. */
 export type { Behaviour, Burst, ByzantineContext, MakeBehaviour, Outgoing } from './byzantine/behaviour.ts';
-export { TICK_MS } from './byzantine/behaviour.ts';
+export { TICK_MS, toAll } from './byzantine/behaviour.ts';
 export { BYZANTINE, BYZANTINE_NAMES, type ByzantineName } from './byzantine/index.ts';
 export { Checkers, type InvariantId, type Violation } from './checkers.ts';
 export { FaultyNetwork, LOCAL_NETWORK, LOSSY_NETWORK, type NetworkProfile, WIDE_NETWORK } from './faulty-network.ts';

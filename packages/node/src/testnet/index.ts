@@ -4,6 +4,8 @@
 export { accountKey } from '../commands/keys.ts';
 export { DIGIT_PIXELS, type Digit, digitsSplit } from '../digits/split.ts';
 export { homeLayout, readNodeKeys } from '../home.ts';
+export { shellNetwork } from '../node-network.ts';
+export { ReplicaShell } from '../replica-shell.ts';
 export { type Agreement, awaitReady, compareRoots } from './agreement.ts';
 export { type BareModel, DIGITS_MODEL, loadBareModel } from './bare-model.ts';
 export {
