@@ -3,6 +3,7 @@ import { type LedgerState, listAttestations } from '@cloister/ledger';
 import type { NetworkCounters } from '@cloister/network';
 import type { ExecutionReport } from '@cloister/validator';
 import type { CommittedBlock } from './event-bus.ts';
+import { watchEventLoop } from './event-loop-delay.ts';
 import { addForecastMetrics } from './forecast-metrics.ts';
 import { type Counter, type Histogram, MetricsRegistry } from './metrics.ts';
 import type { ChallengeOutcome } from './peer-attestation.ts';
@@ -54,6 +55,7 @@ export class NodeMetrics {
   readonly #executions: Counter;
   readonly #refused: Counter;
   readonly #evidence: Counter;
+  readonly #loop = watchEventLoop();
 
   constructor(sources: MetricSources) {
     const { registry } = this;
@@ -99,6 +101,10 @@ export class NodeMetrics {
     const info = registry.gauge('cloister_enclave_info', 'The local enclave: 1 while it runs');
     const restarts = registry.gauge('cloister_enclave_restarts', 'Launches of the local enclave after the first');
     const memory = registry.gauge('process_resident_memory_bytes', 'Resident memory');
+    const loop = registry.gauge(
+      'cloister_event_loop_delay_max_seconds',
+      'Longest that the main event loop was held in the last 10 to 20 seconds',
+    );
     registry.counterFrom('process_cpu_seconds_total', 'User and system time', () => {
       const { user, system } = process.cpuUsage();
       return (user + system) / 1e6;
@@ -106,6 +112,11 @@ export class NodeMetrics {
     registry.counterFrom('cloister_blobs_refused_total', 'Blobs not handed to a peer for its standing', () => {
       return sources.blobs().refused;
     });
+    registry.counterFrom(
+      'cloister_event_loop_stalls_total',
+      'Times that the main event loop was held for more than 50 ms',
+      () => this.#loop.stalls,
+    );
     for (const key of Object.keys(NETWORK_COUNTERS) as (keyof typeof NETWORK_COUNTERS)[]) {
       const [name, help] = NETWORK_COUNTERS[key];
       registry.counterFrom(name, help, () => sources.network()?.[key] ?? 0);
@@ -123,6 +134,7 @@ export class NodeMetrics {
       peers.set(strangers, { kind: 'stranger' });
       blobBytes.set(sources.blobs().bytes);
       memory.set(process.memoryUsage.rss());
+      loop.set(this.#loop.longestMs / 1000);
       for (const gauge of [expiry, blocksLeft, eligible, info]) gauge.clear();
       for (const view of listAttestations(state)) {
         const labels = { node: view.node };
