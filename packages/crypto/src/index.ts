@@ -52,8 +52,9 @@ export { canonicalJson, parseCanonicalJson } from './jcs.ts';
 export { type JsonErrorCode, type JsonLimits, type JsonValue, parseJson } from './json-parser.ts';
 export {
   KEYED_PROOF_HASHES_MAX,
+  type KeyedEntry,
   type KeyedTree,
-  keyedProof,
+  keyedEntry,
   keyedRoot,
   verifyKeyedEntry,
   withKeyedEntry,

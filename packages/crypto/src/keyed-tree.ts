@@ -22,6 +22,7 @@ interface Leaf {
   readonly kind: 'leaf';
   /** Hash of the key. */
   readonly place: Uint8Array;
+  readonly value: Uint8Array;
   readonly hash: Uint8Array;
 }
 interface Branch {
@@ -38,7 +39,7 @@ function placeOf(key: string): Uint8Array {
 }
 
 function leafOf(place: Uint8Array, value: Uint8Array): Leaf {
-  return { kind: 'leaf', place, hash: leafHashOf(place, value) };
+  return { kind: 'leaf', place, value, hash: leafHashOf(place, value) };
 }
 
 function leafHashOf(place: Uint8Array, value: Uint8Array): Uint8Array {
@@ -99,18 +100,24 @@ function apart(a: Leaf, b: Leaf, depth: number): KeyedTree {
   return aRight ? join(b, a) : join(a, b);
 }
 
-/** Hashes of the subtrees beside the key's way from the root down; undefined when the tree does not have the key. */
-export function keyedProof(tree: KeyedTree, key: string): readonly Uint8Array[] | undefined {
+/** An entry, and the hashes of the subtrees beside its key's way from the root down. */
+export interface KeyedEntry {
+  readonly value: Uint8Array;
+  readonly proof: readonly Uint8Array[];
+}
+
+/** What a tree maps a key to, with its proof; undefined when the tree does not have the key. */
+export function keyedEntry(tree: KeyedTree, key: string): KeyedEntry | undefined {
   const place = placeOf(key);
-  const beside: Uint8Array[] = [];
+  const proof: Uint8Array[] = [];
   let at = tree;
   while (at?.kind === 'branch') {
-    const right = bitAt(place, beside.length);
+    const right = bitAt(place, proof.length);
     const other = right ? at.left : at.right;
     at = right ? at.right : at.left;
-    beside.push(hashOf(other));
+    proof.push(hashOf(other));
   }
-  return at !== undefined && equalBytes(at.place, place) ? beside : undefined;
+  return at !== undefined && equalBytes(at.place, place) ? { value: at.value, proof } : undefined;
 }
 
 /** Whether the tree of `root` maps `key` to `value`. Never throws for what a stranger can send. */

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import {
   KEYED_PROOF_HASHES_MAX,
   type KeyedTree,
-  keyedProof,
+  keyedEntry,
   keyedRoot,
   utf8,
   verifyKeyedEntry,
@@ -58,7 +58,8 @@ describe('a keyed tree', () => {
 describe('a proof', () => {
   test('shows each entry, and no other value under its key', () => {
     for (const [key, value] of ENTRIES) {
-      const proof = keyedProof(TREE, key) ?? [];
+      expect(keyedEntry(TREE, key)?.value).toEqual(value);
+      const proof = keyedEntry(TREE, key)?.proof ?? [];
       expect(verifyKeyedEntry({ root: ROOT, key, value, proof })).toBe(true);
       expect(verifyKeyedEntry({ root: ROOT, key, value: utf8('value x'), proof })).toBe(false);
       expect(verifyKeyedEntry({ root: ROOT, key: 'key x', value, proof })).toBe(false);
@@ -67,20 +68,20 @@ describe('a proof', () => {
 
   test('of one key does not show another, nor an older value after a change', () => {
     const changed = withKeyedEntry(TREE, 'key 3', utf8('revoked'));
-    const proof = keyedProof(TREE, 'key 3') ?? [];
+    const proof = keyedEntry(TREE, 'key 3')?.proof ?? [];
     expect(verifyKeyedEntry({ root: keyedRoot(changed), key: 'key 3', value: utf8('value 3'), proof })).toBe(false);
     expect(verifyKeyedEntry({ root: ROOT, key: 'key 4', value: utf8('value 4'), proof })).toBe(false);
   });
 
   test('does not exist for a key that is not there', () => {
-    expect(keyedProof(TREE, 'key 60')).toBeUndefined();
-    expect(keyedProof(undefined, 'key 1')).toBeUndefined();
+    expect(keyedEntry(TREE, 'key 60')).toBeUndefined();
+    expect(keyedEntry(undefined, 'key 1')).toBeUndefined();
   });
 
   test('of another length, of cut hashes or with one bit changed shows nothing', () => {
     const key = 'key 11';
     const value = utf8('value 11');
-    const proof = keyedProof(TREE, key) ?? [];
+    const proof = keyedEntry(TREE, key)?.proof ?? [];
     expect(proof.length).toBeGreaterThan(2);
     const shows = (other: readonly Uint8Array[]): boolean => verifyKeyedEntry({ root: ROOT, key, value, proof: other });
     expect(shows(proof.slice(1))).toBe(false);
@@ -97,7 +98,7 @@ describe('a proof', () => {
 
   test('of an inner node cannot pass for a leaf', () => {
     // The two hashes below a branch as the "value" of a leaf: the domains differ, and so do the hashes.
-    const [, below] = keyedProof(TREE, 'key 0') ?? [];
+    const [, below] = keyedEntry(TREE, 'key 0')?.proof ?? [];
     expect(verifyKeyedEntry({ root: ROOT, key: 'key 0', value: below ?? new Uint8Array(32), proof: [] })).toBe(false);
   });
 });

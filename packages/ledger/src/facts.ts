@@ -4,25 +4,22 @@
  * An event proves that something happened, and says nothing of what was taken back since: whoever is shown events by one
  * node believes that node that there were no others. So each header names the root of a tree (`lastFinal.factsRoot`) that maps
  * every key below to one document, as of the state after its lastFinal. A client that is shown a document with its proof
- * under a fresh header knows that nothing newer was left out. The documents are canonical JSON, bounded by what they describe.
+ * under a fresh header knows that nothing newer was left out. The documents are those of fact-documents.ts.
  *
  * The tree is derived from the state, never stored with it: `factsOf` makes it from nothing, `factsAfter` changes what the
  * events of a block touched. Both give the same root.
  */
-import { appraisalPolicyToJson } from '@cloister/attestation';
 import {
   type AccountId,
-  canonicalJson,
   type Digest,
-  type JsonValue,
   type KeyedTree,
   keyedRoot,
-  utf8,
+  parseAccountId,
+  parseDigest,
   withKeyedEntry,
 } from '@cloister/crypto';
 import type { LedgerEvent } from './events.ts';
-import { sortedMeasurements } from './measurement-set.ts';
-import { networkOf } from './network-of.ts';
+import { factDocument } from './fact-documents.ts';
 import type { LedgerState } from './state.ts';
 
 /** What a fact is about. */
@@ -35,7 +32,10 @@ export type FactSubject =
   /** The newest grant of a model's key to a keyset. */
   | { readonly about: 'grant'; readonly model: Digest; readonly keyset: Digest };
 
-const RULES: FactSubject = { about: 'rules' };
+export const RULES: FactSubject = { about: 'rules' };
+
+/** Characters of the longest key. */
+export const FACT_KEY_LENGTH_MAX = 135;
 
 /** Injective: ids and digests have no '/'. */
 export function factKey(subject: FactSubject): string {
@@ -51,77 +51,23 @@ export function factKey(subject: FactSubject): string {
   }
 }
 
-/** The document of a fact in a state; undefined when there is no such fact. */
-export function factDocument(state: LedgerState, subject: FactSubject): Uint8Array | undefined {
-  const json = factJson(state, subject);
-  return json === undefined ? undefined : utf8(canonicalJson(json));
-}
-
-function factJson(state: LedgerState, subject: FactSubject): JsonValue | undefined {
-  switch (subject.about) {
-    case 'rules':
-      return state.network === undefined ? undefined : rulesJson(state);
-    case 'attestation':
-      return attestationJson(state, subject.node);
-    case 'model': {
-      const model = state.models.get(subject.model);
-      if (model === undefined) return undefined;
-      const { id, owner, height, revokedHeight } = model;
-      return { model: id, owner, height, revokedHeight };
-    }
-    case 'grant': {
-      const { model, keyset } = subject;
-      const grant = state.models.get(model)?.grants.get(keyset);
-      if (grant === undefined) return undefined;
-      return { model, keyset, sequence: grant.sequence, revokedHeight: grant.revokedHeight };
-    }
+/** Inverse of `factKey`; undefined for a text that it never gives. */
+export function parseFactKey(key: string): FactSubject | undefined {
+  const [about, first, second, ...more] = key.split('/');
+  if (more.length > 0) return undefined;
+  if (about === 'rules') return first === undefined ? RULES : undefined;
+  if (about === 'grant') {
+    const model = parseDigest(first);
+    const keyset = parseDigest(second);
+    return model === undefined || keyset === undefined ? undefined : { about, model, keyset };
   }
-}
-
-function rulesJson(state: LedgerState): JsonValue {
-  return {
-    appraisalPolicy: appraisalPolicyToJson(networkOf(state).appraisalPolicy),
-    policyDigest: state.policyDigest,
-    measurements: sortedMeasurements(state.measurements).map((entry) => ({
-      platform: entry.platform,
-      measurement: entry.measurement,
-      image: entry.image,
-      status: entry.status,
-      effectiveHeight: entry.effectiveHeight,
-      graceUntilHeight: entry.graceUntilHeight,
-    })),
-    crlFloors: sorted(state.crlFloors).map(([issuer, { number, thisUpdateMs }]) => ({ issuer, number, thisUpdateMs })),
-    statementFloors: sorted(state.statementFloors).map(([name, { issueDateMs, tcbEvaluationDataNumber }]) => ({
-      name,
-      issueDateMs,
-      tcbEvaluationDataNumber,
-    })),
-  };
-}
-
-function attestationJson(state: LedgerState, node: AccountId): JsonValue | undefined {
-  const held = state.attestations.get(node);
-  if (held === undefined) return undefined;
-  return {
-    node,
-    keyset: held.keyset,
-    keysetStatus: state.keysets.get(held.keyset)?.status ?? null,
-    sequence: held.sequence,
-    platform: held.platform,
-    hardwareId: held.hardwareId,
-    measurement: held.measurement,
-    image: held.image,
-    signKey: held.signKey,
-    hpkeKey: held.hpkeKey,
-    validUntilHeight: held.validUntilHeight,
-    validUntilMs: held.validUntilMs,
-    aliveUntilHeight: held.aliveUntilHeight,
-    evicted: held.evicted?.code ?? null,
-  };
-}
-
-function sorted<V>(map: ReadonlyMap<string, V>): readonly (readonly [string, V])[] {
-  return [...map].sort(([a], [b]) => (a < b ? -1 : 1));
+  if (second !== undefined) return undefined;
+  if (about === 'model') {
+    const model = parseDigest(first);
+    return model === undefined ? undefined : { about, model };
+  }
+  const node = parseAccountId(first);
+  return about === 'attestation' && node !== undefined ? { about, node } : undefined;
 }
 
 function withFact(tree: KeyedTree, state: LedgerState, subject: FactSubject): KeyedTree {
@@ -175,7 +121,10 @@ function touchedBy(event: LedgerEvent): readonly FactSubject[] {
       return [{ about: 'model', model: event.model }];
     case 'ModelKeyGrantAuthorised':
     case 'ModelGrantRevoked':
-      return [{ about: 'grant', model: event.model, keyset: event.keyset }];
+      return [
+        { about: 'model', model: event.model },
+        { about: 'grant', model: event.model, keyset: event.keyset },
+      ];
     case 'BlockBegun':
     case 'RecordPut':
     case 'AccountRegistered':

@@ -63,7 +63,28 @@ export {
   type ExecutionFate,
   executeBlock,
 } from './execute.ts';
-export { type FactSubject, factDocument, factKey, factsAfter, factsOf, factsRoot } from './facts.ts';
+export {
+  type AttestationFact,
+  FACT_BYTES_MAX,
+  type Fact,
+  type FactAbout,
+  factDocument,
+  type GrantFact,
+  type ModelFact,
+  parseFact,
+  type RulesFact,
+  reasonsAgainst,
+} from './fact-documents.ts';
+export {
+  FACT_KEY_LENGTH_MAX,
+  type FactSubject,
+  factKey,
+  factsAfter,
+  factsOf,
+  factsRoot,
+  parseFactKey,
+  RULES,
+} from './facts.ts';
 export {
   chainIdOf,
   GENESIS_SCHEMA,
@@ -98,6 +119,7 @@ export {
   type MeasurementStanding,
   measurementStanding,
   referenceValuesAt,
+  referenceValuesOf,
 } from './measurement-set.ts';
 export { networkOf } from './network-of.ts';
 export { DEFAULT_PARAMS, type LedgerParams, PROTOCOL_VERSION, paramsHash } from './params.ts';

@@ -36,7 +36,11 @@ export function measurementStanding(state: LedgerState, pair: MeasurementPair, h
   return entry === undefined ? 'unknown' : entryStanding(entry, height);
 }
 
-function entryStanding(entry: MeasurementEntry, height: Height): Exclude<MeasurementStanding, 'unknown'> {
+/** What decides how a pair stands at a height. */
+export type MeasurementRule = MeasurementPair &
+  Pick<MeasurementEntry, 'status' | 'effectiveHeight' | 'graceUntilHeight'>;
+
+function entryStanding(entry: MeasurementRule, height: Height): Exclude<MeasurementStanding, 'unknown'> {
   const { status, effectiveHeight, graceUntilHeight } = entry;
   const inGrace = graceUntilHeight !== null && height <= graceUntilHeight;
   switch (status) {
@@ -53,8 +57,13 @@ function entryStanding(entry: MeasurementEntry, height: Height): Exclude<Measure
 
 /** What evidence is appraised against at a height: pairs that count by then, and those that no longer do. */
 export function referenceValuesAt(state: LedgerState, height: Height): readonly ReferenceValue[] {
+  return referenceValuesOf(state.measurements.values(), height);
+}
+
+/** The same, of measurements that came out of a fact. */
+export function referenceValuesOf(measurements: Iterable<MeasurementRule>, height: Height): readonly ReferenceValue[] {
   const values: ReferenceValue[] = [];
-  for (const entry of state.measurements.values()) {
+  for (const entry of measurements) {
     const { platform, measurement, image } = entry;
     const standing = entryStanding(entry, height);
     if (standing === 'pending') continue;

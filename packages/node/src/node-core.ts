@@ -169,7 +169,7 @@ export async function createCore(options: CoreOptions): Promise<NodeCore> {
     isWorkload: (digest) => isWorkload(state(), digest),
     standingOf: (member) => peers.standingOf(member),
   });
-  const proofs = createProofPort(reader);
+  const proofs = createProofPort(reader, (height) => replica.facts(height));
   const shell = new ReplicaShell({
     replica,
     chain: stores.chain,

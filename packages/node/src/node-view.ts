@@ -47,6 +47,7 @@ export function createContext(view: NodeView, core: NodeCore, metrics: NodeMetri
     blobs: core.blobs,
     fetchBlob: (digest) => core.exchange.get(digest),
     eventProof: (sequence) => core.proofs.eventProof(sequence),
+    facts: (subjects) => core.proofs.facts(subjects),
     challenge: (asker, node, challenge) => core.desk.forward(asker, node, challenge),
     challengeOutcome: (node) => core.peers.outcomeOf(node),
     bus: core.bus,

@@ -1,13 +1,21 @@
 /** Proofs for the enclave and the API, over the chain's reader: in the wire form of @cloister/proof. */
 import { encodeFinalityProof } from '@cloister/consensus';
-import { encodeEventProofParts } from '@cloister/proof';
+import type { Height, KeyedTree } from '@cloister/crypto';
+import { documentsOf, encodeEventProofParts, encodeFactsProof } from '@cloister/proof';
 import { buildEventProofParts, type ChainReader, type ProofPort } from '@cloister/validator';
 
-export function createProofPort(chain: ChainReader): ProofPort {
+/** `factsAt` gives the facts of the state after an executed height, while they are kept. */
+export function createProofPort(chain: ChainReader, factsAt: (height: Height) => KeyedTree): ProofPort {
   return {
     latestFinality: async () => {
       const finality = await chain.latestFinality();
       return finality === undefined ? undefined : encodeFinalityProof(finality);
+    },
+    facts: async (subjects) => {
+      const finality = await chain.latestFinality();
+      const tree = finality === undefined ? undefined : factsAt(finality.header.lastFinal.height);
+      if (finality === undefined || tree === undefined) return undefined;
+      return encodeFactsProof({ finality, documents: documentsOf(tree, subjects) });
     },
     eventProof: async (sequence) => {
       const parts = await buildEventProofParts(chain, sequence);

@@ -98,6 +98,7 @@ export async function makeContext(): Promise<FakeContext> {
       },
     },
     fetchBlob: (digest) => Promise.resolve(blobs.get(digest)),
+    facts: (subjects) => Promise.resolve(subjects.length === 1 ? Uint8Array.of(4, 5, 6) : undefined),
     eventProof: (sequence) => Promise.resolve(sequence < 5 ? Uint8Array.of(1, 2, 3) : undefined),
     challenge: (_, node) => Promise.resolve(node === v0.id ? ok(Uint8Array.of(9)) : fail('RATE_LIMITED')),
     challengeOutcome: (node) =>

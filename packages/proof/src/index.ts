@@ -14,6 +14,18 @@ export {
   type VerifiedEvent,
   verifyEventProof,
 } from './event-proof.ts';
+export {
+  decodeFactsProof,
+  documentsOf,
+  encodeFactsProof,
+  FACTS_MAX,
+  FACTS_PROOF_BYTES_MAX,
+  type FactsProof,
+  type FactsProofCode,
+  type ProvenDocument,
+  type VerifiedFacts,
+  verifyFacts,
+} from './facts-proof.ts';
 export { lightClientOf } from './genesis-trust.ts';
 export { sealedRequestOf } from './request-of-event.ts';
 export {

@@ -26,6 +26,7 @@ import {
   ed25519KeyPair,
   hash,
   inclusionProof,
+  type KeyedTree,
   leafHash,
   type Measurement,
   merkleRoot,
@@ -40,6 +41,7 @@ import {
   encodeEvent,
   evolve,
   executeBlock,
+  type FactSubject,
   factsOf,
   factsRoot,
   type Genesis,
@@ -54,7 +56,7 @@ import {
   signBatch,
   type Transaction,
 } from '@cloister/ledger';
-import type { EventProof } from '../src/index.ts';
+import { documentsOf, type EventProof, type FactsProof } from '../src/index.ts';
 
 export const seed = (label: string): Uint8Array => sha256(utf8(label));
 export const keyPair = (label: string): Ed25519KeyPair => ed25519KeyPair(seed(label));
@@ -94,6 +96,8 @@ export function makeTestGenesis(change: Partial<Genesis> = {}): ParsedGenesis {
 }
 
 interface FakeBlock {
+  /** Of the state that the header vouches for. */
+  readonly facts: KeyedTree;
   readonly header: Header;
   readonly hash: Digest;
   /** Events up to and including this block's. */
@@ -150,12 +154,13 @@ export class FakeChain {
   block(transactions: readonly Transaction[] = [], extra: readonly LedgerEvent[] = []): readonly LedgerEvent[] {
     const height = asHeight(this.height + 1);
     const parent = this.blocks.at(-1);
+    const facts = factsOf(this.state);
     const lastFinal = {
       height: asHeight(this.height),
       hash: parent?.hash ?? this.chainId,
       eventRoot: toHex(merkleRoot(this.leaves)) as Digest,
       eventCount: this.records.length,
-      factsRoot: factsRoot(factsOf(this.state)),
+      factsRoot: factsRoot(facts),
     };
     const set = genesisValidatorSet(this.genesis.genesis);
     const header: Header = {
@@ -188,7 +193,7 @@ export class FakeChain {
     });
     const { events } = executeBlock(this.state, { height, hash: blockHash, timeMs: header.timestampMs, batches });
     for (const event of [...events, ...extra]) this.append(height, event);
-    this.blocks.push({ header, hash: blockHash, eventCount: this.records.length });
+    this.blocks.push({ facts, header, hash: blockHash, eventCount: this.records.length });
     return events;
   }
 
@@ -245,6 +250,11 @@ export class FakeChain {
       index: sequence,
       proof: inclusionProof(sequence, size, subtree),
     };
+  }
+
+  /** Proof of those subjects that there are, under the header at `height`. */
+  facts(subjects: readonly FactSubject[], height: number = this.height): FactsProof {
+    return { finality: this.finality(height), documents: documentsOf(this.#at(height).facts, subjects) };
   }
 
   /** Sequence of the newest event of a type. */

@@ -9,10 +9,11 @@ import type { Block, Finalization } from '@cloister/consensus';
 import { type Digest, type Height, type KeyedTree, toHex } from '@cloister/crypto';
 import type { EventLog, PreparedAppend, StoreOp } from '@cloister/event-log';
 import { witnessOp } from '@cloister/event-log';
-import { type Execution, encodeEvent, executeBlock, factsAfter, factsRoot, type VerifiedBatch } from '@cloister/ledger';
+import { type Execution, encodeEvent, executeBlock, type VerifiedBatch } from '@cloister/ledger';
 import type { BatchPool, BatchRefusal } from './batch-pool.ts';
 import { blockKey, openKey } from './chain-keys.ts';
 import { blockOps, commitOps, type ExecutedRecord } from './chain-store.ts';
+import { FactTrees } from './fact-trees.ts';
 import { ROOTS_KEPT } from './limits.ts';
 import type { ExecutedRoot, ReplicaCore } from './replica-core.ts';
 
@@ -64,7 +65,7 @@ export class CommitPipeline {
   /** Batches that came with a range, unchecked. */
   #offered = new Map<string, Uint8Array>();
   #prepared: PreparedAppend | undefined;
-  #facts: KeyedTree;
+  readonly #facts: FactTrees;
 
   constructor(
     core: ReplicaCore,
@@ -79,11 +80,16 @@ export class CommitPipeline {
     this.#handlers = handlers;
     this.#roots = new Map(start.roots);
     this.#open = new Map(start.open);
-    this.#facts = start.facts;
+    this.#facts = new FactTrees(core.executedHeight(), start.facts);
   }
 
   root(height: Height): ExecutedRoot | undefined {
     return this.#roots.get(height);
+  }
+
+  /** The facts of the state after an executed height, of the newest `FACTS_KEPT`. */
+  facts(height: Height): KeyedTree {
+    return this.#facts.at(height);
   }
 
   /** Blocks of commits that wait for batches. */
@@ -162,7 +168,7 @@ export class CommitPipeline {
     const last = commit.blocks.at(-1);
     for (const block of commit.blocks) {
       if (this.#diverged(block)) return false;
-      const { execution, prepared } = this.#executeOne(block);
+      const { execution, prepared, factsRoot } = this.#executeOne(block);
       const { header, hash } = block;
       const record: ExecutedRecord = {
         height: header.height,
@@ -171,7 +177,7 @@ export class CommitPipeline {
         firstSequence: execution.firstSequence,
         eventCount: prepared.head.count,
         eventRoot: prepared.head.root,
-        factsRoot: factsRoot(this.#facts),
+        factsRoot,
       };
       this.#roots.set(header.height, rootOf(record));
       append.push(prepared);
@@ -212,7 +218,11 @@ export class CommitPipeline {
     return true;
   }
 
-  #executeOne(block: Block): { readonly execution: Execution; readonly prepared: PreparedAppend } {
+  #executeOne(block: Block): {
+    readonly execution: Execution;
+    readonly prepared: PreparedAppend;
+    readonly factsRoot: Digest;
+  } {
     const { header, body, hash } = block;
     const batches: VerifiedBatch[] = [];
     for (const id of body.batches) {
@@ -227,8 +237,8 @@ export class CommitPipeline {
     });
     const prepared = this.#log.prepare(header.height, execution.events.map(encodeEvent), this.#prepared);
     this.#prepared = prepared;
-    this.#facts = factsAfter(this.#facts, this.#core.ledger, execution.events);
-    return { execution, prepared };
+    const factsRoot = this.#facts.executed(header.height, this.#core.ledger, execution.events);
+    return { execution, prepared, factsRoot };
   }
 
   /** Block and batches, unless a vote stored them; either way the block is final now. */

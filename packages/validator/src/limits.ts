@@ -72,3 +72,5 @@ export const FETCH_RETRY_MS = 250;
 
 /** Executed blocks whose event roots are kept in memory to check headers against. */
 export const ROOTS_KEPT = 1_024;
+/** Executed blocks whose facts can be proven: headers vouch for a state a few blocks behind the newest. */
+export const FACTS_KEPT = 64;

@@ -7,7 +7,7 @@
  */
 import type { AccountId, Digest, Epoch, Height, Measurement, Result, ValidatorId, View } from '@cloister/crypto';
 import type { PreparedAppend, StoreOp } from '@cloister/event-log';
-import type { ExecutionFate, LedgerEvent, LedgerState } from '@cloister/ledger';
+import type { ExecutionFate, FactSubject, LedgerEvent, LedgerState } from '@cloister/ledger';
 
 /** Which kind of wire a frame came by: direct stream between members, or the gossip topic of batches. */
 export type Channel = 'vote' | 'batch';
@@ -235,6 +235,8 @@ export interface ProofPort {
   eventProof(sequence: number): Promise<Uint8Array | undefined>;
   /** An encoded FinalityProof of the newest finalized header, or undefined before the first. */
   latestFinality(): Promise<Uint8Array | undefined>;
+  /** An encoded FactsProof under the newest finalized header of those subjects that there are; undefined while there is none. */
+  facts(subjects: readonly FactSubject[]): Promise<Uint8Array | undefined>;
 }
 
 /** The shell's clock and randomness, for the asynchronous parts only. */

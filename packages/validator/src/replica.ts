@@ -6,7 +6,15 @@
  * (fetcher.ts). Nothing that comes from outside makes `step` throw: hostile bytes end in a `refused` effect with a code.
  */
 import { evidenceKey } from '@cloister/consensus';
-import { asEpoch, asHeight, assert, type Digest, type Height, type ValidatorId } from '@cloister/crypto';
+import {
+  asEpoch,
+  asHeight,
+  assert,
+  type Digest,
+  type Height,
+  type KeyedTree,
+  type ValidatorId,
+} from '@cloister/crypto';
 import type { EventLog, PreparedAppend } from '@cloister/event-log';
 import { genesisValidatorSet, type LedgerState, paramsHash } from '@cloister/ledger';
 import { BatchIntake } from './batch-intake.ts';
@@ -150,6 +158,11 @@ export class Replica {
   /** The agreed state as executed; changed in place by later steps. */
   get ledger(): LedgerState {
     return this.#core.ledger;
+  }
+
+  /** The facts of the state after an executed height, while they are kept. */
+  facts(height: Height): KeyedTree {
+    return this.#pipeline.facts(height);
   }
 
   status(): ReplicaStatus {

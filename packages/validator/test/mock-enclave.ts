@@ -155,6 +155,7 @@ export function portsOver(
     proofs: {
       eventProof: async (sequence) => Uint8Array.of(sequence),
       latestFinality: async () => Uint8Array.of(1),
+      facts: async () => Uint8Array.of(1),
     },
     blobs: {
       kept,

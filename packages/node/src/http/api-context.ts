@@ -1,6 +1,6 @@
 /** What the API needs of a running node; tests give it a made-up one. */
 import type { AccountId, Digest, JsonValue, Result } from '@cloister/crypto';
-import type { LedgerState } from '@cloister/ledger';
+import type { FactSubject, LedgerState } from '@cloister/ledger';
 import type { AdmissionCode, ChainReader } from '@cloister/validator';
 import type { BlobStore } from '../blob-store.ts';
 import type { EventBus } from '../event-bus.ts';
@@ -32,6 +32,8 @@ export interface ApiContext {
   readonly fetchBlob: (digest: Digest) => Promise<Uint8Array | undefined>;
   /** An encoded EventProof; undefined while the event is not provable. */
   readonly eventProof: (sequence: number) => Promise<Uint8Array | undefined>;
+  /** An encoded FactsProof; undefined while there is none. */
+  readonly facts: (subjects: readonly FactSubject[]) => Promise<Uint8Array | undefined>;
   readonly challenge: (asker: string, node: AccountId, challenge: Uint8Array) => Promise<Result<Uint8Array>>;
   readonly challengeOutcome: (node: AccountId) => ChallengeOutcome | undefined;
   readonly bus: EventBus;

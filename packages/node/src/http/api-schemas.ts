@@ -236,6 +236,7 @@ export const API_SCHEMAS: { readonly [name: string]: JsonSchema } = {
   BlobTaken: shape({ digest: HEX32 }),
   Record: shape({ namespace: STRING, key: STRING, value: STRING, owner: HEX32, height: COUNT }),
   EventProof: shape({ sequence: COUNT, proof: BASE64 }),
+  FactsProof: shape({ proof: BASE64 }),
   Health: shape({ status: oneOf('ok') }),
   Readiness: shape({ ready: FLAG, reasons: STRINGS }),
 };

@@ -9,6 +9,7 @@ import type { ApiContext } from './api-context.ts';
 import { ATTESTATION_ROUTES } from './attestation-routes.ts';
 import { CHAIN_ROUTES } from './chain-routes.ts';
 import { streamEvents, streamStart } from './event-stream.ts';
+import { FACT_ROUTES } from './fact-routes.ts';
 import { integerField, optional, parseFields, textField } from './fields.ts';
 import { HEALTH_ROUTES } from './health-routes.ts';
 import { hostCheck } from './host-check.ts';
@@ -71,6 +72,7 @@ function routesWithDocument(version: string): readonly AnyRoute[] {
   });
   const all: readonly AnyRoute[] = [
     ...CHAIN_ROUTES,
+    ...FACT_ROUTES,
     STREAM_ROUTE,
     ...LEDGER_ROUTES,
     ...ATTESTATION_ROUTES,

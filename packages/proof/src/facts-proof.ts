@@ -1,0 +1,136 @@
+/**
+ * Proof of facts: what the ledger holds *now* about policy, attestations, models and grants (@cloister/ledger `facts.ts`), by a
+ * finality proof of a header and the path from each document to the root of facts that the header commits.
+ *
+ * An event proof shows that something happened; only this shows that it was not taken back up to the header's lastFinal.
+ * "Now" is as new as the header is: whoever relies on it compares the header's time with a clock, or its height with what it
+ * knows already.
+ */
+import {
+  acceptHeader,
+  decodeFinalityProof,
+  encodeFinalityProof,
+  type FinalityProof,
+  type Header,
+  type LightClientState,
+} from '@cloister/consensus';
+import {
+  assert,
+  ByteWriter,
+  DecodeError,
+  decodeWith,
+  fail,
+  KEYED_PROOF_HASHES_MAX,
+  type KeyedTree,
+  keyedEntry,
+  ok,
+  type Result,
+  verifyKeyedEntry,
+} from '@cloister/crypto';
+import {
+  FACT_BYTES_MAX,
+  FACT_KEY_LENGTH_MAX,
+  type Fact,
+  type FactSubject,
+  factKey,
+  parseFact,
+  parseFactKey,
+} from '@cloister/ledger';
+import { FINALITY_BYTES_MAX } from './event-proof.ts';
+
+/** Facts of one proof: rules, a model, and attestation and grant of each of the most executors that a request can name. */
+export const FACTS_MAX = 40;
+/** Bytes of an encoded proof: the rules once, every other document with up to a kilobyte, and the paths. */
+export const FACTS_PROOF_BYTES_MAX: number =
+  FINALITY_BYTES_MAX + FACT_BYTES_MAX + FACTS_MAX * (1024 + 32 * KEYED_PROOF_HASHES_MAX) + 64;
+
+export interface ProvenDocument {
+  readonly subject: FactSubject;
+  readonly document: Uint8Array;
+  /** 32 bytes each, from the root down. */
+  readonly path: readonly Uint8Array[];
+}
+
+export interface FactsProof {
+  readonly finality: FinalityProof;
+  readonly documents: readonly ProvenDocument[];
+}
+
+export interface VerifiedFacts {
+  /** The light client after the proof's header; never behind the one that was given. */
+  readonly lightClient: LightClientState;
+  /** The facts hold in the state after its lastFinal. */
+  readonly header: Header;
+  /** In the order of the proof. */
+  readonly facts: readonly Fact[];
+}
+
+export type FactsProofCode =
+  /** The header is not final for this light client; `detail` is the light client's code. */
+  | 'FINALITY_REFUSED'
+  /** The header is final and older than one that this light client knows: what holds now is not in it. */
+  | 'HEADER_NOT_NEWEST'
+  | 'FACT_NOT_INCLUDED'
+  | 'FACT_MALFORMED';
+
+/** The documents of subjects in a tree, those that are there. */
+export function documentsOf(tree: KeyedTree, subjects: readonly FactSubject[]): readonly ProvenDocument[] {
+  return subjects.flatMap((subject) => {
+    const entry = keyedEntry(tree, factKey(subject));
+    return entry === undefined ? [] : [{ subject, document: entry.value, path: entry.proof }];
+  });
+}
+
+/** Version u8 = 1 ‖ var finality ‖ count u8 ‖ for each: str key ‖ var document ‖ count u16 ‖ hashes of 32 bytes. */
+export function encodeFactsProof({ finality, documents }: FactsProof): Uint8Array {
+  assert(documents.length <= FACTS_MAX, 'encodeFactsProof: too many facts');
+  const encoded = encodeFinalityProof(finality);
+  const writer = new ByteWriter(encoded.length + 4096).u8(1).var(encoded).u8(documents.length);
+  for (const { subject, document, path } of documents) {
+    writer.str(factKey(subject)).var(document).u16(path.length);
+    for (const hash of path) writer.fixed(hash);
+  }
+  return writer.finish();
+}
+
+/** The proof in `bytes`, within the bounds above; nothing is verified yet. Never throws. */
+export function decodeFactsProof(bytes: Uint8Array): Result<FactsProof, 'PROOF_MALFORMED'> {
+  const decoded = decodeWith(bytes, (reader): FactsProof => {
+    if (reader.u8() !== 1) throw new DecodeError('unknown version');
+    const finality = decodeFinalityProof(reader.var(FINALITY_BYTES_MAX));
+    if (!finality.ok) throw new DecodeError(`finality proof: ${finality.code}`);
+    const count = reader.u8();
+    if (count > FACTS_MAX) throw new DecodeError('too many facts');
+    const documents: ProvenDocument[] = [];
+    for (let index = 0; index < count; index++) {
+      const subject = parseFactKey(reader.str(FACT_KEY_LENGTH_MAX));
+      if (subject === undefined) throw new DecodeError('no key of a fact');
+      const document = reader.var(FACT_BYTES_MAX);
+      const hashes = reader.u16();
+      if (hashes > KEYED_PROOF_HASHES_MAX) throw new DecodeError('path too long');
+      documents.push({ subject, document, path: Array.from({ length: hashes }, () => reader.fixed(32)) });
+    }
+    return { finality: finality.value, documents };
+  });
+  return decoded.ok ? decoded : fail('PROOF_MALFORMED', decoded.detail);
+}
+
+/** Checks a proof against a light client: finality, that the header is no older than what is known, then each document. */
+export function verifyFacts(lightClient: LightClientState, proof: FactsProof): Result<VerifiedFacts, FactsProofCode> {
+  const { header } = proof.finality;
+  const accepted = acceptHeader(lightClient, proof.finality);
+  if (!accepted.ok) return fail('FINALITY_REFUSED', accepted.code);
+  if (header.height < lightClient.height) {
+    return fail('HEADER_NOT_NEWEST', `height ${header.height}, known is ${lightClient.height}`);
+  }
+  const facts: Fact[] = [];
+  for (const { subject, document, path } of proof.documents) {
+    const key = factKey(subject);
+    const root = header.lastFinal.factsRoot;
+    if (!verifyKeyedEntry({ root, key, value: document, proof: path })) return fail('FACT_NOT_INCLUDED', key);
+    const fact = parseFact(subject, document);
+    if (!fact.ok) return fact;
+    facts.push(fact.value);
+  }
+  return ok({ lightClient: accepted.value, header, facts });
+}
