@@ -9,15 +9,14 @@ import { type NewEvent, type PreparedAppend, prepareAppend } from './append.ts';
 import { EventLogDamaged } from './damage.ts';
 import { type GuardHead, witnessOp } from './guard-head.ts';
 import { encodeHead, type LogHead } from './head.ts';
-import { CHECKPOINT_KEY, eventKey, isEventLogKey, RESYNC_KEY } from './keys.ts';
-import { storedConsistency, storedInclusion, storedRoot } from './merkle-nodes.ts';
+import { CHECKPOINT_KEY, isEventLogKey, RESYNC_KEY } from './keys.ts';
+import { type LogReader, StoredLog } from './log-reader.ts';
 import { ALWAYS_VERIFIED_EVENTS, type OpenedLog, type OpenOptions, openLog } from './open.ts';
-import { type EventRange, readEvents } from './read.ts';
-import { openStoredEvent, type StoredEvent } from './record.ts';
+import type { EventRange } from './read.ts';
+import type { StoredEvent } from './record.ts';
 import { type ScrubOptions, type ScrubProgress, scrubLog } from './scrub.ts';
 import { loadSnapshot, type Snapshot, saveSnapshot } from './snapshot.ts';
 import type { OrderedStore, StoreOp } from './store.ts';
-import { asDamage } from './verify.ts';
 
 /** A fold over the log; see `EventLog.replay`. */
 export interface Fold<State> {
@@ -30,8 +29,9 @@ export interface Fold<State> {
   evolve(state: State, event: StoredEvent): State;
 }
 
-export class EventLog {
+export class EventLog implements LogReader {
   readonly #store: OrderedStore;
+  readonly #stored: StoredLog;
   readonly #witness: OrderedStore | undefined;
   readonly #alwaysVerifiedEvents: number;
   #head: LogHead;
@@ -42,6 +42,7 @@ export class EventLog {
 
   private constructor(store: OrderedStore, options: OpenOptions, opened: OpenedLog) {
     this.#store = store;
+    this.#stored = new StoredLog(store, () => this.#head);
     this.#witness = options.witness;
     this.#alwaysVerifiedEvents = options.alwaysVerifiedEvents ?? ALWAYS_VERIFIED_EVENTS;
     this.#head = opened.head;
@@ -121,19 +122,12 @@ export class EventLog {
     this.#targets = this.#targets.filter(({ count }) => count > prepared.head.count);
   }
 
-  /** Events in order, each checked (checksum, place, hash chain). Throws `EventLogDamaged`. */
   read(range: EventRange): AsyncGenerator<StoredEvent, void, undefined> {
-    return readEvents(this.#store, this.#head, range);
+    return this.#stored.read(range);
   }
 
-  /** The event of this sequence; undefined when there is none yet. */
-  async get(sequence: number): Promise<StoredEvent | undefined> {
-    if (!Number.isSafeInteger(sequence) || sequence < 0 || sequence >= this.#head.count) return undefined;
-    const stored = await this.#store.get(eventKey(sequence)).catch((error: unknown) => {
-      throw asDamage(error, sequence);
-    });
-    if (stored !== undefined) return openStoredEvent(sequence, stored);
-    throw new EventLogDamaged('EVENT_MISSING', sequence, `event ${sequence} is missing`);
+  get(sequence: number): Promise<StoredEvent | undefined> {
+    return this.#stored.get(sequence);
   }
 
   /** Folds the events up to the head into a state, checking each as `read` does. */
@@ -146,28 +140,16 @@ export class EventLog {
     return state;
   }
 
-  /** RFC 9162 root over the first `size` events, at most the head's count. */
-  async rootAt(size: number): Promise<Digest> {
-    this.#checkSize(size);
-    return size === this.#head.count ? this.#head.root : storedRoot(this.#store, size);
+  rootAt(size: number): Promise<Digest> {
+    return this.#stored.rootAt(size);
   }
 
-  /** Inclusion proof of event `index` in the first `size` events, nearest sibling first. */
-  async inclusion(index: number, size: number): Promise<Uint8Array[]> {
-    this.#checkSize(size);
-    assert(Number.isSafeInteger(index) && index >= 0 && index < size, 'an event of the tree');
-    return storedInclusion(this.#store, index, size);
+  inclusion(index: number, size: number): Promise<Uint8Array[]> {
+    return this.#stored.inclusion(index, size);
   }
 
-  /** Proof that the root over `newSize` events extends the one over `oldSize`. */
-  async consistency(oldSize: number, newSize: number): Promise<Uint8Array[]> {
-    this.#checkSize(newSize);
-    assert(Number.isSafeInteger(oldSize) && oldSize >= 0 && oldSize <= newSize, 'sizes in order');
-    return storedConsistency(this.#store, oldSize, newSize);
-  }
-
-  #checkSize(size: number): void {
-    assert(Number.isSafeInteger(size) && size >= 0 && size <= this.#head.count, 'a size that the log has reached');
+  consistency(oldSize: number, newSize: number): Promise<Uint8Array[]> {
+    return this.#stored.consistency(oldSize, newSize);
   }
 
   /**

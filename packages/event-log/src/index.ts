@@ -10,6 +10,7 @@ export { EventLog, type Fold } from './event-log.ts';
 export { checkAgainstGuard, type GuardHead, readWitness, witnessOp } from './guard-head.ts';
 export { decodeHead, emptyHead, encodeHead, type LogHead } from './head.ts';
 export { isEventLogKey } from './keys.ts';
+export { type LogReader, StoredLog } from './log-reader.ts';
 export { ALWAYS_VERIFIED_EVENTS, markForResync, type OpenOptions } from './open.ts';
 export type { EventRange } from './read.ts';
 export { rebuildMerkle } from './rebuild-merkle.ts';
@@ -24,5 +25,12 @@ export {
 } from './record.ts';
 export type { ScrubOptions, ScrubProgress } from './scrub.ts';
 export { type Snapshot, snapshotDigest } from './snapshot.ts';
-export { type OrderedStore, StoreError, type StoreErrorCode, type StoreOp, type StoreRange } from './store.ts';
+export {
+  type OrderedStore,
+  type ReadableStore,
+  StoreError,
+  type StoreErrorCode,
+  type StoreOp,
+  type StoreRange,
+} from './store.ts';
 export { MemoryStore } from './store-memory.ts';

@@ -21,7 +21,7 @@ import {
 import { withChecksum, withoutChecksum } from './checksum.ts';
 import { EventLogDamaged } from './damage.ts';
 import { eventKey, nodesKey } from './keys.ts';
-import type { OrderedStore } from './store.ts';
+import type { ReadableStore } from './store.ts';
 
 const HASH_BYTES = 32;
 const SEQUENCE_BYTES = 8;
@@ -62,7 +62,7 @@ function leafIn(stored: Uint8Array | undefined, sequence: number): Uint8Array {
  * Runs a function of Merkle nodes over stored ones: once to learn which nodes it asks for (that depends on sizes only),
  * then on their values, fetched in one go.
  */
-async function withNodes<T>(store: OrderedStore, compute: (getNode: GetMerkleNode) => T): Promise<T> {
+async function withNodes<T>(store: ReadableStore, compute: (getNode: GetMerkleNode) => T): Promise<T> {
   const wanted = new Map<string, { readonly level: number; readonly index: number }>();
   const nothing = new Uint8Array(HASH_BYTES);
   compute((level, index) => {
@@ -98,17 +98,17 @@ function peaksOf(size: number, getNode: GetMerkleNode): Uint8Array[] {
 }
 
 /** RFC 9162 root over the first `size` events. */
-export async function storedRoot(store: OrderedStore, size: number): Promise<Digest> {
+export async function storedRoot(store: ReadableStore, size: number): Promise<Digest> {
   const peaks = await withNodes(store, (getNode) => peaksOf(size, getNode));
   return digestFromBytes(frontierRoot({ size, peaks }));
 }
 
 /** Path from event `index` to the root over the first `size` events, nearest sibling first. */
-export function storedInclusion(store: OrderedStore, index: number, size: number): Promise<Uint8Array[]> {
+export function storedInclusion(store: ReadableStore, index: number, size: number): Promise<Uint8Array[]> {
   return withNodes(store, (getNode) => inclusionProof(index, size, getNode));
 }
 
 /** Proof that the root over `newSize` events extends the one over `oldSize`. */
-export function storedConsistency(store: OrderedStore, oldSize: number, newSize: number): Promise<Uint8Array[]> {
+export function storedConsistency(store: ReadableStore, oldSize: number, newSize: number): Promise<Uint8Array[]> {
   return withNodes(store, (getNode) => consistencyProof(oldSize, newSize, getNode));
 }

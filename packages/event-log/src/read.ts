@@ -6,7 +6,7 @@ import { EventLogDamaged } from './damage.ts';
 import type { LogHead } from './head.ts';
 import { eventKey, numberOfKey } from './keys.ts';
 import { openStoredEvent, type StoredEvent } from './record.ts';
-import type { OrderedStore } from './store.ts';
+import type { ReadableStore } from './store.ts';
 import { asDamage } from './verify.ts';
 
 /** Sequences `from` (inclusive) to `to` (exclusive; the head's count by default, and at most). */
@@ -19,7 +19,7 @@ export interface EventRange {
 
 /** See `EventLog.read`. */
 export async function* readEvents(
-  store: OrderedStore,
+  store: ReadableStore,
   head: LogHead,
   range: EventRange,
 ): AsyncGenerator<StoredEvent, void, undefined> {

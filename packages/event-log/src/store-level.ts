@@ -10,7 +10,7 @@ import { ClassicLevel } from 'classic-level';
 import { RESYNC_ADVICE } from './damage.ts';
 import { checkLevelFiles } from './level-files.ts';
 import { describeHolder, isHeld, removePidFile, writePidFile } from './pid-file.ts';
-import { type OrderedStore, StoreError, type StoreOp, type StoreRange } from './store.ts';
+import { type OrderedStore, type ReadableStore, StoreError, type StoreOp, type StoreRange } from './store.ts';
 
 type Database = ClassicLevel<Uint8Array, Uint8Array>;
 
@@ -66,7 +66,7 @@ async function asStoreError(place: Place, error: unknown): Promise<StoreError> {
   }
 }
 
-class LevelStore implements OrderedStore {
+class LevelReader implements ReadableStore {
   readonly #database: Database;
   readonly #place: Place;
 
@@ -75,7 +75,7 @@ class LevelStore implements OrderedStore {
     this.#place = place;
   }
 
-  async #guarded<T>(work: () => Promise<T>): Promise<T> {
+  protected async guarded<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work();
     } catch (error) {
@@ -84,14 +84,14 @@ class LevelStore implements OrderedStore {
   }
 
   get(key: Uint8Array): Promise<Uint8Array | undefined> {
-    return this.#guarded(async () => {
+    return this.guarded(async () => {
       const value = await this.#database.get(key);
       return value === undefined ? undefined : plain(value);
     });
   }
 
   getMany(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
-    return this.#guarded(async () => {
+    return this.guarded(async () => {
       const values = await this.#database.getMany([...keys]);
       return values.map((value) => (value === undefined ? undefined : plain(value)));
     });
@@ -121,16 +121,30 @@ class LevelStore implements OrderedStore {
     }
   }
 
-  batch(ops: readonly StoreOp[], options: { readonly sync: boolean }): Promise<void> {
-    return this.#guarded(() => this.#database.batch([...ops], { sync: options.sync }));
-  }
-
   async close(): Promise<void> {
     if (this.#database.status === 'closed') return;
-    await this.#guarded(async () => {
-      await this.#database.close();
-      await removePidFile(this.#place.directory);
-    });
+    await this.guarded(() => this.#database.close());
+  }
+}
+
+class LevelStore extends LevelReader implements OrderedStore {
+  readonly #database: Database;
+  readonly #directory: string;
+
+  constructor(database: Database, place: Place) {
+    super(database, place);
+    this.#database = database;
+    this.#directory = place.directory;
+  }
+
+  batch(ops: readonly StoreOp[], options: { readonly sync: boolean }): Promise<void> {
+    return this.guarded(() => this.#database.batch([...ops], { sync: options.sync }));
+  }
+
+  override async close(): Promise<void> {
+    if (this.#database.status === 'closed') return;
+    await super.close();
+    await removePidFile(this.#directory);
   }
 }
 
@@ -141,9 +155,35 @@ export interface LevelOptions {
   readonly recovery?: string | undefined;
   /** How much of the table files to check before opening, the newest first; 1 GiB by default. */
   readonly checkedBytesMax?: number | undefined;
+  /** Other threads of this process may read it too, by `openLevelReader`. */
+  readonly shared?: boolean | undefined;
 }
 
 const CHECKED_BYTES_MAX: number = 1024 * 1024 * 1024;
+
+function levelAt(directory: string, shared: boolean): Database {
+  return new ClassicLevel<Uint8Array, Uint8Array>(directory, {
+    keyEncoding: 'view',
+    valueEncoding: 'view',
+    cacheSize: CACHE_BYTES,
+    // One LevelDB for all threads of the process; it is closed when the last of them has closed it.
+    multithreading: shared,
+  });
+}
+
+/**
+ * A second way into a database that another thread of this process holds open as `shared`, to read it. What was written
+ * there before a call is seen by it. Throws `StoreError` STORE_LOCKED when nobody shares it.
+ */
+export async function openLevelReader(directory: string): Promise<ReadableStore> {
+  const database = levelAt(directory, true);
+  try {
+    await database.open({ createIfMissing: false });
+    return new LevelReader(database, { directory, recovery: RESYNC_ADVICE });
+  } catch (error) {
+    throw await asStoreError({ directory, recovery: RESYNC_ADVICE }, error);
+  }
+}
 
 /**
  * Opens the database in `directory`, creating it when there is none. Throws `StoreError`: STORE_LOCKED names the
@@ -155,11 +195,7 @@ export async function openLevelStore(directory: string, options: LevelOptions = 
     const damage = await checkLevelFiles(directory, options.checkedBytesMax ?? CHECKED_BYTES_MAX);
     // The files of a database in use change under the check: then LevelDB's lock has the first word.
     if (damage !== undefined && !(await isHeld(directory))) throw corrupt(place, damage);
-    const database: Database = new ClassicLevel<Uint8Array, Uint8Array>(directory, {
-      keyEncoding: 'view',
-      valueEncoding: 'view',
-      cacheSize: CACHE_BYTES,
-    });
+    const database = levelAt(directory, options.shared === true);
     await database.open();
     try {
       if (damage !== undefined) throw corrupt(place, damage);

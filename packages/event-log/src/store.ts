@@ -19,19 +19,22 @@ export interface StoreRange {
 }
 
 /** Every method fails with `StoreError` only. Bytes handed in and out are never shared with the store. */
-export interface OrderedStore {
+export interface ReadableStore {
   get(key: Uint8Array): Promise<Uint8Array | undefined>;
   /** Values in the order of `keys`. */
   getMany(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]>;
   /** The entries as they were when iteration began; later writes are not seen. */
   range(range: StoreRange): AsyncIterable<[Uint8Array, Uint8Array]>;
+  /** Waits for running operations. Idempotent. */
+  close(): Promise<void>;
+}
+
+export interface OrderedStore extends ReadableStore {
   /**
    * All of `ops` or, after a crash, none; in order, so that the last write to a key wins. With `sync` the batch and
    * everything written before it is on stable storage when the promise resolves.
    */
   batch(ops: readonly StoreOp[], options: { readonly sync: boolean }): Promise<void>;
-  /** Waits for running operations. Idempotent. */
-  close(): Promise<void>;
 }
 
 export type StoreErrorCode =

@@ -3,8 +3,9 @@ import { once } from 'node:events';
 import { access, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openLevelStore } from '../src/store-level.ts';
+import { openLevelReader, openLevelStore } from '../src/store-level.ts';
 import { describeStore } from './store-contract.ts';
 
 let root: string;
@@ -98,5 +99,43 @@ describe('LevelStore', () => {
     const file = newDirectory();
     await writeFile(file, 'a file');
     await expect(openLevelStore(join(file, 'db'))).rejects.toMatchObject({ name: 'StoreError', code: 'STORE_IO' });
+  });
+});
+
+describe('a database that threads share', () => {
+  const entry = (n: number): { type: 'put'; key: Uint8Array; value: Uint8Array } => ({
+    type: 'put',
+    key: Uint8Array.of(n >> 8, n & 255),
+    value: new Uint8Array(2_000),
+  });
+
+  it('is read by another thread, and outlives a reader that is ended in the middle of its work', async () => {
+    const directory = newDirectory();
+    const store = await openLevelStore(directory, { shared: true });
+    await store.batch(
+      Array.from({ length: 500 }, (_, n) => entry(n)),
+      { sync: true },
+    );
+    for (let round = 0; round < 3; round++) {
+      const reader = new Worker(new URL('reading-thread.ts', import.meta.url), { workerData: directory });
+      const [first] = (await once(reader, 'message')) as [Uint8Array];
+      expect(first).toEqual(entry(499 + round).key);
+      await store.batch([entry(500 + round)], { sync: true });
+      for (;;) {
+        const [last] = (await once(reader, 'message')) as [Uint8Array];
+        if (Buffer.compare(last, entry(500 + round).key) === 0) break;
+      }
+      await reader.terminate();
+    }
+    expect(await store.get(entry(502).key)).toHaveLength(2_000);
+    await store.close();
+    await (await openLevelReader(directory)).close();
+  });
+
+  it('is not read by a thread when it was not opened for that', async () => {
+    const directory = newDirectory();
+    const store = await openLevelStore(directory);
+    await expect(openLevelReader(directory)).rejects.toMatchObject({ code: 'STORE_LOCKED' });
+    await store.close();
   });
 });

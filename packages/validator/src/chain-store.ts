@@ -18,8 +18,8 @@ import {
 } from '@cloister/consensus';
 import { asHeight, ByteWriter, type Digest, decodeWith, type Height } from '@cloister/crypto';
 import {
-  type EventLog,
-  type OrderedStore,
+  type LogReader,
+  type ReadableStore,
   StoreError,
   type StoreOp,
   withChecksum,
@@ -59,7 +59,7 @@ export interface ExecutedRecord {
 export interface ChainReader {
   readonly chainId: Digest;
   readonly genesisBytes: Uint8Array;
-  readonly log: EventLog;
+  readonly log: LogReader;
   /** Height of the last executed block; 0 for none. */
   tipHeight(): Promise<Height>;
   executed(height: Height): Promise<ExecutedRecord | undefined>;
@@ -148,10 +148,10 @@ function corrupt(what: string): StoreError {
 export class ChainStore implements ChainReader {
   readonly chainId: Digest;
   readonly genesisBytes: Uint8Array;
-  readonly log: EventLog;
-  readonly #store: OrderedStore;
+  readonly log: LogReader;
+  readonly #store: ReadableStore;
 
-  constructor(store: OrderedStore, log: EventLog, genesis: { readonly chainId: Digest; readonly bytes: Uint8Array }) {
+  constructor(store: ReadableStore, log: LogReader, genesis: { readonly chainId: Digest; readonly bytes: Uint8Array }) {
     this.#store = store;
     this.log = log;
     this.chainId = genesis.chainId;
