@@ -3,7 +3,7 @@
  * `ClientError` with an API code.
  */
 import { type AccountId, type Digest, type JsonValue, parseJson, toBase64 } from '@cloister/crypto';
-import type { NodeApi } from './api.ts';
+import type { BlobUpload, ListedAttestation, NodeApi } from './api.ts';
 import {
   readAttestations,
   readBytes,
@@ -12,6 +12,7 @@ import {
   readFate,
   readInference,
   readModel,
+  readNext,
   readStatus,
 } from './api-shapes.ts';
 import { ClientError } from './errors.ts';
@@ -34,6 +35,7 @@ interface Call {
   readonly path: string;
   readonly json?: JsonValue;
   readonly body?: Uint8Array;
+  readonly headers?: { readonly [name: string]: string };
   readonly maxBytes: number;
   readonly timeoutMs: number;
 }
@@ -41,6 +43,17 @@ interface Call {
 interface Answer {
   readonly status: number;
   readonly bytes: Uint8Array;
+  /** What a node that is busy asks to wait; undefined when it does not. */
+  readonly retryAfterMs: number | undefined;
+}
+
+/** Pages of one list. */
+const PAGES_MAX = 1_000;
+
+/** How long to wait before asking again, from an answer of 429 or 503 that says so in whole seconds. */
+function retryAfterMs({ status, headers }: Response): number | undefined {
+  const text = status === 429 || status === 503 ? headers.get('retry-after') : null;
+  return text !== null && /^\d{1,5}$/.test(text) ? Math.max(50, Number(text) * 1_000) : undefined;
 }
 
 /** Reads a body of at most `maxBytes`, and no more of a longer one. */
@@ -78,7 +91,7 @@ class HttpApi implements NodeApi {
     this.#fetch = options.fetch ?? globalThis.fetch;
   }
 
-  async #call({ path, json, body, maxBytes, timeoutMs }: Call): Promise<Answer> {
+  async #call({ path, json, body, headers, maxBytes, timeoutMs }: Call): Promise<Answer> {
     const signal = AbortSignal.timeout(timeoutMs);
     const content = json === undefined ? body : JSON.stringify(json);
     const type = json === undefined ? 'application/octet-stream' : 'application/json';
@@ -90,15 +103,27 @@ class HttpApi implements NodeApi {
             redirect: 'error',
             method: 'POST',
             body: content as string | Uint8Array<ArrayBuffer>,
-            headers: { 'content-type': type },
+            headers: { ...headers, 'content-type': type },
           };
     try {
       const response = await this.#fetch(`${this.#baseUrl}${path}`, init);
-      return { status: response.status, bytes: await readBody(response, response.ok ? maxBytes : ERROR_BYTES_MAX) };
+      const bytes = await readBody(response, response.ok ? maxBytes : ERROR_BYTES_MAX);
+      return { status: response.status, bytes, retryAfterMs: retryAfterMs(response) };
     } catch (cause) {
       if (cause instanceof ClientError) throw cause;
       if (signal.aborted) throw new ClientError('API_TIMEOUT', `${path} after ${timeoutMs} ms`, { cause });
       throw new ClientError('API_UNREACHABLE', `${this.#baseUrl}${path}`, { cause });
+    }
+  }
+
+  /** Asks again when the node is busy and says how long, as long as that ends within the call's time. */
+  async #patiently(call: Call): Promise<Answer> {
+    const endMs = performance.now() + call.timeoutMs;
+    for (;;) {
+      const answer = await this.#call({ ...call, timeoutMs: Math.max(1, Math.ceil(endMs - performance.now())) });
+      const { retryAfterMs: waitMs } = answer;
+      if (waitMs === undefined || performance.now() + waitMs >= endMs) return answer;
+      await new Promise((resolve) => setTimeout(resolve, waitMs));
     }
   }
 
@@ -107,7 +132,7 @@ class HttpApi implements NodeApi {
     call: Partial<Call> & { readonly path: string },
     absent: readonly string[] = [],
   ): Promise<Uint8Array | undefined> {
-    const answer = await this.#call({ maxBytes: JSON_ANSWER_BYTES_MAX, timeoutMs: this.#timeoutMs, ...call });
+    const answer = await this.#patiently({ maxBytes: JSON_ANSWER_BYTES_MAX, timeoutMs: this.#timeoutMs, ...call });
     if (answer.status >= 200 && answer.status < 300) return answer.bytes;
     const parsed = parseJson(answer.bytes, { maxBytes: ERROR_BYTES_MAX, maxDepth: JSON_DEPTH_MAX });
     const error = parsed.ok ? readErrorBody(parsed.value) : undefined;
@@ -136,8 +161,9 @@ class HttpApi implements NodeApi {
     return readFate(await this.#json({ path: `/v1/transactions/${id}` }));
   }
 
-  async putBlob(body: Uint8Array) {
-    await this.#json({ path: '/v1/blobs', body, timeoutMs: 10 * this.#timeoutMs });
+  async putBlob(body: Uint8Array, { digest, claim }: BlobUpload) {
+    const headers = { 'cloister-digest': digest, 'cloister-upload': claim };
+    await this.#json({ path: '/v1/blobs', body, headers, timeoutMs: 10 * this.#timeoutMs });
   }
 
   async getBlob(digest: Digest, maxBytes: number) {
@@ -150,7 +176,16 @@ class HttpApi implements NodeApi {
   }
 
   async attestations() {
-    return readAttestations(await this.#json({ path: '/v1/attestations' }));
+    const found: ListedAttestation[] = [];
+    let path = '/v1/attestations';
+    for (let pages = 0; pages < PAGES_MAX; pages++) {
+      const page = await this.#json({ path });
+      found.push(...readAttestations(page));
+      const next = readNext(page);
+      if (next === undefined) return found;
+      path = `/v1/attestations?after=${next}`;
+    }
+    throw new ClientError('API_ANSWER_MALFORMED', 'a list without end');
   }
 
   async challenge(node: AccountId, challenge: Uint8Array) {

@@ -109,6 +109,13 @@ export function readAttestations(value: JsonValue): readonly ListedAttestation[]
   }));
 }
 
+/** Where a list goes on; undefined at its end. */
+export function readNext(page: JsonValue): string | undefined {
+  const next = member(page, 'next') ?? null;
+  if (next === null) return undefined;
+  return typeof next === 'string' && /^[0-9a-zA-Z]{1,128}$/.test(next) ? next : refuse('next');
+}
+
 export function readModel(value: JsonValue): ListedModel {
   return {
     model: digest(value, 'model'),

@@ -53,6 +53,12 @@ export interface ListedInference {
   readonly receipts: readonly { readonly keyset: Digest; readonly sequence: number }[];
 }
 
+/** What a node asks of whoever uploads. */
+export interface BlobUpload {
+  readonly digest: Digest;
+  readonly claim: string;
+}
+
 export interface NodeApi {
   status(): Promise<NodeStatus>;
   /** The exact bytes of the genesis. */
@@ -60,7 +66,8 @@ export interface NodeApi {
   /** Hands in a signed transaction in its wire form. */
   submitTransaction(bytes: Uint8Array): Promise<void>;
   transactionFate(id: Digest): Promise<TransactionFate>;
-  putBlob(bytes: Uint8Array): Promise<void>;
+  /** Hands in a blob under the claim of an account that the chain knows (`signUploadClaim`). */
+  putBlob(bytes: Uint8Array, upload: BlobUpload): Promise<void>;
   /** Undefined when the node has no such blob. */
   getBlob(digest: Digest, maxBytes: number): Promise<Uint8Array | undefined>;
   /** Events of one type in ascending order from a sequence on, at most `limit`. */

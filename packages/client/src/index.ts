@@ -2,6 +2,7 @@
  * @cloister/client: the SDK of tenants and model owners.
  */
 export type {
+  BlobUpload,
   ListedAttestation,
   ListedEvent,
   ListedInference,

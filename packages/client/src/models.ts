@@ -20,7 +20,7 @@ import { type AccountId, type Digest, toBase64, toHex } from '@cloister/crypto';
 import { type ClientContext, DEFAULT_WAIT_MS, type ProvenTransaction, type WaitOptions } from './context.ts';
 import { ClientError } from './errors.ts';
 import { deadlineAfter } from './polling.ts';
-import { expiryHeightAfter, sign, submitAndProve, trustedStatus } from './submit.ts';
+import { expiryHeightAfter, sign, submitAndProve, trustedStatus, uploadBlob } from './submit.ts';
 import { refuseSimulated, type VerifiedEnclave, verifyEnclave } from './verify-enclave.ts';
 
 export interface ModelDescription {
@@ -81,7 +81,7 @@ export async function publishModel(
   const status = await trustedStatus(context);
   const transaction = sign(context, 'publish-model', { manifest }, expiryHeightAfter(context, status));
   const deadline = deadlineAfter(context.edge, timeoutMs, transaction.id);
-  await context.api.putBlob(ciphertext);
+  await uploadBlob(context, ciphertext, manifest.ciphertextDigest, status);
   const expected = { type: 'ModelPublished', from: status.eventCount, deadline } as const;
   const { height, sequence } = await submitAndProve(context, transaction, expected);
   return { transaction: transaction.id, height, sequence, model: modelId(manifest) };

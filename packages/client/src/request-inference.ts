@@ -13,7 +13,7 @@ import { ClientError } from './errors.ts';
 import { checkRelease, fetchModel } from './models.ts';
 import type { PendingInference } from './pending-inference.ts';
 import type { Deadline } from './polling.ts';
-import { expiryHeightAfter, sign, trustedStatus } from './submit.ts';
+import { expiryHeightAfter, sign, trustedStatus, uploadBlob } from './submit.ts';
 import { refuseSimulated, type VerifiedEnclave, verifyEnclave } from './verify-enclave.ts';
 
 /** For people who choose k. */
@@ -171,7 +171,7 @@ export async function requestInference(
     },
     expiryHeight,
   );
-  if (!inline) await api.putBlob(payload);
+  if (!inline) await uploadBlob(context, payload, payloadDigest, status);
   await api.submitTransaction(transaction.bytes);
   return {
     task: contextTaskId(sealedContext),

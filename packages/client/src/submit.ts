@@ -8,6 +8,7 @@ import {
   type PayloadByKind,
   settledBy,
   signTransaction,
+  signUploadClaim,
   type Transaction,
   type TransactionFields,
   type TransactionKind,
@@ -62,6 +63,21 @@ export function sign<K extends TransactionKind>(
   const signed = signTransaction(keyPair, fields);
   if (!signed.ok) throw new ClientError('TRANSACTION_INVALID', [signed.code, signed.detail].filter(Boolean).join(' '));
   return signed.value;
+}
+
+/** Blocks within which an upload must have begun. */
+const UPLOAD_BLOCKS = 300;
+
+/** Hands a blob to the node under the caller's claim: a node keeps blobs for accounts that the chain knows. */
+export async function uploadBlob(
+  { api, chain, keyPair }: ClientContext,
+  bytes: Uint8Array,
+  digest: Digest,
+  status: NodeStatus,
+): Promise<void> {
+  const expiryHeight = asHeight(status.height + UPLOAD_BLOCKS);
+  const claim = { chainId: chain.chainId, account: keyPair.id, digest, size: bytes.length, expiryHeight };
+  await api.putBlob(bytes, { digest, claim: signUploadClaim(keyPair, claim) });
 }
 
 /** Waits until the node says that the transaction was executed. Throws when it was rejected or has expired. */

@@ -14,6 +14,7 @@ interface Seen {
   readonly method: string | undefined;
   readonly url: string | undefined;
   readonly body: string;
+  readonly headers: IncomingMessage['headers'];
 }
 
 let server: Server;
@@ -33,7 +34,7 @@ beforeEach(async () => {
   server = createServer(async (request, response) => {
     let body = '';
     for await (const chunk of request) body += chunk;
-    seen.push({ method: request.method, url: request.url, body });
+    seen.push({ method: request.method, url: request.url, body, headers: request.headers });
     respond(request, response);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -52,7 +53,7 @@ const calls: readonly [string, (port: NodeApi) => Promise<unknown>][] = [
   ['genesis', (port) => port.genesis()],
   ['submitTransaction', (port) => port.submitTransaction(new Uint8Array(3))],
   ['transactionFate', (port) => port.transactionFate(digest)],
-  ['putBlob', (port) => port.putBlob(new Uint8Array(3))],
+  ['putBlob', (port) => port.putBlob(new Uint8Array(3), { digest, claim: 'claim' })],
   ['getBlob', (port) => port.getBlob(digest, 1000)],
   ['events', (port) => port.events({ from: 3, limit: 2, type: 'RecordPut' })],
   ['attestations', (port) => port.attestations()],
@@ -115,6 +116,42 @@ describe('the HTTP adapter', () => {
     await expect(api.getBlob(digest, 10)).rejects.toMatchObject({ code: 'API_ANSWER_TOO_LARGE' });
     respond = bytes(200, new Uint8Array(2 * 1024 * 1024));
     await expect(api.genesis()).rejects.toMatchObject({ code: 'API_ANSWER_TOO_LARGE' });
+  });
+
+  it('asks again when a busy node says how long to wait, and not beyond the time of the call', async () => {
+    let asked = 0;
+    respond = (_, response) => {
+      const busy = ++asked === 1;
+      const headers: Record<string, string> = busy ? { 'retry-after': '0' } : {};
+      const body = busy ? { code: 'RATE_LIMITED' } : { id: digest, fate: 'PENDING' };
+      response.writeHead(busy ? 429 : 200, headers).end(JSON.stringify(body));
+    };
+    expect(await api.transactionFate(digest)).toEqual({ fate: 'PENDING' });
+    expect(asked).toBe(2);
+    respond = (_, response) => {
+      asked++;
+      response.writeHead(429, { 'retry-after': '60' }).end(JSON.stringify({ code: 'RATE_LIMITED' }));
+    };
+    await expect(api.status()).rejects.toMatchObject({ code: 'API_REFUSED', detail: 'RATE_LIMITED' });
+    expect(asked).toBe(3);
+  });
+
+  it('reads lists to their end, and refuses one that leads elsewhere', async () => {
+    const listed = (node: string): object => ({ node, keyset: digest, platform: 'tdx', eligible: true });
+    const [a, b] = ['a'.repeat(64), 'b'.repeat(64)];
+    respond = (request, response) => {
+      const last = request.url?.includes('after=') === true;
+      response.end(JSON.stringify({ attestations: [listed(last ? b : a)], next: last ? null : a }));
+    };
+    expect((await api.attestations()).map(({ node }) => node)).toEqual([a, b]);
+    respond = json(200, { attestations: [], next: '../../elsewhere?x=1' });
+    await expect(api.attestations()).rejects.toMatchObject({ code: 'API_ANSWER_MALFORMED' });
+  });
+
+  it('says who uploads what', async () => {
+    respond = json(200, { digest });
+    await api.putBlob(new Uint8Array(3), { digest, claim: 'claim' });
+    expect(seen.at(-1)?.headers).toMatchObject({ 'cloister-digest': digest, 'cloister-upload': 'claim' });
   });
 
   it('gives up on a node that does not answer, is gone, or sends it elsewhere', async () => {

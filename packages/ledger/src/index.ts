@@ -117,6 +117,7 @@ export type {
 export {
   ledgerPolicyDigest,
   type MeasurementStanding,
+  measurementKey,
   measurementStanding,
   referenceValuesAt,
   referenceValuesOf,
@@ -187,6 +188,13 @@ export {
   type TransactionKind,
 } from './transaction-payloads.ts';
 export {
+  parseUploadClaim,
+  signUploadClaim,
+  UPLOAD_CLAIM_HEIGHTS_MAX,
+  type UploadClaim,
+  uploadClaimBytes,
+} from './upload-claim.ts';
+export {
   type AttestationView,
   attestationView,
   type Fate,
@@ -202,6 +210,7 @@ export {
   type MeasurementView,
   type MemberView,
   type ModelView,
+  memberView,
   modelView,
   type NetworkView,
   networkView,

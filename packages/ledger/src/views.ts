@@ -2,7 +2,7 @@
  * What the state says to people and programs outside: plain data, in a stable order, computed on demand.
  */
 import type { ModelManifest } from '@cloister/confidential';
-import type { AccountId, Digest, Height } from '@cloister/crypto';
+import type { AccountId, Digest, Height, ValidatorId } from '@cloister/crypto';
 import type { EligibilityReason, RejectionCode } from './codes.ts';
 import { eligible } from './eligibility.ts';
 import { type MeasurementStanding, measurementStanding } from './measurement-set.ts';
@@ -66,21 +66,27 @@ export interface MemberView extends Member {
   readonly unknownSenders: number;
 }
 
+function memberViewOf(state: LedgerState, member: Member): MemberView {
+  return {
+    ...member,
+    role: member.weight > 0 ? 'validator' : 'member',
+    keyset: state.attestations.get(member.id)?.keyset ?? null,
+    ...standingOf(state, member.id),
+    unknownSenders: state.unknownSenders.get(member.id) ?? 0,
+  };
+}
+
+/** One member; undefined for an id that is none. */
+export function memberView(state: LedgerState, id: ValidatorId): MemberView | undefined {
+  const member = state.members.get(id);
+  return member === undefined ? undefined : memberViewOf(state, member);
+}
+
 /** Validators first, by falling weight, then members; equals by id. */
 export function listMembers(state: LedgerState): readonly MemberView[] {
   return [...state.members.values()]
     .sort((a, b) => b.weight - a.weight || (a.id < b.id ? -1 : 1))
-    .map((member) => {
-      const role = member.weight > 0 ? 'validator' : 'member';
-      const keyset = state.attestations.get(member.id)?.keyset ?? null;
-      return {
-        ...member,
-        role,
-        keyset,
-        ...standingOf(state, member.id),
-        unknownSenders: state.unknownSenders.get(member.id) ?? 0,
-      };
-    });
+    .map((member) => memberViewOf(state, member));
 }
 
 /** Members of weight above zero. */

@@ -18,8 +18,12 @@ export interface Config {
   readonly 'api.port': number;
   readonly 'api.allowed_hosts': readonly string[];
   readonly 'api.streams_max': number;
+  readonly 'api.connections_max': number;
+  readonly 'api.connections_per_client': number;
+  readonly 'api.client_rate': number;
   readonly 'blobs.quota_bytes': number;
   readonly 'blobs.blob_bytes_max': number;
+  readonly 'blobs.account_bytes_max': number;
   readonly 'blobs.retention_hours': number;
   readonly 'log.verify': 'checkpoint' | 'full';
   readonly 'consensus.view_timeout_ms': number;
@@ -114,6 +118,22 @@ export const CONFIG_OPTIONS: { readonly [Key in ConfigKey]: ConfigOption<Config[
     about: 'Names that a Host header may carry beside those of loopback (protection against DNS rebinding).',
   },
   'api.streams_max': { is: integer(0, 10_000), default: 64, about: 'Event streams served at a time.' },
+  'api.connections_max': {
+    is: integer(8, 100_000),
+    default: 512,
+    about: 'Connections of the HTTP API at a time.',
+  },
+  'api.connections_per_client': {
+    is: integer(1, 100_000),
+    default: 128,
+    about: 'Of those, from one address (IPv6: one /64).',
+  },
+  'api.client_rate': {
+    is: integer(10, 1_000_000),
+    default: 400,
+    about:
+      'Tokens a second that one address has for each kind of route; most requests cost 1 or 2 and what they answer.',
+  },
   'blobs.quota_bytes': {
     is: integer(0, 1024 * GiB),
     default: 4 * GiB,
@@ -124,10 +144,15 @@ export const CONFIG_OPTIONS: { readonly [Key in ConfigKey]: ConfigOption<Config[
     default: MAX_BLOB_BYTES,
     about: 'Largest blob that is taken or fetched, in bytes.',
   },
+  'blobs.account_bytes_max': {
+    is: integer(0, 1024 * GiB),
+    default: GiB,
+    about: 'Of those, bytes that one account may have uploaded.',
+  },
   'blobs.retention_hours': {
     is: integer(1, 24 * 3650),
-    default: 24 * 30,
-    about: 'Hours after which a blob that nobody asked for is removed.',
+    default: 1,
+    about: 'Hours for which a blob is kept that the ledger does not name, or no longer names.',
   },
   'log.verify': {
     is: { type: 'choice', of: ['checkpoint', 'full'] },

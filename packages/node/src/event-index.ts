@@ -4,7 +4,7 @@
  * rebuilt when it does not belong to the log; losing it loses nothing.
  *
  *     't' ‖ transaction 32 → sequence u64 ‖ height u64 ‖ str code (empty: committed)
- *     'e' ‖ type ‖ 0x00 ‖ sequence u64 → nothing
+ *     'e' …  see type-index.ts
  *     'c' → count u64 ‖ hash 32 of the last event that is indexed
  */
 import {
@@ -18,6 +18,7 @@ import {
 } from '@cloister/crypto';
 import type { EventLog, OrderedStore, StoreOp } from '@cloister/event-log';
 import { decodeEvent, type LedgerEvent, settledBy } from '@cloister/ledger';
+import { typeOp } from './type-index.ts';
 
 export interface SettledTransaction {
   readonly sequence: number;
@@ -27,19 +28,14 @@ export interface SettledTransaction {
 }
 
 const CURSOR_KEY: Uint8Array = utf8('c');
-const NOTHING = new Uint8Array(0);
 const CATCH_UP_EVENTS = 2_000;
 
 function transactionKey(id: Digest): Uint8Array {
   return new ByteWriter(33).fixed(utf8('t')).fixed(digestToBytes(id)).finish();
 }
 
-function typeKey(type: string, sequence: number): Uint8Array {
-  return new ByteWriter(80).fixed(utf8('e')).fixed(utf8(type)).u8(0).u64(sequence).finish();
-}
-
 function opsOf(event: LedgerEvent, sequence: number, height: number): StoreOp[] {
-  const ops: StoreOp[] = [{ type: 'put', key: typeKey(event.type, sequence), value: NOTHING }];
+  const ops: StoreOp[] = [typeOp(event.type, sequence)];
   const settled = settledBy(event);
   if (settled !== undefined) {
     const value = new ByteWriter(48)
@@ -59,19 +55,30 @@ function cursorOp(count: number, hash: Digest): StoreOp {
 export class EventIndex {
   readonly #store: OrderedStore;
   readonly #log: EventLog;
+  readonly #onFailure: (error: unknown) => void;
   #count: number;
   #working: Promise<void> = Promise.resolve();
-  #failure: unknown;
+  #failure: { readonly error: unknown } | undefined;
+  /** Blocks that could not be indexed when they came. */
+  failures = 0;
 
-  private constructor(store: OrderedStore, log: EventLog, count: number) {
+  private constructor(store: OrderedStore, log: EventLog, count: number, onFailure: (error: unknown) => void) {
     this.#store = store;
     this.#log = log;
     this.#count = count;
+    this.#onFailure = onFailure;
   }
 
-  /** Opens and catches up with the log. Throws what the store or the log throws. */
-  static async open(store: OrderedStore, log: EventLog): Promise<EventIndex> {
-    const index = new EventIndex(store, log, await readCursor(store, log));
+  /**
+   * Opens and catches up with the log. Throws what the store or the log throws. `onFailure` is told of each block after
+   * that that could not be indexed: the next block tries again from where the index stands.
+   */
+  static async open(
+    store: OrderedStore,
+    log: EventLog,
+    onFailure: (error: unknown) => void = () => undefined,
+  ): Promise<EventIndex> {
+    const index = new EventIndex(store, log, await readCursor(store, log), onFailure);
     await index.#catchUp();
     return index;
   }
@@ -84,16 +91,24 @@ export class EventIndex {
   /** Takes in a committed block's events; what is missing before them is read from the log. */
   committed(firstSequence: number, height: Height, events: readonly LedgerEvent[]): void {
     this.#working = this.#working.then(async () => {
-      if (this.#failure !== undefined) return;
       try {
-        if (firstSequence !== this.#count) return await this.#catchUp();
-        const ops = events.flatMap((event, i) => opsOf(event, firstSequence + i, height));
-        await this.#store.batch(ops, { sync: false });
-        this.#count += events.length;
+        if (firstSequence === this.#count) {
+          const ops = events.flatMap((event, i) => opsOf(event, firstSequence + i, height));
+          await this.#store.batch(ops, { sync: false });
+          this.#count += events.length;
+        } else await this.#catchUp();
+        this.#failure = undefined;
       } catch (error) {
-        this.#failure = error;
+        this.failures++;
+        this.#failure = { error };
+        this.#onFailure(error);
       }
     });
+  }
+
+  /** Resolves when the blocks that came so far were taken in, or failed to be. */
+  settled(): Promise<void> {
+    return this.#working;
   }
 
   async #catchUp(): Promise<void> {
@@ -114,7 +129,7 @@ export class EventIndex {
 
   async #ready(): Promise<void> {
     await this.#working;
-    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#failure !== undefined) throw this.#failure.error;
   }
 
   /** What became of a transaction, however long ago. Throws when the index failed. */
@@ -130,17 +145,6 @@ export class EventIndex {
     if (!decoded.ok) return undefined;
     const { sequence, height, code } = decoded.value;
     return { sequence, height, code: code === '' ? undefined : code };
-  }
-
-  /** Sequences of one type, ascending from `from`, below `to`, at most `limit`. */
-  async sequences(type: string, from: number, to: number, limit: number): Promise<readonly number[]> {
-    await this.#ready();
-    const found: number[] = [];
-    for await (const [key] of this.#store.range({ gte: typeKey(type, from), lt: typeKey(type, to), limit })) {
-      const tail = decodeWith(key.subarray(key.length - 8), (reader) => reader.u64());
-      if (tail.ok) found.push(tail.value);
-    }
-    return found;
   }
 
   /** Waits for what is under way and remembers how far it came. */

@@ -8,6 +8,7 @@ import type { ParsedGenesis } from '@cloister/ledger';
 import type { Network } from '@cloister/network';
 import { type OpenedReplica, openReplica, type ProofPort } from '@cloister/validator';
 import { BlobExchange } from './blob-exchange.ts';
+import { BlobNames } from './blob-names.ts';
 import { BlobStore } from './blob-store.ts';
 import { ChallengeDesk } from './challenge-desk.ts';
 import type { Config } from './config-options.ts';
@@ -25,7 +26,6 @@ import { RateLimit } from './rate-limit.ts';
 import { ReplicaShell } from './replica-shell.ts';
 import type { NodeStores } from './stores.ts';
 import { TransactionTracker } from './transaction-tracker.ts';
-import { isWorkload } from './workloads.ts';
 
 export interface CoreOptions {
   readonly layout: HomeLayout;
@@ -61,6 +61,7 @@ export interface NodeCore {
   readonly bus: EventBus;
   readonly index: EventIndex;
   readonly tracker: TransactionTracker;
+  readonly names: BlobNames;
   readonly blobs: BlobStore;
   readonly exchange: BlobExchange;
   readonly desk: ChallengeDesk;
@@ -107,14 +108,23 @@ export async function createCore(options: CoreOptions): Promise<NodeCore> {
   const state = (): typeof replica.ledger => replica.ledger;
   const report = (error: unknown): void => log('error', 'internal', { error: messageOf(error) });
   const bus = new EventBus(report);
-  const index = await EventIndex.open(stores.index, opened.log);
+  const index = await EventIndex.open(stores.index, opened.log, (error) =>
+    log('error', 'index-failed', { error: messageOf(error) }),
+  );
+  const names = new BlobNames(state);
   const tracker = new TransactionTracker((id) => index.transaction(id));
   const limits = {
     quotaBytes: config['blobs.quota_bytes'],
     blobBytesMax: config['blobs.blob_bytes_max'],
+    accountBytesMax: config['blobs.account_bytes_max'],
     retentionMs: config['blobs.retention_hours'] * HOUR_MS,
   };
-  const blobs = await BlobStore.open(layout.blobs, limits, nowMs);
+  const blobs = await BlobStore.open(layout.blobs, {
+    limits,
+    nowMs,
+    named: (digest) => names.has(digest),
+    ownerOf: (digest) => names.ownerOf(digest),
+  });
   const connected = (): AccountId[] => {
     const current = network();
     return current === undefined ? [] : connectedMembers(current, self);
@@ -166,7 +176,7 @@ export async function createCore(options: CoreOptions): Promise<NodeCore> {
     store: blobs,
     members: connected,
     request: ask('blob'),
-    isWorkload: (digest) => isWorkload(state(), digest),
+    isWorkload: (digest) => names.isWorkload(digest),
     standingOf: (member) => peers.standingOf(member),
   });
   const proofs = createProofPort(reader, (height) => replica.facts(height));
@@ -184,6 +194,7 @@ export async function createCore(options: CoreOptions): Promise<NodeCore> {
     monotonicMs,
     onCommitted: (block) => {
       index.committed(block.firstSequence, block.height, block.events);
+      names.committed(block.events);
       tracker.committed(block);
       executor?.committed(block);
       options.onCommitted(block);
@@ -239,7 +250,23 @@ export async function createCore(options: CoreOptions): Promise<NodeCore> {
           },
           onError: report,
         });
-  return { self, signer, opened, shell, bus, index, tracker, blobs, exchange, desk, peers, proofs, enclave, executor };
+  return {
+    self,
+    signer,
+    opened,
+    shell,
+    bus,
+    index,
+    tracker,
+    names,
+    blobs,
+    exchange,
+    desk,
+    peers,
+    proofs,
+    enclave,
+    executor,
+  };
 }
 
 /** Hands a transaction in and remembers that it is pending. */
@@ -247,8 +274,9 @@ export async function submitTracked(
   shell: ReplicaShell,
   tracker: TransactionTracker,
   bytes: Uint8Array,
+  verified = false,
 ): ReturnType<ReplicaShell['submit']> {
-  const taken = await shell.submit(bytes);
+  const taken = await shell.submit(bytes, verified);
   if (taken.ok) tracker.admitted(taken.value.id, bytes);
   return taken;
 }

@@ -1,5 +1,5 @@
 /** The metrics of a node, under the names of the operations guide; never a label by tenant or request. */
-import { type LedgerState, listAttestations } from '@cloister/ledger';
+import { type LedgerState, listAttestations, networkOf } from '@cloister/ledger';
 import type { NetworkCounters } from '@cloister/network';
 import type { ExecutionReport } from '@cloister/validator';
 import type { CommittedBlock } from './event-bus.ts';
@@ -16,6 +16,8 @@ export interface MetricSources {
   readonly eventCount: () => number;
   readonly peers: () => { readonly members: number; readonly strangers: number };
   readonly network: () => Readonly<NetworkCounters> | undefined;
+  readonly indexFailures: () => number;
+  readonly apiRestarts: () => number;
   readonly blobs: () => { readonly bytes: number; readonly refused: number };
   readonly enclave: () =>
     | { readonly platform: string; readonly measurement: string; readonly running: boolean; readonly restarts: number }
@@ -56,6 +58,7 @@ export class NodeMetrics {
   readonly #refused: Counter;
   readonly #evidence: Counter;
   readonly #loop = watchEventLoop();
+  readonly #sweepFailures: Counter;
 
   constructor(sources: MetricSources) {
     const { registry } = this;
@@ -74,13 +77,16 @@ export class NodeMetrics {
     this.#executions = registry.counter('cloister_executions_total', 'Local executions by what became of them');
     this.#refused = registry.counter('cloister_consensus_refused_total', 'Frames and answers refused, by code');
     this.#evidence = registry.counter('cloister_consensus_evidence_total', 'Provable faults seen, by kind');
+    this.#sweepFailures = registry.counter('cloister_blob_sweep_failures_total', 'Sweeps of old blobs that failed');
     this.#disagreements.increment({}, 0);
+    this.#sweepFailures.increment({}, 0);
     this.#gauges(sources);
     addForecastMetrics(registry, sources.state, sources.self);
   }
 
   #gauges(sources: MetricSources): void {
     const { registry } = this;
+    const simulated = registry.gauge('cloister_simulated', '1 on a chain under SIMULATED trust anchors');
     const height = registry.gauge('cloister_consensus_height', 'Height of the last executed block');
     const finalized = registry.gauge('cloister_consensus_finalized_height', 'Height of the last finalized block');
     const provable = registry.gauge('cloister_consensus_provable_height', 'Height up to which events are provable');
@@ -109,6 +115,12 @@ export class NodeMetrics {
       const { user, system } = process.cpuUsage();
       return (user + system) / 1e6;
     });
+    registry.counterFrom('cloister_index_failures_total', 'Blocks that could not be indexed when they came', () => {
+      return sources.indexFailures();
+    });
+    registry.counterFrom('cloister_api_restarts_total', 'Starts of the API after its first', () =>
+      sources.apiRestarts(),
+    );
     registry.counterFrom('cloister_blobs_refused_total', 'Blobs not handed to a peer for its standing', () => {
       return sources.blobs().refused;
     });
@@ -123,6 +135,7 @@ export class NodeMetrics {
     }
     registry.collect(() => {
       const state = sources.state();
+      simulated.set(networkOf(state).trustAnchors.simulated ? 1 : 0);
       height.set(state.height);
       finalized.set(sources.heights().finalized);
       provable.set(sources.heights().provable);
@@ -190,6 +203,10 @@ export class NodeMetrics {
 
   refused(code: string): void {
     this.#refused.increment({ code });
+  }
+
+  sweepFailed(): void {
+    this.#sweepFailures.increment();
   }
 
   evidence(kind: string): void {

@@ -1,7 +1,7 @@
 /** A running node as seen from outside: what the API stands on, and what the metrics read. */
 import type { AccountId } from '@cloister/crypto';
 import type { Network } from '@cloister/network';
-import type { ApiContext } from './http/api-context.ts';
+import type { NodeContext } from './node-context.ts';
 import { type NodeCore, submitTracked } from './node-core.ts';
 import { NodeMetrics } from './node-metrics.ts';
 import { connectedMembers } from './node-network.ts';
@@ -13,10 +13,11 @@ export interface NodeView {
   readonly halted: StatusSources['halted'];
   readonly name: string;
   readonly version: string;
+  readonly apiRestarts: () => number;
   readonly upSeconds: () => number;
 }
 
-export function createContext(view: NodeView, core: NodeCore, metrics: NodeMetrics): ApiContext {
+export function createContext(view: NodeView, core: NodeCore, metrics: NodeMetrics): NodeContext {
   const { replica, reader, log } = core.opened;
   const { network, halted, name, version, upSeconds } = view;
   const sources: StatusSources = {
@@ -38,15 +39,12 @@ export function createContext(view: NodeView, core: NodeCore, metrics: NodeMetri
     provableHeight: () => replica.status().provableHeight,
     status: () => statusJson(sources),
     readiness: () => readinessOf(sources),
-    submit: (bytes) => submitTracked(core.shell, core.tracker, bytes),
+    submitVerified: (bytes) => submitTracked(core.shell, core.tracker, bytes, true),
     fateOf: async (id) => {
       const fate = await core.tracker.fateOf(id);
       return fate.fate === 'UNKNOWN' && replica.isPending(id) ? { fate: 'PENDING' } : fate;
     },
     index: core.index,
-    blobs: core.blobs,
-    fetchBlob: (digest) => core.exchange.get(digest),
-    eventProof: (sequence) => core.proofs.eventProof(sequence),
     facts: (subjects) => core.proofs.facts(subjects),
     challenge: (asker, node, challenge) => core.desk.forward(asker, node, challenge),
     challengeOutcome: (node) => core.peers.outcomeOf(node),
@@ -78,6 +76,8 @@ export function createMetrics(view: NodeView, self: AccountId): NodeMetrics {
     },
     network: () => view.network()?.counters,
     blobs: () => ({ bytes: view.core()?.blobs.bytes ?? 0, refused: view.core()?.exchange.refused ?? 0 }),
+    indexFailures: () => view.core()?.index.failures ?? 0,
+    apiRestarts: view.apiRestarts,
     enclave: () => {
       const enclave = view.core()?.enclave;
       if (enclave?.description === undefined) return undefined;

@@ -5,23 +5,23 @@ import { readFile } from 'node:fs/promises';
 import type { AccountId, Digest } from '@cloister/crypto';
 import type { Network } from '@cloister/network';
 import type { Config } from './config-options.ts';
+import type { ApiThread } from './desk/api-thread.ts';
+import { createApi } from './desk/create-api.ts';
 import { enclaveLauncher } from './enclave-launch.ts';
 import type { LaunchEnclave } from './enclave-supervisor.ts';
 import { messageOf } from './errors.ts';
 import type { CommittedBlock } from './event-bus.ts';
 import { ensureFolders, type HomeLayout, readGenesis, readNodeKeys } from './home.ts';
-import type { ApiContext } from './http/api-context.ts';
-import { type ApiServer, createApiServer } from './http/server.ts';
 import { type JoinTarget, obtainGenesis } from './join.ts';
 import { createLog, type Log } from './log-lines.ts';
 import { LogScrub } from './log-scrub.ts';
+import type { NodeContext } from './node-context.ts';
 import { createCore, type NodeCore } from './node-core.ts';
 import type { NodeMetrics } from './node-metrics.ts';
 import { startNetwork } from './node-network.ts';
 import { createContext, createMetrics, type NodeView } from './node-view.ts';
 import { saveSnapshotIfDue } from './state-snapshots.ts';
 import { closeStores, type NodeStores, openStores } from './stores.ts';
-import { neededBlobs } from './workloads.ts';
 
 export interface StartOptions {
   readonly layout: HomeLayout;
@@ -49,14 +49,14 @@ export interface RunningNode {
   /** Multiaddrs under which peers reach it. */
   readonly addresses: readonly string[];
   /** What the API stands on; for programs in the same process. */
-  readonly context: ApiContext;
+  readonly context: NodeContext;
   /** Resolves when the node has stopped, also when it stopped by itself. */
   readonly stopped: Promise<StopReason>;
   /** Takes no new work, finishes what runs, flushes and closes. Idempotent. */
   stop(): Promise<void>;
 }
 
-const BLOB_SWEEP_MS = 3_600_000;
+const BLOB_SWEEP_MS = 300_000;
 /** Longest that a stop waits for running executions. */
 const DRAIN_MS_MAX = 20_000;
 
@@ -99,10 +99,10 @@ class NodeProcess implements RunningNode {
   #halted: StopReason | undefined;
   #core: NodeCore | undefined;
   #network: Network | undefined;
-  #api: ApiServer | undefined;
+  #api: ApiThread | undefined;
   #scrub: LogScrub | undefined;
   #sweep: ReturnType<typeof setInterval> | undefined;
-  #context: ApiContext | undefined;
+  #context: NodeContext | undefined;
   #memberCount = 0;
   id: AccountId = '' as AccountId;
   chainId: Digest = '' as Digest;
@@ -119,7 +119,7 @@ class NodeProcess implements RunningNode {
     });
   }
 
-  get context(): ApiContext {
+  get context(): NodeContext {
     if (this.#context === undefined) throw new TypeError('the node is not open');
     return this.#context;
   }
@@ -136,6 +136,7 @@ class NodeProcess implements RunningNode {
       halted: () => this.#halted,
       name: config['node.name'],
       version,
+      apiRestarts: () => this.#api?.restarts ?? 0,
       upSeconds: () => Math.floor((monotonicMs() - this.#startedMs) / 1000),
     };
     const metrics = createMetrics(view, keys.validator.id);
@@ -189,12 +190,16 @@ class NodeProcess implements RunningNode {
     });
     this.addresses = this.#network.addresses();
     this.#context = createContext(view, core, metrics);
-    this.#startParts(core);
-    if (config['api.enabled']) await this.#startApi(version);
+    this.#startParts(core, metrics);
+    if (config['api.enabled']) {
+      const { context, simulated } = this;
+      this.#api = createApi({ core, context, config, layout, version, simulated, log, monotonicMs });
+      this.apiUrl = await this.#api.start();
+    }
     log('info', 'started', { node: this.id, chain: this.chainId, api: this.apiUrl, simulated: this.simulated });
   }
 
-  #startParts(core: NodeCore): void {
+  #startParts(core: NodeCore, metrics: NodeMetrics): void {
     const { layout, log } = this.#options;
     core.enclave?.start();
     core.shell.start();
@@ -213,23 +218,12 @@ class NodeProcess implements RunningNode {
     });
     this.#scrub.start();
     this.#sweep = setInterval(() => {
-      const needed = neededBlobs(core.opened.replica.ledger);
-      core.blobs.sweep((digest) => needed.has(digest)).catch(() => undefined);
+      core.blobs.sweep().catch((error: unknown) => {
+        metrics.sweepFailed();
+        log('warn', 'blob-sweep-failed', { error: messageOf(error) });
+      });
     }, BLOB_SWEEP_MS);
     this.#sweep.unref();
-  }
-
-  async #startApi(version: string): Promise<void> {
-    const { config, log } = this.#options;
-    this.#api = createApiServer(this.context, {
-      host: config['api.host'],
-      port: config['api.port'],
-      allowedHosts: config['api.allowed_hosts'],
-      streamsMax: config['api.streams_max'],
-      version,
-      onError: (error) => log('error', 'api', { error: messageOf(error) }),
-    });
-    this.apiUrl = await this.#api.listen();
   }
 
   #onCommitted(block: CommittedBlock, metrics: NodeMetrics): void {

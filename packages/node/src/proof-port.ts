@@ -4,6 +4,14 @@ import type { Height, KeyedTree } from '@cloister/crypto';
 import { documentsOf, encodeEventProofParts, encodeFactsProof } from '@cloister/proof';
 import { buildEventProofParts, type ChainReader, type ProofPort } from '@cloister/validator';
 
+/** An encoded EventProof of the event at `sequence`; undefined while it is not provable. */
+export async function proveEvent(chain: ChainReader, sequence: number): Promise<Uint8Array | undefined> {
+  const parts = await buildEventProofParts(chain, sequence);
+  if (parts === undefined) return undefined;
+  const { finality, recordBytes, index, path } = parts;
+  return encodeEventProofParts({ finality, recordBytes, index, proof: path });
+}
+
 /** `factsAt` gives the facts of the state after an executed height, while they are kept. */
 export function createProofPort(chain: ChainReader, factsAt: (height: Height) => KeyedTree): ProofPort {
   return {
@@ -17,11 +25,6 @@ export function createProofPort(chain: ChainReader, factsAt: (height: Height) =>
       if (finality === undefined || tree === undefined) return undefined;
       return encodeFactsProof({ finality, documents: documentsOf(tree, subjects) });
     },
-    eventProof: async (sequence) => {
-      const parts = await buildEventProofParts(chain, sequence);
-      if (parts === undefined) return undefined;
-      const { finality, recordBytes, index, path } = parts;
-      return encodeEventProofParts({ finality, recordBytes, index, proof: path });
-    },
+    eventProof: (sequence) => proveEvent(chain, sequence),
   };
 }

@@ -107,13 +107,13 @@ export class ReplicaShell {
     this.#take({ type: 'peer', id, up });
   }
 
-  /** Hands a client's transaction in. */
-  submit(bytes: Uint8Array): Promise<Result<{ readonly id: Digest }, AdmissionCode>> {
+  /** Hands a client's transaction in; `verified`: its signature was checked, in another thread of this node. */
+  submit(bytes: Uint8Array, verified = false): Promise<Result<{ readonly id: Digest }, AdmissionCode>> {
     if (this.#halted) return Promise.resolve(fail('HALTED'));
     const ref = this.#nextRef++;
     return new Promise((resolve) => {
       this.#admissions.set(ref, resolve);
-      this.#take({ type: 'submit', ref, bytes });
+      this.#take({ type: 'submit', ref, bytes, verified });
     });
   }
 

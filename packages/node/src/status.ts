@@ -5,7 +5,7 @@ import { attestationView, type LedgerState, networkOf } from '@cloister/ledger';
 import type { Network } from '@cloister/network';
 import type { ReplicaStatus } from '@cloister/validator';
 import type { EnclaveSupervisor } from './enclave-supervisor.ts';
-import type { Readiness } from './http/api-context.ts';
+import type { Readiness } from './http/node-questions.ts';
 
 export interface StatusSources {
   readonly self: AccountId;

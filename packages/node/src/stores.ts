@@ -20,13 +20,13 @@ const GUARD_ADVICE =
   'This is the sign guard: without it nobody knows what this validator has signed. Do not delete it, do not restore it ' +
   'from a copy, and do not start this key with an empty one: what it signs next may contradict what it signed before.';
 
-async function openDerived(directory: string): Promise<OrderedStore> {
+async function openDerived(directory: string, shared = false): Promise<OrderedStore> {
   try {
-    return await openLevelStore(directory);
+    return await openLevelStore(directory, { shared });
   } catch (error) {
     if (!(error instanceof StoreError) || error.code !== 'STORE_CORRUPT') throw error;
     await rm(directory, { recursive: true, force: true });
-    return openLevelStore(directory);
+    return openLevelStore(directory, { shared });
   }
 }
 
@@ -41,8 +41,8 @@ export async function openStores(layout: HomeLayout): Promise<NodeStores> {
   try {
     return {
       guard: await keep(openLevelStore(layout.signGuard, { recovery: GUARD_ADVICE })),
-      chain: await keep(openLevelStore(layout.chain)),
-      index: await keep(openDerived(layout.index)),
+      chain: await keep(openLevelStore(layout.chain, { shared: true })),
+      index: await keep(openDerived(layout.index, true)),
       peers: await keep(openDerived(layout.peers)),
     };
   } catch (error) {

@@ -6,10 +6,11 @@ import { asHeight, toBase64 } from '@cloister/crypto';
 import type { PayloadByKind } from '@cloister/ledger';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { GENESIS, IMAGE, MEASUREMENT, v0, v1 } from '../../ledger/test/samples.ts';
+import { GENESIS, IMAGE, MEASUREMENT, tenant, v0, v1 } from '../../ledger/test/samples.ts';
+import { Budgets } from '../src/http/budgets.ts';
 import { streamEvents } from '../src/http/event-stream.ts';
 import { type ApiServer, createApiServer } from '../src/http/server.ts';
-import { type FakeContext, makeContext } from './fake-context.ts';
+import { API_OPTIONS, damage, type FakeContext, makeContext, uploadHeaders } from './fake-context.ts';
 import { misfits } from './schema-check.ts';
 
 let fake: FakeContext;
@@ -20,15 +21,15 @@ beforeEach(async () => {
   fake = await makeContext();
   errors = [];
   server = createApiServer(fake.context, {
-    host: '127.0.0.1',
-    port: 0,
+    ...API_OPTIONS,
     allowedHosts: ['node.example'],
-    streamsMax: 2,
-    version: '0.0.0',
     onError: (error) => errors.push(error),
   });
 });
-afterEach(() => server.close());
+afterEach(async () => {
+  await server.close();
+  await fake.remove();
+});
 
 type Answer = { readonly status: number; readonly body: Record<string, unknown>; readonly raw: Buffer };
 
@@ -141,9 +142,11 @@ describe('answers', () => {
 
   it('takes and gives blobs as bytes', async () => {
     const bytes = Buffer.from('sealed bytes');
-    const { status, body } = await ask('POST', '/v1/blobs', bytes, { 'content-type': 'application/octet-stream' });
-    expect(status).toBe(200);
+    const { status, body } = await ask('POST', '/v1/blobs', bytes, uploadHeaders(fake.chain, tenant, bytes));
+    expect([status, body.code]).toEqual([200, undefined]);
     expect((await ask('GET', `/v1/blobs/${body.digest}`)).raw).toEqual(bytes);
+    await damage(fake.blobs, body.digest as never);
+    expect((await ask('GET', `/v1/blobs/${body.digest}`)).status).toBe(404);
   });
 
   it('hands challenges on and maps refusals', async () => {
@@ -157,7 +160,7 @@ describe('answers', () => {
   it('is not ready with reasons, and healthy all the same', async () => {
     const ready = await ask('GET', '/readyz');
     expect(ready).toMatchObject({ status: 503, body: { ready: false, reasons: ['NOT_CONNECTED'] } });
-    expect((await ask('GET', '/healthz')).body).toEqual({ status: 'ok' });
+    expect((await ask('GET', '/healthz')).body).toMatchObject({ status: 'ok' });
   });
 
   it('tells provable events from others', async () => {
@@ -244,7 +247,7 @@ describe('bad requests', () => {
     ['a missing member', 'POST', '/v1/transactions', {}, 400, 'INVALID_PARAMETER'],
     ['a further member', 'POST', '/v1/transactions', { transaction: 'AAAA', x: 1 }, 400, 'INVALID_PARAMETER'],
     ['an array for a body', 'POST', '/v1/transactions', [], 400, 'INVALID_PARAMETER'],
-    ['a node under load', 'POST', '/v1/transactions', { transaction: 'AAAA' }, 503, 'BACKPRESSURE'],
+    ['no transaction', 'POST', '/v1/transactions', { transaction: 'AAAA' }, 400, 'TRANSACTION_MALFORMED'],
     ['an unknown model', 'GET', `/v1/models/${'0'.repeat(64)}`, undefined, 404, 'NOT_FOUND'],
     ['a height that is none', 'GET', '/v1/blocks/-1', undefined, 400, 'INVALID_PARAMETER'],
     ['a broken escape', 'GET', '/v1/records/%zz/a', undefined, 400, 'BAD_REQUEST'],
@@ -272,8 +275,10 @@ describe('bad requests', () => {
     });
     const text = await ask('POST', '/v1/transactions', 'x', { 'content-type': 'text/plain' });
     expect(text).toMatchObject({ status: 415, body: { code: 'CONTENT_TYPE_NOT_TAKEN' } });
-    const bytes = { 'content-type': 'application/octet-stream' };
-    expect(await ask('POST', '/v1/blobs', Buffer.alloc(100_001), bytes)).toMatchObject({ status: 413 });
+    const large2 = Buffer.alloc(100_001);
+    expect(await ask('POST', '/v1/blobs', large2, uploadHeaders(fake.chain, tenant, large2))).toMatchObject({
+      status: 413,
+    });
   });
 
   it('refuses Host headers that are not its own', async () => {
@@ -287,8 +292,8 @@ describe('bad requests', () => {
   });
 
   it('answers whatever a handler throws as an error with a code', async () => {
-    Object.assign(fake.context, { fetchBlob: () => Promise.reject(new Error('disk on fire')) });
-    const answer = await ask('GET', `/v1/blobs/${'0'.repeat(64)}`);
+    Object.assign(fake.node, { fateOf: () => Promise.reject(new Error('disk on fire')) });
+    const answer = await ask('GET', `/v1/transactions/${'0'.repeat(64)}`);
     expect(answer).toMatchObject({ status: 500, body: { code: 'INTERNAL', message: 'the node failed' } });
     expect(errors).toHaveLength(1);
   });
@@ -401,7 +406,9 @@ describe('the event stream', () => {
     });
     const listeners: number[] = [];
     slow.on('drain', () => listeners.push(slow.listenerCount('close')));
-    const streaming = streamEvents(fake.context, slow as never, { from: 0, type: undefined }, ending.signal);
+    const budgets = new Budgets({ tokensPerSecond: 1_000, monotonicMs: () => performance.now() });
+    const reader = { client: 'slow', budgets };
+    const streaming = streamEvents(fake.context, slow as never, { from: 0, type: undefined }, reader, ending.signal);
     while (listeners.length < 4) await new Promise((resolve) => setImmediate(resolve));
     ending.abort();
     await streaming;

@@ -1,4 +1,4 @@
-import { readdir, writeFile } from 'node:fs/promises';
+import { access, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { contentDigest } from '@cloister/confidential';
 import type { AccountId, Digest } from '@cloister/crypto';
@@ -16,17 +16,24 @@ import {
 import { BlobStore } from '../src/blob-store.ts';
 import { temporaryFolder } from './samples.ts';
 
-const LIMITS = { quotaBytes: 100, blobBytesMax: 60, retentionMs: 10_000 };
+const LIMITS = { quotaBytes: 100, blobBytesMax: 60, accountBytesMax: 70, retentionMs: 10_000 };
 const bytes = (length: number, fill = 1): Uint8Array => new Uint8Array(length).fill(fill);
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let nowMs: number;
+let named: Map<Digest, AccountId>;
 const open = (limits = LIMITS, name = 'blobs'): Promise<BlobStore> =>
-  BlobStore.open(join(folder.path, name), limits, () => nowMs);
+  BlobStore.open(join(folder.path, name), {
+    limits,
+    nowMs: () => nowMs,
+    named: (digest) => named.has(digest),
+    ownerOf: (digest) => named.get(digest),
+  });
 
 beforeEach(async () => {
   folder = await temporaryFolder();
   nowMs = Date.now();
+  named = new Map();
 });
 afterEach(() => folder.remove());
 
@@ -65,14 +72,74 @@ describe('blobs on disk', () => {
     const store = await open();
     const kept = await store.put(bytes(10, 1));
     const lapsed = await store.put(bytes(10, 2));
+    named.set(kept, v0.id);
     nowMs += 10_001;
-    expect(await store.sweep((digest) => digest === kept)).toBe(1);
+    expect(await store.sweep()).toBe(1);
     expect([store.has(kept), store.has(lapsed)]).toEqual([true, false]);
+    // Its time begins when it is named no longer.
+    named.clear();
+    expect(await store.sweep()).toBe(0);
+    nowMs += 10_001;
+    expect(await store.sweep()).toBe(1);
+    expect(store.has(kept)).toBe(false);
+  });
+
+  /** An upload from its first byte to its last. */
+  async function upload(store: BlobStore, content: Uint8Array, account?: AccountId): Promise<string> {
+    const reserved = store.reserve(contentDigest(content), content.length, account);
+    if (!reserved.ok) return reserved.code;
+    await store.prepareUploads();
+    await writeFile(reserved.value.path, content);
+    await store.adopt(reserved.value);
+    return contentDigest(content);
+  }
+
+  it('leave room for every account: each has its share, and whoever holds most makes way', async () => {
+    const store = await open();
+    expect(await upload(store, bytes(60, 1), v0.id)).toBe(contentDigest(bytes(60, 1)));
+    expect(await upload(store, bytes(11, 2), v0.id)).toBe('BLOB_ACCOUNT_QUOTA_EXCEEDED');
+    expect(await upload(store, bytes(10, 3), v0.id)).toBe(contentDigest(bytes(10, 3)));
+    // 70 of 100 are of v0; v1 comes with 50, and the oldest of v0 goes.
+    expect(await upload(store, bytes(50, 4), v1.id)).toBe(contentDigest(bytes(50, 4)));
+    expect(
+      [1, 3, 4].map((fill) => store.has(contentDigest(bytes(fill === 1 ? 60 : fill === 3 ? 10 : 50, fill)))),
+    ).toEqual([false, true, true]);
+    // But v0 does not drive out v1 by coming back: it would hold as much.
+    expect(await upload(store, bytes(45, 5), v0.id)).toBe('BLOB_QUOTA_EXCEEDED');
+    expect(store.bytes).toBe(60);
+  });
+
+  it('that the ledger names are not driven out, and drive out what it does not name', async () => {
+    const store = await open();
+    const kept = contentDigest(bytes(60, 1));
+    named.set(kept, v0.id);
+    await upload(store, bytes(60, 1), v0.id);
+    await upload(store, bytes(40, 2), v1.id);
+    expect(await upload(store, bytes(41, 3), v1.id)).toBe('BLOB_ACCOUNT_QUOTA_EXCEEDED');
+    const wanted = bytes(30, 4);
+    named.set(contentDigest(wanted), v1.id);
+    await store.put(wanted);
+    expect([store.has(kept), store.has(contentDigest(bytes(40, 2))), store.bytes]).toEqual([true, false, 90]);
+  });
+
+  it('are counted while they are uploaded, and not after an upload that broke off', async () => {
+    const store = await open();
+    const reserved = store.reserve(contentDigest(bytes(60)), 60, v0.id);
+    if (!reserved.ok) throw new Error(reserved.code);
+    await store.prepareUploads();
+    await writeFile(reserved.value.path, bytes(30));
+    await expect(store.put(bytes(41, 2))).rejects.toMatchObject({ code: 'BLOB_QUOTA_EXCEEDED' });
+    expect(await upload(store, bytes(11, 3), v0.id)).toBe('BLOB_ACCOUNT_QUOTA_EXCEEDED');
+    await store.release(reserved.value);
+    await expect(access(reserved.value.path)).rejects.toThrow();
+    await store.put(bytes(41, 2));
+    expect(await upload(store, bytes(50, 3), v0.id)).toBe(contentDigest(bytes(50, 3)));
+    expect(store.bytes).toBe(91);
   });
 });
 
 describe('blobs between members', () => {
-  const BIG = { quotaBytes: 1e9, blobBytesMax: 3 * BLOB_PIECE_BYTES, retentionMs: 1e9 };
+  const BIG = { quotaBytes: 1e9, blobBytesMax: 3 * BLOB_PIECE_BYTES, accountBytesMax: 1e9, retentionMs: 1e9 };
 
   type Standing = 'passed' | 'failed' | 'unattested';
   async function pair(

@@ -4,11 +4,21 @@ import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createHttpApi } from '@cloister/client';
 import { contentDigest } from '@cloister/confidential';
-import { parseBase64, toBase64 } from '@cloister/crypto';
+import { asHeight, parseBase64, toBase64 } from '@cloister/crypto';
+import { signUploadClaim } from '@cloister/ledger';
 import { decodeEventProof, lightClientOf, verifyEventProof } from '@cloister/proof';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { RunningNode } from '../src/node.ts';
-import { makeHome, putRecord, sampleGenesis, seedOf, startQuietly, temporaryFolder, untilBlock } from './samples.ts';
+import {
+  makeHome,
+  putRecord,
+  sampleGenesis,
+  seedOf,
+  startQuietly,
+  TENANT,
+  temporaryFolder,
+  untilBlock,
+} from './samples.ts';
 import { misfits } from './schema-check.ts';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
@@ -53,9 +63,9 @@ describe('one validator', () => {
     const node = await started(startQuietly(layout));
     const transaction = putRecord(genesis.chainId, 0, 'greeting', 'hello');
     const submitted = await post(node, '/v1/transactions', { transaction: toBase64(transaction.bytes) });
-    expect(submitted).toEqual({ status: 200, body: { id: transaction.id, known: false } });
+    expect(submitted).toEqual({ status: 200, body: { id: transaction.id, known: false, simulated: true } });
     const again = await post(node, '/v1/transactions', { transaction: toBase64(transaction.bytes) });
-    expect(again.body).toEqual({ id: transaction.id, known: true });
+    expect(again.body).toEqual({ id: transaction.id, known: true, simulated: true });
 
     await untilBlock(node, () => node.context.state().executed.has(transaction.id));
     const fate = await getJson(node, `/v1/transactions/${transaction.id}`);
@@ -150,7 +160,9 @@ describe('one validator', () => {
     expect(await api.model(transaction.id)).toBeUndefined();
     expect(await api.inference(transaction.id)).toBeUndefined();
     const blob = seedOf('blob');
-    await api.putBlob(blob);
+    const claim = { chainId: genesis.chainId, account: TENANT.id, digest: contentDigest(blob), size: blob.length };
+    const signed = signUploadClaim(TENANT, { ...claim, expiryHeight: asHeight(100) });
+    await api.putBlob(blob, { digest: claim.digest, claim: signed });
     expect(await api.getBlob(contentDigest(blob), 100)).toEqual(blob);
     expect(await api.getBlob(transaction.id, 100)).toBeUndefined();
   });

@@ -1,28 +1,61 @@
-/** What the API stands on, over a ledger that really executed some blocks, without replica, network or enclave. */
-import type { Digest } from '@cloister/crypto';
-import { asHeight, fail, ok } from '@cloister/crypto';
+/** What the API stands on, over a ledger that really executed some blocks, without replica, network, enclave or thread. */
+import { createHash } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type AccountId, asHeight, type Digest, type Ed25519KeyPair, fail, ok } from '@cloister/crypto';
 import { EventLog, MemoryStore } from '@cloister/event-log';
-import { encodeEvent, type LedgerEvent } from '@cloister/ledger';
-import { ChainStore } from '@cloister/validator';
+import { encodeEvent, type LedgerEvent, networkOf, signUploadClaim } from '@cloister/ledger';
+import { type AdmissionCode, ChainStore } from '@cloister/validator';
 import { Chain, digestOf, enclaveOf, owner, tenant, v0, v1 } from '../../ledger/test/samples.ts';
+import { BlobNames } from '../src/blob-names.ts';
+import { BlobStore } from '../src/blob-store.ts';
+import { NodeDesk } from '../src/desk/node-desk.ts';
 import { EventBus } from '../src/event-bus.ts';
 import { EventIndex } from '../src/event-index.ts';
 import type { ApiContext } from '../src/http/api-context.ts';
+import { Follow } from '../src/http/follow.ts';
+import type { ApiOptions } from '../src/http/server.ts';
+import type { ApiPosition } from '../src/http/worker-messages.ts';
 import { MetricsRegistry } from '../src/metrics.ts';
+import type { NodeContext } from '../src/node-context.ts';
+import { TypeIndex } from '../src/type-index.ts';
 
-export interface FakeContext {
-  context: ApiContext;
+/** A made-up node over a chain. */
+export interface FakeNode {
+  readonly context: ApiContext;
+  readonly node: NodeContext;
   readonly chain: Chain;
+  readonly blobs: BlobStore;
+  /** Digests for which members were asked. */
+  readonly fetched: Digest[];
+  /** What the next submissions are answered with, beside being taken. */
+  readonly verdict: { code: AdmissionCode | undefined };
+  /** Appends a block of events and tells everyone who follows. */
+  append(): Promise<void>;
+  remove(): Promise<void>;
+}
+
+/** One whose chain holds something of everything. */
+export interface FakeContext extends FakeNode {
   readonly ids: {
     readonly record: Digest;
     readonly rejected: Digest;
     readonly model: Digest;
     readonly task: Digest;
   };
-  readonly blobs: Map<string, Uint8Array>;
-  /** Appends a block of events and tells the bus. */
-  append(): Promise<void>;
 }
+
+export const API_OPTIONS: ApiOptions = {
+  host: '127.0.0.1',
+  port: 0,
+  allowedHosts: [],
+  streamsMax: 2,
+  connectionsMax: 64,
+  connectionsPerClientMax: 32,
+  clientTokensPerSecond: 10_000,
+  version: '0.0.0',
+};
 
 function heightsOf(events: readonly LedgerEvent[]): number[] {
   let height = 0;
@@ -53,8 +86,34 @@ function liveChain(): Pick<FakeContext, 'chain' | 'ids'> {
   return { chain, ids: { record: record.id, rejected: rejected.id, model, task: chain.taskOf(request) } };
 }
 
+/** The headers of an upload of these bytes by an account. */
+export function uploadHeaders(
+  chain: Chain,
+  keyPair: Ed25519KeyPair,
+  bytes: Uint8Array,
+  expiryHeight: number = chain.height + 10,
+): Record<string, string> {
+  const digest = createHash('sha256').update(bytes).digest('hex') as Digest;
+  const claim = {
+    chainId: chain.genesis.chainId,
+    account: keyPair.id,
+    digest,
+    size: bytes.length,
+    expiryHeight: asHeight(expiryHeight),
+  };
+  return {
+    'content-type': 'application/octet-stream',
+    'cloister-digest': digest,
+    'cloister-upload': signUploadClaim(keyPair, claim),
+  };
+}
+
 export async function makeContext(): Promise<FakeContext> {
   const { chain, ids } = liveChain();
+  return { ...(await fakeNode(chain)), ids };
+}
+
+export async function fakeNode(chain: Chain): Promise<FakeNode> {
   const { genesis } = chain;
   const store = new MemoryStore();
   const log = await EventLog.open(store, { chainId: genesis.chainId, verify: 'full' });
@@ -69,17 +128,30 @@ export async function makeContext(): Promise<FakeContext> {
     }
   };
   await write();
-  const index = await EventIndex.open(new MemoryStore(), log);
+  const indexStore = new MemoryStore();
+  const index = await EventIndex.open(indexStore, log);
   const bus = new EventBus(() => undefined);
-  const blobs = new Map<string, Uint8Array>();
-  const context: ApiContext = {
+  const folder = await mkdtemp(join(tmpdir(), 'cloister-api-'));
+  const state = () => chain.state;
+  const names = new BlobNames(state);
+  const blobs = await BlobStore.open(join(folder, 'blobs'), {
+    limits: { quotaBytes: 400_000, blobBytesMax: 100_000, accountBytesMax: 150_000, retentionMs: 1_000 },
+    nowMs: () => Date.now(),
+    named: (digest) => names.has(digest),
+    ownerOf: (digest) => names.ownerOf(digest),
+  });
+  const verdict: FakeNode['verdict'] = { code: undefined };
+  const fetched: Digest[] = [];
+  const reader = new ChainStore(store, log, { chainId: genesis.chainId, bytes: genesis.bytes });
+  const node: NodeContext = {
     self: v0.id,
-    chain: new ChainStore(store, log, { chainId: genesis.chainId, bytes: genesis.bytes }),
-    state: () => chain.state,
+    chain: reader,
+    state,
     provableHeight: () => chain.height - 1,
     status: () => ({ chainId: genesis.chainId, height: chain.height }),
     readiness: () => ({ ready: false, reasons: ['NOT_CONNECTED'] }),
-    submit: (bytes) => Promise.resolve(bytes.length === 3 ? fail('BACKPRESSURE') : ok({ id: digestOf('submitted') })),
+    submitVerified: () =>
+      Promise.resolve(verdict.code === undefined ? ok({ id: digestOf('submitted') }) : fail(verdict.code)),
     fateOf: async (id) => {
       const settled = await index.transaction(id);
       if (settled === undefined) return { fate: 'UNKNOWN' };
@@ -89,20 +161,10 @@ export async function makeContext(): Promise<FakeContext> {
         : { fate: 'REJECTED', code, sequence, height };
     },
     index,
-    blobs: {
-      blobBytesMax: 100_000,
-      put: (bytes) => {
-        const digest = digestOf(`blob ${bytes.length}`);
-        blobs.set(digest, bytes);
-        return Promise.resolve(digest);
-      },
-    },
-    fetchBlob: (digest) => Promise.resolve(blobs.get(digest)),
     facts: (subjects) => Promise.resolve(subjects.length === 1 ? Uint8Array.of(4, 5, 6) : undefined),
-    eventProof: (sequence) => Promise.resolve(sequence < 5 ? Uint8Array.of(1, 2, 3) : undefined),
-    challenge: (_, node) => Promise.resolve(node === v0.id ? ok(Uint8Array.of(9)) : fail('RATE_LIMITED')),
-    challengeOutcome: (node) =>
-      node === v1.id
+    challenge: (_, of) => Promise.resolve(of === v0.id ? ok(Uint8Array.of(9)) : fail('RATE_LIMITED')),
+    challengeOutcome: (of: AccountId) =>
+      of === v1.id
         ? undefined
         : {
             passed: false,
@@ -118,13 +180,62 @@ export async function makeContext(): Promise<FakeContext> {
     bus,
     metrics: new MetricsRegistry(),
   };
+  const position = (): ApiPosition => ({
+    head: log.head,
+    indexed: index.count,
+    height: chain.height,
+    provableHeight: node.provableHeight(),
+  });
+  const moves = new Follow(position());
+  // Tests execute blocks behind its back, too.
+  const follow: ApiContext['follow'] = {
+    get position() {
+      return position();
+    },
+    subscribe: (listener) => moves.subscribe(listener),
+  };
+  const desk = new NodeDesk({
+    context: node,
+    blobs,
+    names,
+    fetchBlob: async (digest) => {
+      fetched.push(digest);
+      return undefined;
+    },
+    monotonicMs: () => performance.now(),
+  });
+  const context: ApiContext = {
+    chainId: genesis.chainId,
+    simulated: networkOf(chain.state).trustAnchors.simulated,
+    chain: reader,
+    types: new TypeIndex(indexStore),
+    follow,
+    node: desk,
+    eventProof: (sequence) => Promise.resolve(sequence < 5 ? Uint8Array.of(1, 2, 3) : undefined),
+    blobBytesMax: blobs.blobBytesMax,
+    metrics: new MetricsRegistry(),
+  };
   const append = async (): Promise<void> => {
     const firstSequence = log.head.count;
     const { events } = chain.block();
     await write();
     const height = asHeight(chain.height);
     index.committed(firstSequence, height, events);
+    names.committed(events);
     bus.publish({ type: 'committed', height, firstSequence, events } as never);
+    await index.settled();
+    moves.moved(position());
   };
-  return { context, chain, ids, blobs, append };
+  const remove = async (): Promise<void> => {
+    await desk.close();
+    await rm(folder, { recursive: true, force: true });
+  };
+  return { context, node, chain, blobs, fetched, verdict, append, remove };
+}
+
+/** Damages a blob on disk. */
+export async function damage(blobs: BlobStore, digest: Digest): Promise<void> {
+  const file = await blobs.fileOf(digest);
+  if (file === undefined) throw new Error('no such blob');
+  await writeFile(file.path, new Uint8Array(file.size));
 }

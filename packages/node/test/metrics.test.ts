@@ -15,6 +15,8 @@ function metricsOf(chain: Chain, self: string = v0.id): NodeMetrics {
     eventCount: () => chain.log.length,
     peers: () => ({ members: 3, strangers: 1 }),
     network: () => undefined,
+    indexFailures: () => 0,
+    apiRestarts: () => 0,
     blobs: () => ({ bytes: 0, refused: 0 }),
     enclave: () => ({ platform: 'sev-snp', measurement: 'aa', running: true, restarts: 0 }),
   });

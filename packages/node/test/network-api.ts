@@ -4,7 +4,7 @@ import { type MixedChain, mixedChain } from '../../ledger/test/platforms.ts';
 import { BLOCK_MS, v0 } from '../../ledger/test/samples.ts';
 import type { ApiContext } from '../src/http/api-context.ts';
 import { type ApiServer, createApiServer } from '../src/http/server.ts';
-import { makeContext } from './fake-context.ts';
+import { API_OPTIONS, fakeNode } from './fake-context.ts';
 
 export interface NetworkApi extends MixedChain {
   readonly url: string;
@@ -16,23 +16,29 @@ export interface NetworkApi extends MixedChain {
 export async function networkApi(): Promise<NetworkApi> {
   const mixed = mixedChain();
   const { chain } = mixed;
-  const fake = await makeContext();
+  const fake = await fakeNode(chain);
   let server: ApiServer | undefined;
   const api: NetworkApi = {
     ...mixed,
     url: '',
     blocksKept: Number.MAX_SAFE_INTEGER,
-    close: async () => server?.close(),
+    close: async () => {
+      await server?.close();
+      await fake.remove();
+    },
   };
   const executed = async (height: number): Promise<object | undefined> =>
     height <= chain.height - api.blocksKept
       ? undefined
       : { hash: chain.hashAt(height), timeMs: chain.state.timeMs - (chain.height - height) * BLOCK_MS };
+  const status = () => ({
+    chainId: chain.genesis.chainId,
+    height: chain.height,
+    blockTimeMs: chain.state.timeMs,
+  });
+  Object.assign(fake.node, { self: v0.id, status });
   const context: ApiContext = {
     ...fake.context,
-    self: v0.id,
-    state: () => chain.state,
-    status: () => ({ chainId: chain.genesis.chainId, height: chain.height, blockTimeMs: chain.state.timeMs }) as never,
     chain: {
       genesisBytes: chain.genesis.bytes,
       executed,
@@ -40,11 +46,7 @@ export async function networkApi(): Promise<NetworkApi> {
     } as never,
   };
   server = createApiServer(context, {
-    host: '127.0.0.1',
-    port: 0,
-    allowedHosts: [],
-    streamsMax: 1,
-    version: '0.0.0',
+    ...API_OPTIONS,
     onError: (error) => {
       throw error;
     },

@@ -20,6 +20,9 @@ export function misfits(
     const target = document.schemas[schema.$ref.split('/').at(-1) ?? ''];
     return target === undefined ? [`${at}: no schema ${schema.$ref}`] : misfits(target, value, document, at);
   }
+  if (Array.isArray(schema.allOf)) {
+    return (schema.allOf as Schema[]).flatMap((one) => misfits(one, value, document, at));
+  }
   if (Array.isArray(schema.anyOf)) {
     const all = (schema.anyOf as Schema[]).map((one) => misfits(one, value, document, at));
     return all.some((found) => found.length === 0) ? [] : all.flat();

@@ -45,7 +45,13 @@ export type UntimedInput =
   /** The writes of the `store` effect with this token are durable. A failed write must stop the node instead. */
   | { readonly type: 'stored'; readonly token: number }
   /** A transaction from a client; answered by one `admission` effect with the same `ref` in the same step. */
-  | { readonly type: 'submit'; readonly ref: number; readonly bytes: Uint8Array }
+  | {
+      readonly type: 'submit';
+      readonly ref: number;
+      readonly bytes: Uint8Array;
+      /** The shell has verified its signature already, in another thread. */
+      readonly verified?: boolean;
+    }
   /** A connection to a peer came or went; `id` is a validator or member id, or the transport's own name of a stranger. */
   | { readonly type: 'peer'; readonly id: string; readonly up: boolean };
 

@@ -231,7 +231,11 @@ export class Replica {
         break;
       }
       case 'submit':
-        this.#core.emit({ type: 'admission', ref: input.ref, result: this.#ingress.submit(input.bytes) });
+        this.#core.emit({
+          type: 'admission',
+          ref: input.ref,
+          result: this.#ingress.submit(input.bytes, input.verified),
+        });
         break;
       case 'peer': {
         const first = this.#peers.count === 0;

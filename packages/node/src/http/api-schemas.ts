@@ -34,6 +34,8 @@ function ref(name: string): JsonSchema {
 }
 
 export const API_SCHEMAS: { readonly [name: string]: JsonSchema } = {
+  /** Of every JSON answer: whether the chain stands on simulated trust anchors. */
+  Simulated: shape({ simulated: FLAG }),
   Error: shape({ code: STRING, message: STRING }, { detail: STRING }),
   Status: shape(
     {
@@ -132,7 +134,7 @@ export const API_SCHEMAS: { readonly [name: string]: JsonSchema } = {
     ),
   }),
   Eviction: shape({ cause: oneOf('policy', 'endorsements'), code: STRING, height: COUNT }),
-  Validators: shape({ validators: list(ref('Validator')) }),
+  Validators: shape({ validators: list(ref('Validator')), next: orNull(STRING) }),
   Challenge: shape(
     { passed: FLAG, code: STRING, atMs: COUNT, simulated: FLAG },
     { detail: STRING, measurement: orNull(MEASUREMENT) },
@@ -170,7 +172,7 @@ export const API_SCHEMAS: { readonly [name: string]: JsonSchema } = {
     challenge: orNull(ref('Challenge')),
     bundle: BASE64,
   }),
-  Attestations: shape({ simulated: FLAG, attestations: list(ref('Attestation')) }),
+  Attestations: shape({ attestations: list(ref('Attestation')), next: orNull(STRING) }),
   ChallengeAnswer: shape({ answer: BASE64 }),
   Measurement: shape({
     platform: PLATFORM,
@@ -204,7 +206,7 @@ export const API_SCHEMAS: { readonly [name: string]: JsonSchema } = {
     grants: list(HEX32),
     executors: list(shape({ keyset: HEX32, node: HEX32, sequence: COUNT, eligible: FLAG, reasons: STRINGS })),
   }),
-  Models: shape({ models: list(ref('Model')) }),
+  Models: shape({ models: list(ref('Model')), next: orNull(STRING) }),
   Inference: shape({
     task: HEX32,
     transaction: HEX32,
@@ -227,7 +229,7 @@ export const API_SCHEMAS: { readonly [name: string]: JsonSchema } = {
     ),
     agreed: list(HEX32),
   }),
-  Inferences: shape({ inferences: list(ref('Inference')) }),
+  Inferences: shape({ inferences: list(ref('Inference')), next: orNull(STRING) }),
   Submitted: shape({ id: HEX32, known: FLAG }),
   Fate: shape(
     { id: HEX32, fate: oneOf('UNKNOWN', 'PENDING', 'COMMITTED', 'REJECTED', 'EXPIRED') },

@@ -1,22 +1,15 @@
 /** Routes over the chain itself: status, genesis, blocks, events, proofs. */
-import { asHeight, parseUtf8, toBase64 } from '@cloister/crypto';
-import type { StoredEvent } from '@cloister/event-log';
+import { asHeight, toBase64 } from '@cloister/crypto';
 import type { ChainReader } from '@cloister/validator';
-import type { ApiContext } from './api-context.ts';
+import { eventJson, pageCost, readPage } from './event-pages.ts';
 import { integerField, optional, textField, withDefault } from './fields.ts';
-import { type AnyRoute, ApiError, json, jsonAnswer, route } from './route.ts';
+import { type AnyRoute, ApiError, json, jsonAnswer, jsonText, route } from './route.ts';
 
 const SAFE: { readonly min: number; readonly max: number } = { min: 0, max: Number.MAX_SAFE_INTEGER };
 const BLOCKS_MAX = 100;
 const EVENTS_MAX = 1_000;
 /** Payload bytes of one page of events; a page is cut at a whole event. */
-const PAGE_BYTES = 8 * 1024 * 1024;
-
-/** The log's own JSON of an event: payloads are canonical JSON and not parsed again. */
-export function eventJson({ sequence, height, type, hash, payload }: StoredEvent): string {
-  const text = parseUtf8(payload) ?? '{}';
-  return `{"sequence":${sequence},"height":${height},"type":${JSON.stringify(type)},"hash":"${hash}","payload":${text}}`;
-}
+const PAGE_BYTES = 4 * 1024 * 1024;
 
 async function blockJson(chain: ChainReader, height: number, provableHeight: number): Promise<object | undefined> {
   const executed = await chain.executed(asHeight(height));
@@ -43,14 +36,18 @@ const status = route({
   method: 'GET',
   path: '/v1/status',
   summary: 'Where this node stands',
+  group: 'probe',
+  cost: 1,
   answer: jsonAnswer('Status'),
-  handle: (context) => json(context.status()),
+  handle: async ({ node }) => jsonText(await node.status()),
 });
 
 const genesis = route({
   method: 'GET',
   path: '/v1/genesis',
   summary: 'The exact bytes of the genesis, whose hash is the chain id',
+  group: 'probe',
+  cost: 2,
   answer: { contentType: 'application/json', schema: { type: 'object' } },
   handle: ({ chain }) => ({ status: 200, bytes: chain.genesisBytes, contentType: 'application/json' }),
 });
@@ -59,20 +56,22 @@ const blocks = route({
   method: 'GET',
   path: '/v1/blocks',
   summary: 'Executed blocks in ascending order; the newest ones without `from`',
+  group: 'log',
+  cost: 1,
   query: {
     from: optional(integerField('First height', SAFE)),
     limit: withDefault(integerField('At most so many', { min: 1, max: BLOCKS_MAX }), 20),
   },
   answer: jsonAnswer('Blocks'),
-  handle: async ({ chain, state, provableHeight }, { query: { from, limit } }) => {
-    const { height } = state();
+  handle: async ({ chain, follow }, { query: { from, limit } }) => {
+    const { height, provableHeight } = follow.position;
     const first = Math.max(1, from ?? height - limit + 1);
     const found: object[] = [];
     for (let at = first; at <= height && at < first + limit; at++) {
-      const block = await blockJson(chain, at, provableHeight());
+      const block = await blockJson(chain, at, provableHeight);
       if (block !== undefined) found.push(block);
     }
-    return json({ blocks: found, height });
+    return json({ blocks: found, height }, 4 * found.length);
   },
 });
 
@@ -80,48 +79,25 @@ const block = route({
   method: 'GET',
   path: '/v1/blocks/{height}',
   summary: 'One executed block',
+  group: 'log',
+  cost: 1,
   params: { height: integerField('Its height', SAFE) },
   answer: jsonAnswer('Block'),
   refusals: [404],
-  handle: async ({ chain, provableHeight }, { params }) => {
-    const found = await blockJson(chain, params.height, provableHeight());
+  handle: async ({ chain, follow }, { params }) => {
+    const found = await blockJson(chain, params.height, follow.position.provableHeight);
     if (found === undefined)
       throw new ApiError(404, 'NOT_FOUND', `no block of height ${params.height} is executed here`);
     return json(found);
   },
 });
 
-/** Stored events of a page, ascending. */
-async function page(
-  { chain, index }: ApiContext,
-  query: { readonly from: number; readonly limit: number; readonly type?: string | undefined },
-): Promise<StoredEvent[]> {
-  const end = chain.log.head.count;
-  const found: StoredEvent[] = [];
-  let bytes = 0;
-  const take = (event: StoredEvent): boolean => {
-    bytes += event.payload.length;
-    if (found.length > 0 && bytes > PAGE_BYTES) return false;
-    found.push(event);
-    return true;
-  };
-  if (query.from >= end) return found;
-  if (query.type === undefined) {
-    const to = Math.min(end, query.from + query.limit);
-    for await (const event of chain.log.read({ from: query.from, to })) if (!take(event)) break;
-    return found;
-  }
-  for (const sequence of await index.sequences(query.type, query.from, end, query.limit)) {
-    const event = await chain.log.get(sequence);
-    if (event === undefined || !take(event)) break;
-  }
-  return found;
-}
-
 const events = route({
   method: 'GET',
   path: '/v1/events',
   summary: 'Events in the order of the log; `next` is where to go on',
+  group: 'log',
+  cost: 1,
   query: {
     from: withDefault(integerField('First sequence', SAFE), 0),
     limit: withDefault(integerField('At most so many', { min: 1, max: EVENTS_MAX }), 100),
@@ -129,10 +105,12 @@ const events = route({
   },
   answer: jsonAnswer('Events'),
   handle: async (context, { query }) => {
-    const found = await page(context, query);
-    const next = (found.at(-1)?.sequence ?? query.from - 1) + 1;
-    const text = `{"events":[${found.map(eventJson).join(',')}],"next":${next},"eventCount":${context.chain.log.head.count}}`;
-    return { status: 200, text, contentType: 'application/json' };
+    const { simulated, chain } = context;
+    const page = await readPage(context, { ...query, bytesMax: PAGE_BYTES });
+    const next = (page.events.at(-1)?.sequence ?? query.from - 1) + 1;
+    const list = page.events.map((event) => eventJson(event)).join(',');
+    const text = `{"events":[${list}],"next":${next},"eventCount":${chain.log.head.count},"simulated":${simulated}}`;
+    return jsonText(text, pageCost(page));
   },
 });
 
@@ -140,6 +118,8 @@ const eventProof = route({
   method: 'GET',
   path: '/v1/proofs/events/{sequence}',
   summary: 'Proof that an event is in the finalized log, for a light client of this chain',
+  group: 'proof',
+  cost: 2,
   params: { sequence: integerField('Sequence of the event', SAFE) },
   answer: jsonAnswer('EventProof'),
   refusals: [404],

@@ -20,6 +20,8 @@ const facts = route({
   path: '/v1/proofs/facts',
   summary:
     'What the ledger holds now under the keys asked for, those that there are, with its proof for a light client',
+  group: 'proof',
+  cost: 4,
   query: {
     keys: textField(
       'rules, attestation/NODE, model/MODEL or grant/MODEL/KEYSET, separated by commas',
@@ -29,8 +31,8 @@ const facts = route({
   },
   answer: jsonAnswer('FactsProof'),
   refusals: [404],
-  handle: async ({ facts: prove }, { query }) => {
-    const proof = await prove(subjectsOf(query.keys));
+  handle: async ({ node }, { query }) => {
+    const proof = await node.facts(subjectsOf(query.keys));
     if (proof === undefined) throw new ApiError(404, 'NOT_PROVABLE', 'no finalized header vouches for it yet');
     return json({ proof: toBase64(proof) });
   },

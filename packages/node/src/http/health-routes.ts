@@ -1,10 +1,14 @@
 /** Routes for those who run the node: health, readiness, metrics. */
 import { type AnyRoute, json, jsonAnswer, route } from './route.ts';
 
+const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
+
 const healthz = route({
   method: 'GET',
   path: '/healthz',
   summary: 'The process answers',
+  group: 'probe',
+  cost: 1,
   answer: jsonAnswer('Health'),
   handle: () => json({ status: 'ok' }),
 });
@@ -13,10 +17,12 @@ const readyz = route({
   method: 'GET',
   path: '/readyz',
   summary: 'Synced, attestation alive, enclave reachable; else 503 with the reasons',
+  group: 'probe',
+  cost: 1,
   answer: jsonAnswer('Readiness'),
   refusals: [503],
-  handle: ({ readiness }) => {
-    const { ready, reasons } = readiness();
+  handle: async ({ node }) => {
+    const { ready, reasons } = await node.readiness();
     if (ready) return json({ ready, reasons });
     return { status: 503, json: { code: 'NOT_READY', message: reasons.join(', '), ready, reasons } };
   },
@@ -26,11 +32,13 @@ const metrics = route({
   method: 'GET',
   path: '/metrics',
   summary: 'Prometheus metrics',
-  answer: { contentType: 'text/plain; version=0.0.4; charset=utf-8', schema: { type: 'string' } },
-  handle: ({ metrics: registry }) => ({
+  group: 'probe',
+  cost: 4,
+  answer: { contentType: METRICS_TYPE, schema: { type: 'string' } },
+  handle: async ({ node, metrics: own }) => ({
     status: 200,
-    text: registry.render(),
-    contentType: 'text/plain; version=0.0.4; charset=utf-8',
+    text: `${await node.metrics()}${own.render()}`,
+    contentType: METRICS_TYPE,
   }),
 });
 

@@ -1,9 +1,11 @@
-/** Routes that take something in: transactions and blobs, and what became of them. */
-import { parseDigest } from '@cloister/crypto';
-import { decodeTransaction, MAX_TRANSACTION_BYTES } from '@cloister/ledger';
+/** Transactions: handed in, and what became of them. Their signatures are checked here, so that the other thread sees good ones. */
+import { type Digest, parseJson } from '@cloister/crypto';
+import { decodeTransaction, MAX_TRANSACTION_BYTES, type Transaction, transactionSigningBytes } from '@cloister/ledger';
 import type { AdmissionCode } from '@cloister/validator';
-import { NodeError } from '../errors.ts';
+import type { ApiContext } from './api-context.ts';
+import { REFUSED_SUBMISSION_COST } from './costs.ts';
 import { base64Field, digestField } from './fields.ts';
+import { verifyNatively } from './native-signature.ts';
 import { type AnyRoute, ApiError, json, jsonAnswer, route } from './route.ts';
 
 const STATUS_OF: { readonly [Code in AdmissionCode]: number } = {
@@ -21,21 +23,46 @@ const STATUS_OF: { readonly [Code in AdmissionCode]: number } = {
   HALTED: 503,
 };
 
+/** Codes that say nothing bad of whoever handed it in. */
+const BLAMELESS: ReadonlySet<AdmissionCode> = new Set(['QUOTA_EXCEEDED', 'BACKPRESSURE', 'HALTED']);
+
+function refused(code: AdmissionCode, detail?: string): ApiError {
+  return new ApiError(STATUS_OF[code], code, detail, { cost: BLAMELESS.has(code) ? 0 : REFUSED_SUBMISSION_COST });
+}
+
+/** The cheap checks first; a signature is verified only for what could be taken with a good one. */
+function checkedTransaction({ chainId, follow }: ApiContext, bytes: Uint8Array): Transaction {
+  const decoded = decodeTransaction(bytes);
+  if (!decoded.ok) throw refused('TRANSACTION_MALFORMED', decoded.detail ?? decoded.code);
+  const transaction = decoded.value;
+  if (transaction.chainId !== chainId) throw refused('WRONG_CHAIN');
+  if (transaction.expiryHeight <= follow.position.height) throw refused('TRANSACTION_EXPIRED');
+  return transaction;
+}
+
+function isSigned(transaction: Transaction): boolean {
+  const signed = transactionSigningBytes(transaction);
+  return verifyNatively(transaction.sender, signed, transaction.bytes.subarray(signed.length));
+}
+
 const submit = route({
   method: 'POST',
   path: '/v1/transactions',
   summary: 'Hands in a signed transaction; handing it in again changes nothing',
+  group: 'submit',
+  cost: 1,
   body: { transaction: base64Field('Wire form of the transaction', MAX_TRANSACTION_BYTES) },
   answer: jsonAnswer('Submitted'),
   refusals: [403, 409, 413, 429, 503],
-  handle: async (context, { body: { transaction } }) => {
-    const taken = await context.submit(transaction);
-    if (taken.ok) return json({ id: taken.value.id, known: false });
-    if (taken.code === 'ALREADY_PENDING' || taken.code === 'ALREADY_EXECUTED') {
-      const decoded = decodeTransaction(transaction);
-      if (decoded.ok) return json({ id: decoded.value.id, known: true });
-    }
-    throw new ApiError(STATUS_OF[taken.code], taken.code, taken.detail);
+  handle: async (context, { body, budgets }) => {
+    const transaction = checkedTransaction(context, body.transaction);
+    if (!isSigned(transaction)) throw refused('SIGNATURE_INVALID');
+    budgets.payAccount(transaction.sender);
+    const taken = await context.node.submit(transaction.bytes);
+    // What is taken is paid for by its account, from the room that it has in the pool.
+    if (taken.ok) return { status: 200, json: { id: taken.value.id, known: false }, cost: -1 };
+    if (STATUS_OF[taken.code] === 200) return json({ id: transaction.id, known: true });
+    throw refused(taken.code, taken.detail);
   },
 });
 
@@ -43,59 +70,26 @@ const fate = route({
   method: 'GET',
   path: '/v1/transactions/{id}',
   summary: 'What became of a transaction',
+  group: 'fate',
+  cost: 1,
   params: { id: digestField('Transaction id') },
   answer: jsonAnswer('Fate'),
-  handle: async (context, { params: { id } }) => {
-    const found = await context.fateOf(id);
-    if (!('height' in found)) return json({ id, ...found });
-    const detail = found.fate === 'REJECTED' ? await rejectionDetail(context.chain.log, found.sequence) : undefined;
-    const provable = found.height <= context.provableHeight();
-    return json({ id, ...found, ...(detail === undefined ? {} : { detail }), provable });
-  },
+  handle: async (context, { params: { id } }) => fateJson(context, id),
 });
 
-async function rejectionDetail(
-  log: { readonly get: (sequence: number) => Promise<{ readonly payload: Uint8Array } | undefined> },
-  sequence: number,
-): Promise<string | undefined> {
+async function fateJson({ node, chain, follow }: ApiContext, id: Digest) {
+  const found = await node.fate(id);
+  if (!('height' in found)) return json({ id, ...found });
+  const detail = found.fate === 'REJECTED' ? await rejectionDetail(chain, found.sequence) : undefined;
+  const provable = found.height <= follow.position.provableHeight;
+  return json({ id, ...found, ...(detail === undefined ? {} : { detail }), provable });
+}
+
+async function rejectionDetail({ log }: ApiContext['chain'], sequence: number): Promise<string | undefined> {
   const event = await log.get(sequence);
-  if (event === undefined) return undefined;
-  const { detail } = JSON.parse(new TextDecoder().decode(event.payload)) as { readonly detail?: unknown };
+  const payload = event === undefined ? undefined : parseJson(event.payload, { maxBytes: 1 << 20, maxDepth: 8 });
+  const { detail } = payload?.ok ? (payload.value as { readonly detail?: unknown }) : {};
   return typeof detail === 'string' ? detail : undefined;
 }
 
-const STATUS_OF_BLOB: { readonly [code: string]: number } = { BLOB_TOO_LARGE: 413, BLOB_QUOTA_EXCEEDED: 507 };
-
-const putBlob = route<Record<never, never>, Record<never, never>, Uint8Array>({
-  method: 'POST',
-  path: '/v1/blobs',
-  summary: 'Keeps a sealed payload or model under its SHA-256',
-  body: 'bytes',
-  answer: jsonAnswer('BlobTaken'),
-  refusals: [413, 507],
-  handle: async ({ blobs }, { body }) => {
-    try {
-      return json({ digest: await blobs.put(body) });
-    } catch (error) {
-      const status = error instanceof NodeError ? STATUS_OF_BLOB[error.code] : undefined;
-      if (status !== undefined && error instanceof NodeError) throw new ApiError(status, error.code, error.message);
-      throw error;
-    }
-  },
-});
-
-const getBlob = route({
-  method: 'GET',
-  path: '/v1/blobs/{digest}',
-  summary: 'A blob by its SHA-256, from this node or its peers',
-  params: { digest: { ...digestField('SHA-256 of the bytes'), parse: parseDigest } },
-  answer: { contentType: 'application/octet-stream', schema: { type: 'string', format: 'binary' } },
-  refusals: [404],
-  handle: async ({ fetchBlob }, { params: { digest } }) => {
-    const bytes = await fetchBlob(digest);
-    if (bytes === undefined) throw new ApiError(404, 'NOT_FOUND', 'neither this node nor a connected member has it');
-    return { status: 200, bytes, contentType: 'application/octet-stream' };
-  },
-});
-
-export const TRANSACTION_ROUTES: readonly AnyRoute[] = [submit, fate, putBlob, getBlob];
+export const TRANSACTION_ROUTES: readonly AnyRoute[] = [submit, fate];

@@ -1,0 +1,179 @@
+/** The agreed state as the API shows it, as JSON text: single things and pages, each question bounded. */
+import { policyDigest as appraisalPolicyDigest, appraisalPolicyToJson } from '@cloister/attestation';
+import { modelManifestToJson } from '@cloister/confidential';
+import { type AccountId, asValidatorId, type Digest, parseAccountId, parseDigest } from '@cloister/crypto';
+import {
+  type AttestationView,
+  attestationView,
+  inferenceView,
+  type LedgerState,
+  listMeasurements,
+  type MemberView,
+  type ModelView,
+  measurementKey,
+  memberView,
+  modelView,
+  networkOf,
+  networkView,
+  recordView,
+  type Task,
+} from '@cloister/ledger';
+import {
+  type JsonText,
+  type Page,
+  type PageQuery,
+  QUESTION_ATTESTATIONS_MAX,
+  QUESTION_ITEMS_MAX,
+} from '../http/node-questions.ts';
+import type { ChallengeOutcome } from '../peer-attestation.ts';
+import type { LedgerOrders } from './ledger-orders.ts';
+
+export interface ViewSources {
+  readonly state: () => LedgerState;
+  readonly orders: LedgerOrders;
+  readonly challengeOutcome: (node: AccountId) => ChallengeOutcome | undefined;
+}
+
+function memberJson(state: LedgerState, member: MemberView): object {
+  const view = attestationView(state, member.id);
+  if (view === undefined) return { ...member, attestation: null };
+  const { platform, product, tcb, tcbStatus, advisories, validUntilHeight, validUntilMs, evicted } = view;
+  const shown = { platform, product, tcb, tcbStatus, advisories, validUntilHeight, validUntilMs, evicted };
+  return { ...member, attestation: shown };
+}
+
+function modelJson({ model, owner, height, manifest, grants, ...rest }: ModelView): object {
+  return {
+    ...rest,
+    model,
+    owner,
+    height,
+    manifest: modelManifestToJson(manifest),
+    grants: grants.map(({ keyset }) => keyset),
+    executors: grants,
+  };
+}
+
+function inferenceJson({ id, ...rest }: Task): object {
+  return { task: id, ...rest };
+}
+
+function challengeJson(outcome: ChallengeOutcome | undefined): object | null {
+  if (outcome === undefined) return null;
+  const { passed, code, detail, measurement, simulated, atMs } = outcome;
+  return { passed, code, detail, measurement: measurement ?? null, simulated, atMs };
+}
+
+export class LedgerViews {
+  readonly #sources: ViewSources;
+
+  constructor(sources: ViewSources) {
+    this.#sources = sources;
+  }
+
+  get #state(): LedgerState {
+    return this.#sources.state();
+  }
+
+  /** An answer by itself, which says whether the chain is simulated; the items of a page leave that to the page. */
+  #answer(value: object): JsonText {
+    return JSON.stringify({ ...value, simulated: networkOf(this.#state).trustAnchors.simulated });
+  }
+
+  /** A page of what `ids` name. The cursor is the last id, also when nothing is shown of it. */
+  #page<Id extends string>(ids: readonly Id[], limit: number, show: (id: Id) => object | undefined): Page {
+    const items = ids.flatMap((id) => show(id) ?? []).map((item) => JSON.stringify(item));
+    return { items, next: ids.length < limit ? null : (ids.at(-1) ?? null) };
+  }
+
+  validators(query: PageQuery): Page {
+    const limit = Math.min(query.limit, QUESTION_ITEMS_MAX);
+    const ids = this.#sources.orders.members(parseAccountId(query.after), limit);
+    return this.#page(ids, limit, (id) => {
+      const member = memberView(this.#state, asValidatorId(id));
+      return member === undefined ? undefined : memberJson(this.#state, member);
+    });
+  }
+
+  attestations(query: PageQuery): Page {
+    const limit = Math.min(query.limit, QUESTION_ATTESTATIONS_MAX);
+    const ids = this.#sources.orders.attestations(parseAccountId(query.after), limit);
+    return this.#page(ids, limit, (id) => {
+      const view = attestationView(this.#state, id);
+      return view === undefined ? undefined : this.#attestationJson(view);
+    });
+  }
+
+  #attestationJson({ msLeft, ...view }: AttestationView): object {
+    const { attestations, measurements } = this.#state;
+    return {
+      ...view,
+      secondsLeft: Math.floor(msLeft / 1000),
+      graceUntilHeight: measurements.get(measurementKey(view))?.graceUntilHeight ?? null,
+      challenge: challengeJson(this.#sources.challengeOutcome(view.node)),
+      bundle: attestations.get(view.node)?.bundle ?? '',
+    };
+  }
+
+  models(query: PageQuery): Page {
+    const limit = Math.min(query.limit, QUESTION_ITEMS_MAX);
+    const ids = this.#sources.orders.models(parseDigest(query.after), limit);
+    return this.#page(ids, limit, (id) => {
+      const view = modelView(this.#state, id);
+      return view === undefined ? undefined : modelJson(view);
+    });
+  }
+
+  /** The cursor is the sequence of the last one's request. */
+  inferences(query: PageQuery): Page {
+    const limit = Math.min(query.limit, QUESTION_ITEMS_MAX);
+    const below = query.after === undefined ? Number.MAX_SAFE_INTEGER : Number(query.after);
+    const places = this.#sources.orders.tasks(below, limit);
+    const items = places.flatMap(({ id }) => {
+      const task = inferenceView(this.#state, id);
+      return task === undefined ? [] : [JSON.stringify(inferenceJson(task))];
+    });
+    return { items, next: places.length < limit ? null : `${places.at(-1)?.sequence ?? 0}` };
+  }
+
+  model(id: Digest): JsonText | undefined {
+    const view = modelView(this.#state, id);
+    return view === undefined ? undefined : this.#answer(modelJson(view));
+  }
+
+  inference(task: Digest): JsonText | undefined {
+    const found = inferenceView(this.#state, task);
+    return found === undefined ? undefined : JSON.stringify(inferenceJson(found));
+  }
+
+  record(namespace: string, key: string): JsonText | undefined {
+    const found = recordView(this.#state, namespace, key);
+    return found === undefined ? undefined : this.#answer(found);
+  }
+
+  measurements(): JsonText {
+    const { policyDigest } = this.#state;
+    return this.#answer({ policyDigest, measurements: listMeasurements(this.#state) });
+  }
+
+  policy(): JsonText {
+    const { appraisalPolicy, scheduledPolicy, policyDigest, height } = networkView(this.#state);
+    const scheduled =
+      scheduledPolicy === null
+        ? null
+        : {
+            policy: appraisalPolicyToJson(scheduledPolicy.appraisalPolicy),
+            digest: appraisalPolicyDigest(scheduledPolicy.appraisalPolicy),
+            loosenings: scheduledPolicy.loosenings,
+            decidedHeight: scheduledPolicy.height,
+            effectiveHeight: scheduledPolicy.effectiveHeight,
+          };
+    return this.#answer({
+      policy: appraisalPolicyToJson(appraisalPolicy),
+      digest: appraisalPolicyDigest(appraisalPolicy),
+      policyDigest,
+      height,
+      scheduled,
+    });
+  }
+}

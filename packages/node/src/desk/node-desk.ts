@@ -1,0 +1,137 @@
+/** Answers the API's questions in the thread that votes, from what it has at hand. */
+import type { AccountId, Digest, Result } from '@cloister/crypto';
+import { type FactSubject, networkOf } from '@cloister/ledger';
+import type { AdmissionCode } from '@cloister/validator';
+import type { BlobNames } from '../blob-names.ts';
+import type { BlobStore } from '../blob-store.ts';
+import type {
+  BlobFile,
+  JsonText,
+  NodeQuestions,
+  Page,
+  PageQuery,
+  Readiness,
+  UploadTicket,
+} from '../http/node-questions.ts';
+import type { UploadCode, UploadRequest } from '../http/uploads.ts';
+import type { NodeContext } from '../node-context.ts';
+import type { TransactionFate } from '../transaction-tracker.ts';
+import { LedgerOrders } from './ledger-orders.ts';
+import { LedgerViews } from './ledger-views.ts';
+import { NamedBlobs } from './named-blobs.ts';
+import { UploadDesk } from './upload-desk.ts';
+
+export interface NodeDeskOptions {
+  readonly context: NodeContext;
+  readonly blobs: BlobStore;
+  readonly names: BlobNames;
+  /** From disk or from members, kept on disk. */
+  readonly fetchBlob: (digest: Digest) => Promise<Uint8Array | undefined>;
+  readonly monotonicMs: () => number;
+}
+
+export class NodeDesk implements NodeQuestions {
+  readonly #context: NodeContext;
+  readonly #views: LedgerViews;
+  readonly #named: NamedBlobs;
+  readonly #uploads: UploadDesk;
+  readonly #simulated: boolean;
+  readonly #unsubscribe: () => void;
+
+  constructor({ context, blobs, names, fetchBlob, monotonicMs }: NodeDeskOptions) {
+    const { state, challengeOutcome, bus } = context;
+    this.#context = context;
+    this.#simulated = networkOf(state()).trustAnchors.simulated;
+    const orders = new LedgerOrders(state);
+    this.#views = new LedgerViews({ state, orders, challengeOutcome });
+    this.#named = new NamedBlobs({ blobs, names, fetchBlob, monotonicMs });
+    this.#uploads = new UploadDesk({ blobs, names, state });
+    this.#unsubscribe = bus.subscribe(({ firstSequence, events }) => orders.committed(firstSequence, events));
+  }
+
+  /** Follows the chain no longer, and gives up what was being uploaded. */
+  async close(): Promise<void> {
+    this.#unsubscribe();
+    await this.abandonUploads();
+  }
+
+  async abandonUploads(): Promise<void> {
+    await this.#uploads.abandon();
+  }
+
+  async status(): Promise<JsonText> {
+    return JSON.stringify({ ...this.#context.status(), simulated: this.#simulated });
+  }
+
+  async readiness(): Promise<Readiness> {
+    return this.#context.readiness();
+  }
+
+  async metrics(): Promise<string> {
+    return this.#context.metrics.render();
+  }
+
+  async validators(page: PageQuery): Promise<Page> {
+    return this.#views.validators(page);
+  }
+
+  async attestations(page: PageQuery): Promise<Page> {
+    return this.#views.attestations(page);
+  }
+
+  async models(page: PageQuery): Promise<Page> {
+    return this.#views.models(page);
+  }
+
+  async inferences(page: PageQuery): Promise<Page> {
+    return this.#views.inferences(page);
+  }
+
+  async measurements(): Promise<JsonText> {
+    return this.#views.measurements();
+  }
+
+  async policy(): Promise<JsonText> {
+    return this.#views.policy();
+  }
+
+  async model(id: Digest): Promise<JsonText | undefined> {
+    return this.#views.model(id);
+  }
+
+  async inference(task: Digest): Promise<JsonText | undefined> {
+    return this.#views.inference(task);
+  }
+
+  async record(namespace: string, key: string): Promise<JsonText | undefined> {
+    return this.#views.record(namespace, key);
+  }
+
+  fate(id: Digest): Promise<TransactionFate> {
+    return this.#context.fateOf(id);
+  }
+
+  facts(subjects: readonly FactSubject[]): Promise<Uint8Array | undefined> {
+    return this.#context.facts(subjects);
+  }
+
+  submit(bytes: Uint8Array): Promise<Result<{ readonly id: Digest }, AdmissionCode>> {
+    return this.#context.submitVerified(bytes);
+  }
+
+  challenge(asker: string, node: AccountId, challenge: Uint8Array): Promise<Result<Uint8Array>> {
+    return this.#context.challenge(asker, node, challenge);
+  }
+
+  blob(digest: Digest): Promise<BlobFile | undefined> {
+    return this.#named.file(digest);
+  }
+
+  openUpload(request: UploadRequest): Promise<Result<UploadTicket | 'held', UploadCode>> {
+    return this.#uploads.open(request);
+  }
+
+  closeUpload(ticket: number, whole: boolean): Promise<void> {
+    return this.#uploads.close(ticket, whole);
+  }
+}

@@ -1,0 +1,62 @@
+/** Uploads of the API's clients: whether one is taken, where its bytes go, and that nothing of a broken one stays. */
+import { fail, ok, type Result } from '@cloister/crypto';
+import { isKnownSender, type LedgerState } from '@cloister/ledger';
+import type { BlobNames } from '../blob-names.ts';
+import type { BlobStore, Reservation } from '../blob-store.ts';
+import type { UploadTicket } from '../http/node-questions.ts';
+import type { UploadCode, UploadRequest } from '../http/uploads.ts';
+
+export interface UploadDeskOptions {
+  readonly blobs: BlobStore;
+  readonly names: BlobNames;
+  readonly state: () => LedgerState;
+}
+
+export class UploadDesk {
+  readonly #options: UploadDeskOptions;
+  readonly #open = new Map<number, Reservation>();
+  #nextTicket = 1;
+
+  constructor(options: UploadDeskOptions) {
+    this.#options = options;
+  }
+
+  /** Uploads that have begun and not ended. */
+  get size(): number {
+    return this.#open.size;
+  }
+
+  async open({ digest, size, account }: UploadRequest): Promise<Result<UploadTicket | 'held', UploadCode>> {
+    const { blobs, names, state } = this.#options;
+    if (account === null) {
+      // What the ledger names is wanted by the network, whoever brings it: the digest says that it is the right thing.
+      if (!names.has(digest))
+        return fail('UPLOAD_NOT_CLAIMED', 'no account signed for it, and the ledger does not name it');
+    } else if (!isKnownSender(state(), account)) return fail('SENDER_UNKNOWN', account);
+    if (blobs.has(digest)) return ok('held');
+    const reserved = blobs.reserve(digest, size, account ?? undefined);
+    if (!reserved.ok) return reserved;
+    const ticket = this.#nextTicket++;
+    this.#open.set(ticket, reserved.value);
+    try {
+      await blobs.prepareUploads();
+    } catch (error) {
+      await this.close(ticket, false);
+      throw error;
+    }
+    return ok({ ticket, path: reserved.value.path });
+  }
+
+  async close(ticket: number, whole: boolean): Promise<void> {
+    const reservation = this.#open.get(ticket);
+    if (reservation === undefined) return;
+    this.#open.delete(ticket);
+    if (whole) await this.#options.blobs.adopt(reservation);
+    else await this.#options.blobs.release(reservation);
+  }
+
+  /** Whoever was writing is gone: all its uploads are given up. */
+  async abandon(): Promise<void> {
+    await Promise.all([...this.#open.keys()].map((ticket) => this.close(ticket, false)));
+  }
+}

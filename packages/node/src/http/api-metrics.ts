@@ -1,0 +1,30 @@
+/** Metrics of the API's own thread. */
+import type { MetricsRegistry } from '../metrics.ts';
+import type { Budgets } from './budgets.ts';
+import type { Connections } from './connections.ts';
+import type { EventStreams } from './event-streams.ts';
+
+export interface ApiMetricSources {
+  readonly connections: Connections;
+  readonly budgets: Budgets;
+  readonly streams: Pick<EventStreams, 'size'>;
+}
+
+/** The result counts one answer: by the route's pattern, never by what stands in its place. */
+export function addApiMetrics(
+  registry: MetricsRegistry,
+  { connections, budgets, streams }: ApiMetricSources,
+): (route: string | undefined, status: number) => void {
+  const requests = registry.counter('cloister_api_requests_total', 'Answers of the API, by route and status');
+  const open = registry.gauge('cloister_api_connections', 'Open connections of the API');
+  const running = registry.gauge('cloister_api_streams', 'Open event streams');
+  registry.counterFrom('cloister_api_connections_closed_total', 'Connections closed for being only held', () => {
+    return connections.closed;
+  });
+  registry.counterFrom('cloister_api_refused_total', 'Requests over the budget of their client', () => budgets.refused);
+  registry.collect(() => {
+    open.set(connections.size);
+    running.set(streams.size);
+  });
+  return (route, status) => requests.increment({ route: route ?? 'none', status: String(status) });
+}

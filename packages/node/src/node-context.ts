@@ -1,0 +1,31 @@
+/** A running node as its own process sees it: what the API's questions are answered from, and what tests look at. */
+import type { AccountId, Digest, JsonValue, Result } from '@cloister/crypto';
+import type { FactSubject, LedgerState } from '@cloister/ledger';
+import type { AdmissionCode, ChainReader } from '@cloister/validator';
+import type { EventBus } from './event-bus.ts';
+import type { EventIndex } from './event-index.ts';
+import type { Readiness } from './http/node-questions.ts';
+import type { MetricsRegistry } from './metrics.ts';
+import type { ChallengeOutcome } from './peer-attestation.ts';
+import type { TransactionFate } from './transaction-tracker.ts';
+
+export interface NodeContext {
+  readonly self: AccountId;
+  readonly chain: ChainReader;
+  readonly state: () => LedgerState;
+  /** Highest height whose events a finalized header covers. */
+  readonly provableHeight: () => number;
+  /** The body of /v1/status. */
+  readonly status: () => { readonly [key: string]: JsonValue };
+  readonly readiness: () => Readiness;
+  /** A transaction whose signature was verified already, in another thread. */
+  readonly submitVerified: (bytes: Uint8Array) => Promise<Result<{ readonly id: Digest }, AdmissionCode>>;
+  readonly fateOf: (id: Digest) => Promise<TransactionFate>;
+  readonly index: Pick<EventIndex, 'count' | 'settled'>;
+  /** An encoded FactsProof; undefined while there is none. */
+  readonly facts: (subjects: readonly FactSubject[]) => Promise<Uint8Array | undefined>;
+  readonly challenge: (asker: string, node: AccountId, challenge: Uint8Array) => Promise<Result<Uint8Array>>;
+  readonly challengeOutcome: (node: AccountId) => ChallengeOutcome | undefined;
+  readonly bus: EventBus;
+  readonly metrics: MetricsRegistry;
+}
