@@ -9,6 +9,16 @@ import type { NetworkProfile } from './faulty-network.ts';
 /** Something that befalls the network; instants are virtual milliseconds from the start. */
 export type Incident =
   | { readonly atMs: number; readonly type: 'crash'; readonly node: number; readonly forMs: number }
+  /** A crash after which only the key is left: chain and sign guard are empty. */
+  | { readonly atMs: number; readonly type: 'lose-disk'; readonly node: number; readonly forMs: number }
+  /** The wall clock of a node is set wrong by `stepMs`, and right again after `forMs`. */
+  | {
+      readonly atMs: number;
+      readonly type: 'clock';
+      readonly node: number;
+      readonly stepMs: number;
+      readonly forMs: number;
+    }
   /** Sides by node; heals after `forMs`. */
   | { readonly atMs: number; readonly type: 'partition'; readonly groups: readonly number[]; readonly forMs: number }
   | { readonly atMs: number; readonly type: 'profile'; readonly profile: NetworkProfile }

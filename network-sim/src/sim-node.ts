@@ -5,12 +5,13 @@
  * fall between any two. A crash keeps what was synced; what was not, it keeps or loses by chance.
  */
 import type { createMachine } from '@cloister/consensus';
-import type { Ed25519KeyPair, SeededRandom, ValidatorId } from '@cloister/crypto';
+import { asEpoch, asView, type Ed25519KeyPair, type SeededRandom, type ValidatorId } from '@cloister/crypto';
 import { type EventLog, MemoryStore } from '@cloister/event-log';
 import type { ParsedGenesis } from '@cloister/ledger';
 import {
   type ChainStore,
   carryOutStore,
+  guardMarkOp,
   openReplica,
   type Replica,
   type ReplicaEffect,
@@ -32,6 +33,8 @@ export interface NodeContext {
   onEffect(node: SimNode, effect: ReplicaEffect): void;
   /** The node's memory of what it signed is gone with the crash that follows: for mutation checks. */
   readonly forgetsGuard?: boolean | undefined;
+  /** The key was made together with this node's guard, which says so: it may sign from its first start on. */
+  readonly freshKey?: boolean | undefined;
 }
 
 interface Running {
@@ -94,6 +97,7 @@ export class SimNode {
   /** Opens the databases and starts the replica; throws what `openReplica` throws. */
   async start(): Promise<void> {
     const { genesis, keyPair, createMachine: machine } = this.context;
+    if (this.#life === 0 && this.context.freshKey === true) await this.#markGuard();
     this.#life++;
     const { replica, log, reader } = await openReplica({
       config: { genesis, signer: keyPair, ...(machine === undefined ? {} : { createMachine: machine }) },
@@ -102,6 +106,18 @@ export class SimNode {
     });
     this.#running = { replica, log, reader, timers: new Map(), stores: [], storing: false };
     this.input({ type: 'start' });
+  }
+
+  async #markGuard(): Promise<void> {
+    const floor = { epoch: asEpoch(0), view: asView(0) };
+    await this.#guard.batch([guardMarkOp({ validator: this.id, floor })], { sync: true });
+  }
+
+  /** As `crash`, and what comes back has an empty disk: the key file is all that is left. */
+  loseDisk(): void {
+    this.crash();
+    this.#chain = new MemoryStore();
+    this.#guard = new MemoryStore();
   }
 
   /** Power off: memory is gone, and of unsynced writes what chance leaves. */

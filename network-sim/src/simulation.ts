@@ -81,6 +81,7 @@ export class Simulation {
           skewMs: random.below(100) - 50,
           createMachine: this.#plan.createMachine,
           forgetsGuard: this.#plan.forgetsGuard,
+          freshKey: true,
           onEffect: (node, effect) => this.#onEffect(node, effect),
         }),
       );
@@ -132,11 +133,13 @@ export class Simulation {
 
   async #befall(incident: Incident): Promise<void> {
     switch (incident.type) {
-      case 'crash': {
+      case 'crash':
+      case 'lose-disk': {
         const node = this.#nodes[incident.node];
         if (node?.up !== true) return;
-        this.#trace.add(`${this.#at()} crash ${node.index}`);
-        node.crash();
+        this.#trace.add(`${this.#at()} ${incident.type} ${node.index}`);
+        if (incident.type === 'crash') node.crash();
+        else node.loseDisk();
         this.#tellPeers(node, false);
         this.#scheduler.after(incident.forMs, () => this.#startNode(node));
         return;
@@ -149,6 +152,10 @@ export class Simulation {
           this.#network.heal();
         });
         return;
+      case 'clock':
+        this.#stepClock(incident.node, incident.stepMs);
+        this.#scheduler.after(incident.forMs, () => this.#stepClock(incident.node, -incident.stepMs));
+        return;
       case 'profile':
         this.#network.profile = incident.profile;
         return;
@@ -157,6 +164,13 @@ export class Simulation {
         if (node?.up === false) await this.#startNode(node);
       }
     }
+  }
+
+  #stepClock(index: number, stepMs: number): void {
+    const node = this.#nodes[index];
+    if (node === undefined) return;
+    this.#trace.add(`${this.#at()} clock of ${index} by ${stepMs}`);
+    node.context.skewMs += stepMs;
   }
 
   async #startNode(node: SimNode): Promise<void> {

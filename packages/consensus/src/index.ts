@@ -121,6 +121,8 @@ export type {
   PropositionKind,
   PropositionStatement,
   PropositionVote,
+  Recall,
+  RecallRequest,
   Round,
   SignedStatement,
   Statement,

@@ -20,6 +20,8 @@ export const MAX_EVIDENCE_BYTES: number = 512 * 1024;
 export const VIEW_WINDOW = 64;
 /** Certificates sent in answer to one request. */
 export const MAX_CERTS_PER_REQUEST = 64;
+/** Own votes shown to a validator that asks for them on its start: those of some ten rounds. */
+export const MAX_RECALLED_VOTES = 32;
 /** Views whose certificates are asked for in one go. */
 export const MAX_REQUESTED_VIEWS = 1024;
 /** Bytes of certificates and blocks served to one peer in one retry interval. */

@@ -31,6 +31,8 @@ export interface MachineConfig {
   readonly self: ValidatorId | undefined;
   /** Ed25519 over the given bytes by `self`'s key; 64 bytes. Undefined: never signs. */
   readonly sign: ((bytes: Uint8Array) => Uint8Array) | undefined;
+  /** True: nothing is signed before the 'may-sign' input, and own votes that the guard does not know are told of. */
+  readonly startsMuted?: boolean;
   /** V_0 = V_1. */
   readonly genesisSet: ValidatorSet;
   /** Block 1 has a later timestamp than this. */
@@ -54,6 +56,8 @@ export type Input =
   | { readonly type: 'start' }
   /** `from` is the authenticated sender, who need not be a validator. The decoder has checked form and size. */
   | { readonly type: 'message'; readonly from: ValidatorId; readonly message: ConsensusMessage }
+  /** Ends the silence of `startsMuted`. Nothing is signed at or below `floor`. */
+  | { readonly type: 'may-sign'; readonly floor: Round | undefined }
   | { readonly type: 'timer'; readonly timer: TimerName; readonly epoch: Epoch; readonly view: View }
   /** Answers build-block. May come as late as the shell likes (for instance after executing what it must vouch for). */
   | {
@@ -108,6 +112,8 @@ export type RejectionCode =
   | 'OUTSIDE_WINDOW'
   | 'PROPOSAL_MISMATCH'
   | 'UNSOLICITED_BLOCK'
+  /** Answers to a start go to the shell's rule for it, which asked for them. */
+  | 'UNSOLICITED_RECALL'
   | 'TOO_MANY_REQUESTS'
   | 'NOT_CONNECTED';
 
@@ -175,6 +181,8 @@ export type Effect =
   | { readonly type: 'commit'; readonly blocks: readonly Block[]; readonly finalization: Finalization }
   | { readonly type: 'evidence'; readonly evidence: Evidence }
   | { readonly type: 'enter-epoch'; readonly epoch: Epoch }
+  /** While muted: a good signature by the own key that the guard does not know, above the guard's floor. */
+  | { readonly type: 'own-unknown'; readonly round: Round }
   /** A message was refused. Nothing else happened. */
   | { readonly type: 'rejected'; readonly from: ValidatorId; readonly code: RejectionCode }
   /** Stop the node: the machine takes no further input. */

@@ -25,9 +25,9 @@ import {
   writeJustification,
   writeOptional,
 } from './block-codec.ts';
-import { MAX_JUSTIFICATION_BYTES, MAX_PROPOSAL_BYTES, MAX_VOTE_FRAME_BYTES } from './limits.ts';
+import { MAX_JUSTIFICATION_BYTES, MAX_PROPOSAL_BYTES, MAX_RECALLED_VOTES, MAX_VOTE_FRAME_BYTES } from './limits.ts';
 import { kindByte, kindOfByte, readProposition, writeProposition } from './signed-bytes.ts';
-import type { ConsensusMessage, SignedStatement } from './types.ts';
+import type { ConsensusMessage, Recall, SignedStatement, Vote } from './types.ts';
 
 export interface MessageLimits {
   /** For proposals and blocks. */
@@ -50,6 +50,8 @@ const TYPE_BYTES: Readonly<Record<ConsensusMessage['type'], number>> = {
   'cert-request': 5,
   'block-request': 6,
   block: 7,
+  'recall-request': 8,
+  recall: 9,
 };
 
 export function writeSignedStatement(writer: ByteWriter, signed: SignedStatement): void {
@@ -101,6 +103,15 @@ export function encodeMessage(message: ConsensusMessage): Uint8Array {
       writeHeader(writer, message.header);
       writeBody(writer, message.body);
       break;
+    case 'recall-request':
+      writer.u64(message.nonce);
+      break;
+    case 'recall':
+      writer.u64(message.nonce).u64(message.epoch).u64(message.view);
+      writeOptional(writer, message.certificate, (certificate) => writeCertificate(writer, certificate));
+      writer.u8(message.votes.length);
+      for (const vote of message.votes) writeSignedStatement(writer, vote);
+      break;
   }
   return writer.finish();
 }
@@ -123,13 +134,8 @@ function readMessage(reader: ByteReader, limits: MessageLimits): ConsensusMessag
       if (before - reader.remaining > limits.justificationBytes) throw new DecodeError('justification too large');
       return { type: 'proposal', proposition, header, body, justification, signature: reader.fixed(64) };
     }
-    case TYPE_BYTES.vote: {
-      const signed = readSignedStatement(reader);
-      if (signed.kind === 'propose') throw new DecodeError('a proposal is no vote');
-      if (signed.kind === 'nullify') return { type: 'vote', ...signed };
-      const { kind, epoch, view, proposition, signer, signature } = signed;
-      return { type: 'vote', kind, epoch, view, proposition, signer, signature };
-    }
+    case TYPE_BYTES.vote:
+      return readVote(reader);
     case TYPE_BYTES.certificate:
       return readCertificate(reader);
     case TYPE_BYTES.status: {
@@ -144,9 +150,31 @@ function readMessage(reader: ByteReader, limits: MessageLimits): ConsensusMessag
       return { type: 'block-request', hash: reader.digest() };
     case TYPE_BYTES.block:
       return { type: 'block', header: readHeader(reader), body: readBody(reader) };
+    case TYPE_BYTES['recall-request']:
+      return { type: 'recall-request', nonce: reader.u64() };
+    case TYPE_BYTES.recall:
+      return readRecall(reader);
     default:
       throw new DecodeError('unknown message type');
   }
+}
+
+function readVote(reader: ByteReader): Vote {
+  const signed = readSignedStatement(reader);
+  if (signed.kind === 'propose') throw new DecodeError('a proposal is no vote');
+  if (signed.kind === 'nullify') return { type: 'vote', ...signed };
+  const { kind, epoch, view, proposition, signer, signature } = signed;
+  return { type: 'vote', kind, epoch, view, proposition, signer, signature };
+}
+
+function readRecall(reader: ByteReader): Recall {
+  const nonce = reader.u64();
+  const [epoch, view] = readRound(reader);
+  const certificate = readOptional(reader, readCertificate);
+  const count = reader.u8();
+  if (count > MAX_RECALLED_VOTES) throw new DecodeError('too many votes');
+  const votes = Array.from({ length: count }, () => readVote(reader));
+  return { type: 'recall', nonce, epoch, view, certificate, votes };
 }
 
 function readRound(reader: ByteReader): [Epoch, View] {

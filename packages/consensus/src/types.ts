@@ -175,7 +175,34 @@ export interface BlockMessage {
   readonly header: Header;
   readonly body: Body;
 }
-export type ConsensusMessage = Proposal | Vote | Certificate | Status | CertRequest | BlockRequest | BlockMessage;
+/** Asks a validator what it knows of the asker's own votes: by one that starts, before its first signature. */
+export interface RecallRequest {
+  readonly type: 'recall-request';
+  /** Comes back in the answer, so that an answer to an earlier start is not taken for one to this start. */
+  readonly nonce: number;
+}
+/** Answers a `RecallRequest`. */
+export interface Recall {
+  readonly type: 'recall';
+  readonly nonce: number;
+  readonly epoch: Epoch;
+  /** Where the answerer is. */
+  readonly view: View;
+  /** Of view − 1: why the answerer is there. Undefined in the first view of an epoch. */
+  readonly certificate: Certificate | undefined;
+  /** The asker's votes above the answerer's highest finalization and in its round, the highest views first. */
+  readonly votes: readonly Vote[];
+}
+export type ConsensusMessage =
+  | Proposal
+  | Vote
+  | Certificate
+  | Status
+  | CertRequest
+  | BlockRequest
+  | BlockMessage
+  | RecallRequest
+  | Recall;
 
 export type ConflictType =
   | 'double-propose'

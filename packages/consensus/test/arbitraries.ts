@@ -26,6 +26,7 @@ import type {
   Nullification,
   Proposition,
   SignedStatement,
+  Vote,
 } from '../src/index.ts';
 import { HEADER_VERSION } from '../src/index.ts';
 
@@ -113,7 +114,7 @@ const signedStatement: fc.Arbitrary<SignedStatement> = fc.oneof(
     }),
 );
 
-const vote: fc.Arbitrary<ConsensusMessage> = signedStatement.map((signed) => {
+const vote: fc.Arbitrary<Vote> = signedStatement.map((signed) => {
   if (signed.kind === 'nullify') return { type: 'vote', ...signed };
   const { kind, ...rest } = signed;
   return { type: 'vote', kind: kind === 'propose' ? 'notarize' : kind, ...rest };
@@ -133,6 +134,12 @@ export const message: fc.Arbitrary<ConsensusMessage> = fc.oneof(
     .map(([at, toView]): ConsensusMessage => ({ type: 'cert-request', epoch: at.epoch, fromView: at.view, toView })),
   digest.map((hash): ConsensusMessage => ({ type: 'block-request', hash })),
   fc.tuple(header, body).map(([h, b]): ConsensusMessage => ({ type: 'block', header: h, body: b })),
+  fc.nat().map((nonce): ConsensusMessage => ({ type: 'recall-request', nonce })),
+  fc
+    .tuple(fc.nat(), round, fc.option(certificate, { nil: undefined }), fc.array(vote, { maxLength: 4 }))
+    .map(
+      ([nonce, at, shown, votes]): ConsensusMessage => ({ type: 'recall', nonce, ...at, certificate: shown, votes }),
+    ),
 );
 
 export const evidence: fc.Arbitrary<Evidence> = fc.oneof(

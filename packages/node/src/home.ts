@@ -9,7 +9,10 @@
 import { access, readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { type AccountId, asEpoch, asView, type ValidatorId } from '@cloister/crypto';
+import { openLevelStore } from '@cloister/event-log/store-level';
 import { MAX_GENESIS_BYTES, type ParsedGenesis, parseGenesis } from '@cloister/ledger';
+import { guardMarkOp } from '@cloister/validator';
 import { makePrivateFolder, writeFileAtomic } from './atomic-file.ts';
 import { DEFAULT_CONFIG_TOML } from './config-file.ts';
 import { NodeError } from './errors.ts';
@@ -89,11 +92,23 @@ export async function initHome(options: NewHome): Promise<{ readonly layout: Hom
     await writeFileAtomic(layout.configFile, options.configToml ?? DEFAULT_CONFIG_TOML);
     const node = await writeKeyFile(layout.nodeKeyFile, 'node', options.nodeKeySeed);
     const validator = await writeKeyFile(layout.validatorKeyFile, 'validator', options.validatorKeySeed);
+    await markGuard(layout, validator.id);
     if (options.genesis !== undefined) await writeGenesis(layout, options.genesis);
     return { layout, keys: { node, validator } };
   } catch (error) {
     if (error instanceof NodeError) throw error;
     throw new NodeError('HOME_IO', `cannot make the home ${layout.root}`, { cause: error });
+  }
+}
+
+/** Writes into the sign guard, which is made by this, that it is as old as the key: nothing was signed without it. */
+async function markGuard(layout: HomeLayout, id: AccountId): Promise<void> {
+  const guard = await openLevelStore(layout.signGuard);
+  try {
+    const mark = guardMarkOp({ validator: id as ValidatorId, floor: { epoch: asEpoch(0), view: asView(0) } });
+    await guard.batch([mark], { sync: true });
+  } finally {
+    await guard.close();
   }
 }
 

@@ -120,10 +120,8 @@ export function readinessOf(sources: StatusSources): Readiness {
   if ((sources.halted() ?? replica.halted) !== undefined) reasons.push('HALTED');
   if (!replica.synced) reasons.push('SYNCING');
   if (sources.log.resyncTarget !== undefined) reasons.push('RESYNCING');
-  const own = [...state.members.values()].find(({ id }) => id === sources.self);
-  const rebuilt = sources.log.resyncTarget === undefined && replica.role === 'observer';
-  // A log that was rebuilt while it ran: the sign guard is consulted again on the next start.
-  if (own !== undefined && own.weight > 0 && rebuilt) reasons.push('RESTART_TO_SIGN');
+  const { state: signing } = replica.signing;
+  if (signing === 'asking' || signing === 'observing' || signing === 'confirming') reasons.push('NOT_SIGNING');
   const others = [...state.members.values()].some(({ id, weight }) => id !== sources.self && weight > 0);
   const connected =
     sources

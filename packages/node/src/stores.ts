@@ -17,8 +17,9 @@ export interface NodeStores {
 }
 
 const GUARD_ADVICE =
-  'This is the sign guard: without it nobody knows what this validator has signed. Do not delete it, do not restore it ' +
-  'from a copy, and do not start this key with an empty one: what it signs next may contradict what it signed before.';
+  'This is the sign guard: without it nobody knows what this validator has signed. Do not restore it from a copy. Move its ' +
+  'folder away and start again: with an empty guard the validator only follows the chain until others have shown which of ' +
+  'its votes they know and later views have begun; then it signs again by itself.';
 
 async function openDerived(directory: string, shared = false): Promise<OrderedStore> {
   try {

@@ -5,8 +5,8 @@
  * their hash, which is their checksum; records carry one.
  */
 
-import { type GuardRecord, guardRecordKey } from '@cloister/consensus';
-import { asDigest, ByteWriter, type Digest, type Height, toHex } from '@cloister/crypto';
+import { type GuardRecord, guardRecordKey, type Round } from '@cloister/consensus';
+import { asDigest, asEpoch, asView, ByteWriter, type Digest, type Height, toHex } from '@cloister/crypto';
 import type { StoreRange } from '@cloister/event-log';
 
 const FAMILIES = {
@@ -22,6 +22,10 @@ const FAMILIES = {
   open: 0x6f,
   /** In the guard's database: round and kind → signed record. */
   guard: 0x67,
+  /** In the guard's database: whose it is, see guard-memory.ts. */
+  mark: 0x6d,
+  /** In the chain database: the newest synced record of the guard. */
+  witness: 0x77,
 } as const;
 type Family = keyof typeof FAMILIES;
 
@@ -59,6 +63,8 @@ export const EXECUTED_RANGE: StoreRange = rangeOf('executed');
 export const FINALIZATION_RANGE: StoreRange = rangeOf('finalization');
 export const OPEN_RANGE: StoreRange = rangeOf('open');
 export const GUARD_RANGE: StoreRange = rangeOf('guard');
+export const GUARD_MARK_KEY: Uint8Array = Uint8Array.of(FAMILIES.mark);
+export const GUARD_WITNESS_KEY: Uint8Array = Uint8Array.of(FAMILIES.witness);
 
 /** The block hash in an `openKey`. */
 export function hashOfOpenKey(key: Uint8Array): Digest {
@@ -66,8 +72,16 @@ export function hashOfOpenKey(key: Uint8Array): Digest {
 }
 /** The height in a `finalizationKey` or `executedKey`. */
 export function heightOfKey(key: Uint8Array): Height {
+  return numberAt(key, 1) as Height;
+}
+function numberAt(key: Uint8Array, at: number): number {
   const view = new DataView(key.buffer, key.byteOffset, key.byteLength);
-  return (view.getUint32(1) * 0x1_0000_0000 + view.getUint32(5)) as Height;
+  return view.getUint32(at) * 0x1_0000_0000 + view.getUint32(at + 4);
+}
+
+/** The round in a `guardKey`. */
+export function roundOfGuardKey(key: Uint8Array): Round {
+  return { epoch: asEpoch(numberAt(key, 1)), view: asView(numberAt(key, 9)) };
 }
 
 /** `guardRecordKey` within the guard's family; sorts by round. */

@@ -8,6 +8,7 @@
 import {
   type Block,
   blockOf,
+  type ConsensusMessage,
   createMachine,
   decodeMessage,
   type Effect,
@@ -19,6 +20,8 @@ import {
   type MachineState,
   type MachineStatus,
   machineStatus,
+  type Recall,
+  type Round,
   step,
 } from '@cloister/consensus';
 import { type Digest, type Height, parseValidatorId, type ValidatorId } from '@cloister/crypto';
@@ -52,6 +55,8 @@ export interface DriverParts {
   readonly persist: (chain: readonly StoreOp[], guard: readonly StoreOp[], done: () => void) => void;
   readonly onCommit: (commit: Commit) => void;
   readonly onEvidence: (evidence: Evidence) => void;
+  readonly onRecall: (from: ValidatorId, recall: Recall) => void;
+  readonly onOwnUnknown: (round: Round) => void;
   readonly onCatchUp: (fromHeight: Height, from: readonly ValidatorId[]) => void;
 }
 
@@ -76,7 +81,8 @@ export class ConsensusDriver {
       {
         chainId: core.chainId,
         self: core.self,
-        sign: core.isValidator ? core.signer.sign : undefined,
+        sign: core.set.validators.some(({ id }) => id === core.self) ? core.signer.sign : undefined,
+        startsMuted: true,
         genesisSet: core.set,
         genesisTimestampMs: core.genesis.genesis.timeMs,
         timing: { ...DEFAULT_TIMING, ...config.timing },
@@ -105,8 +111,9 @@ export class ConsensusDriver {
 
   frame(from: ValidatorId, bytes: Uint8Array): void {
     const decoded = decodeMessage(bytes);
-    if (decoded.ok) this.feed({ type: 'message', from, message: decoded.value });
-    else this.#parts.core.emit({ type: 'refused', from, code: `MESSAGE_${decoded.code}` });
+    if (!decoded.ok) this.#parts.core.emit({ type: 'refused', from, code: `MESSAGE_${decoded.code}` });
+    else if (decoded.value.type === 'recall') this.#parts.onRecall(from, decoded.value);
+    else this.feed({ type: 'message', from, message: decoded.value });
   }
 
   timer(id: string): void {
@@ -155,13 +162,7 @@ export class ConsensusDriver {
         this.#persist(effect);
         break;
       case 'send':
-        core.emit({
-          type: 'send',
-          to: effect.to,
-          channel: 'vote',
-          priority: priorityOf(effect.message.type),
-          bytes: encodeMessage(effect.message),
-        });
+        this.send(effect.to, effect.message);
         break;
       case 'set-timer': {
         const id = TIMER_PREFIX + effect.timer;
@@ -196,6 +197,9 @@ export class ConsensusDriver {
       case 'rejected':
         core.emit({ type: 'refused', from: effect.from, code: effect.code });
         break;
+      case 'own-unknown':
+        this.#parts.onOwnUnknown(effect.round);
+        break;
       case 'halt':
         core.halt(effect.code, effect.detail);
         break;
@@ -204,6 +208,11 @@ export class ConsensusDriver {
       case 'enter-epoch':
         break;
     }
+  }
+
+  send(to: ValidatorId | 'all', message: ConsensusMessage): void {
+    const priority = priorityOf(message.type);
+    this.#parts.core.emit({ type: 'send', to, channel: 'vote', priority, bytes: encodeMessage(message) });
   }
 
   #persist({ token, record, block }: Extract<Effect, { type: 'persist' }>): void {
@@ -218,8 +227,7 @@ export class ConsensusDriver {
 
   #fetchCertificates({ epoch, fromView, toView, from }: Extract<Effect, { type: 'fetch-certificates' }>): void {
     const to = from[this.#certificateAttempts++ % Math.max(1, from.length)] ?? 'all';
-    const message = { type: 'cert-request', epoch, fromView, toView } as const;
-    this.#parts.core.emit({ type: 'send', to, channel: 'vote', priority: 3, bytes: encodeMessage(message) });
+    this.send(to, { type: 'cert-request', epoch, fromView, toView });
   }
 
   // Proposals under judgement.

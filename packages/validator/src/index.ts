@@ -5,6 +5,7 @@ export { carryOutStore } from './carry-out.ts';
 export { guardKeyOf } from './chain-keys.ts';
 export { type ChainReader, ChainStore, type ExecutedRecord } from './chain-store.ts';
 export { type ExecutionReport, Executor, type ExecutorOptions } from './executor.ts';
+export { guardMarkOp } from './guard-memory.ts';
 export type {
   AdmissionCode,
   BlobPort,
@@ -22,6 +23,7 @@ export type {
   ReplicaInput,
   ReplicaStatus,
   SendPriority,
+  SigningStatus,
   SubmitPort,
   TaskAssignment,
   UntimedInput,

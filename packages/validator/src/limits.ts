@@ -70,6 +70,13 @@ export const SYNC_FETCH_BATCHES_MAX = 64;
 /** A failed fetch is tried again with the next peer after this long, in milliseconds. */
 export const FETCH_RETRY_MS = 250;
 
+/** A validator that starts asks those who have not answered about its votes again after this long, in milliseconds. */
+export const RECALL_RETRY_MS = 500;
+/** It asks a second time after this long, in milliseconds, when the chain went on without its guard. */
+export const RECALL_AGAIN_MS = 1_000;
+/** Views that pass without a validator whose guard was lost before it asks for the last time. */
+export const OBSERVED_VIEWS = 4;
+
 /** Executed blocks whose event roots are kept in memory to check headers against. */
 export const ROOTS_KEPT = 1_024;
 /** Executed blocks whose facts can be proven: headers vouch for a state a few blocks behind the newest. */

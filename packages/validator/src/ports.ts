@@ -269,6 +269,19 @@ export interface SubmitPort {
   submit(bytes: Uint8Array): Promise<Result<{ readonly id: Digest }, AdmissionCode>>;
 }
 
+/** Whether this node signs, and what it waits for before it does; see start-rule.ts. */
+export interface SigningStatus {
+  /** `observer`: never, it has no weight. `resyncing`: the log is rebuilt first. */
+  readonly state: 'observer' | 'resyncing' | 'asking' | 'observing' | 'confirming' | 'signing';
+  /** Why it does not sign at once: every start asks; a guard that holds nothing or lacks votes makes it observe. */
+  readonly cause: 'START' | 'GUARD_EMPTY' | 'GUARD_OLD';
+  /** Validators whose answer is awaited. */
+  readonly missing: readonly ValidatorId[];
+  readonly signsAboveView: View | undefined;
+  /** No view can pass without this validator's vote, so only its operator can end the silence. */
+  readonly needsOverride: boolean;
+}
+
 /** A position of the consensus, for status pages. */
 export interface ReplicaStatus {
   readonly role: 'validator' | 'observer';
@@ -279,6 +292,7 @@ export interface ReplicaStatus {
   readonly provableHeight: Height;
   /** What consensus keeps in memory of what is not final. */
   readonly held: { readonly rounds: number; readonly blocks: number; readonly fetches: number };
+  readonly signing: SigningStatus;
   readonly pendingTransactions: number;
   readonly pendingBatches: number;
   readonly halted: { readonly code: string; readonly detail: string } | undefined;

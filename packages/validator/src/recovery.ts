@@ -7,13 +7,15 @@
  */
 import {
   type Block,
+  compareRounds,
+  decodeGuardRecord,
   emptyGuard,
   type GuardHead,
   type GuardState,
   type RecoveredState,
   recoverGuard,
 } from '@cloister/consensus';
-import { asHeight, type Digest, type Height, type KeyedTree } from '@cloister/crypto';
+import { type AccountId, asHeight, type Digest, type Height, type KeyedTree, ok } from '@cloister/crypto';
 import { EventLog, type OrderedStore, type StoredEvent } from '@cloister/event-log';
 import {
   decodeEvent,
@@ -31,6 +33,7 @@ import { GUARD_RANGE, hashOfOpenKey, OPEN_RANGE } from './chain-keys.ts';
 import { ChainStore } from './chain-store.ts';
 import { rootOf } from './commit-pipeline.ts';
 import type { CommittedTip } from './committed-tip.ts';
+import { type GuardMemory, guardFault, readGuardMark } from './guard-memory.ts';
 import { BATCH_LIFETIME_HEIGHTS, ROOTS_KEPT } from './limits.ts';
 import { Replica } from './replica.ts';
 import type { ExecutedRoot, ReplicaConfig } from './replica-core.ts';
@@ -62,8 +65,7 @@ export interface RecoveredReplica {
   readonly provableHeight: Height;
   readonly workHeight: Height;
   readonly tip: CommittedTip | undefined;
-  /** False while a log that was reset is behind what the guard has seen. */
-  readonly maySign: boolean;
+  readonly guardMemory: GuardMemory;
   /** Wire forms of the batches of open blocks. */
   readonly batches: readonly Uint8Array[];
   readonly committedBatches: readonly { readonly height: Height; readonly ids: readonly Digest[] }[];
@@ -96,7 +98,7 @@ export async function openReplica(options: OpenReplicaOptions): Promise<OpenedRe
   const { config, chain, guard, verify = 'checkpoint', onProgress } = options;
   const { genesis } = config;
   const { chainId } = genesis;
-  const { state: guardState, keys } = await readGuard(chainId, guard);
+  const { state: guardState, keys, memory } = await readGuard(config, chain, guard);
   const log = await EventLog.open(chain, {
     chainId,
     verify,
@@ -131,7 +133,7 @@ export async function openReplica(options: OpenReplicaOptions): Promise<OpenedRe
       committed: tip === undefined ? undefined : { header: tip.header, finalization: tip.finalization },
       blocks: openParts.blocks,
     },
-    maySign: log.resyncTarget === undefined,
+    guardMemory: memory,
     guardKeys: keys,
     ...chainParts,
     batches: openParts.batches,
@@ -140,22 +142,45 @@ export async function openReplica(options: OpenReplicaOptions): Promise<OpenedRe
   return { replica: new Replica(config, recovered, log), log, reader, recovered };
 }
 
+const GUARD_ADVICE =
+  'Move the folder of the sign guard away and start again. With an empty guard this validator only follows the chain, until ' +
+  'validators of a quorum’s weight have shown which of its votes they know and a later round has begun; then it signs again by itself.';
+
+function damagedGuard(what: string): StartRefused {
+  return new StartRefused(
+    'GUARD_DAMAGED',
+    `the sign guard is damaged or was restored from an older copy: ${what}. ${GUARD_ADVICE}`,
+  );
+}
+
 async function readGuard(
-  chainId: Digest,
+  { genesis: { chainId }, signer }: ReplicaConfig,
+  chain: OrderedStore,
   guard: OrderedStore,
-): Promise<{ readonly state: GuardState; readonly keys: Uint8Array[] }> {
+): Promise<{ readonly state: GuardState; readonly keys: Uint8Array[]; readonly memory: GuardMemory }> {
   const keys: Uint8Array[] = [];
   const values: Uint8Array[] = [];
   for await (const [key, value] of guard.range(GUARD_RANGE)) {
     keys.push(key);
     values.push(value);
   }
-  if (values.length === 0) return { state: emptyGuard(chainId), keys };
-  const state = recoverGuard(chainId, values);
-  if (state.ok) return { state: state.value, keys };
-  const advice =
-    'Do not sign with this key until it is known what was signed; see "lost disk" in the operations guide.';
-  throw new StartRefused('GUARD_DAMAGED', `the sign guard: ${state.code} ${state.detail ?? ''}. ${advice}`);
+  const mark = await readGuardMark(guard);
+  if (mark === 'damaged') throw damagedGuard('its mark does not match its checksum');
+  const recovered = values.length === 0 ? ok(emptyGuard(chainId)) : recoverGuard(chainId, values);
+  if (!recovered.ok) throw damagedGuard(`${recovered.code} ${recovered.detail ?? ''}`);
+  const { records, floor, head } = recovered.value;
+  const own = mark?.validator === signer.id ? mark : undefined;
+  const state = { records, head, floor: own !== undefined && compareRounds(own.floor, floor) > 0 ? own.floor : floor };
+  const isOwn = own !== undefined || values.some((value) => isRecordOf(chainId, value, signer.id));
+  if (!isOwn) return { state, keys, memory: 'none' };
+  const fault = await guardFault(chain, guard, state.floor);
+  if (fault !== undefined) throw damagedGuard(fault);
+  return { state, keys, memory: 'whole' };
+}
+
+function isRecordOf(chainId: Digest, value: Uint8Array, signer: AccountId): boolean {
+  const record = decodeGuardRecord(chainId, value);
+  return record.ok && record.value.signed.signer === signer;
 }
 
 async function replay(log: EventLog, onProgress: OpenReplicaOptions['onProgress']): Promise<LedgerState> {

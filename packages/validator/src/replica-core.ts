@@ -42,7 +42,7 @@ export interface ReplicaCore {
   readonly signer: Ed25519KeyPair;
   readonly genesis: ParsedGenesis;
   readonly set: ValidatorSet;
-  /** In the set, and allowed to sign. */
+  /** In the set, and not rebuilding its log behind what its sign guard has seen. */
   readonly isValidator: boolean;
   readonly epoch: Epoch;
   readonly paramsHash: Digest;

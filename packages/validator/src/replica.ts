@@ -25,12 +25,14 @@ import { TipTracker } from './committed-tip.ts';
 import { ConsensusDriver } from './consensus-driver.ts';
 import { EvidencePool } from './evidence-pool.ts';
 import { FETCH_TIMER, Fetcher } from './fetcher.ts';
+import { rememberedRound } from './guard-memory.ts';
 import { FLUSH_TIMER, Ingress } from './ingress.ts';
 import { PeerBook } from './peer-book.ts';
 import type { ReplicaClocks, ReplicaEffect, ReplicaInput, ReplicaStatus } from './ports.ts';
 import type { RecoveredReplica } from './recovery.ts';
 import type { ReplicaConfig, ReplicaCore } from './replica-core.ts';
 import { SignatureCache } from './signature-cache.ts';
+import { START_TIMER, StartRule } from './start-rule.ts';
 import { FOLLOW_TIMER, Follower } from './sync-follow.ts';
 import { TaskAssigner } from './task-assigner.ts';
 
@@ -44,6 +46,7 @@ export class Replica {
   readonly #fetcher: Fetcher;
   readonly #pipeline: CommitPipeline;
   readonly #consensus: ConsensusDriver;
+  readonly #startRule: StartRule;
   readonly #stores = new Map<number, () => void>();
   readonly #tasks: TaskAssigner;
   readonly #follower: Follower;
@@ -59,7 +62,7 @@ export class Replica {
   #started = false;
 
   /** From what `recoverReplica` read; use `openReplica`. */
-  constructor(config: ReplicaConfig, recovered: RecoveredReplica, log: Pick<EventLog, 'prepare'>) {
+  constructor(config: ReplicaConfig, recovered: RecoveredReplica, log: Pick<EventLog, 'prepare' | 'resyncTarget'>) {
     const { genesis, signer } = config;
     const set = genesisValidatorSet(genesis.genesis);
     const self = signer.id as ValidatorId;
@@ -68,16 +71,19 @@ export class Replica {
     this.#workHeight = recovered.workHeight;
     this.#tip = new TipTracker(recovered.tip);
     const replica = this;
+    const isMember = set.validators.some(({ id }) => id === self);
     const core: ReplicaCore = {
       chainId: genesis.chainId,
       self,
       signer,
       genesis,
       set,
-      isValidator: recovered.maySign && set.validators.some(({ id }) => id === self),
       epoch: asEpoch(0),
       paramsHash: paramsHash(genesis.genesis.params),
       ledger: recovered.ledger,
+      get isValidator() {
+        return isMember && log.resyncTarget === undefined;
+      },
       get nowMs() {
         return replica.#clocks.nowMs;
       },
@@ -140,6 +146,17 @@ export class Replica {
         core.emit({ type: 'evidence', against: evidence.signer, kind: evidence.type, key: evidenceKey(evidence) });
       },
       onCatchUp: (fromHeight, from) => this.#follower.catchUp(fromHeight, from),
+      onRecall: (from, recall) => this.#startRule.onRecall(from, recall),
+      onOwnUnknown: (round) => this.#startRule.onOwnUnknown(round),
+    });
+    this.#startRule = new StartRule({
+      core,
+      memory: recovered.guardMemory,
+      remembered: rememberedRound(recovered.machine.guard),
+      resyncing: () => isMember && !core.isValidator,
+      round: () => this.#consensus.status,
+      send: (to, message) => this.#consensus.send(to, message),
+      feed: (input) => this.#consensus.feed(input),
     });
     this.#follower = new Follower({
       core,
@@ -172,6 +189,7 @@ export class Replica {
       epoch: this.#core.epoch,
       view,
       held,
+      signing: this.#startRule.status,
       finalizedHeight: this.#core.committedHeight(),
       executedHeight: this.#executedHeight,
       provableHeight: this.#provableHeight,
@@ -195,7 +213,10 @@ export class Replica {
     if (this.#halted === undefined) {
       // Before the start only connections are noted: nothing may overtake the recovered records.
       if (this.#started || input.type === 'start' || input.type === 'peer') this.#take(input);
-      if (this.#halted === undefined && this.#started) this.#consensus.workPending(this.#hasWork());
+      if (this.#halted === undefined && this.#started) {
+        this.#startRule.progress();
+        this.#consensus.workPending(this.#hasWork());
+      }
     } else if (input.type === 'submit') {
       this.#core.emit({ type: 'admission', ref: input.ref, result: { ok: false, code: 'HALTED' } });
     }
@@ -210,6 +231,7 @@ export class Replica {
         assert(!this.#started, 'a replica starts once');
         this.#started = true;
         this.#consensus.start();
+        this.#startRule.start();
         this.#assignTasks();
         this.#follower.poll();
         break;
@@ -240,6 +262,7 @@ export class Replica {
       case 'peer': {
         const first = this.#peers.count === 0;
         this.#peers.set(input.id, input.up);
+        if (this.#started && input.up) this.#startRule.peerUp(input.id);
         if (this.#started && input.up && first) this.#follower.poll();
         break;
       }
@@ -251,6 +274,7 @@ export class Replica {
     else if (id === BUILD_TIMER) this.#consensus.tryBuild();
     else if (id === FETCH_TIMER) this.#fetcher.pull();
     else if (id === FOLLOW_TIMER) this.#follower.poll();
+    else if (id === START_TIMER) this.#startRule.timer();
     else this.#consensus.timer(id);
   }
 

@@ -181,6 +181,17 @@ export class MiniNet {
     await this.settle();
   }
 
+  /** Starts a node that was added later, and connects it with those that run. */
+  async startOne(node: MiniNode): Promise<void> {
+    this.input(node, { type: 'start' });
+    for (const other of this.nodes) {
+      if (other === node || other.id === node.id) continue;
+      this.input(node, { type: 'peer', id: other.id, up: true });
+      this.input(other, { type: 'peer', id: node.id, up: true });
+    }
+    await this.settle();
+  }
+
   /** Closes a node's replica and opens it again over what was synced. */
   async restart(index: number): Promise<MiniNode> {
     const node = this.node(index);

@@ -32,11 +32,17 @@ export function accuseUnjustified(machine: MachineState, round: RoundState, vote
   });
 }
 
-/** Stops when the own key signed what the guard does not know of: nothing more must be signed here. */
+/**
+ * Stops when the own key signed what the guard does not know of: nothing more must be signed here. While nothing is signed
+ * yet, such a signature tells only that the guard is not the whole memory; whoever muted the machine judges it.
+ */
 export function heedOwn(machine: MachineState, signed: SignedStatement): void {
   const { key, guard, rules } = machine;
   if (signed.signer !== key?.id || compareRounds(signed, guard.floor) <= 0) return;
-  if (rules.signedElsewhere(guard.own(signed), signed)) {
+  if (!rules.signedElsewhere(guard.own(signed), signed)) return;
+  if (machine.muted) {
+    emit(machine, { type: 'own-unknown', round: { epoch: signed.epoch, view: signed.view } });
+  } else {
     halt(machine, 'SIGNED_ELSEWHERE', `${signed.kind} in epoch ${signed.epoch}, view ${signed.view}`);
   }
 }

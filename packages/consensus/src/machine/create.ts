@@ -75,6 +75,7 @@ export function createMachineWith(
     nextToken: 1,
     workPending: false,
     started: false,
+    muted: config.startsMuted === true,
     halted: false,
     retries: 0,
     lastRetry: { view: asView(0), finalizedView: asView(0) },

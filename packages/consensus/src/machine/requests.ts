@@ -48,7 +48,7 @@ export function onOtherEpoch(machine: MachineState, from: ValidatorId, epoch: Ep
 }
 
 /** Sends if the peer's share of this interval allows it. */
-function serve(machine: MachineState, to: ValidatorId, message: ConsensusMessage): boolean {
+export function serve(machine: MachineState, to: ValidatorId, message: ConsensusMessage): boolean {
   const used = machine.served.get(to) ?? 0;
   const size = encodeMessage(message).length;
   const full = machine.served.size >= MAX_SERVED_PEERS && !machine.served.has(to);

@@ -129,6 +129,8 @@ export interface MachineState {
   workPending: boolean;
   /** False until the write-ahead records are counted again. */
   started: boolean;
+  /** True while nothing may be signed; see `MachineConfig.startsMuted`. */
+  muted: boolean;
   halted: boolean;
   retries: number;
   /** Where the last retry found the machine: what moved on since needs no resending. */
@@ -223,9 +225,9 @@ export function chainTo(
   return { blocks: blocks.reverse() };
 }
 
-/** Whether this node is a voting member of the current epoch. */
+/** Whether this node is a voting member of the current epoch, and may sign. */
 export function isVoter(machine: MachineState): boolean {
-  return machine.key !== undefined && weightOf(machine.current.set, machine.key.id) > 0n;
+  return !machine.muted && machine.key !== undefined && weightOf(machine.current.set, machine.key.id) > 0n;
 }
 
 export function emit(machine: MachineState, effect: Effect): void {

@@ -13,6 +13,7 @@ import { onStarted } from './create.ts';
 import { tryFinalize, tryFinalizeAll } from './finalize.ts';
 import { onProposal, tryNotarize } from './proposal.ts';
 import { onBlockBuilt, tryPropose } from './propose.ts';
+import { onMaySign, onRecallRequest } from './recall.ts';
 import { onBlockRequest, onCertRequest, onStatus } from './requests.ts';
 import { onRetry } from './retry.ts';
 import { nullify, onPersisted } from './sign.ts';
@@ -82,6 +83,9 @@ function take(machine: MachineState, input: Input): void {
     case 'executed':
       onExecuted(machine, input.height, input.hash);
       break;
+    case 'may-sign':
+      onMaySign(machine, input.floor);
+      break;
     case 'chain-head':
       machine.guard.setHead(input.head);
       break;
@@ -107,6 +111,12 @@ function onMessage(machine: MachineState, from: ValidatorId, message: ConsensusM
       break;
     case 'block-request':
       onBlockRequest(machine, from, message);
+      break;
+    case 'recall-request':
+      onRecallRequest(machine, from, message);
+      break;
+    case 'recall':
+      reject(machine, from, 'UNSOLICITED_RECALL');
       break;
     case 'block':
       if (!onBlockArrived(machine, message.header, message.body)) reject(machine, from, 'UNSOLICITED_BLOCK');

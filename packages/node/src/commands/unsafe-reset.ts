@@ -24,7 +24,7 @@ export const unsafeReset: Command = {
       }
     }
     const text = keepKeys
-      ? 'chain data removed; keys and sign guard kept. Start the node: it syncs from its peers without signing. Once it has caught up, /readyz says RESTART_TO_SIGN: start it again.'
+      ? 'chain data removed; keys and sign guard kept. Start the node: it syncs from its peers without signing, and signs again by itself once it has caught up.'
       : 'chain data, keys and sign guard removed.';
     output.result({ home: layout.root, keysKept: keepKeys }, text);
     return 0;

@@ -1,0 +1,44 @@
+/**
+ * The start of a validator whose guard may not be its whole memory: telling others what is known of their votes, and
+ * signing once the shell's rule allows it.
+ */
+import { asView, type ValidatorId } from '@cloister/crypto';
+import { MAX_RECALLED_VOTES } from '../limits.ts';
+import type { RecallRequest, Round, Vote } from '../types.ts';
+import { weightOf } from '../validator-set.ts';
+import { tryFinalizeAll } from './finalize.ts';
+import { serve } from './requests.ts';
+import { certificatesOf, type MachineState, reject } from './state.ts';
+import { beginView } from './view.ts';
+
+/** Votes of `signer` that are held, the highest views first. */
+function votesBy(machine: MachineState, signer: ValidatorId): Vote[] {
+  const rounds = [...machine.current.rounds.values()].sort((a, b) => b.round.view - a.round.view);
+  const votes = rounds.flatMap(({ votes: { notarize, nullify, finalize } }) =>
+    [notarize, nullify, finalize].flatMap((byKind) => byKind.get(signer) ?? []),
+  );
+  return votes.slice(0, MAX_RECALLED_VOTES);
+}
+
+/** Answered before this node may sign itself: two that start together wait for each other's answers. */
+export function onRecallRequest(machine: MachineState, from: ValidatorId, { nonce }: RecallRequest): void {
+  const { epoch, view, set } = machine.current;
+  if (from === machine.config.self) return;
+  if (weightOf(set, from) === 0n) {
+    reject(machine, from, 'UNKNOWN_SIGNER');
+    return;
+  }
+  const [certificate] = certificatesOf(machine, asView(view - 1));
+  const answer = { type: 'recall', nonce, epoch, view, certificate, votes: votesBy(machine, from) } as const;
+  if (!serve(machine, from, answer)) reject(machine, from, 'TOO_MANY_REQUESTS');
+}
+
+/** From here on this node votes: its view's timer runs, and what it withheld is tried. */
+export function onMaySign(machine: MachineState, floor: Round | undefined): void {
+  if (!machine.muted) return;
+  machine.muted = false;
+  if (floor !== undefined) machine.guard.raiseFloor(floor);
+  if (!machine.started) return;
+  beginView(machine);
+  tryFinalizeAll(machine, false);
+}
