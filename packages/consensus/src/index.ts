@@ -66,7 +66,7 @@ export {
 } from './limits.ts';
 export { createMachine } from './machine/create.ts';
 export type { MachineState } from './machine/state.ts';
-export { machineStatus, step } from './machine/step.ts';
+export { holdersOf, machineStatus, step } from './machine/step.ts';
 export {
   DEFAULT_TIMING,
   type Effect,

@@ -115,7 +115,9 @@ export type RejectionCode =
   /** Answers to a start go to the shell's rule for it, which asked for them. */
   | 'UNSOLICITED_RECALL'
   | 'TOO_MANY_REQUESTS'
-  | 'NOT_CONNECTED';
+  | 'NOT_CONNECTED'
+  /** A block of this node's own making that the rules do not allow; it is not proposed. */
+  | 'OWN_BLOCK_UNSOUND';
 
 export type Effect =
   /**

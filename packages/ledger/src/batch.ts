@@ -145,8 +145,12 @@ export function decodeBatch(bytes: Uint8Array): Result<Batch, BatchDecodeCode> {
     return { chainId, author, epoch, lane, expiryHeight, transactions };
   });
   if (!fields.ok) return fail('BATCH_MALFORMED', fields.detail);
-  const id = hash('cloister/batch/v1', own.subarray(0, own.length - SIGNATURE_BYTES));
-  return ok({ ...fields.value, id, bytes: own });
+  return ok({ ...fields.value, id: batchIdOf(own), bytes: own });
+}
+
+/** The id that a batch of these wire bytes has, whether or not they are one. */
+export function batchIdOf(bytes: Uint8Array): Digest {
+  return hash('cloister/batch/v1', bytes.subarray(0, Math.max(0, bytes.length - SIGNATURE_BYTES)));
 }
 
 /** Whether the author signed the batch; says nothing about its transactions. */

@@ -10,6 +10,7 @@ export type {
 } from './attestation-events.ts';
 export {
   BATCH_ENVELOPE_BYTES,
+  batchIdOf,
   type Batch,
   type BatchCode,
   type BatchDecodeCode,

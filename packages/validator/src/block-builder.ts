@@ -2,11 +2,11 @@
  * What a leader puts into a block: the batches that the others should have by now, evidence, and the word for what it
  * has executed.
  *
- * A build may have to wait: for the execution that the header vouches for, or for the youngest batches to spread. The
+ * The rules are those by which everyone judges a block (block-rules.ts), and the finished block is judged by the verifier
+ * before it is handed over for its signature. A build may have to wait: for the execution that the header vouches for, or for the youngest batches to spread. The
  * machine takes the answer as late as it likes, and ignores one that the view has outrun.
  */
 import {
-  type Block,
   type Body,
   bodyHashOf,
   type Effect,
@@ -14,32 +14,19 @@ import {
   HEADER_VERSION,
   type Header,
 } from '@cloister/consensus';
-import { type AccountId, asHeight, type Digest, type Height, type ValidatorId } from '@cloister/crypto';
-import { APPRAISALS_PER_SENDER_MAX, LANES, type Lane } from '@cloister/ledger';
-import type { BatchPool, HeldBatch } from './batch-pool.ts';
+import { asHeight, type Digest, type ValidatorId } from '@cloister/crypto';
+import { LANES, type Lane } from '@cloister/ledger';
+import type { HeldBatch } from './batch-pool.ts';
+import { BodyRules } from './block-rules.ts';
+import { judgeBlock, type VerifierSources } from './block-verifier.ts';
 import type { CommittedTip } from './committed-tip.ts';
-import type { EvidencePool } from './evidence-pool.ts';
-import {
-  BATCH_HOP_MS,
-  BLOCK_APPRAISALS_MAX,
-  BLOCK_BACKLOG_MAX,
-  BLOCK_BATCH_BYTES_MAX,
-  BLOCK_BATCHES_MAX,
-  BLOCK_BATCHES_PER_AUTHOR_MAX,
-  BLOCK_SPACING_MS,
-} from './limits.ts';
-import type { ExecutedRoot, ReplicaCore } from './replica-core.ts';
+import { BATCH_HOP_MS, BLOCK_BATCHES_MAX, BLOCK_SPACING_MS } from './limits.ts';
 
 export const BUILD_TIMER = 'build';
 
 export type BuildRequest = Extract<Effect, { type: 'build-block' }>;
 
-export interface BuilderSources {
-  readonly core: ReplicaCore;
-  readonly pool: BatchPool;
-  readonly evidence: EvidencePool;
-  /** Of an executed height. */
-  readonly root: (height: Height) => ExecutedRoot | undefined;
+export interface BuilderSources extends VerifierSources {
   /** The newest commit that ended at a height or below. */
   readonly newestCommit: (height: number) => CommittedTip | undefined;
 }
@@ -50,27 +37,41 @@ export type BuiltBlock = { readonly header: Header; readonly body: Body };
 export type BuildOutcome = { readonly built: BuiltBlock } | { readonly waitMs: number | undefined };
 
 export function buildBlock(sources: BuilderSources, request: BuildRequest): BuildOutcome {
-  const { core, evidence } = sources;
+  const { core, pool, evidence } = sources;
   const lastFinal = vouchedFor(sources, request);
   if (lastFinal === undefined) return { waitMs: undefined };
   const sinceParentMs = core.nowMs - (request.parent.header?.timestampMs ?? 0);
   // A parent of the future (another's clock) costs no more than one spacing.
   if (sinceParentMs >= 0 && sinceParentMs < BLOCK_SPACING_MS) return { waitMs: BLOCK_SPACING_MS - sinceParentMs };
-  const height = asHeight(request.parent.height + 1);
-  const selection = selectBatches(sources, request, height);
+  const place = { height: asHeight(request.parent.height + 1), lastFinal: lastFinal.named };
+  const rules = new BodyRules(pool.rules, place, request.ancestors, (id) => pool.isCommitted(id));
+  const selection = selectBatches(sources, rules);
   if (selection.waitMs !== undefined) return selection;
-  const body: Body = {
-    batches: selection.batches,
-    evidence: evidence.select(request.ancestors),
-    lastFinalCert: lastFinal.certificate,
-  };
+  const lastFinalCert = lastFinal.certificate;
+  const full = { batches: selection.batches, evidence: evidence.select(request.ancestors), lastFinalCert };
+  const built = checked(sources, request, lastFinal, full);
+  if (built !== undefined) return { built };
+  // Never signed: what the others would refuse costs this leader its view. An empty block does not.
+  core.emit({ type: 'refused', from: core.self, code: 'OWN_BLOCK_INVALID' });
+  const empty = checked(sources, request, lastFinal, { batches: [], evidence: [], lastFinalCert });
+  return empty === undefined ? { waitMs: undefined } : { built: empty };
+}
+
+/** The block around a body, if this node itself would vote for it. */
+function checked(
+  sources: BuilderSources,
+  request: BuildRequest,
+  lastFinal: Vouched,
+  body: Body,
+): BuiltBlock | undefined {
+  const { core } = sources;
   const parentTimeMs = request.parent.header?.timestampMs ?? core.genesis.genesis.timeMs;
   const header: Header = {
     version: HEADER_VERSION,
     chainId: core.chainId,
     epoch: request.epoch,
     view: request.view,
-    height,
+    height: asHeight(request.parent.height + 1),
     parentHash: request.parent.hash,
     proposer: core.self,
     timestampMs: Math.max(core.nowMs, parentTimeMs + 1),
@@ -80,7 +81,13 @@ export function buildBlock(sources: BuilderSources, request: BuildRequest): Buil
     paramsHash: core.paramsHash,
     lastFinal: lastFinal.named,
   };
-  return { built: { header, body } };
+  const verdict = judgeBlock(sources, { header, body, ancestors: request.ancestors });
+  return verdict.verdict === 'valid' ? { header, body } : undefined;
+}
+
+interface Vouched {
+  readonly named: Header['lastFinal'];
+  readonly certificate: Finalization | undefined;
 }
 
 /**
@@ -88,10 +95,7 @@ export function buildBlock(sources: BuilderSources, request: BuildRequest): Buil
  * the parent vouches for: this node is behind, and what it waits for is on its way. It may be newer than the block that
  * the machine knew of when it asked.
  */
-function vouchedFor(
-  { core, root, newestCommit }: BuilderSources,
-  { parent }: BuildRequest,
-): { readonly named: Header['lastFinal']; readonly certificate: Finalization | undefined } | undefined {
+function vouchedFor({ core, root, newestCommit }: BuilderSources, { parent }: BuildRequest): Vouched | undefined {
   const tip = newestCommit(Math.min(core.executedHeight(), parent.height));
   const height = tip?.header.height ?? asHeight(0);
   const executed = root(height);
@@ -101,86 +105,45 @@ function vouchedFor(
 
 type Selection = { readonly batches: readonly Digest[]; readonly waitMs?: undefined } | { readonly waitMs: number };
 
-function selectBatches({ core, pool }: BuilderSources, request: BuildRequest, height: Height): Selection {
-  if (height - core.executedHeight() > BLOCK_BACKLOG_MAX) return { batches: [] };
-  const named = batchesOf(request.ancestors);
+function selectBatches({ core, pool }: BuilderSources, rules: BodyRules): Selection {
+  if (rules.isBacklogged) return { batches: [] };
   const byLane = new Map<Lane, HeldBatch[]>(LANES.map((lane) => [lane, []]));
   let youngestMs = Number.POSITIVE_INFINITY;
   let ripe = 0;
   for (const held of pool.pending()) {
-    const { id, lane, expiryHeight } = held.verified.batch;
-    if (named.has(id) || expiryHeight < height) continue;
+    if (rules.isSpent(held.verified.batch)) continue;
     const ageMs = core.monotonicMs - held.firstSeenMs;
     if (ageMs < BATCH_HOP_MS) {
       youngestMs = Math.min(youngestMs, BATCH_HOP_MS - ageMs);
       continue;
     }
     ripe++;
-    byLane.get(lane)?.push(held);
+    byLane.get(held.verified.batch.lane)?.push(held);
   }
   // Nothing but batches that are still on their way: the block is worth a moment's wait.
   if (ripe === 0 && Number.isFinite(youngestMs)) return { waitMs: Math.max(1, youngestMs) };
-  return { batches: fill([...byLane.values()].flat()) };
+  return { batches: fill(rules, [...byLane.values()].flatMap(inTurn)) };
 }
 
-function fill(candidates: readonly HeldBatch[]): Digest[] {
-  const budget = new BlockBudget();
+/** One batch of each author in turn: a flood of one author's takes no more room than any other's share leaves. */
+function inTurn(batches: readonly HeldBatch[]): HeldBatch[] {
+  const byAuthor = new Map<ValidatorId, HeldBatch[]>();
+  for (const held of batches) {
+    const { author } = held.verified.batch;
+    const own = byAuthor.get(author);
+    if (own === undefined) byAuthor.set(author, [held]);
+    else own.push(held);
+  }
+  const longest = Math.max(0, ...[...byAuthor.values()].map(({ length }) => length));
+  const turns = Array.from({ length: longest }, (_, turn) => [...byAuthor.values()].map((own) => own[turn]));
+  return turns.flat().filter((held) => held !== undefined);
+}
+
+function fill(rules: BodyRules, candidates: readonly HeldBatch[]): Digest[] {
   const chosen: Digest[] = [];
   for (const held of candidates) {
     if (chosen.length >= BLOCK_BATCHES_MAX) break;
-    if (budget.take(held)) chosen.push(held.verified.batch.id);
+    if (rules.admit(held) === undefined) chosen.push(held.verified.batch.id);
   }
   return chosen;
-}
-
-/**
- * The caps of one block, for the leader who fills it and for everyone who checks it. What one sender submits beyond
- * APPRAISALS_PER_SENDER_MAX costs no appraisal, so it takes no room from others either.
- */
-export class BlockBudget {
-  #count = 0;
-  #bytes = 0;
-  #appraisals = 0;
-  #appraisalsBySender: ReadonlyMap<AccountId, number> = new Map();
-  readonly #byAuthor = new Map<ValidatorId, number>();
-
-  /** Counts the batch in if it fits. */
-  take({ verified: { batch }, appraisals }: Pick<HeldBatch, 'verified' | 'appraisals'>): boolean {
-    const ofAuthor = this.#byAuthor.get(batch.author) ?? 0;
-    const { count, bySender } = this.#with(appraisals);
-    const fits =
-      this.#count < BLOCK_BATCHES_MAX &&
-      this.#bytes + batch.bytes.length <= BLOCK_BATCH_BYTES_MAX &&
-      count <= BLOCK_APPRAISALS_MAX &&
-      ofAuthor < BLOCK_BATCHES_PER_AUTHOR_MAX;
-    if (!fits) return false;
-    this.#count++;
-    this.#bytes += batch.bytes.length;
-    this.#appraisals = count;
-    this.#appraisalsBySender = bySender;
-    this.#byAuthor.set(batch.author, ofAuthor + 1);
-    return true;
-  }
-
-  /** What the appraisals would come to with these more. */
-  #with(senders: readonly AccountId[]): {
-    readonly count: number;
-    readonly bySender: ReadonlyMap<AccountId, number>;
-  } {
-    if (senders.length === 0) return { count: this.#appraisals, bySender: this.#appraisalsBySender };
-    const bySender = new Map(this.#appraisalsBySender);
-    let count = this.#appraisals;
-    for (const sender of senders) {
-      const ofSender = bySender.get(sender) ?? 0;
-      if (ofSender === APPRAISALS_PER_SENDER_MAX) continue;
-      bySender.set(sender, ofSender + 1);
-      count++;
-    }
-    return { count, bySender };
-  }
-}
-
-/** Ids named by any of the blocks. */
-export function batchesOf(blocks: readonly Block[]): Set<Digest> {
-  return new Set(blocks.flatMap(({ body }) => body.batches));
 }

@@ -5,13 +5,14 @@
  * events, Merkle nodes, head, executed records, the certificate, and blocks that were never voted on here. Nothing of it
  * is told to anyone before the write is durable. A commit whose batches are not all here waits, and those behind it too.
  */
-import type { Block, Finalization } from '@cloister/consensus';
-import { type Digest, type Height, type KeyedTree, toHex } from '@cloister/crypto';
+import { type Block, type Finalization, signersOf } from '@cloister/consensus';
+import type { Digest, Height, KeyedTree } from '@cloister/crypto';
 import type { EventLog, PreparedAppend, StoreOp } from '@cloister/event-log';
 import { witnessOp } from '@cloister/event-log';
 import { type Execution, encodeEvent, executeBlock, type VerifiedBatch } from '@cloister/ledger';
 import type { BatchPool, BatchRefusal } from './batch-pool.ts';
-import { blockKey, openKey } from './chain-keys.ts';
+import type { Want } from './batch-puller.ts';
+import { batchKey, blockKey, openKey } from './chain-keys.ts';
 import { blockOps, commitOps, type ExecutedRecord } from './chain-store.ts';
 import { FactTrees } from './fact-trees.ts';
 import { ROOTS_KEPT } from './limits.ts';
@@ -30,8 +31,8 @@ export interface ExecutedBlock {
 }
 
 export interface PipelineHandlers {
-  /** Batches of the first waiting commit that are not here. */
-  onMissing(ids: readonly Digest[], block: Block): void;
+  /** Batches of the first waiting commit are not here. */
+  onMissing(): void;
   onDurable(executed: readonly ExecutedBlock[], head: PreparedAppend['head']): void;
   onRefused(code: BatchRefusal): void;
   store(
@@ -44,12 +45,18 @@ export interface PipelineHandlers {
   ): void;
 }
 
+/** A block that was stored before a vote and is not final. */
+export interface OpenBlock {
+  readonly height: Height;
+  readonly batches: readonly Digest[];
+}
+
 export interface PipelineStart {
   readonly roots: ReadonlyMap<Height, ExecutedRoot>;
   /** Of the state after the last executed block. */
   readonly facts: KeyedTree;
   /** Blocks stored and not final, by hash. */
-  readonly open: ReadonlyMap<Digest, Height>;
+  readonly open: ReadonlyMap<Digest, OpenBlock>;
 }
 
 export class CommitPipeline {
@@ -61,9 +68,9 @@ export class CommitPipeline {
   /** Of durable executions. */
   readonly #roots: Map<Height, ExecutedRoot>;
   /** Stored and not final. */
-  readonly #open: Map<Digest, Height>;
-  /** Batches that came with a range, unchecked. */
-  #offered = new Map<string, Uint8Array>();
+  readonly #open: Map<Digest, OpenBlock>;
+  /** Batches that came with a range, by the id under which its blocks name them. */
+  #offered: ReadonlyMap<Digest, Uint8Array> = new Map();
   #prepared: PreparedAppend | undefined;
   readonly #facts: FactTrees;
 
@@ -100,7 +107,7 @@ export class CommitPipeline {
   /** The write of a voted block, to be made durable before the vote. */
   persistOps(block: Block): StoreOp[] {
     if (this.#open.has(block.hash)) return [];
-    this.#open.set(block.hash, block.header.height);
+    this.#open.set(block.hash, { height: block.header.height, batches: block.body.batches });
     return blockOps(block, this.#batchesOf(block));
   }
 
@@ -119,29 +126,37 @@ export class CommitPipeline {
   }
 
   /** Batches that a synced range brought along; they are looked at only when a committed block names them. */
-  offer(batches: readonly Uint8Array[]): void {
-    this.#offered = new Map(batches.map((bytes) => [shortKey(bytes), bytes]));
+  offer(batches: ReadonlyMap<Digest, Uint8Array>): void {
+    this.#offered = batches;
     this.run();
-    this.#offered.clear();
+    this.#offered = new Map();
   }
 
-  neededBatches(): Digest[] {
+  /** What the first waiting commit lacks. Whoever finalized it has stored its blocks with their batches. */
+  neededBatches(): ReadonlyMap<Digest, Want> {
+    const needed = new Map<Digest, Want>();
     const commit = this.#queue[0];
-    return commit === undefined ? [] : this.#missing(commit);
+    if (commit === undefined) return needed;
+    const holders = signersOf(this.#core.set, commit.finalization);
+    for (const { header, body } of commit.blocks) {
+      const want: Want = { height: header.height, sources: [header.proposer, ...holders] };
+      for (const id of body.batches) if (this.#pool.get(id) === undefined) needed.set(id, want);
+    }
+    return needed;
   }
 
-  #missing(commit: Commit): Digest[] {
-    return commit.blocks.flatMap(({ body }) => body.batches.filter((id) => this.#pool.get(id) === undefined));
+  /** Ids that blocks name which were voted on or wait for execution. */
+  namedBatches(): Digest[] {
+    const waiting = this.#queue.flatMap(({ blocks }) => blocks.flatMap(({ body }) => body.batches));
+    return [...waiting, ...[...this.#open.values()].flatMap(({ batches }) => batches)];
   }
 
   /** Executes what can be executed. */
   run(): void {
     for (let commit = this.#queue[0]; commit !== undefined; commit = this.#queue[0]) {
-      if (this.#missing(commit).length > 0) this.#takeOffered(commit);
-      const missing = this.#missing(commit);
-      if (missing.length > 0) {
-        const first = commit.blocks.find(({ body }) => body.batches.includes(missing[0] as Digest));
-        if (first !== undefined) this.#handlers.onMissing(missing, first);
+      this.#takeOffered(commit);
+      if (this.neededBatches().size > 0) {
+        this.#handlers.onMissing();
         return;
       }
       this.#queue.shift();
@@ -151,13 +166,14 @@ export class CommitPipeline {
 
   #takeOffered(commit: Commit): void {
     if (this.#offered.size === 0) return;
-    const height = commit.blocks[0]?.header.height;
-    if (height === undefined) return;
-    for (const bytes of this.#offered.values()) {
-      const received = this.#pool.receive(bytes, { height, monotonicMs: this.#core.monotonicMs, wanted: true });
-      if (!received.ok) this.#handlers.onRefused(received.code);
+    for (const { header, body } of commit.blocks) {
+      for (const id of body.batches) {
+        const bytes = this.#pool.get(id) === undefined ? this.#offered.get(id) : undefined;
+        if (bytes === undefined) continue;
+        const received = this.#pool.pulled(bytes, { id, height: header.height }, this.#core.monotonicMs);
+        if (!received.ok) this.#handlers.onRefused(received.code);
+      }
     }
-    this.#offered.clear();
   }
 
   /** False when the replica halted. */
@@ -250,14 +266,21 @@ export class CommitPipeline {
     return stored ? [{ type: 'del', key: openKey(block.hash) }] : ops;
   }
 
-  /** Deletes stored blocks that lost. Their batches stay in the pool. */
+  /**
+   * Deletes stored blocks that lost, and of their batches what no committed and no other stored block names: those are in
+   * the pool, or in nobody's way, and would stay on disk for ever.
+   */
   #abandon(height: Height): StoreOp[] {
     const ops: StoreOp[] = [];
-    for (const [hash, openHeight] of this.#open) {
-      if (openHeight > height) continue;
+    const lost = new Set<Digest>();
+    for (const [hash, open] of this.#open) {
+      if (open.height > height) continue;
       this.#open.delete(hash);
       ops.push({ type: 'del', key: blockKey(hash) }, { type: 'del', key: openKey(hash) });
+      for (const id of open.batches) lost.add(id);
     }
+    for (const { batches } of this.#open.values()) for (const id of batches) lost.delete(id);
+    for (const id of lost) if (!this.#pool.isCommitted(id)) ops.push({ type: 'del', key: batchKey(id) });
     return ops;
   }
 
@@ -276,9 +299,4 @@ export function rootOf({ hash, eventRoot, eventCount, factsRoot }: ExecutedRecor
 
 function told({ eventCount, eventRoot, factsRoot }: Omit<ExecutedRoot, 'hash'>): string {
   return `${eventCount} events, root ${eventRoot}, facts ${factsRoot}`;
-}
-
-/** Distinguishes the batches of one range; the signature at the end of a batch is as good as its hash for that. */
-function shortKey(bytes: Uint8Array): string {
-  return toHex(bytes.subarray(-32));
 }

@@ -16,6 +16,7 @@ import {
   encodeGuardRecord,
   encodeMessage,
   type GuardHead,
+  holdersOf,
   type Input,
   type MachineState,
   type MachineStatus,
@@ -27,6 +28,7 @@ import {
 import { type Digest, type Height, parseValidatorId, type ValidatorId } from '@cloister/crypto';
 import type { StoreOp } from '@cloister/event-log';
 import type { BatchPool } from './batch-pool.ts';
+import type { Want } from './batch-puller.ts';
 import { BUILD_TIMER, type BuildRequest, buildBlock } from './block-builder.ts';
 import { type VerifyRequest, verifyBlock } from './block-verifier.ts';
 import { guardKey } from './chain-keys.ts';
@@ -57,7 +59,9 @@ export interface DriverParts {
   readonly onEvidence: (evidence: Evidence) => void;
   readonly onRecall: (from: ValidatorId, recall: Recall) => void;
   readonly onOwnUnknown: (round: Round) => void;
-  readonly onCatchUp: (fromHeight: Height, from: readonly ValidatorId[]) => void;
+  /** Proposals name batches that are not here. */
+  readonly onMissing: () => void;
+  readonly onCatchUp: (from: readonly ValidatorId[]) => void;
 }
 
 export class ConsensusDriver {
@@ -100,13 +104,28 @@ export class ConsensusDriver {
     this.feed({ type: 'start' });
   }
 
-  /** Batches that proposals under judgement name. */
-  neededBatches(): Digest[] {
-    const ids: Digest[] = [];
-    for (const { body } of this.#verifying.values()) {
-      for (const id of body.batches) if (this.#parts.pool.get(id) === undefined) ids.push(id);
+  /**
+   * Batches that proposals under judgement name and the pool does not hold. Of a proposal that its view has outrun, and that
+   * no quorum notarized, nothing more is asked for.
+   */
+  neededBatches(): ReadonlyMap<Digest, Want> {
+    const needed = new Map<Digest, Want>();
+    for (const { header, body, blockHash } of this.#verifying.values()) {
+      const { voters, notarized } = holdersOf(this.#machine, blockHash);
+      if (!notarized && header.view < this.status.view) continue;
+      const want: Want = { height: header.height, sources: [header.proposer, ...voters] };
+      for (const id of body.batches) {
+        const known =
+          this.#parts.pool.get(id) !== undefined || this.#parts.pool.condemned(id, header.height) !== undefined;
+        if (!known) needed.set(id, want);
+      }
     }
-    return ids;
+    return needed;
+  }
+
+  /** Ids that proposals under judgement name. */
+  namedBatches(): Digest[] {
+    return [...this.#verifying.values()].flatMap(({ body }) => body.batches);
   }
 
   frame(from: ValidatorId, bytes: Uint8Array): void {
@@ -185,7 +204,7 @@ export class ConsensusDriver {
         this.#fetchCertificates(effect);
         break;
       case 'catch-up':
-        onCatchUp(effect.fromHeight, effect.from);
+        onCatchUp(effect.from);
         break;
       case 'commit':
         this.#forgetBelow(effect.blocks.at(-1)?.header.height);
@@ -233,11 +252,10 @@ export class ConsensusDriver {
   // Proposals under judgement.
 
   #verify(request: VerifyRequest): void {
-    const { core, pool, evidence, root, fetcher } = this.#parts;
+    const { core, pool, evidence, root, onMissing } = this.#parts;
     const verdict = verifyBlock({ core, pool, evidence, root }, request);
     if (verdict.verdict === 'wait') {
-      const voters = core.set.validators.map(({ id }) => id).filter((id) => id !== request.header.proposer);
-      if (verdict.missing.length > 0) fetcher.needBatches(verdict.missing, [request.header.proposer, ...voters]);
+      if (verdict.missing.length > 0) onMissing();
       return;
     }
     this.#verifying.delete(request.blockHash);

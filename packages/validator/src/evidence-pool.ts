@@ -5,6 +5,7 @@ import {
   type Block,
   decodeEvidence,
   type Evidence,
+  type EvidenceCode,
   encodeEvidence,
   evidenceKey,
   evidenceRound,
@@ -13,6 +14,13 @@ import {
 } from '@cloister/consensus';
 import type { Digest } from '@cloister/crypto';
 import { BLOCK_EVIDENCE_MAX } from './limits.ts';
+
+export type EvidenceFault =
+  | EvidenceCode
+  | 'EVIDENCE_TOO_MUCH'
+  | 'EVIDENCE_MALFORMED'
+  | 'EVIDENCE_REPEATED'
+  | 'EVIDENCE_EPOCH';
 
 /** Faults kept for a block at once: a signer can be proven faulty in every view, and once is enough. */
 const POOL_MAX = 256;
@@ -50,7 +58,7 @@ export class EvidencePool {
    * Why a block may not carry this evidence, or undefined. Evidence that an earlier, committed block carries is useless
    * and not a fault: what this node remembers of those differs after a restart.
    */
-  fault(evidence: readonly Uint8Array[], ancestors: readonly Block[]): string | undefined {
+  fault(evidence: readonly Uint8Array[], ancestors: readonly Block[]): EvidenceFault | undefined {
     if (evidence.length === 0) return undefined;
     if (evidence.length > BLOCK_EVIDENCE_MAX) return 'EVIDENCE_TOO_MUCH';
     const named = keysOf(ancestors.flatMap(({ body }) => body.evidence));

@@ -24,13 +24,13 @@ import {
 } from '@cloister/ledger';
 import type { BatchPool } from './batch-pool.ts';
 import {
+  authorBytesMax,
   BATCH_APPRAISALS_MAX,
   BATCH_DELAY_MS_MAX,
   BATCH_DELAY_MS_QUIET,
   BATCH_DELAY_MS_STEADY,
   BATCH_LIFETIME_HEIGHTS,
   BATCH_TRANSACTIONS_MAX,
-  POOL_BYTES_MAX,
   SENDER_BYTES_MAX,
   STRANGER_BYTES_MAX,
   STRANGERS_MAX,
@@ -83,6 +83,7 @@ export class Ingress {
   readonly #charges = new Map<Digest, Charge>();
   readonly #bytesBySender = new Map<AccountId, number>();
   readonly #appraisalsBySender = new Map<AccountId, number>();
+  readonly #bytesMax: number;
   #queuedBytes = 0;
   #strangers = 0;
   #timerSet = false;
@@ -95,6 +96,7 @@ export class Ingress {
     forward: (transactions: readonly Transaction[]) => void,
   ) {
     this.#core = core;
+    this.#bytesMax = authorBytesMax(core.set.validators.length);
     this.#pool = pool;
     this.#signatures = signatures;
     this.#forward = forward;
@@ -137,9 +139,11 @@ export class Ingress {
   }
 
   #crowded(transaction: Transaction, stranger: boolean): 'BACKPRESSURE' | 'QUOTA_EXCEEDED' | undefined {
-    // Attestations, governance and results must get through while a flood of the normal kind is turned away.
-    const reserve = laneOf(transaction.kind) === 'normal' ? 1 : 2;
-    if (this.#pool.bytes + this.#queuedBytes > reserve * POOL_BYTES_MAX) return 'BACKPRESSURE';
+    // Own batches only: what others flood the topic with turns no client of this node away. Beyond the share that others keep
+    // of this node's batches nobody would take them. Attestations, governance and results must get through while a flood of
+    // the normal kind is turned away.
+    const room = this.#bytesMax * (laneOf(transaction.kind) === 'normal' ? 0.5 : 1);
+    if (this.#pool.bytesOf(this.#core.self) + this.#queuedBytes > room) return 'BACKPRESSURE';
     const quota = stranger ? STRANGER_BYTES_MAX : SENDER_BYTES_MAX;
     const used = this.#bytesBySender.get(transaction.sender) ?? 0;
     if (used + transaction.bytes.length > quota) return 'QUOTA_EXCEEDED';

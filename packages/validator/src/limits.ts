@@ -4,12 +4,13 @@
  * Those that decide whether a block is valid (`BLOCK_*`) are the same on every node and change only with the protocol
  * version; the others are local.
  */
+import type { Lane } from '@cloister/ledger';
 
 /** Batches that one block may name, in all. */
 export const BLOCK_BATCHES_MAX = 256;
 /** Batches of one author in one block. */
 export const BLOCK_BATCHES_PER_AUTHOR_MAX = 96;
-/** A leader adds no batches while its block would be this far ahead of what is executed. */
+/** A block this far ahead of the block that it vouches for (`lastFinal`) names no batches. */
 export const BLOCK_BACKLOG_MAX = 8;
 /**
  * A leader lets this long pass after its parent's time, in milliseconds. A block costs each validator some ten signatures
@@ -18,6 +19,18 @@ export const BLOCK_BACKLOG_MAX = 8;
 export const BLOCK_SPACING_MS = 40;
 /** Bytes of all batches of one block. */
 export const BLOCK_BATCH_BYTES_MAX: number = 2 * 1024 * 1024;
+/** Of one author's batches in one block: half, so that nobody fills a block alone. */
+export const BLOCK_AUTHOR_BYTES_MAX: number = BLOCK_BATCH_BYTES_MAX / 2;
+/**
+ * Of one lane's batches in one block. The lanes that come first are capped, so that a flood of junk refreshes or results
+ * leaves at least 640 KiB to what tenants send.
+ */
+export const BLOCK_LANE_BYTES_MAX: Readonly<Record<Lane, number>> = {
+  attestation: 512 * 1024,
+  governance: 128 * 1024,
+  result: 768 * 1024,
+  normal: BLOCK_BATCH_BYTES_MAX,
+};
 /** Submissions of evidence or endorsements in one block: each costs several RSA verifications. */
 export const BLOCK_APPRAISALS_MAX = 16;
 /** Evidence records in one block. */
@@ -39,15 +52,29 @@ export const BATCH_HOP_MS = 10;
 /** A batch expires this many heights after the one at which it was packed, or with its last transaction. */
 export const BATCH_LIFETIME_HEIGHTS = 256;
 
-/** Transactions are refused while more than this is pending: four blocks' worth. */
-export const POOL_BYTES_MAX: number = 4 * BLOCK_BATCH_BYTES_MAX;
 /** Of one sender, not yet final, taken in by this node. */
 export const SENDER_BYTES_MAX: number = 1024 * 1024;
 /** The same of a key that nobody knows, which may only submit evidence; and how many such transactions at once. */
 export const STRANGER_BYTES_MAX: number = 64 * 1024;
 export const STRANGERS_MAX = 64;
-/** Of one peer author, held and not final. */
-export const AUTHOR_BYTES_MAX: number = 2 * BLOCK_BATCH_BYTES_MAX;
+/** Of all authors' batches taken from gossip, and of one author's whatever the number of authors. */
+const POOL_BYTES_MAX: number = 64 * 1024 * 1024;
+const AUTHOR_BYTES_MAX: number = 2 * BLOCK_BATCH_BYTES_MAX;
+const AUTHOR_BYTES_MIN: number = 256 * 1024;
+
+/** Batches of one author that are held and not final, in bytes: an equal share of the pool for each of `authors`. */
+export function authorBytesMax(authors: number): number {
+  return Math.max(AUTHOR_BYTES_MIN, Math.min(AUTHOR_BYTES_MAX, Math.floor(POOL_BYTES_MAX / Math.max(1, authors))));
+}
+/**
+ * Transactions of one author's gossiped batches whose signatures are verified in a second, and how many may be saved up.
+ * Each costs some 60 microseconds: an author that floods the topic with junk takes an eighth of a core and no more. What
+ * is not verified is not kept; a block that names it has it pulled.
+ */
+export const AUTHOR_SIGNATURES_PER_SECOND = 2_048;
+export const AUTHOR_SIGNATURES_BURST = 8_192;
+/** Batches that were pulled and that a block may not name, remembered so that nobody is asked for them again. */
+export const CONDEMNED_BATCHES_MAX = 1_024;
 /** Transactions that a node outside the validator set hands on at once, and how often it tries. */
 export const FORWARD_ATTEMPTS_MAX = 8;
 /** So many of the largest transactions fit one sync request (1 MiB). */
@@ -63,12 +90,23 @@ export const SYNC_TIMEOUT_MS = 3_000;
 
 /** A follower that is not told of new blocks asks for them this often, in milliseconds. */
 export const FOLLOW_INTERVAL_MS = 1_000;
+/** A follower to which a peer shows more than so many blocks at once is behind. */
+export const FOLLOW_GAP_BLOCKS = 32;
 /** How long gossip may take to bring a batch that a proposal names before a peer is asked, in milliseconds. */
 export const BATCH_PULL_DELAY_MS = 20;
+/** The next source is asked for the same batch after this long without an answer, so many at once, each for so long. */
+export const BATCH_PULL_HEDGE_MS = 150;
+export const BATCH_PULL_PARALLEL_MAX = 4;
+export const BATCH_PULL_TIMEOUT_MS = 1_000;
 /** Batches asked for at once: all of them at their largest fit an answer. */
 export const SYNC_FETCH_BATCHES_MAX = 64;
-/** A failed fetch is tried again with the next peer after this long, in milliseconds. */
+/** When every source was asked for a batch in vain, all of them are asked again after this long, in milliseconds. */
 export const FETCH_RETRY_MS = 250;
+
+/** A peer that did not help is asked last for this long, doubled each time; remembered of so many peers. */
+export const PEER_REST_MS_MIN = 1_000;
+export const PEER_REST_MS_MAX = 60_000;
+export const RESTING_PEERS_MAX = 1_024;
 
 /** A validator that starts asks those who have not answered about its votes again after this long, in milliseconds. */
 export const RECALL_RETRY_MS = 500;

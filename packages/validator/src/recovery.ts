@@ -31,7 +31,7 @@ import {
 } from '@cloister/ledger';
 import { GUARD_RANGE, hashOfOpenKey, OPEN_RANGE } from './chain-keys.ts';
 import { ChainStore } from './chain-store.ts';
-import { rootOf } from './commit-pipeline.ts';
+import { type OpenBlock, rootOf } from './commit-pipeline.ts';
 import type { CommittedTip } from './committed-tip.ts';
 import { type GuardMemory, guardFault, readGuardMark } from './guard-memory.ts';
 import { BATCH_LIFETIME_HEIGHTS, ROOTS_KEPT } from './limits.ts';
@@ -66,13 +66,13 @@ export interface RecoveredReplica {
   readonly workHeight: Height;
   readonly tip: CommittedTip | undefined;
   readonly guardMemory: GuardMemory;
-  /** Wire forms of the batches of open blocks. */
-  readonly batches: readonly Uint8Array[];
+  /** Wire forms of the batches of open blocks, each with the block's height: lawful there, or not taken in. */
+  readonly batches: readonly { readonly id: Digest; readonly height: Height; readonly bytes: Uint8Array }[];
   readonly committedBatches: readonly { readonly height: Height; readonly ids: readonly Digest[] }[];
   readonly guardKeys: readonly Uint8Array[];
   readonly roots: ReadonlyMap<Height, ExecutedRoot>;
   readonly facts: KeyedTree;
-  readonly open: ReadonlyMap<Digest, Height>;
+  readonly open: ReadonlyMap<Digest, OpenBlock>;
 }
 
 export interface OpenedReplica {
@@ -247,17 +247,23 @@ async function readOpen(
   chain: OrderedStore,
   reader: ChainStore,
   executedHeight: Height,
-): Promise<{ readonly blocks: Block[]; readonly batches: Uint8Array[]; readonly open: Map<Digest, Height> }> {
+): Promise<{ readonly blocks: Block[] } & Pick<RecoveredReplica, 'batches' | 'open'>> {
   const blocks: Block[] = [];
-  const batches: Uint8Array[] = [];
-  const open = new Map<Digest, Height>();
+  const batches: { id: Digest; height: Height; bytes: Uint8Array }[] = [];
+  const open = new Map<Digest, OpenBlock>();
   for await (const [key] of chain.range(OPEN_RANGE)) {
     const block = await reader.block(hashOfOpenKey(key));
     if (block === undefined) continue;
-    open.set(block.hash, block.header.height);
-    if (block.header.height <= executedHeight) continue;
+    const { height } = block.header;
+    const ids = block.body.batches;
+    open.set(block.hash, { height, batches: ids });
+    if (height <= executedHeight) continue;
     blocks.push(block);
-    for (const bytes of await reader.batches(block.body.batches)) if (bytes !== undefined) batches.push(bytes);
+    const stored = await reader.batches(ids);
+    for (const [index, id] of ids.entries()) {
+      const bytes = stored[index];
+      if (bytes !== undefined) batches.push({ id, height, bytes });
+    }
   }
   return { blocks, batches, open };
 }

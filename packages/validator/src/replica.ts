@@ -6,31 +6,26 @@
  * (fetcher.ts). Nothing that comes from outside makes `step` throw: hostile bytes end in a `refused` effect with a code.
  */
 import { evidenceKey } from '@cloister/consensus';
-import {
-  asEpoch,
-  asHeight,
-  assert,
-  type Digest,
-  type Height,
-  type KeyedTree,
-  type ValidatorId,
-} from '@cloister/crypto';
+import { asEpoch, assert, type Digest, type Height, type KeyedTree, type ValidatorId } from '@cloister/crypto';
 import type { EventLog, PreparedAppend } from '@cloister/event-log';
 import { genesisValidatorSet, type LedgerState, paramsHash } from '@cloister/ledger';
 import { BatchIntake } from './batch-intake.ts';
 import { BatchPool } from './batch-pool.ts';
+import { BatchPuller, PULL_TIMER } from './batch-puller.ts';
 import { BUILD_TIMER } from './block-builder.ts';
 import { CommitPipeline, type ExecutedBlock } from './commit-pipeline.ts';
 import { TipTracker } from './committed-tip.ts';
 import { ConsensusDriver } from './consensus-driver.ts';
 import { EvidencePool } from './evidence-pool.ts';
-import { FETCH_TIMER, Fetcher } from './fetcher.ts';
+import { Fetcher } from './fetcher.ts';
+import { Forwarder } from './forwarder.ts';
 import { rememberedRound } from './guard-memory.ts';
 import { FLUSH_TIMER, Ingress } from './ingress.ts';
 import { PeerBook } from './peer-book.ts';
 import type { ReplicaClocks, ReplicaEffect, ReplicaInput, ReplicaStatus } from './ports.ts';
 import type { RecoveredReplica } from './recovery.ts';
 import type { ReplicaConfig, ReplicaCore } from './replica-core.ts';
+import { RequestDesk } from './request-desk.ts';
 import { SignatureCache } from './signature-cache.ts';
 import { START_TIMER, StartRule } from './start-rule.ts';
 import { FOLLOW_TIMER, Follower } from './sync-follow.ts';
@@ -43,7 +38,9 @@ export class Replica {
   readonly #ingress: Ingress;
   readonly #evidence: EvidencePool;
   readonly #peers: PeerBook;
+  readonly #desk: RequestDesk;
   readonly #fetcher: Fetcher;
+  readonly #puller: BatchPuller;
   readonly #pipeline: CommitPipeline;
   readonly #consensus: ConsensusDriver;
   readonly #startRule: StartRule;
@@ -98,26 +95,33 @@ export class Replica {
     };
     this.#core = core;
     const signatures = new SignatureCache();
-    this.#pool = new BatchPool({ chainId: core.chainId, set, signatures });
-    this.#intake = new BatchIntake(core, this.#pool, () => {
+    const named = (): ReadonlySet<Digest> =>
+      new Set([...this.#pipeline.namedBatches(), ...this.#consensus.namedBatches()]);
+    this.#pool = new BatchPool({ chainId: core.chainId, set, signatures, named });
+    const onArrived = (): void => {
       this.#pipeline.run();
       this.#consensus.recheck();
-    });
+    };
+    this.#intake = new BatchIntake(core, this.#pool, onArrived);
     this.#evidence = new EvidencePool(core.chainId, set);
     this.#peers = new PeerBook(core);
-    this.#fetcher = new Fetcher(core, this.#peers, {
-      neededBatches: () => new Set([...this.#pipeline.neededBatches(), ...this.#consensus.neededBatches()]),
-      onBatches: (from, batches) => this.#intake.fetched(from, batches),
-      onBlock: (from, block, batches) => {
-        this.#intake.fetched(from, batches);
-        this.#consensus.feed({ type: 'block-arrived', header: block.header, body: block.body });
-      },
+    this.#desk = new RequestDesk(core, this.#peers);
+    this.#fetcher = new Fetcher(this.#peers, this.#desk, {
+      onBlock: ({ header, body }) => this.#consensus.feed({ type: 'block-arrived', header, body }),
       onRange: (range) => this.#follower.onRange(range),
-      onRefused: (from, code) => core.emit({ type: 'refused', from, code }),
     });
-    this.#ingress = new Ingress(core, this.#pool, signatures, (transactions) => this.#fetcher.forward(transactions));
+    this.#puller = new BatchPuller({
+      core,
+      peers: this.#peers,
+      desk: this.#desk,
+      pool: this.#pool,
+      needed: () => new Map([...this.#consensus.neededBatches(), ...this.#pipeline.neededBatches()]),
+      onArrived,
+    });
+    const forwarder = new Forwarder(this.#peers, this.#desk);
+    this.#ingress = new Ingress(core, this.#pool, signatures, (transactions) => forwarder.forward(transactions));
     this.#pipeline = new CommitPipeline(core, this.#pool, log, recovered, {
-      onMissing: (ids, block) => this.#fetcher.needBatches(ids, [block.header.proposer]),
+      onMissing: () => this.#puller.need(),
       onDurable: (executed, head) => this.#onDurable(executed, head),
       onRefused: (code) => core.emit({ type: 'refused', from: 'sync', code }),
       store: ({ chain, guard, append }, done) => this.#store({ chain, guard, guardSync: false, append }, done),
@@ -145,7 +149,8 @@ export class Replica {
         this.#evidence.add(evidence);
         core.emit({ type: 'evidence', against: evidence.signer, kind: evidence.type, key: evidenceKey(evidence) });
       },
-      onCatchUp: (fromHeight, from) => this.#follower.catchUp(fromHeight, from),
+      onMissing: () => this.#puller.need(),
+      onCatchUp: (from) => this.#follower.catchUp(from),
       onRecall: (from, recall) => this.#startRule.onRecall(from, recall),
       onOwnUnknown: (round) => this.#startRule.onOwnUnknown(round),
     });
@@ -166,9 +171,8 @@ export class Replica {
       consensus: this.#consensus,
     });
     this.#tasks = new TaskAssigner(self);
-    for (const held of recovered.batches) {
-      this.#pool.receive(held, { height: asHeight(this.#tip.height + 1), monotonicMs: 0, wanted: true });
-    }
+    // What a past fault left on disk stands before the same rules as what comes from outside.
+    for (const { id, height, bytes } of recovered.batches) this.#pool.pulled(bytes, { id, height }, 0);
     for (const { ids, height } of recovered.committedBatches) this.#pool.commit(ids, height);
   }
 
@@ -240,7 +244,7 @@ export class Replica {
         else this.#intake.gossiped(input.from, input.bytes);
         break;
       case 'response':
-        this.#fetcher.response(input.requestId, input.from, input.bytes);
+        this.#desk.response(input.requestId, input.from, input.bytes);
         break;
       case 'timer':
         this.#onTimer(input.id);
@@ -272,7 +276,7 @@ export class Replica {
   #onTimer(id: string): void {
     if (id === FLUSH_TIMER) this.#ingress.flush();
     else if (id === BUILD_TIMER) this.#consensus.tryBuild();
-    else if (id === FETCH_TIMER) this.#fetcher.pull();
+    else if (id === PULL_TIMER) this.#puller.pull();
     else if (id === FOLLOW_TIMER) this.#follower.poll();
     else if (id === START_TIMER) this.#startRule.timer();
     else this.#consensus.timer(id);

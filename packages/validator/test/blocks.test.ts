@@ -1,21 +1,9 @@
 /** Building and judging blocks, over parts made by hand. */
-import { type Block, bodyHashOf, type Finalization, type Header } from '@cloister/consensus';
-import {
-  asDigest,
-  asEpoch,
-  asHeight,
-  asView,
-  type Digest,
-  type Ed25519KeyPair,
-  type ValidatorId,
-} from '@cloister/crypto';
-import { genesisValidatorSet, initialState, type Lane, signBatch } from '@cloister/ledger';
+import { type Block, bodyHashOf, type Header } from '@cloister/consensus';
+import { asDigest, asHeight, type Digest, type ValidatorId } from '@cloister/crypto';
 import { describe, expect, it } from 'vitest';
-import { BatchPool } from '../src/batch-pool.ts';
-import { type BuildRequest, buildBlock } from '../src/block-builder.ts';
+import { buildBlock } from '../src/block-builder.ts';
 import { verifyBlock } from '../src/block-verifier.ts';
-import type { CommittedTip } from '../src/committed-tip.ts';
-import { EvidencePool } from '../src/evidence-pool.ts';
 import {
   BATCH_HOP_MS,
   BATCH_LIFETIME_HEIGHTS,
@@ -24,127 +12,8 @@ import {
   BLOCK_DRIFT_MS_MAX,
   BLOCK_SPACING_MS,
 } from '../src/limits.ts';
-import type { ExecutedRoot, ReplicaCore } from '../src/replica-core.ts';
-import { SignatureCache } from '../src/signature-cache.ts';
-import { client, genesisOf, junkEvidence, keysFrom, putRecord, START_MS } from './mini-net.ts';
-
-const keys = keysFrom('validators', 4);
-const genesis = genesisOf(keys);
-const set = genesisValidatorSet(genesis.genesis);
-const author = keys[1] ?? keys[0];
-const rootOf = (label: string): ExecutedRoot => ({
-  hash: asDigest(label.repeat(32)),
-  eventRoot: asDigest('ee'.repeat(32)),
-  eventCount: 7,
-  factsRoot: asDigest('fa'.repeat(32)),
-});
-
-function finalizationAt(height: number): Finalization {
-  const view = asView(height);
-  const { hash: blockHash } = rootOf(`${height}${height}`);
-  const parentView = asView(height - 1);
-  const proposition = { epoch: asEpoch(0), view, parentView, blockHash, justificationHash: blockHash };
-  const signatures = [0, 1, 2].map(() => new Uint8Array(64));
-  return {
-    type: 'certificate',
-    kind: 'finalize',
-    epoch: asEpoch(0),
-    view,
-    proposition,
-    bitmap: Uint8Array.of(7),
-    signatures,
-  };
-}
-
-function scene(executedHeight = 3) {
-  const clock = { nowMs: START_MS + 10_000, monotonicMs: 10_000 };
-  const pool = new BatchPool({ chainId: genesis.chainId, set, signatures: new SignatureCache() });
-  const evidence = new EvidencePool(genesis.chainId, set);
-  const core: ReplicaCore = {
-    chainId: genesis.chainId,
-    self: keys[0]?.id as ValidatorId,
-    signer: keys[0] as NonNullable<(typeof keys)[0]>,
-    genesis,
-    set,
-    isValidator: true,
-    epoch: asEpoch(0),
-    paramsHash: asDigest('99'.repeat(32)),
-    ledger: initialState(),
-    get nowMs() {
-      return clock.nowMs;
-    },
-    get monotonicMs() {
-      return clock.monotonicMs;
-    },
-    emit: () => undefined,
-    setTimer: () => undefined,
-    committedHeight: () => asHeight(executedHeight),
-    executedHeight: () => asHeight(executedHeight),
-    halt: () => undefined,
-  };
-  const roots = new Map<number, ExecutedRoot>([
-    [0, { ...rootOf('00'), hash: genesis.chainId }],
-    [3, rootOf('33')],
-    [4, rootOf('44')],
-  ]);
-  const tips = [3, 4].map(
-    (height) =>
-      ({
-        hash: rootOf(`${height}${height}`).hash,
-        header: { height: asHeight(height) } as Header,
-        finalization: finalizationAt(height),
-      }) satisfies CommittedTip,
-  );
-  const root = (height: number) => roots.get(height);
-  const newestCommit = (height: number) => tips.findLast((tip) => tip.header.height <= height);
-  const addBatch = (
-    changes: { lane?: Lane; expiryHeight?: number; ageMs?: number; evidenceOf?: readonly Ed25519KeyPair[] } = {},
-  ): Digest => {
-    const { evidenceOf, lane = evidenceOf ? 'attestation' : 'normal', expiryHeight = 100, ageMs = 1000 } = changes;
-    const signer = author as NonNullable<typeof author>;
-    const batch = signBatch(signer, {
-      chainId: genesis.chainId,
-      author: signer.id as ValidatorId,
-      epoch: asEpoch(0),
-      lane,
-      expiryHeight: asHeight(expiryHeight),
-      transactions: (evidenceOf?.map((sender) => junkEvidence(genesis, sender)) ?? [putRecord(genesis)]).map(
-        ({ bytes }) => bytes,
-      ),
-    });
-    const received = pool.receive(batch.bytes, {
-      height: asHeight(1),
-      monotonicMs: clock.monotonicMs - ageMs,
-      wanted: true,
-    });
-    expect(received.ok).toBe(true);
-    return batch.id;
-  };
-  return { clock, pool, core, roots, addBatch, sources: { core, pool, evidence, root, newestCommit } };
-}
-
-function parentHeader(changes: Partial<Header> = {}): Header {
-  return {
-    height: asHeight(5),
-    timestampMs: START_MS,
-    lastFinal: { height: asHeight(3), ...rootOf('33') },
-    ...changes,
-  } as Header;
-}
-
-function request(header = parentHeader(), ancestors: readonly Block[] = []): BuildRequest {
-  const { height } = header;
-  const hash = asDigest('55'.repeat(32));
-  const lastFinal = { height: asHeight(3), hash: rootOf('33').hash };
-  return {
-    type: 'build-block',
-    epoch: asEpoch(0),
-    view: asView(9),
-    parent: { hash, height, header },
-    lastFinal,
-    ancestors,
-  };
-}
+import { author, parentHeader, request, rootOf, scene } from './block-scene.ts';
+import { client, keysFrom } from './mini-net.ts';
 
 describe('buildBlock', () => {
   it('names the newest durable execution that its parent allows', () => {
@@ -288,7 +157,7 @@ describe('BatchPool', () => {
   it('counts, expires and forgets', () => {
     const { pool, addBatch } = scene();
     const [first, second] = [addBatch({ expiryHeight: 10 }), addBatch({ expiryHeight: 20 })];
-    expect([pool.pendingCount, pool.bytes > 0]).toEqual([2, true]);
+    expect([pool.pendingCount, pool.bytesOf(author.id as ValidatorId) > 0]).toEqual([2, true]);
     pool.commit([first], asHeight(5));
     expect([pool.pendingCount, pool.isCommitted(first)]).toEqual([1, true]);
     pool.release([first]);
@@ -296,6 +165,6 @@ describe('BatchPool', () => {
     expect(pool.expire(asHeight(19))).toEqual([]);
     expect(pool.isCommitted(first)).toBe(false);
     expect(pool.expire(asHeight(20)).map(({ batch }) => batch.id)).toEqual([second]);
-    expect([pool.pendingCount, pool.bytes]).toEqual([0, 0]);
+    expect([pool.pendingCount, pool.bytesOf(author.id as ValidatorId)]).toEqual([0, 0]);
   });
 });

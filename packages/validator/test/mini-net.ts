@@ -119,6 +119,8 @@ export interface MiniNode {
   /** Changes answers to sync requests of others. */
   serve: (answer: Uint8Array, request: Uint8Array) => Uint8Array | undefined;
   cut: boolean;
+  /** Gossips no batches. */
+  mute: boolean;
   /** Of its wall clock against the net's. */
   skewMs: number;
 }
@@ -160,6 +162,7 @@ export class MiniNet {
       timers: new Map(),
       serve: (answer) => answer,
       cut: false,
+      mute: false,
       skewMs: 0,
     };
     this.nodes.push(node);
@@ -241,6 +244,7 @@ export class MiniNet {
         for (const other of this.nodes) {
           const meant = effect.type === 'gossip' || effect.to === 'all' || effect.to === other.id;
           if (other === node || !meant || node.cut || other.cut) continue;
+          if (effect.type === 'gossip' && node.mute) continue;
           const { bytes } = effect;
           this.#queue.push(() => void this.input(other, { type: 'frame', channel, from: node.id, bytes }));
         }

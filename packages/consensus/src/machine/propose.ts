@@ -104,23 +104,31 @@ function withinBound(justification: Justification): Justification {
   return { parentCert: justification.parentCert, nullifications };
 }
 
-/** On block built: sign and persist the proposal, unless the view is over. */
+/**
+ * On block built: sign and persist the proposal, unless the view is over. The shell has judged the block as every validator
+ * will; what it could not know ends here as a view without a proposal, never as a proposal that the others refuse.
+ */
 export function onBlockBuilt(machine: MachineState, round: Round, header: Header, body: Body): void {
   const { epoch, view, building } = machine.current;
   if (round.epoch !== epoch || round.view !== view || building?.view !== view) return;
   machine.current.building = undefined;
   if (!mayPropose(machine)) return;
-  const block = blockOf(header, body);
-  assert(block !== undefined, 'block built: the header does not commit to the body');
-  assert(encodeBody(body).length <= MAX_BODY_BYTES, 'block built: body too large');
   const justification = withinBound(building.justification);
   const parentHash = justification.parentCert?.proposition.blockHash ?? machine.current.anchorHash;
-  assert(header.view === view && header.parentHash === parentHash, 'block built: not on the given parent');
   // Certificates that came in meanwhile may have left the parent behind: then this view is over in all but name.
   const chain = chainTo(machine, parentHash);
   if ('fork' in chain || 'missing' in chain) return;
-  const fault = blockFault(machine, block);
-  assert(fault === undefined, `block built: ${fault}`);
+  const block = blockOf(header, body);
+  const sound =
+    block !== undefined &&
+    encodeBody(body).length <= MAX_BODY_BYTES &&
+    header.view === view &&
+    header.parentHash === parentHash &&
+    blockFault(machine, block) === undefined;
+  if (!sound) {
+    emit(machine, { type: 'rejected', from: header.proposer, code: 'OWN_BLOCK_UNSOUND' });
+    return;
+  }
   keepBlock(machine, block);
   const proposition: Proposition = {
     epoch,

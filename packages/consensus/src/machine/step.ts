@@ -3,6 +3,7 @@
  */
 import { assert, type Digest, type ValidatorId } from '@cloister/crypto';
 import { blockOf } from '../block-codec.ts';
+import { signersOf } from '../certificate.ts';
 import { leaderOf } from '../leader.ts';
 import type { Effect, Input, MachineStatus } from '../machine-types.ts';
 import type { Body, ConsensusMessage, Header } from '../types.ts';
@@ -169,6 +170,25 @@ function settle(machine: MachineState): void {
   tryGiveUp(machine);
   tryPropose(machine);
   tryNotarize(machine);
+}
+
+/** Who is known to have a block with all that it names: its voters. `notarized`: a quorum is among them. */
+export function holdersOf(
+  machine: MachineState,
+  blockHash: Digest,
+): { readonly voters: readonly ValidatorId[]; readonly notarized: boolean } {
+  const voters = new Set<ValidatorId>();
+  let notarized = false;
+  for (const { votes, notarization } of machine.current.rounds.values()) {
+    if (notarization?.proposition.blockHash === blockHash) {
+      notarized = true;
+      for (const signer of signersOf(machine.current.set, notarization)) voters.add(signer);
+    }
+    for (const vote of votes.notarize.values()) {
+      if (vote.kind === 'notarize' && vote.proposition.blockHash === blockHash) voters.add(vote.signer);
+    }
+  }
+  return { voters: [...voters], notarized };
 }
 
 export function machineStatus(machine: MachineState): MachineStatus {
