@@ -7,6 +7,9 @@ import type { FaultyNetwork } from './faulty-network.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { SimNode } from './sim-node.ts';
 
+/** What a read of the own database takes. */
+const OWN_READ_MS = 0.5;
+
 export interface WiresParts {
   readonly scheduler: Scheduler;
   readonly network: FaultyNetwork;
@@ -96,6 +99,11 @@ export class Wires {
     };
     scheduler.after(target === undefined ? 1 : timeoutMs, () => respond(undefined));
     if (target === undefined) return;
+    if (target === node) {
+      // Its own database: no wire, and no behaviour, lies in between.
+      scheduler.after(OWN_READ_MS, async () => respond(await node.serve(bytes)));
+      return;
+    }
     network.send(node.index, target.index, async () => {
       const honest = await target.serve(bytes);
       if (honest === undefined) return;

@@ -10,11 +10,11 @@ export type {
 } from './attestation-events.ts';
 export {
   BATCH_ENVELOPE_BYTES,
-  batchIdOf,
   type Batch,
   type BatchCode,
   type BatchDecodeCode,
   type BatchFields,
+  batchIdOf,
   decodeBatch,
   encodeBatch,
   LANES,

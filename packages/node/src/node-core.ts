@@ -185,11 +185,15 @@ export async function createCore(options: CoreOptions): Promise<NodeCore> {
     chain: stores.chain,
     guard: stores.guard,
     log: opened.log,
-    network: shellNetwork(() => {
-      const current = network();
-      if (current === undefined) throw new Error('the network is not up');
-      return current;
-    }, self),
+    network: shellNetwork(
+      () => {
+        const current = network();
+        if (current === undefined) throw new Error('the network is not up');
+        return current;
+      },
+      self,
+      reader,
+    ),
     nowMs,
     monotonicMs,
     onCommitted: (block) => {

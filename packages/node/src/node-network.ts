@@ -77,8 +77,8 @@ export function connectedMembers(network: Network, self: AccountId): AccountId[]
   return [...new Set(members)].filter((member) => member !== self);
 }
 
-/** The network as the shell uses it. */
-export function shellNetwork(network: () => Network, self: AccountId): ShellNetwork {
+/** The network as the shell uses it; what a replica asks of its own node is answered from its own database. */
+export function shellNetwork(network: () => Network, self: AccountId, chain: ChainReader): ShellNetwork {
   return {
     sendVote: (to, bytes, priority) => network().sendVote(to, bytes, priority),
     broadcastVote: (bytes, priority) => network().broadcastVote(bytes, priority),
@@ -92,6 +92,7 @@ export function shellNetwork(network: () => Network, self: AccountId): ShellNetw
             .map(({ peerId }) => peerId);
     },
     blame: (peer, offence) => network().blame(peer, offence),
-    request: (peer, bytes, options) => network().request(peer, 'sync', bytes, options),
+    request: (peer, bytes, options) =>
+      peer === self ? serveSync(chain, bytes) : network().request(peer, 'sync', bytes, options),
   };
 }

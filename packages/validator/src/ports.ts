@@ -73,7 +73,10 @@ export type ReplicaEffect =
     }
   /** One encoded batch for the gossip topic. */
   | { readonly type: 'gossip'; readonly bytes: Uint8Array }
-  /** One request of the sync protocol, to be answered by a `response` input. `to` = 'any': the shell picks a connected peer. */
+  /**
+   * One request of the sync protocol, to be answered by a `response` input. `to` = 'any': the shell picks a connected peer.
+   * `to` = this node's own id: the shell answers from the own database (`serveSync`).
+   */
   | {
       readonly type: 'request';
       readonly requestId: number;

@@ -67,7 +67,7 @@ export class ByzantineNode {
     const chain = new MemoryStore();
     const guard = new MemoryStore();
     const { replica, log, reader } = await openReplica({ config: { genesis, signer: keyPair }, chain, guard });
-    const honest = shellNetwork(() => this.#live(), keyPair.id);
+    const honest = shellNetwork(() => this.#live(), keyPair.id, reader);
     const shell = new ReplicaShell({
       replica,
       chain,
