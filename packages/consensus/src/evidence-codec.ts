@@ -1,13 +1,23 @@
 /**
- * Encoding of evidence: a type byte, then both signed statements, or the vote with the header and the justification.
+ * Encoding of evidence: a type byte, then both signed statements, or the vote with the header and the justification's summary.
  */
-import { type ByteReader, ByteWriter, DecodeError, decodeWith, fail, type Result } from '@cloister/crypto';
-import { readHeader, readJustification, writeHeader, writeJustification } from './block-codec.ts';
+import {
+  type ByteReader,
+  ByteWriter,
+  DecodeError,
+  decodeWith,
+  type Epoch,
+  fail,
+  type Result,
+  type View,
+} from '@cloister/crypto';
+import { readHeader, readOptional, writeHeader, writeOptional } from './block-codec.ts';
 import { MAX_EVIDENCE_BYTES } from './limits.ts';
-import { readSignedStatement, writeSignedStatement } from './message-codec.ts';
-import type { Evidence, EvidenceType } from './types.ts';
+import { kindByte, kindOfByte, readProposition, writeProposition } from './signed-bytes.ts';
+import { readSignedStatement, writeSignedStatement } from './statement-codec.ts';
+import type { Evidence, EvidenceType, JustificationSummary } from './types.ts';
 
-const TYPES: readonly EvidenceType[] = [
+export const EVIDENCE_TYPES: readonly EvidenceType[] = [
   'double-propose',
   'double-notarize',
   'double-finalize',
@@ -16,22 +26,44 @@ const TYPES: readonly EvidenceType[] = [
   'bad-justification',
 ];
 
-export function encodeEvidence(evidence: Evidence): Uint8Array {
-  const writer = new ByteWriter(512);
-  writer.u8(TYPES.indexOf(evidence.type));
+function writeSummary(writer: ByteWriter, { parent, nullified, nullifiedHash }: JustificationSummary): void {
+  writeOptional(writer, parent, ({ kind, epoch, view, proposition }) => {
+    writer.u8(kindByte(kind)).u64(epoch).u64(view);
+    writeProposition(writer, proposition);
+  });
+  writer.u32(nullified).digest(nullifiedHash);
+}
+
+function readSummary(reader: ByteReader): JustificationSummary {
+  const parent = readOptional(reader, (from) => {
+    const kind = kindOfByte(from.u8());
+    if (kind !== 'notarize' && kind !== 'finalize') throw new DecodeError('not a parent’s statement');
+    const [epoch, view] = [from.u64() as Epoch, from.u64() as View];
+    return { kind, epoch, view, proposition: readProposition(from, epoch, view) };
+  });
+  return { parent, nullified: reader.u32(), nullifiedHash: reader.digest() };
+}
+
+export function writeEvidence(writer: ByteWriter, evidence: Evidence): void {
+  writer.u8(EVIDENCE_TYPES.indexOf(evidence.type));
   if (evidence.type === 'bad-justification') {
     writeSignedStatement(writer, evidence.vote);
     writeHeader(writer, evidence.header);
-    writeJustification(writer, evidence.justification);
+    writeSummary(writer, evidence.justification);
   } else {
     writeSignedStatement(writer, evidence.first);
     writeSignedStatement(writer, evidence.second);
   }
+}
+
+export function encodeEvidence(evidence: Evidence): Uint8Array {
+  const writer = new ByteWriter(1024);
+  writeEvidence(writer, evidence);
   return writer.finish();
 }
 
-function readEvidence(reader: ByteReader): Evidence {
-  const type = TYPES[reader.u8()];
+export function readEvidence(reader: ByteReader): Evidence {
+  const type = EVIDENCE_TYPES[reader.u8()];
   if (type === undefined) throw new DecodeError('unknown evidence type');
   if (type !== 'bad-justification') {
     const first = readSignedStatement(reader);
@@ -45,7 +77,7 @@ function readEvidence(reader: ByteReader): Evidence {
     signer,
     vote: { kind, epoch, view, proposition, signer, signature },
     header: readHeader(reader),
-    justification: readJustification(reader),
+    justification: readSummary(reader),
   };
 }
 

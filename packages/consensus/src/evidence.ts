@@ -6,17 +6,17 @@
  */
 import { type Digest, type Epoch, fail, ok, type Result } from '@cloister/crypto';
 import { blockHashOf } from './block-codec.ts';
-import { bareCertificate, checkSignature, type SignatureCheck } from './certificate.ts';
-import { coversSkippedViews, justificationHash, parentFault, parentHashMatches } from './justification.ts';
+import { checkSignature, type SignatureCheck } from './certificate.ts';
+import { isSummaryUnjustified, summaryHash } from './justification.ts';
 import { sameProposition, statementBytes } from './signed-bytes.ts';
 import type {
   BadJustificationEvidence,
   ConflictType,
   Evidence,
   Header,
-  Justification,
+  JustificationSummary,
   Proposition,
-  Round,
+  ProvenFault,
   SignedStatement,
   ValidatorSet,
 } from './types.ts';
@@ -47,16 +47,23 @@ export function conflictEvidence(a: SignedStatement, b: SignedStatement): Eviden
   return { type, signer: a.signer, first, second };
 }
 
-/** The round whose epoch's set judges the evidence. */
-export function evidenceRound(evidence: Evidence): Round {
+/** What the evidence says. The round's epoch is that whose set judges it. */
+export function faultOf(evidence: Evidence): ProvenFault {
   const { epoch, view } = evidence.type === 'bad-justification' ? evidence.vote : evidence.first;
-  return { epoch, view };
+  return { validator: evidence.signer, kind: evidence.type, epoch, view };
 }
 
-/** Deduplication key: (epoch, view, signer, kind). */
+/**
+ * One fault of a kind convicts a validator for the epoch: who signs twice in every view gives one piece of evidence and
+ * not one for each view, which would be gigabytes of blocks a day.
+ */
+export function faultKey({ validator, kind, epoch }: ProvenFault): string {
+  return `${epoch}/${validator}/${kind}`;
+}
+
+/** Deduplication key: (epoch, signer, kind). */
 export function evidenceKey(evidence: Evidence): string {
-  const { epoch, view } = evidenceRound(evidence);
-  return `${epoch}/${view}/${evidence.signer}/${evidence.type}`;
+  return faultKey(faultOf(evidence));
 }
 
 /** Whether a justification that matches P's hash fails to justify P. The anchor is known for epoch 0 only: genesis. */
@@ -64,26 +71,13 @@ export function isUnjustified(
   chainId: Digest,
   proposition: Proposition,
   header: Header,
-  justification: Justification,
+  summary: JustificationSummary,
 ): boolean {
-  return (
-    parentFault(proposition, justification) !== undefined ||
-    !coversSkippedViews(proposition, justification) ||
-    !parentHashMatches(proposition, header, justification, anchorOf(chainId, proposition.epoch))
-  );
+  return isSummaryUnjustified(proposition, header, summary, anchorOf(chainId, proposition.epoch));
 }
 
 function anchorOf(chainId: Digest, epoch: Epoch): Digest | undefined {
   return epoch === 0 ? chainId : undefined;
-}
-
-/** A justification's statements alone. */
-export function bareJustification(justification: Justification): Justification {
-  const { parentCert, nullifications } = justification;
-  return {
-    parentCert: parentCert === undefined ? undefined : bareCertificate(parentCert),
-    nullifications: nullifications.map(bareCertificate),
-  };
 }
 
 export type EvidenceCode =
@@ -118,7 +112,7 @@ function verifyBadJustification(
   const { proposition } = vote;
   if (vote.signer !== signer) return fail('NOT_A_CONFLICT');
   if (blockHashOf(header) !== proposition.blockHash) return fail('HEADER_MISMATCH');
-  if (justificationHash(justification) !== proposition.justificationHash) return fail('JUSTIFICATION_MISMATCH');
+  if (summaryHash(justification) !== proposition.justificationHash) return fail('JUSTIFICATION_MISMATCH');
   if (!isUnjustified(chainId, proposition, header, justification)) return fail('JUSTIFIED');
   return check(signer, statementBytes(chainId, vote), vote.signature) ? ok(undefined) : fail('BAD_SIGNATURE');
 }

@@ -25,15 +25,15 @@ export {
   votesOf,
 } from './certificate.ts';
 export {
-  bareJustification,
   conflictEvidence,
   conflictOf,
   type EvidenceCode,
   evidenceKey,
-  evidenceRound,
+  faultKey,
+  faultOf,
   verifyEvidence,
 } from './evidence.ts';
-export { decodeEvidence, encodeEvidence } from './evidence-codec.ts';
+export { decodeEvidence, EVIDENCE_TYPES, encodeEvidence } from './evidence-codec.ts';
 export { decodeFinalityProof, encodeFinalityProof, readFinalityProof, writeFinalityProof } from './finality-codec.ts';
 export {
   decodeGuardRecord,
@@ -57,6 +57,7 @@ export {
 export {
   MAX_BATCHES_PER_BLOCK,
   MAX_BODY_BYTES,
+  MAX_EVIDENCE_AGE_VIEWS,
   MAX_EVIDENCE_BYTES,
   MAX_EVIDENCE_PER_BLOCK,
   MAX_PROOF_PATH,
@@ -121,6 +122,7 @@ export type {
   PropositionKind,
   PropositionStatement,
   PropositionVote,
+  ProvenFault,
   Recall,
   RecallRequest,
   Round,

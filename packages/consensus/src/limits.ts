@@ -15,7 +15,12 @@ export const MAX_BODY_BYTES: number = MAX_PROPOSAL_BYTES - MAX_JUSTIFICATION_BYT
 export const MAX_VOTE_FRAME_BYTES: number = 64 * 1024;
 export const MAX_BATCHES_PER_BLOCK = 4096;
 export const MAX_EVIDENCE_PER_BLOCK = 16;
-export const MAX_EVIDENCE_BYTES: number = 512 * 1024;
+/** One piece: two signed statements, or a vote with a header and a justification's summary. */
+export const MAX_EVIDENCE_BYTES: number = 2 * 1024;
+/** Evidence of a view so far behind is not taken any more. */
+export const MAX_EVIDENCE_AGE_VIEWS: number = 2 ** 20;
+/** More skipped views than a justification on the wire can name. */
+export const MAX_SKIPPED_VIEWS: number = MAX_JUSTIFICATION_BYTES / 16;
 /** Votes and proposals are taken for so many views beyond the current one. */
 export const VIEW_WINDOW = 64;
 /** Certificates sent in answer to one request. */

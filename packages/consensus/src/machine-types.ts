@@ -116,6 +116,7 @@ export type RejectionCode =
   | 'UNSOLICITED_RECALL'
   | 'TOO_MANY_REQUESTS'
   | 'NOT_CONNECTED'
+  | 'BAD_EVIDENCE'
   /** A block of this node's own making that the rules do not allow; it is not proposed. */
   | 'OWN_BLOCK_UNSOUND';
 

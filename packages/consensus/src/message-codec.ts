@@ -9,7 +9,6 @@ import {
   type Epoch,
   fail,
   type Result,
-  type ValidatorId,
   type View,
 } from '@cloister/crypto';
 import {
@@ -25,9 +24,11 @@ import {
   writeJustification,
   writeOptional,
 } from './block-codec.ts';
+import { readEvidence, writeEvidence } from './evidence-codec.ts';
 import { MAX_JUSTIFICATION_BYTES, MAX_PROPOSAL_BYTES, MAX_RECALLED_VOTES, MAX_VOTE_FRAME_BYTES } from './limits.ts';
-import { kindByte, kindOfByte, readProposition, writeProposition } from './signed-bytes.ts';
-import type { ConsensusMessage, Recall, SignedStatement, Vote } from './types.ts';
+import { readProposition, writeProposition } from './signed-bytes.ts';
+import { readSignedStatement, writeSignedStatement } from './statement-codec.ts';
+import type { ConsensusMessage, Recall, Vote } from './types.ts';
 
 export interface MessageLimits {
   /** For proposals and blocks. */
@@ -52,24 +53,8 @@ const TYPE_BYTES: Readonly<Record<ConsensusMessage['type'], number>> = {
   block: 7,
   'recall-request': 8,
   recall: 9,
+  evidence: 10,
 };
-
-export function writeSignedStatement(writer: ByteWriter, signed: SignedStatement): void {
-  writer.u8(kindByte(signed.kind)).u64(signed.epoch).u64(signed.view);
-  if (signed.kind !== 'nullify') writeProposition(writer, signed.proposition);
-  writer.account(signed.signer).fixed(signed.signature);
-}
-
-export function readSignedStatement(reader: ByteReader): SignedStatement {
-  const kind = kindOfByte(reader.u8());
-  const epoch = reader.u64() as Epoch;
-  const view = reader.u64() as View;
-  const proposition = kind === 'nullify' ? undefined : readProposition(reader, epoch, view);
-  const signer = reader.account() as ValidatorId;
-  const signature = reader.fixed(64);
-  if (kind === 'nullify' || proposition === undefined) return { kind: 'nullify', epoch, view, signer, signature };
-  return { kind, epoch, view, proposition, signer, signature };
-}
 
 export function encodeMessage(message: ConsensusMessage): Uint8Array {
   const writer = new ByteWriter(512);
@@ -111,6 +96,9 @@ export function encodeMessage(message: ConsensusMessage): Uint8Array {
       writeOptional(writer, message.certificate, (certificate) => writeCertificate(writer, certificate));
       writer.u8(message.votes.length);
       for (const vote of message.votes) writeSignedStatement(writer, vote);
+      break;
+    case 'evidence':
+      writeEvidence(writer, message.evidence);
       break;
   }
   return writer.finish();
@@ -154,6 +142,8 @@ function readMessage(reader: ByteReader, limits: MessageLimits): ConsensusMessag
       return { type: 'recall-request', nonce: reader.u64() };
     case TYPE_BYTES.recall:
       return readRecall(reader);
+    case TYPE_BYTES.evidence:
+      return { type: 'evidence', evidence: readEvidence(reader) };
     default:
       throw new DecodeError('unknown message type');
   }

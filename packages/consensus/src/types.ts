@@ -126,6 +126,14 @@ export interface Justification {
   readonly nullifications: readonly Nullification[];
 }
 
+/** A justification without its nullifications: what H(J) covers. */
+export interface JustificationSummary {
+  readonly parent: PropositionStatement<'notarize' | 'finalize'> | undefined;
+  /** How many nullifications, and the hash over their rounds. */
+  readonly nullified: number;
+  readonly nullifiedHash: Digest;
+}
+
 export interface Body {
   /** Batch ids in order of execution. */
   readonly batches: readonly Digest[];
@@ -202,7 +210,8 @@ export type ConsensusMessage =
   | BlockRequest
   | BlockMessage
   | RecallRequest
-  | Recall;
+  | Recall
+  | EvidenceMessage;
 
 export type ConflictType =
   | 'double-propose'
@@ -223,11 +232,21 @@ export interface BadJustificationEvidence {
   readonly signer: ValidatorId;
   readonly vote: PropositionStatement<'notarize'> & Signed;
   readonly header: Header;
-  /** Certificates are bare: the hash covers statements, so signatures prove nothing against the voter. */
-  readonly justification: Justification;
+  readonly justification: JustificationSummary;
 }
 export type Evidence = ConflictEvidence | BadJustificationEvidence;
 export type EvidenceType = Evidence['type'];
+
+/** What evidence proves, for the ledger. */
+export interface ProvenFault extends Round {
+  readonly validator: ValidatorId;
+  readonly kind: EvidenceType;
+}
+/** A fault that somebody saw, told to the others: the next leader need not have seen it. */
+export interface EvidenceMessage {
+  readonly type: 'evidence';
+  readonly evidence: Evidence;
+}
 
 /** Proof that `header` is final, for whoever knows the validator set of the certificate's epoch. */
 export interface FinalityProof {

@@ -29,6 +29,7 @@ import type {
   Vote,
 } from '../src/index.ts';
 import { HEADER_VERSION } from '../src/index.ts';
+import { summaryOf } from '../src/justification.ts';
 
 const bytes = (length: number): fc.Arbitrary<Uint8Array> => fc.uint8Array({ minLength: length, maxLength: length });
 export const digest: fc.Arbitrary<Digest> = bytes(32).map((value) => asDigest(toHex(value)));
@@ -148,7 +149,7 @@ export const evidence: fc.Arbitrary<Evidence> = fc.oneof(
     .map(([type, first, second]): Evidence => ({ type, signer: first.signer, first, second })),
   fc.tuple(proposition, validator, bytes(64), header, justification).map(([p, signer, signature, h, j]): Evidence => {
     const vote = { kind: 'notarize', epoch: p.epoch, view: p.view, proposition: p, signer, signature } as const;
-    return { type: 'bad-justification', signer, vote, header: h, justification: j };
+    return { type: 'bad-justification', signer, vote, header: h, justification: summaryOf(j) };
   }),
 );
 

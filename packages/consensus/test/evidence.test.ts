@@ -2,12 +2,11 @@ import { asView, hash } from '@cloister/crypto';
 import { describe, expect, it } from 'vitest';
 import {
   type BadJustificationEvidence,
-  bareJustification,
   conflictEvidence,
   decodeEvidence,
   encodeEvidence,
   evidenceKey,
-  evidenceRound,
+  faultOf,
   type Justification,
   justificationHash,
   type Proposition,
@@ -16,6 +15,8 @@ import {
   statementBytes,
   verifyEvidence,
 } from '../src/index.ts';
+import { summaryHash, summaryOf } from '../src/justification.ts';
+import { MAX_EVIDENCE_BYTES, MAX_SKIPPED_VIEWS } from '../src/limits.ts';
 import { CHAIN, certificateBy, members, proposition, sampleBlock, setOf, statement } from './samples.ts';
 
 const all = members(4);
@@ -48,8 +49,8 @@ describe('conflicting statements', () => {
       expect(evidence.type).toBe(type);
       expect(verifyEvidence(set, CHAIN, evidence)).toEqual({ ok: true, value: undefined });
       expect(decodeEvidence(encodeEvidence(evidence))).toEqual({ ok: true, value: evidence });
-      expect(evidenceKey(evidence)).toBe(`0/5/${a.id}/${type}`);
-      expect(evidenceRound(evidence)).toEqual({ epoch: 0, view: 5 });
+      expect(evidenceKey(evidence)).toBe(`0/${a.id}/${type}`);
+      expect(faultOf(evidence)).toEqual({ validator: a.id, kind: type, epoch: 0, view: 5 });
     }
   });
 
@@ -108,7 +109,7 @@ describe('a justification', () => {
       signer,
       vote: { kind, epoch, view: vote.view, proposition: of, signer, signature },
       header: on.header,
-      justification: bareJustification(justification),
+      justification: summaryOf(justification),
     };
   }
   const verify = (evidence: BadJustificationEvidence) => verifyEvidence(set, CHAIN, evidence);
@@ -146,9 +147,29 @@ describe('a justification', () => {
     expect(decodeEvidence(encodeEvidence(evidence))).toEqual({ ok: true, value: evidence });
   });
 
+  it('is evidence of bounded size, however much a liar put into it', () => {
+    const nullifications = Array.from({ length: 15_000 }, (_, index) => skip(1_000_000 + index));
+    const evidence = accusation({ parentCert, nullifications });
+    expect(verify(evidence).ok).toBe(true);
+    expect(encodeEvidence(evidence).length).toBeLessThan(MAX_EVIDENCE_BYTES / 2);
+  });
+
+  it('over more views than any on the wire can skip convicts nobody, and costs nothing to check', () => {
+    const view = 4 + MAX_SKIPPED_VIEWS;
+    const summary = { ...summaryOf({ parentCert, nullifications: [] }), nullified: view - 3 };
+    const on = sampleBlock({ set, proposer: b.id, view, height: 3, parentHash: parent.blockHash });
+    const honest = accusation({ parentCert, nullifications: [] }, { view, on });
+    const proposition = { ...honest.vote.proposition, justificationHash: summaryHash(summary) };
+    const vote = signed('notarize', proposition);
+    if (vote.kind !== 'notarize') throw new Error('not a notarize vote');
+    expect(verify({ ...honest, vote: { ...vote, kind: 'notarize' }, justification: summary })).toMatchObject({
+      code: 'JUSTIFIED',
+    });
+  });
+
   it('must be the one that was voted for, as must the header', () => {
     const evidence = accusation({ parentCert, nullifications: [skip(4)] });
-    const other = { ...evidence, justification: { parentCert: undefined, nullifications: [] } };
+    const other = { ...evidence, justification: { ...evidence.justification, nullified: 2 } };
     expect(verify(other)).toMatchObject({ code: 'JUSTIFICATION_MISMATCH' });
     const header = { ...evidence.header, timestampMs: 1 };
     expect(verify({ ...evidence, header })).toMatchObject({ code: 'HEADER_MISMATCH' });

@@ -2,6 +2,7 @@
  * The shape of each event's payload. They mirror the types of events.ts, which the compiler holds them to.
  */
 import { type CrlSeen, MAX_BUNDLE_BYTES, type StatementSeen } from '@cloister/attestation';
+import { EVIDENCE_TYPES } from '@cloister/consensus';
 import type { Digest, ValidatorId } from '@cloister/crypto';
 import { ELIGIBILITY_REASONS, FAILURE_CODES, REJECTION_CODES } from './codes.ts';
 import { PROPOSAL_KINDS } from './decision.ts';
@@ -18,6 +19,7 @@ import {
   count,
   digest,
   displayName,
+  epoch,
   height,
   hex,
   measurement,
@@ -26,6 +28,7 @@ import {
   oneOf,
   type Shape,
   text,
+  view,
 } from './shape.ts';
 import {
   endorsedPlatform,
@@ -267,5 +270,6 @@ export const FIELDS: { readonly [T in LedgerEventType]: Fields<T> } = {
     height,
   },
   UnknownSendersCounted: { batch: digest, author: validator, count: count({ min: 1 }), height },
+  ValidatorEquivocated: { validator, kind: oneOf(EVIDENCE_TYPES), epoch, view, height },
   SnapshotTaken: { stateVersion: count({ min: 1 }), stateDigest: digest, eventCount: count(), height },
 };

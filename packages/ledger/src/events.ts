@@ -6,7 +6,8 @@
  * such event. `height` is that of the block. Binary content is base64, keys and digests are hex. Events that authorise an
  * enclave (ModelKeyGrantAuthorised, InferenceRequested, ReceiptAccepted) name keysets, policy and attestation themselves.
  */
-import type { AccountId, Digest, Height, JsonValue, ValidatorId } from '@cloister/crypto';
+import type { EvidenceType } from '@cloister/consensus';
+import type { AccountId, Digest, Epoch, Height, JsonValue, ValidatorId, View } from '@cloister/crypto';
 import type {
   AttestationAccepted,
   AttestationEvicted,
@@ -120,6 +121,20 @@ export interface UnknownSendersCounted {
   readonly height: Height;
 }
 
+/**
+ * A validator signed what an honest one never does: once for each validator, kind and epoch. The proof stands in the body of
+ * the block at `height`.
+ */
+export interface ValidatorEquivocated {
+  readonly type: 'ValidatorEquivocated';
+  readonly validator: ValidatorId;
+  readonly kind: EvidenceType;
+  /** Round of the first fault that was proven. */
+  readonly epoch: Epoch;
+  readonly view: View;
+  readonly height: Height;
+}
+
 /** Last event of a block in which a snapshot is due; covers the state before it. */
 export interface SnapshotTaken {
   readonly type: 'SnapshotTaken';
@@ -160,6 +175,7 @@ export type LedgerEvent =
   | EquivocationRecorded
   | TransactionRejected
   | UnknownSendersCounted
+  | ValidatorEquivocated
   | SnapshotTaken;
 
 export type LedgerEventType = LedgerEvent['type'];

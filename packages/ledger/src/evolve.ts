@@ -4,6 +4,7 @@
  * Nothing here judges: an event is a fact. Replaying a log through `evolve` gives the state that execution had.
  */
 import { appraisalPolicyFromJson, trustAnchorsFromJson } from '@cloister/attestation';
+import { faultKey } from '@cloister/consensus';
 import { asHeight, assert, type Digest } from '@cloister/crypto';
 import { proposalId } from './decision.ts';
 import {
@@ -149,6 +150,11 @@ function apply(state: LedgerState, event: LedgerEvent): void {
     case 'UnknownSendersCounted':
       state.unknownSenders.set(event.author, (state.unknownSenders.get(event.author) ?? 0) + event.count);
       break;
+    case 'ValidatorEquivocated': {
+      const { validator, kind, epoch, view, height } = event;
+      state.equivocations.set(faultKey(event), { validator, kind, epoch, view, height });
+      break;
+    }
     case 'SnapshotTaken': {
       const { height, stateDigest, eventCount } = event;
       state.snapshot = { height, stateDigest, eventCount };

@@ -1,7 +1,7 @@
 /**
  * Executing a block: a fold over what it says, in an order that every replica and every replay shares.
  *
- * BlockBegun → a policy whose height has come → deadlines that are due → each transaction, decided on the state after all
+ * BlockBegun → proven faults of validators → a policy whose height has come → deadlines that are due → each transaction, decided on the state after all
  * earlier events → the counts and the snapshot that end the block. Every event is folded in as soon as it is made. No
  * enclave, clock or chance is asked.
  *
@@ -12,6 +12,7 @@
  * maxAppraisalsPerBlock appraisals and one of each held attestation, and another one of each for a policy that takes effect
  * in it, which only governance can decide.
  */
+import { faultKey, type ProvenFault } from '@cloister/consensus';
 import type { Digest, Height } from '@cloister/crypto';
 import type { Batch, VerifiedBatch } from './batch.ts';
 import type { RejectionCode } from './codes.ts';
@@ -34,6 +35,8 @@ export interface BlockToExecute {
   /** The header's timestamp. */
   readonly timeMs: number;
   readonly batches: readonly VerifiedBatch[];
+  /** What the evidence in its body proves. */
+  readonly faults?: readonly ProvenFault[];
 }
 
 /** IGNORED: expired, expiring too far ahead, for another chain, from a sender nobody knows, or executed before. */
@@ -87,6 +90,7 @@ class BlockExecution {
     const { height, hash, timeMs } = this.#block;
     const firstSequence = this.#state.eventCount;
     this.#emit({ type: 'BlockBegun', height, hash, timeMs });
+    for (const fault of this.#block.faults ?? []) this.#recordFault(fault);
     this.#policyIfDue();
     for (const id of this.#state.deadlines.get(height) ?? []) this.#meetDeadline(id);
     const unknown = batches.map(({ batch, transactions }) => ({ batch, count: this.#runBatch(batch, transactions) }));
@@ -101,6 +105,12 @@ class BlockExecution {
   #emit(event: LedgerEvent): void {
     evolve(this.#state, event);
     this.#events.push(event);
+  }
+
+  #recordFault(fault: ProvenFault): void {
+    if (this.#state.equivocations.has(faultKey(fault))) return;
+    const { validator, kind, epoch, view } = fault;
+    this.#emit({ type: 'ValidatorEquivocated', validator, kind, epoch, view, height: this.#block.height });
   }
 
   /** Runs a batch's transactions; the number of those whose sender nobody knows. */

@@ -139,6 +139,7 @@ function touchedBy(event: LedgerEvent): readonly FactSubject[] {
     case 'ExecutorLapsed':
     case 'TransactionRejected':
     case 'UnknownSendersCounted':
+    case 'ValidatorEquivocated':
     case 'SnapshotTaken':
       return [];
   }

@@ -53,6 +53,7 @@ export {
   settledBy,
   type TransactionRejected,
   type UnknownSendersCounted,
+  type ValidatorEquivocated,
 } from './events.ts';
 export { evolve } from './evolve.ts';
 export { attestationOf } from './evolve-attestation.ts';

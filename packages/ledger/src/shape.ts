@@ -7,6 +7,7 @@
 import {
   type AccountId,
   type Digest,
+  type Epoch,
   fail,
   type Height,
   type JsonValue,
@@ -14,6 +15,7 @@ import {
   ok,
   parseBase64,
   type Result,
+  type View,
 } from '@cloister/crypto';
 
 /** A violation, with the path at which it was found. Caught by `parseShape` only. */
@@ -174,6 +176,8 @@ export function base64(maxBytes: number, minBytes = 0): Shape<string> {
 export const bool: Shape<boolean> = (value, path) =>
   typeof value === 'boolean' ? value : refuse(path, 'true or false');
 export const height: Shape<Height> = count() as Shape<Height>;
+export const epoch: Shape<Epoch> = count() as Shape<Epoch>;
+export const view: Shape<View> = count() as Shape<View>;
 export const digest: Shape<Digest> = hex(32) as Shape<Digest>;
 export const account: Shape<AccountId> = hex(32) as Shape<AccountId>;
 export const measurement: Shape<Measurement> = hex(48) as Shape<Measurement>;

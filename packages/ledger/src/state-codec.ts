@@ -11,6 +11,7 @@ import {
   trustAnchorsToJson,
 } from '@cloister/attestation';
 import { modelManifestToJson } from '@cloister/confidential';
+import { faultKey } from '@cloister/consensus';
 import {
   canonicalJson,
   type Digest,
@@ -30,7 +31,7 @@ import type { HeightQueue, LedgerState, Model, Namespace, Network, Proposal, Sch
 import { type StateDocument, stateDocument } from './state-document.ts';
 
 /** Rises with every change of the encoding. */
-export const STATE_VERSION = 3;
+export const STATE_VERSION = 4;
 const MAX_STATE_BYTES = 0x1fff_ffff;
 
 export type StateCode = JsonErrorCode | 'JSON_NOT_CANONICAL' | 'STATE_SHAPE';
@@ -92,6 +93,7 @@ function toDocument(state: LedgerState): StateDocument {
     taskRemovals: entries<Height, readonly Digest[]>(state.taskRemovals),
     spentTasks: [...state.spentTasks].sort(),
     unknownSenders: entries(state.unknownSenders),
+    equivocations: entries(state.equivocations).map(([, equivocation]) => equivocation),
     snapshot: state.snapshot,
   };
 }
@@ -191,6 +193,7 @@ function fromDocument(
     taskRemovals: queueFrom(document.taskRemovals),
     spentTasks: new Set(document.spentTasks),
     unknownSenders: new Map(document.unknownSenders),
+    equivocations: new Map(document.equivocations.map((each) => [faultKey(each), each])),
     snapshot: document.snapshot,
   };
 }

@@ -2,6 +2,7 @@
  * The JSON document that `encodeState` writes: its type and its shape.
  */
 import { MAX_BUNDLE_BYTES } from '@cloister/attestation';
+import { EVIDENCE_TYPES } from '@cloister/consensus';
 import type { AccountId, Digest, Height, JsonValue, ValidatorId } from '@cloister/crypto';
 import { FAILURE_CODES, REJECTION_CODES, type RejectionCode } from './codes.ts';
 import { PROPOSAL_KINDS } from './decision.ts';
@@ -16,6 +17,7 @@ import {
   count,
   digest,
   displayName,
+  epoch,
   height,
   hex,
   literal,
@@ -26,11 +28,13 @@ import {
   type Shape,
   ShapeError,
   text,
+  view,
 } from './shape.ts';
 import type {
   Account,
   Attestation,
   CrlFloor,
+  Equivocation,
   Eviction,
   Keyset,
   LedgerState,
@@ -74,7 +78,7 @@ type ModelDocument = Omit<Model, 'grants'> & { readonly grants: Entries<Digest, 
 
 /** Collections are in ascending order of their keys. */
 export interface StateDocument {
-  readonly version: 3;
+  readonly version: 4;
   readonly network: NetworkDocument | null;
   readonly eventCount: number;
   readonly height: Height;
@@ -102,6 +106,7 @@ export interface StateDocument {
   readonly taskRemovals: Entries<Height, readonly Digest[]>;
   readonly spentTasks: readonly Digest[];
   readonly unknownSenders: Entries<ValidatorId, number>;
+  readonly equivocations: readonly Equivocation[];
   readonly snapshot: LedgerState['snapshot'];
 }
 
@@ -195,7 +200,7 @@ const measurementEntry: Shape<MeasurementEntry> = object<MeasurementEntry>({
 });
 
 export const stateDocument: Shape<StateDocument> = object<StateDocument>({
-  version: literal(3),
+  version: literal(4),
   network: nullable(
     object<NetworkDocument>({
       chainId: digest,
@@ -270,6 +275,7 @@ export const stateDocument: Shape<StateDocument> = object<StateDocument>({
   taskRemovals: queue,
   spentTasks: list(digest),
   unknownSenders: list(entry(validator, count())),
+  equivocations: list(object<Equivocation>({ validator, kind: oneOf(EVIDENCE_TYPES), epoch, view, height })),
   snapshot: nullable(
     object<NonNullable<LedgerState['snapshot']>>({ height, stateDigest: digest, eventCount: count() }),
   ),

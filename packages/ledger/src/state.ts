@@ -7,6 +7,7 @@
  */
 import type { AppraisalPolicy, CrlSeen, Platform, StatementSeen, TrustAnchors } from '@cloister/attestation';
 import type { ModelManifest } from '@cloister/confidential';
+import type { ProvenFault } from '@cloister/consensus';
 import {
   type AccountId,
   asHeight,
@@ -207,6 +208,11 @@ export interface Proposal {
   readonly approvals: Map<AccountId, Height>;
 }
 
+/** A validator's proven fault, and the block that proved it. */
+export interface Equivocation extends ProvenFault {
+  readonly height: Height;
+}
+
 /** Height → what becomes due there, in the order in which it was put. */
 export type HeightQueue = Map<Height, Digest[]>;
 
@@ -255,6 +261,8 @@ export interface LedgerState {
   readonly spentTasks: Set<Digest>;
   /** Author → transactions of unknown senders in its batches. */
   readonly unknownSenders: Map<ValidatorId, number>;
+  /** By `faultKey` of @cloister/consensus: at most one for each validator, kind and epoch. */
+  readonly equivocations: Map<string, Equivocation>;
   snapshot: { readonly height: Height; readonly stateDigest: Digest; readonly eventCount: number } | null;
 }
 
@@ -289,6 +297,7 @@ export function initialState(): LedgerState {
     taskRemovals: new Map(),
     spentTasks: new Set(),
     unknownSenders: new Map(),
+    equivocations: new Map(),
     snapshot: null,
   };
 }

@@ -1,8 +1,11 @@
-import { asHeight, toBase64 } from '@cloister/crypto';
+import { faultKey, type ProvenFault } from '@cloister/consensus';
+import { asEpoch, asHeight, asView, toBase64, type ValidatorId } from '@cloister/crypto';
 import { describe, expect, test } from 'vitest';
 import {
   admissionRefusal,
   decide,
+  decodeState,
+  encodeState,
   executeBlock,
   listAttestations,
   listInferences,
@@ -39,6 +42,25 @@ describe('executeBlock', () => {
     ]);
     expect(execution.firstSequence).toBe(8);
     expect(networkView(chain.state)).toMatchObject({ height: 1, blockHash: chain.hashAt(1), eventCount: 9 });
+  });
+
+  test('a validator’s fault is stated once for each kind and epoch, whatever later blocks prove, also by a copy of the state', () => {
+    const chain = new Chain();
+    const fault = {
+      validator: v0.id as ValidatorId,
+      kind: 'double-notarize',
+      epoch: asEpoch(0),
+      view: asView(5),
+    } as const;
+    const later = { ...fault, view: asView(6) };
+    const other = { ...later, kind: 'double-finalize' } as const;
+    const stated = (faults: readonly ProvenFault[]) =>
+      chain.block([], { faults }).events.filter(({ type }) => type === 'ValidatorEquivocated');
+    expect(stated([fault, later])).toEqual([{ type: 'ValidatorEquivocated', ...fault, height: 1 }]);
+    expect(stated([later, other])).toEqual([{ type: 'ValidatorEquivocated', ...other, height: 2 }]);
+    const copy = decodeState(encodeState(chain.state));
+    expect(copy.ok && [...copy.value.equivocations.keys()].sort()).toEqual([faultKey(other), faultKey(fault)].sort());
+    expect(stated([fault, other])).toEqual([]);
   });
 
   test('each transaction is decided on the state after all earlier events', () => {

@@ -60,6 +60,7 @@ describe('events', () => {
       'SnapshotTaken',
       'TransactionRejected',
       'UnknownSendersCounted',
+      'ValidatorEquivocated',
     ]);
   });
 

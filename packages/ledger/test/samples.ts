@@ -1,6 +1,7 @@
 /**
  * A network of four validators on simulated platforms, and a chain on it that a test drives block by block.
  */
+
 import {
   encodeEvidenceBundle,
   encodeRefresh,
@@ -25,6 +26,7 @@ import {
   type ReceiptStatement,
   taskId,
 } from '@cloister/confidential';
+import type { ProvenFault } from '@cloister/consensus';
 import {
   type AccountId,
   asDigest,
@@ -252,7 +254,11 @@ export class Chain {
   /** Executes the next block; one second later unless told otherwise. */
   block(
     transactions: Submission = [],
-    options: { readonly author?: Ed25519KeyPair; readonly timeMs?: number } = {},
+    options: {
+      readonly author?: Ed25519KeyPair;
+      readonly timeMs?: number;
+      readonly faults?: readonly ProvenFault[];
+    } = {},
   ): Execution {
     const list = 'id' in transactions ? [transactions] : transactions;
     const height = asHeight(this.height + 1);
@@ -261,6 +267,7 @@ export class Chain {
       hash: this.hashAt(height),
       timeMs: options.timeMs ?? this.state.timeMs + BLOCK_MS,
       batches: this.batches(list, options.author),
+      faults: options.faults ?? [],
     });
     this.log.push(...execution.events);
     return execution;

@@ -1,5 +1,5 @@
 /** A chain on which everything happened that can happen, and random ones. */
-import { asHeight, SeededRandom } from '@cloister/crypto';
+import { asEpoch, asHeight, asView, SeededRandom, type ValidatorId } from '@cloister/crypto';
 import type { Transaction } from '../src/index.ts';
 import { setPolicy, snpEndorsements, submitEndorsements } from './platforms.ts';
 import {
@@ -64,6 +64,10 @@ export function eventfulChain(): Chain {
   chain.block([v2, v3].map((member) => chain.transaction(member, 'set-measurement', graced)));
   const revocation = { ...newImage, image: IMAGE, status: 'revoked' } as const;
   chain.block([v2, v3].map((member) => chain.transaction(member, 'set-measurement', revocation)));
+  const faults = [
+    { validator: v3.id as ValidatorId, kind: 'double-notarize', epoch: asEpoch(0), view: asView(7) },
+  ] as const;
+  chain.block([], { faults });
   chain.advanceTo(45);
   chain.block(chain.transaction(owner, 'revoke-grant', { model, keyset: chain.keyset(e0) }));
   chain.block(chain.transaction(owner, 'revoke-model', { model }));

@@ -48,7 +48,11 @@ export function buildBlock(sources: BuilderSources, request: BuildRequest): Buil
   const selection = selectBatches(sources, rules);
   if (selection.waitMs !== undefined) return selection;
   const lastFinalCert = lastFinal.certificate;
-  const full = { batches: selection.batches, evidence: evidence.select(request.ancestors), lastFinalCert };
+  const full = {
+    batches: selection.batches,
+    evidence: evidence.select(request.view, request.ancestors),
+    lastFinalCert,
+  };
   const built = checked(sources, request, lastFinal, full);
   if (built !== undefined) return { built };
   // Never signed: what the others would refuse costs this leader its view. An empty block does not.

@@ -65,7 +65,7 @@ export function judgeBlock(
   const batches = checkBatches(sources, rules, request);
   if (batches !== undefined) return batches;
   if (waiting !== undefined) return waiting;
-  const evidenceFault = evidence.fault(body.evidence, ancestors);
+  const evidenceFault = evidence.fault(body.evidence, header, ancestors);
   return evidenceFault === undefined ? { verdict: 'valid' } : invalid(evidenceFault);
 }
 

@@ -5,7 +5,14 @@
  * events, Merkle nodes, head, executed records, the certificate, and blocks that were never voted on here. Nothing of it
  * is told to anyone before the write is durable. A commit whose batches are not all here waits, and those behind it too.
  */
-import { type Block, type Finalization, signersOf } from '@cloister/consensus';
+import {
+  type Block,
+  decodeEvidence,
+  type Finalization,
+  faultOf,
+  type ProvenFault,
+  signersOf,
+} from '@cloister/consensus';
 import type { Digest, Height, KeyedTree } from '@cloister/crypto';
 import type { EventLog, PreparedAppend, StoreOp } from '@cloister/event-log';
 import { witnessOp } from '@cloister/event-log';
@@ -250,6 +257,7 @@ export class CommitPipeline {
       hash,
       timeMs: header.timestampMs,
       batches,
+      faults: faultsIn(body.evidence),
     });
     const prepared = this.#log.prepare(header.height, execution.events.map(encodeEvent), this.#prepared);
     this.#prepared = prepared;
@@ -290,6 +298,14 @@ export class CommitPipeline {
       this.#roots.delete(old);
     }
   }
+}
+
+/** What a final block's evidence proves: a quorum has verified it. */
+function faultsIn(evidence: readonly Uint8Array[]): ProvenFault[] {
+  return evidence.flatMap((bytes) => {
+    const decoded = decodeEvidence(bytes);
+    return decoded.ok ? [faultOf(decoded.value)] : [];
+  });
 }
 
 /** What a header says of an executed block. */

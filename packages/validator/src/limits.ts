@@ -33,8 +33,9 @@ export const BLOCK_LANE_BYTES_MAX: Readonly<Record<Lane, number>> = {
 };
 /** Submissions of evidence or endorsements in one block: each costs several RSA verifications. */
 export const BLOCK_APPRAISALS_MAX = 16;
-/** Evidence records in one block. */
+/** Evidence in one block, in pieces and in bytes. */
 export const BLOCK_EVIDENCE_MAX = 16;
+export const BLOCK_EVIDENCE_BYTES_MAX: number = 16 * 1024;
 /** How far a block's time may lie ahead of the verifier's clock, in milliseconds. */
 export const BLOCK_DRIFT_MS_MAX = 2_000;
 

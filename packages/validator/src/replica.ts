@@ -103,7 +103,7 @@ export class Replica {
       this.#consensus.recheck();
     };
     this.#intake = new BatchIntake(core, this.#pool, onArrived);
-    this.#evidence = new EvidencePool(core.chainId, set);
+    this.#evidence = new EvidencePool(core.chainId, set, core.ledger.equivocations.keys());
     this.#peers = new PeerBook(core);
     this.#desk = new RequestDesk(core, this.#peers);
     this.#fetcher = new Fetcher(this.#peers, this.#desk, {
@@ -146,7 +146,7 @@ export class Replica {
         this.#pipeline.run();
       },
       onEvidence: (evidence) => {
-        this.#evidence.add(evidence);
+        if (!this.#evidence.add(evidence)) return;
         core.emit({ type: 'evidence', against: evidence.signer, kind: evidence.type, key: evidenceKey(evidence) });
       },
       onMissing: () => this.#puller.need(),

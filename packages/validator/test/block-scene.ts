@@ -69,7 +69,7 @@ export function scene(executedHeight = 3) {
   const effects: ReplicaEffect[] = [];
   const named = new Set<Digest>();
   const pool = new BatchPool({ chainId: genesis.chainId, set, signatures: new SignatureCache(), named: () => named });
-  const evidence = new EvidencePool(genesis.chainId, set);
+  const evidence = new EvidencePool(genesis.chainId, set, []);
   const core: ReplicaCore = {
     chainId: genesis.chainId,
     self: keys[0]?.id as ValidatorId,

@@ -1,18 +1,37 @@
 /**
- * Evidence as it turns up, each piece once, and who was seen in which view.
+ * Evidence as it turns up, one piece for each (signer, kind) of an epoch, and who was seen in which view.
  */
 import type { ValidatorId, View } from '@cloister/crypto';
-import { bareJustification, evidenceKey, isUnjustified } from '../evidence.ts';
+import { evidenceKey, faultOf, isUnjustified, verifyEvidence } from '../evidence.ts';
+import { summaryOf } from '../justification.ts';
+import { MAX_EVIDENCE_AGE_VIEWS } from '../limits.ts';
 import { compareRounds } from '../sign-guard.ts';
 import { sameProposition } from '../signed-bytes.ts';
 import type { Evidence, SignedStatement, Vote } from '../types.ts';
-import { emit, halt, type MachineState, type RoundState } from './state.ts';
+import { emit, finalizedView, halt, isVoter, type MachineState, type RoundState, reject } from './state.ts';
 
-/** Gives out a piece of evidence, unless its (signer, kind) was accused in this round before. */
-export function accuse(machine: MachineState, round: RoundState, evidence: Evidence): void {
+/** Gives out a piece of evidence and tells the others, unless its (signer, kind) was accused in this epoch before. */
+export function accuse(machine: MachineState, evidence: Evidence): void {
+  const { accused } = machine.current;
   const key = evidenceKey(evidence);
-  if (round.accused.has(key)) return;
-  round.accused.add(key);
+  if (accused.has(key)) return;
+  accused.add(key);
+  emit(machine, { type: 'evidence', evidence });
+  if (isVoter(machine)) emit(machine, { type: 'send', to: 'all', message: { type: 'evidence', evidence } });
+}
+
+/** What somebody else saw. One piece for each (signer, kind) is of use; only that one is verified. */
+export function onEvidence(machine: MachineState, from: ValidatorId, evidence: Evidence): void {
+  const { accused, epoch, set } = machine.current;
+  const { epoch: ofEpoch, view } = faultOf(evidence);
+  if (ofEpoch !== epoch || finalizedView(machine) - view > MAX_EVIDENCE_AGE_VIEWS) return;
+  const key = evidenceKey(evidence);
+  if (accused.has(key)) return;
+  if (!verifyEvidence(set, machine.chainId, evidence, machine.check).ok) {
+    reject(machine, from, 'BAD_EVIDENCE');
+    return;
+  }
+  accused.add(key);
   emit(machine, { type: 'evidence', evidence });
 }
 
@@ -21,14 +40,15 @@ export function accuseUnjustified(machine: MachineState, round: RoundState, vote
   const { proposal } = round;
   if (!round.unjustified || proposal === undefined || vote.kind !== 'notarize') return;
   if (!sameProposition(vote.proposition, proposal.proposition)) return;
-  if (!isUnjustified(machine.chainId, vote.proposition, proposal.header, proposal.justification)) return;
+  const summary = summaryOf(proposal.justification);
+  if (!isUnjustified(machine.chainId, vote.proposition, proposal.header, summary)) return;
   const { kind, epoch, view, proposition, signer, signature } = vote;
-  accuse(machine, round, {
+  accuse(machine, {
     type: 'bad-justification',
     signer,
     vote: { kind, epoch, view, proposition, signer, signature },
     header: proposal.header,
-    justification: bareJustification(proposal.justification),
+    justification: summary,
   });
 }
 

@@ -63,6 +63,7 @@ export function createMachineWith(
       building: undefined,
       rounds: new Map(),
       finalized: recovered?.committed?.finalization,
+      accused: new Set(),
       lastSeen: new Map(),
     },
     committed: committedTip(config, recovered),

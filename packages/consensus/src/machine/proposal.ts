@@ -69,7 +69,7 @@ function noteProposed(machine: MachineState, round: RoundState, signed: SignedSt
   }
   const evidence = conflictEvidence(round.proposed, signed);
   if (evidence === undefined) return;
-  accuse(machine, round, evidence);
+  accuse(machine, evidence);
   round.equivocated = true;
 }
 

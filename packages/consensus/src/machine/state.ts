@@ -68,8 +68,6 @@ export interface RoundState {
   nullification: Nullification | undefined;
   finalization: Finalization | undefined;
   readonly own: OwnMessages;
-  /** Keys of evidence already given out. */
-  readonly accused: Set<string>;
 }
 
 export interface EpochState {
@@ -87,6 +85,8 @@ export interface EpochState {
   readonly rounds: Map<View, RoundState>;
   /** Highest finalization known; its block may not be here yet. */
   finalized: Finalization | undefined;
+  /** Keys of evidence given out or heard: at most one for each kind of fault and validator. */
+  readonly accused: Set<string>;
   /** Highest view of a good signature by each validator. */
   readonly lastSeen: Map<ValidatorId, View>;
 }
@@ -171,7 +171,6 @@ export function roundAt(machine: MachineState, view: View): RoundState {
       nullification: undefined,
       finalization: undefined,
       own: {},
-      accused: new Set(),
     };
     rounds.set(view, state);
   }

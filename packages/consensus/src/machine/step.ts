@@ -7,6 +7,7 @@ import { signersOf } from '../certificate.ts';
 import { leaderOf } from '../leader.ts';
 import type { Effect, Input, MachineStatus } from '../machine-types.ts';
 import type { Body, ConsensusMessage, Header } from '../types.ts';
+import { onEvidence } from './accuse.ts';
 import { keepBlock } from './blocks.ts';
 import { onCertificate } from './certificates.ts';
 import { onChainArrived, onExecuted, tryCommit } from './commit.ts';
@@ -121,6 +122,9 @@ function onMessage(machine: MachineState, from: ValidatorId, message: ConsensusM
       break;
     case 'block':
       if (!onBlockArrived(machine, message.header, message.body)) reject(machine, from, 'UNSOLICITED_BLOCK');
+      break;
+    case 'evidence':
+      onEvidence(machine, from, message.evidence);
       break;
   }
 }

@@ -59,7 +59,7 @@ export function recordVote(machine: MachineState, round: RoundState, vote: Vote)
   for (const kind of VOTE_KINDS) {
     const earlier = round.votes[kind].get(vote.signer);
     const evidence = earlier === undefined ? undefined : conflictEvidence(earlier, vote);
-    if (evidence !== undefined) accuse(machine, round, evidence);
+    if (evidence !== undefined) accuse(machine, evidence);
   }
   markSeen(machine, vote.signer, vote.view);
   const votes = round.votes[vote.kind];
