@@ -209,7 +209,7 @@ describe('sets', () => {
   });
 
   it('are not asked for without --fetch', async () => {
-    const invocation = { flags: {}, positionals: [], output: new Output(true), home: undefined };
+    const invocation = { flags: {}, positionals: [], output: new Output(true, 'sometimes'), home: undefined };
     expect(await (await setsOf(invocation, VENDOR_ANCHORS))(evidence.report, AT_MS)).toEqual({
       alternatives: [],
       missing: [],

@@ -33,7 +33,7 @@ class Captured extends Output {
 }
 
 async function run(command: Command, flags: { [name: string]: FlagValue }, ...words: string[]): Promise<Captured> {
-  const output = new Captured(true);
+  const output = new Captured(true, 'never');
   expect(await command.run({ flags, positionals: words, output, home: folder.path })).toBe(0);
   return output;
 }

@@ -88,6 +88,7 @@ describe('a policy beside the one in force', () => {
     expect(one(await cloisterJson('policy', 'check', path, '--node', api.url))).toEqual({
       code: 0,
       value: {
+        simulated: true,
         valid: true,
         policyDigest: policyDigest(looser),
         unchanged: false,
@@ -132,6 +133,7 @@ describe('a policy beside the one in force', () => {
     const { code, value } = one(await cloisterJson('policy', 'diff', path, '--node', api.url));
     expect(code).toBe(0);
     expect(value).toEqual({
+      simulated: true,
       from: policyDigest(inForce()),
       to: policyDigest(next),
       loosenings: ['tdx'],
@@ -194,7 +196,7 @@ describe('on a real node', () => {
     expect(again).toMatchObject({ code: 1, err: expect.stringContaining('POLICY_UNCHANGED') });
     const back = await cloister('policy', 'propose', await policyFile('first.json', policy), ...words);
     expect(back.out).toMatch(
-      /^carried in block \d+, transaction [0-9a-f]{64}: from block \d+ on; loosens maxAgeBlocks\n/,
+      /^SIMULATED .*\ncarried in block \d+, transaction [0-9a-f]{64}: from block \d+ on; loosens maxAgeBlocks\n/,
     );
     expect(back.out).toContain('SIMULATED');
   });
@@ -241,7 +243,7 @@ describe('on a real node', () => {
     expect(older).toMatchObject({ code: 1, err: expect.stringContaining('ENDORSEMENTS_') });
     const stranger = await fileOf(folder.path, 'ask.der', ask ?? new Uint8Array());
     const refused = one(await cloisterJson('policy', 'endorsements', stranger, await list(8n, 60), ...flags));
-    expect(refused).toEqual({ code: 3, value: { accepted: false, code: 'ROOT_MISSING', detail: '' } });
+    expect(refused).toEqual({ code: 3, value: { accepted: false, code: 'ROOT_MISSING', detail: '', simulated: true } });
     const nothing = await cloister('policy', 'endorsements', root, '--platform', 'tdx', ...words);
     expect(nothing).toMatchObject({ code: 2, err: expect.stringContaining('COLLATERAL_INCOMPLETE') });
   });
@@ -259,7 +261,7 @@ describe('on a real node', () => {
       const propose = ['policy', 'propose', path, '--node', shared.apiUrl ?? '', '--genesis', made.value.chainId];
       const first = await cloister(...propose, ...words.slice(2, 4));
       expect(first.code).toBe(0);
-      expect(first.out).toMatch(/^approved by 1 of 2, in block \d+, .*; lapses after block \d+\n/);
+      expect(first.out).toMatch(/^SIMULATED .*\napproved by 1 of 2, in block \d+, .*; lapses after block \d+\n/);
       expect(shared.context.state().network?.appraisalPolicy.sgx).not.toBeNull();
       const again = await cloister(...propose, ...words.slice(2, 4));
       expect(again).toMatchObject({ code: 1, err: expect.stringContaining('ALREADY_APPROVED') });

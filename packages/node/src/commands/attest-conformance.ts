@@ -10,6 +10,7 @@ export const attestConformance: Command = {
   usage: '<manifest>',
   flags: {},
   positionals: { min: 1, max: 1 },
+  chain: 'never',
   async run(invocation) {
     const path = positional(invocation, 0);
     const manifest = parseConformanceManifest(await readBytes(path));

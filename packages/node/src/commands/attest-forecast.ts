@@ -21,7 +21,7 @@ import {
   readPolicy,
 } from './attest-files.ts';
 import { type Command, type ExitCode, type Invocation, positional, textFlag, UsageError } from './command.ts';
-import { getJson, NODE_FLAG, nodeUrl } from './connect.ts';
+import { getList, NODE_FLAG, nodeUrl } from './connect.ts';
 import { SET_FLAGS, type SetFinder, setsOf } from './forecast-sets.ts';
 import { describeForecast } from './forecast-text.ts';
 import { type NetworkRules, type Pace, readPace, readRules } from './network-rules.ts';
@@ -36,6 +36,7 @@ export const attestForecast: Command = {
     '[<file> [--endorsements FILE…] [--genesis FILE] [--at TIME] | --node URL] [--standard FILE…] [--early FILE…] [--fetch] [--policy FILE]',
   flags: { ...NODE_FLAG, ...ENDORSEMENT_FLAGS, ...POLICY_FLAGS, ...SET_FLAGS },
   positionals: { min: 0, max: 1 },
+  chain: 'sometimes',
   run: (invocation) => (invocation.positionals.length === 1 ? forecastFile(invocation) : forecastNetwork(invocation)),
 };
 
@@ -75,12 +76,13 @@ async function forecastNetwork(invocation: Invocation): Promise<ExitCode> {
   for (const name of ['at', 'genesis', ...Object.keys(ENDORSEMENT_FLAGS)]) {
     if (invocation.flags[name] !== undefined) throw new UsageError(`--${name} belongs to a file of evidence`);
   }
+  const { output } = invocation;
   const url = await nodeUrl(invocation);
   const [network, pace, attestations, members] = await Promise.all([
-    readRules(url),
-    readPace(url),
-    getJson(url, '/v1/attestations') as Promise<unknown> as Promise<{ attestations: readonly Listed[] }>,
-    getJson(url, '/v1/validators') as Promise<unknown> as Promise<{ validators: readonly Member[] }>,
+    readRules(output, url),
+    readPace(output, url),
+    getList(output, url, '/v1/attestations', 'attestations') as Promise<unknown> as Promise<readonly Listed[]>,
+    getList(output, url, '/v1/validators', 'validators') as Promise<unknown> as Promise<readonly Member[]>,
   ]);
   const policyPath = textFlag(invocation, 'policy');
   const rules = policyPath === undefined ? network : { ...network, policy: await readPolicy(policyPath) };
@@ -89,8 +91,8 @@ async function forecastNetwork(invocation: Invocation): Promise<ExitCode> {
   const validators: JsonValue[] = [];
   const lines: string[] = [];
   let isSomeLost = false;
-  for (const { id, name } of members.validators) {
-    const held = attestations.attestations.find(({ node }) => node === id);
+  for (const { id, name } of members) {
+    const held = attestations.find(({ node }) => node === id);
     if (held === undefined) {
       validators.push({ node: id, name, attested: false });
       lines.push('', `${name} ${id}: no attestation`);
@@ -114,12 +116,11 @@ async function forecastNetwork(invocation: Invocation): Promise<ExitCode> {
     lines.push('', `${name} ${id}: ${platform} ${product}, ${standing}`);
     lines.push(...[...describeForecast(made, atMs, height), ...missing].map((line) => `  ${line}`));
   }
-  const { simulated } = rules.trustAnchors;
   const how = pace.isMeasured ? 'as measured' : 'as assumed';
   const head = `block ${height} of ${new Date(atMs).toISOString()}, ${(pace.blockMs / 1000).toFixed(2)} seconds a block ${how}`;
-  invocation.output.result(
-    { simulated, height, atMs, blockMs: pace.blockMs, blockMsMeasured: pace.isMeasured, validators },
-    [...(simulated ? [SIMULATED] : []), head, ...lines].join('\n'),
+  output.result(
+    { height, atMs, blockMs: pace.blockMs, blockMsMeasured: pace.isMeasured, validators },
+    [head, ...lines].join('\n'),
   );
   return isSomeLost ? 3 : 0;
 }

@@ -36,6 +36,7 @@ export const attestShow: Command = {
   usage: '',
   flags: {},
   positionals: { min: 0, max: 0 },
+  chain: 'never',
   async run({ output }) {
     const ways = await findAttesters();
     output.result({ ways: ways.map(jsonOf) }, describeWays(ways));

@@ -84,6 +84,7 @@ export const attestVerify: Command = {
     },
   },
   positionals: { min: 1, max: 1 },
+  chain: 'never',
   async run(invocation) {
     const atMs = instantOf(textFlag(invocation, 'at'));
     const { evidence, endorsements, bundle } = await readEvidence(invocation, positional(invocation, 0));

@@ -1,5 +1,5 @@
 /** The shape of a command, and what it is given: parsed flags, positionals, and one place to print. */
-import type { JsonValue } from '@cloister/crypto';
+import { assert, type JsonValue } from '@cloister/crypto';
 
 /** 0 done, 1 failed, 2 usage, 3 verification failed. */
 export type ExitCode = 0 | 1 | 2 | 3;
@@ -31,6 +31,11 @@ export type Command = {
   readonly usage: string;
   readonly flags: { readonly [name: string]: Flag };
   readonly positionals: { readonly min: number; readonly max: number };
+  /**
+   * Whether what it prints is of a chain: always, for some arguments, or never. A command of 'always' cannot print a result
+   * before it has said which kind of chain (`Output.ofChain`), so that no verb forgets SIMULATED.
+   */
+  readonly chain: 'always' | 'sometimes' | 'never';
   run(invocation: Invocation): Promise<ExitCode>;
 };
 
@@ -39,12 +44,30 @@ export class UsageError extends Error {
   override readonly name: string = 'UsageError';
 }
 
-/** Results as text for people or as one JSON value for programs. */
+export const SIMULATED_LINE = 'SIMULATED platforms: no guarantee holds against anyone on this chain.';
+
+/** The value with the word in it; what is no object gets one around it, since a node may answer anything. */
+function withMember(value: JsonValue, simulated: boolean): JsonValue {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? { ...value, simulated }
+    : { value, simulated };
+}
+
+/** Results as text for people or as one JSON value for programs; those of a simulated chain say so, in either form. */
 export class Output {
   readonly json: boolean;
+  readonly #chain: Command['chain'];
+  #simulated: boolean | undefined;
+  #isSaid = false;
 
-  constructor(json: boolean) {
+  constructor(json: boolean, chain: Command['chain']) {
     this.json = json;
+    this.#chain = chain;
+  }
+
+  /** What follows is of a chain, simulated or not. */
+  ofChain(simulated: boolean): void {
+    this.#simulated = simulated;
   }
 
   /** Progress and remarks: text mode only. */
@@ -52,9 +75,17 @@ export class Output {
     if (!this.json) process.stdout.write(`${text}\n`);
   }
 
-  /** The result of a command, or one item of a stream of them. */
+  /** The result of a command, or one item of a stream of them. Text says SIMULATED once, before the first. */
   result(value: JsonValue, text: string): void {
-    process.stdout.write(this.json ? `${JSON.stringify(value)}\n` : `${text}\n`);
+    const simulated = this.#simulated;
+    assert(this.#chain !== 'always' || simulated !== undefined, 'a result of a chain says of which kind');
+    if (this.json) {
+      process.stdout.write(`${JSON.stringify(simulated === undefined ? value : withMember(value, simulated))}\n`);
+      return;
+    }
+    if (simulated === true && !this.#isSaid) process.stdout.write(`${SIMULATED_LINE}\n`);
+    this.#isSaid = true;
+    process.stdout.write(`${text}\n`);
   }
 }
 

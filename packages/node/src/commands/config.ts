@@ -9,6 +9,7 @@ export const configShow: Command = {
   usage: '[--home DIR]',
   flags: {},
   positionals: { min: 0, max: 0 },
+  chain: 'never',
   async run({ home, output }) {
     const { effective } = await loadConfig({ file: homeLayout(home).configFile, environment: process.env });
     const rows = effective.map(({ key, value, origin, source }) => ({

@@ -3,7 +3,7 @@ import { CloisterClient, createHttpApi, type NodeApi } from '@cloister/client';
 import { type Digest, type JsonValue, parseDigest } from '@cloister/crypto';
 import { NodeError } from '../errors.ts';
 import { homeLayout, readGenesis } from '../home.ts';
-import { type Flag, type Invocation, requiredFlag, textFlag, UsageError } from './command.ts';
+import { type Flag, type Invocation, type Output, requiredFlag, textFlag, UsageError } from './command.ts';
 import { accountKey } from './keys.ts';
 import { runningApi } from './run-file.ts';
 
@@ -46,11 +46,12 @@ export async function connectClient(invocation: Invocation): Promise<{ client: C
     keyPair: await accountKey(invocation.home, requiredFlag(invocation, 'key')),
     acceptSimulated: invocation.flags['accept-simulated'] === true,
   });
+  invocation.output.ofChain(client.simulated);
   return { client, api };
 }
 
-/** One JSON document of a node's API. @throws NodeError API_FAILED */
-export async function getJson(baseUrl: string, path: string): Promise<JsonValue> {
+/** One JSON document of a node's API, which says of which kind its chain is. @throws NodeError API_FAILED */
+export async function getJson(output: Pick<Output, 'ofChain'>, baseUrl: string, path: string): Promise<JsonValue> {
   let response: Response;
   try {
     response = await fetch(new URL(path, `${baseUrl}/`), { signal: AbortSignal.timeout(15_000) });
@@ -58,7 +59,35 @@ export async function getJson(baseUrl: string, path: string): Promise<JsonValue>
     throw new NodeError('API_FAILED', `${baseUrl} does not answer`, { cause });
   }
   const body = (await response.json().catch(() => null)) as JsonValue;
-  if (response.ok) return body;
+  if (response.ok) {
+    // A node that does not say that its chain is real is not taken to say so.
+    output.ofChain(response.headers.get('cloister-simulated') !== 'false');
+    return body;
+  }
   const { code = 'UNKNOWN', message = '' } = (body ?? {}) as { code?: string; message?: string };
   throw new NodeError('API_FAILED', `${path}: ${response.status} ${code} ${message}`.trim());
+}
+
+/** Pages of one list. */
+const PAGES_MAX = 1_000;
+
+/** All items of one of the API's lists, page after page. @throws NodeError API_FAILED */
+export async function getList(
+  output: Output,
+  baseUrl: string,
+  path: string,
+  name: string,
+): Promise<readonly JsonValue[]> {
+  const items: JsonValue[] = [];
+  let at = path;
+  for (let pages = 0; pages < PAGES_MAX; pages++) {
+    const page = (await getJson(output, baseUrl, at)) as { readonly [member: string]: JsonValue } | null;
+    const found = page?.[name];
+    if (!Array.isArray(found)) throw new NodeError('API_FAILED', `${path} has no list of ${name}`);
+    items.push(...(found as readonly JsonValue[]));
+    const { next } = page ?? {};
+    if (typeof next !== 'string') return items;
+    at = `${path}?after=${encodeURIComponent(next)}`;
+  }
+  throw new NodeError('API_FAILED', `${path} has no end`);
 }

@@ -52,7 +52,7 @@ async function runCommand(command: Command, words: string[], environment: NodeJS
     throw new UsageError(`usage: cloister ${command.name} ${command.usage}`.trimEnd());
   }
   const home = typeof values.home === 'string' ? values.home : environment.CLOISTER_HOME;
-  return command.run({ flags: values, positionals, output: new Output(format === 'json'), home });
+  return command.run({ flags: values, positionals, output: new Output(format === 'json', command.chain), home });
 }
 
 function parse(

@@ -27,6 +27,7 @@ export const enclaveBuild: Command = {
   usage: '<folder>',
   flags: {},
   positionals: { min: 1, max: 1 },
+  chain: 'never',
   async run(invocation) {
     const folder = positional(invocation, 0);
     const built = await buildImage(folder);
@@ -41,6 +42,7 @@ export const enclaveMeasure: Command = {
   usage: '<folder>',
   flags: {},
   positionals: { min: 1, max: 1 },
+  chain: 'never',
   async run(invocation) {
     const measured = await measureImage(positional(invocation, 0));
     invocation.output.result(describeJson(measured), describe(measured));
@@ -54,6 +56,7 @@ export const enclaveInspect: Command = {
   usage: '<folder>',
   flags: {},
   positionals: { min: 1, max: 1 },
+  chain: 'never',
   async run(invocation) {
     const inspected = await inspectImage(positional(invocation, 0));
     const { manifest, deviations } = inspected;
@@ -73,6 +76,7 @@ export const enclaveSign: Command = {
     key: { type: 'string', value: 'NAME', about: "Account key of the publisher: a name of 'keys list', or a file." },
   },
   positionals: { min: 1, max: 1 },
+  chain: 'never',
   async run(invocation) {
     const folder = positional(invocation, 0);
     const key = await accountKey(invocation.home, requiredFlag(invocation, 'key'));

@@ -23,6 +23,7 @@ export const events: Command = {
     type: { type: 'string', value: 'TYPE', about: 'Only events of this type, such as AttestationAccepted.' },
   },
   positionals: { min: 0, max: 0 },
+  chain: 'always',
   async run(invocation) {
     const { output } = invocation;
     const url = await nodeUrl(invocation);
@@ -32,7 +33,9 @@ export const events: Command = {
     while (left > 0) {
       const query = new URLSearchParams({ from: String(from), limit: String(Math.min(left, PAGE)) });
       if (type !== undefined) query.set('type', type);
-      const page = (await getJson(url, `/v1/events?${query}`)) as unknown as { readonly events: readonly Listed[] };
+      const page = (await getJson(output, url, `/v1/events?${query}`)) as unknown as {
+        readonly events: readonly Listed[];
+      };
       for (const event of page.events) {
         const { sequence, height, type: name, payload } = event;
         output.result(event as unknown as JsonValue, `${sequence} @${height} ${name} ${JSON.stringify(payload)}`);

@@ -111,6 +111,7 @@ export const genesisCreate: Command = {
     out: { type: 'string', value: 'FILE', about: 'Where to write it.' },
   },
   positionals: { min: 0, max: 0 },
+  chain: 'always',
   async run(invocation) {
     const trust = await trustOf(invocation);
     const images = await Promise.all(listFlag(invocation, 'image').map(inspectWhole));
@@ -132,9 +133,10 @@ export const genesisCreate: Command = {
     });
     const out = requiredFlag(invocation, 'out');
     await writeFile(out, bytes, { flag: 'wx' });
+    invocation.output.ofChain(genesis.trustAnchors.simulated);
     invocation.output.result(
       { chainId, file: out, validators: genesis.validators.length },
-      `genesis hash ${chainId}\nwritten to   ${out}\n${trust.note}`,
+      `genesis hash ${chainId}\nwritten to   ${out}${trust.note === '' ? '' : `\n${trust.note}`}`,
     );
     return 0;
   },
@@ -157,8 +159,7 @@ async function trustOf(invocation: Invocation): Promise<Trust> {
     if (bases.length > 0)
       throw new UsageError('--base goes with --vendor: SIMULATED platforms measure the image itself');
     const platforms = platformsGiven(invocation);
-    const note = 'SIMULATED trust anchors: no guarantee holds against anyone on this network.';
-    return { plan: appraisalPolicy, bases: (digest) => simulatedMeasurements(digest, platforms), note };
+    return { plan: appraisalPolicy, bases: (digest) => simulatedMeasurements(digest, platforms), note: '' };
   }
   const trustAnchors = trustAnchorsFromJson({ simulated: false, vendors: [...vendors] });
   if (!trustAnchors.ok) throw new UsageError(`--vendor is amd, intel or aws, each once: ${trustAnchors.code}`);
@@ -208,6 +209,7 @@ export const genesisValidate: Command = {
   usage: '[FILE] [--expect HASH]',
   flags: { expect: { type: 'string', value: 'HASH', about: 'The hash that it must have.' } },
   positionals: { min: 0, max: 1 },
+  chain: 'sometimes',
   async run(invocation) {
     const { path, bytes } = await readGiven(invocation);
     const parsed = parseGenesis(bytes);
@@ -216,7 +218,8 @@ export const genesisValidate: Command = {
       invocation.output.result({ valid: false, code, detail }, `${path}: refused: ${code} ${detail}`.trimEnd());
       return 3;
     }
-    const { chainId } = parsed.value;
+    const { chainId, genesis } = parsed.value;
+    invocation.output.ofChain(genesis.trustAnchors.simulated);
     const expected = textFlag(invocation, 'expect');
     const valid = expected === undefined || expected === chainId;
     const text = valid
@@ -233,11 +236,14 @@ export const genesisShow: Command = {
   usage: '[FILE]',
   flags: {},
   positionals: { min: 0, max: 1 },
+  chain: 'always',
   async run(invocation) {
     const { path, bytes } = await readGiven(invocation);
     const json = parseJson(bytes, { maxBytes: MAX_GENESIS_BYTES, maxDepth: 16 });
     if (!json.ok) throw new NodeError('GENESIS_INVALID', `${path}: ${json.code}`);
-    const value: JsonValue = json.value;
+    const { value } = json;
+    const anchors = (value as { readonly trustAnchors?: { readonly simulated?: JsonValue } } | null)?.trustAnchors;
+    invocation.output.ofChain(anchors?.simulated !== false);
     invocation.output.result(value, JSON.stringify(value, null, 2));
     return 0;
   },

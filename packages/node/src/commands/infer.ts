@@ -29,6 +29,7 @@ export const infer: Command = {
     receipt: { type: 'string', value: 'FILE', about: 'Keep the first receipt (a DSSE envelope) here.' },
   },
   positionals: { min: 1, max: 1 },
+  chain: 'always',
   async run(invocation) {
     const model = parseDigest(positional(invocation, 0));
     if (model === undefined)
@@ -60,7 +61,7 @@ export const infer: Command = {
     const executors = receipts.map(({ executor }) => executor.node);
     const platforms = receipts.map(({ executor }) => executor.platform);
     invocation.output.result(
-      { task, transaction, requestHeight, completedHeight, executors, platforms, simulated, outcome: answer },
+      { task, transaction, requestHeight, completedHeight, executors, platforms, outcome: answer },
       [
         JSON.stringify(answer),
         ...receipts.flatMap(({ executor: { node, platform, measurement } }) => [
@@ -68,7 +69,6 @@ export const infer: Command = {
           `measurement  ${measurement}`,
         ]),
         `requested in block ${requestHeight}, completed in block ${completedHeight}, transaction ${transaction}`,
-        ...(simulated ? ['SIMULATED platforms: no guarantee holds against anyone.'] : []),
       ].join('\n'),
     );
     return outcome.status === 'completed' ? 0 : 1;

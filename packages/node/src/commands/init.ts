@@ -9,6 +9,7 @@ export const init: Command = {
   usage: '[--home DIR]',
   flags: {},
   positionals: { min: 0, max: 0 },
+  chain: 'never',
   async run({ home, output }) {
     const { layout, keys } = await initHome({
       ...(home === undefined ? {} : { directory: home }),

@@ -44,6 +44,7 @@ export const keysAdd: Command = {
   usage: '<name>',
   flags: {},
   positionals: { min: 1, max: 1 },
+  chain: 'never',
   async run(invocation) {
     const name = positional(invocation, 0);
     const { id } = await addAccountKey(invocation.home, name);
@@ -58,6 +59,7 @@ export const keysShow: Command = {
   usage: '<name>',
   flags: {},
   positionals: { min: 1, max: 1 },
+  chain: 'never',
   async run(invocation) {
     const name = positional(invocation, 0);
     const { id } = await accountKey(invocation.home, name);
@@ -72,6 +74,7 @@ export const keysList: Command = {
   usage: '',
   flags: {},
   positionals: { min: 0, max: 0 },
+  chain: 'never',
   async run({ home, output }) {
     const files = await readdir(keysFolder(home)).catch(() => []);
     const names = files.filter((file) => file.endsWith('.json')).map((file) => file.slice(0, -5));

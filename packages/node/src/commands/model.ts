@@ -2,13 +2,13 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MODEL_KEY_BYTES, type TensorSpec } from '@cloister/confidential';
-import { type JsonValue, parseAccountId, parseDigest, parseHex, toHex } from '@cloister/crypto';
+import { parseAccountId, parseDigest, parseHex, toHex } from '@cloister/crypto';
 import { makePrivateFolder, writeFileAtomic } from '../atomic-file.ts';
 import { NodeError } from '../errors.ts';
 import { homeLayout } from '../home.ts';
 import { platformFlag, platformName, platformsGiven } from '../platforms.ts';
 import { type Command, listFlag, numberFlag, positional, requiredFlag, UsageError } from './command.ts';
-import { CLIENT_FLAGS, connectClient, getJson, NODE_FLAG, nodeUrl } from './connect.ts';
+import { CLIENT_FLAGS, connectClient, getList, NODE_FLAG, nodeUrl } from './connect.ts';
 
 function modelKeyPath(home: string | undefined, model: string): string {
   return join(homeLayout(home).root, 'models', `${model}.key`);
@@ -51,6 +51,7 @@ export const modelPublish: Command = {
     },
   },
   positionals: { min: 1, max: 1 },
+  chain: 'always',
   async run(invocation) {
     const given = platformsGiven(invocation);
     const { client } = await connectClient(invocation);
@@ -98,6 +99,7 @@ export const modelGrant: Command = {
     to: { type: 'string', multiple: true, value: 'ID', about: 'Node whose enclave gets the key.' },
   },
   positionals: { min: 1, max: 1 },
+  chain: 'always',
   async run(invocation) {
     const model = parseDigest(positional(invocation, 0)) ?? notADigest(positional(invocation, 0));
     const path = modelKeyPath(invocation.home, model);
@@ -118,25 +120,27 @@ export const modelGrant: Command = {
   },
 };
 
+type ListedModel = {
+  readonly model: string;
+  readonly grants: readonly string[];
+  readonly manifest: { readonly name: string; readonly version: string };
+};
+
 export const modelList: Command = {
   name: 'model list',
   summary: 'List the published models and how many enclaves hold the key of each.',
   usage: '[--node URL]',
   flags: NODE_FLAG,
   positionals: { min: 0, max: 0 },
+  chain: 'always',
   async run(invocation) {
-    const listed = (await getJson(await nodeUrl(invocation), '/v1/models')) as unknown as {
-      readonly models: readonly {
-        model: string;
-        grants: readonly string[];
-        manifest: { name: string; version: string };
-      }[];
-    };
-    const lines = listed.models.map(
+    const { output } = invocation;
+    const models = await getList(output, await nodeUrl(invocation), '/v1/models', 'models');
+    const lines = (models as unknown as readonly ListedModel[]).map(
       ({ model, grants, manifest }) =>
         `${model} ${manifest.name} ${manifest.version}, key in ${grants.length} enclaves`,
     );
-    invocation.output.result(listed as unknown as JsonValue, lines.length === 0 ? 'no models' : lines.join('\n'));
+    output.result({ models }, lines.length === 0 ? 'no models' : lines.join('\n'));
     return 0;
   },
 };

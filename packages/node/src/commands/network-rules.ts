@@ -3,6 +3,7 @@ import { type AppraisalPolicy, appraisalPolicyFromJson, type TrustAnchors } from
 import { canonicalJson, type Digest, type JsonValue, utf8 } from '@cloister/crypto';
 import { type MeasurementView, parseGenesis } from '@cloister/ledger';
 import { NodeError } from '../errors.ts';
+import type { Output } from './command.ts';
 import { getJson } from './connect.ts';
 
 export type ScheduledChange = {
@@ -49,13 +50,15 @@ function changeOf(scheduled: PolicyAnswer['scheduled']): ScheduledChange | undef
 }
 
 /** @throws NodeError API_FAILED */
-export async function readRules(url: string): Promise<NetworkRules> {
-  const parsed = parseGenesis(utf8(canonicalJson(await getJson(url, '/v1/genesis'))));
+export async function readRules(output: Output, url: string): Promise<NetworkRules> {
+  const parsed = parseGenesis(utf8(canonicalJson(await getJson(output, url, '/v1/genesis'))));
   if (!parsed.ok) throw new NodeError('API_FAILED', `the node's genesis is not understood: ${parsed.code}`);
   const [status, measured, current] = await Promise.all([
-    getJson(url, '/v1/status') as Promise<unknown> as Promise<{ height: number; blockTimeMs: number }>,
-    getJson(url, '/v1/measurements') as Promise<unknown> as Promise<{ measurements: readonly MeasurementView[] }>,
-    getJson(url, '/v1/policy') as Promise<unknown> as Promise<PolicyAnswer>,
+    getJson(output, url, '/v1/status') as Promise<unknown> as Promise<{ height: number; blockTimeMs: number }>,
+    getJson(output, url, '/v1/measurements') as Promise<unknown> as Promise<{
+      measurements: readonly MeasurementView[];
+    }>,
+    getJson(output, url, '/v1/policy') as Promise<unknown> as Promise<PolicyAnswer>,
   ]);
   const { name: network, trustAnchors } = parsed.value.genesis;
   return {
@@ -78,8 +81,8 @@ const ASSUMED_BLOCK_MS = 1000;
 export type Pace = { readonly blockMs: number; readonly isMeasured: boolean };
 
 /** Block time from one block to the next, over the newest blocks that the node has; a second where it has too few. */
-export async function readPace(url: string): Promise<Pace> {
-  const { blocks } = (await getJson(url, `/v1/blocks?limit=${PACE_BLOCKS}`)) as unknown as {
+export async function readPace(output: Output, url: string): Promise<Pace> {
+  const { blocks } = (await getJson(output, url, `/v1/blocks?limit=${PACE_BLOCKS}`)) as unknown as {
     readonly blocks: readonly { readonly height: number; readonly timeMs: number }[];
   };
   const [first, last] = [blocks[0], blocks.at(-1)];

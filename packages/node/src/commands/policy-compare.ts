@@ -10,7 +10,7 @@ import { readRules } from './network-rules.ts';
 /** The policy in force, if a node is named or runs in the home. */
 async function policyInForce(invocation: Invocation): Promise<AppraisalPolicy | undefined> {
   try {
-    return (await readRules(await nodeUrl(invocation))).policy;
+    return (await readRules(invocation.output, await nodeUrl(invocation))).policy;
   } catch (error) {
     const isNone = error instanceof NodeError && error.code === 'STOPPED' && textFlag(invocation, 'node') === undefined;
     if (!isNone) throw error;
@@ -30,6 +30,7 @@ export const policyCheck: Command = {
   usage: '<file> [--node URL]',
   flags: NODE_FLAG,
   positionals: { min: 1, max: 1 },
+  chain: 'sometimes',
   async run(invocation) {
     const path = positional(invocation, 0);
     const read = await readPolicyFile(path);
@@ -82,9 +83,10 @@ export const policyDiff: Command = {
   usage: '<file> [--node URL]',
   flags: NODE_FLAG,
   positionals: { min: 1, max: 1 },
+  chain: 'always',
   async run(invocation) {
     const next = await readPolicy(positional(invocation, 0));
-    const { policy: current } = await readRules(await nodeUrl(invocation));
+    const { policy: current } = await readRules(invocation.output, await nodeUrl(invocation));
     const looser = loosenings(current, next);
     const differences = differencesOf(appraisalPolicyToJson(current), appraisalPolicyToJson(next));
     const lines = differences.map(({ path, from, to }) => {

@@ -27,13 +27,13 @@ export const policyShow: Command = {
   usage: '[--node URL]',
   flags: NODE_FLAG,
   positionals: { min: 0, max: 0 },
+  chain: 'always',
   async run(invocation) {
-    const rules = await readRules(await nodeUrl(invocation));
-    const { network, chainId, trustAnchors, policy, scheduled, measurements, height, rulesDigest } = rules;
+    const rules = await readRules(invocation.output, await nodeUrl(invocation));
+    const { network, chainId, policy, scheduled, measurements, height, rulesDigest } = rules;
     const json = {
       network,
       chainId,
-      simulated: trustAnchors.simulated,
       height,
       policyDigest: policyDigest(policy),
       rulesDigest,
@@ -50,7 +50,6 @@ export const policyShow: Command = {
       measurements: JSON.parse(JSON.stringify(measurements)) as JsonValue,
     };
     const lines = [
-      ...(trustAnchors.simulated ? ['SIMULATED platforms: no guarantee holds against anyone on this network.'] : []),
       `${network} ${chainId}, block ${height}`,
       `policy ${json.policyDigest}`,
       JSON.stringify(json.policy, null, 2),

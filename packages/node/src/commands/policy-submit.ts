@@ -9,7 +9,7 @@ import {
   policyDigest,
   verifyEndorsements,
 } from '@cloister/attestation';
-import type { CloisterClient, GovernedTransaction } from '@cloister/client';
+import type { GovernedTransaction } from '@cloister/client';
 import { asHeight, parseDigest, parseMeasurement, toBase64 } from '@cloister/crypto';
 import type { EndorsedPlatform, SetMeasurementPayload } from '@cloister/ledger';
 import { readEndorsements, readPolicy } from './attest-files.ts';
@@ -40,14 +40,8 @@ function describe({ event, height, transaction }: Proposed): string {
   }
 }
 
-function report(
-  { output }: Invocation,
-  { simulated }: CloisterClient,
-  done: Proposed,
-  members: { readonly [name: string]: string } = {},
-): void {
+function report({ output }: Invocation, done: Proposed, members: { readonly [name: string]: string } = {}): void {
   const { transaction, height, sequence, event } = done;
-  const suffix = simulated ? '\nSIMULATED platforms: no guarantee holds against anyone on this network.' : '';
   output.result(
     {
       ...members,
@@ -56,9 +50,8 @@ function report(
       sequence,
       event: event.type,
       carried: event.type !== 'GovernanceApproved',
-      simulated,
     },
-    `${describe(done)}${suffix}`,
+    describe(done),
   );
 }
 
@@ -68,11 +61,12 @@ export const policyPropose: Command = {
   usage: '<file> --key NAME',
   flags: CLIENT_FLAGS,
   positionals: { min: 1, max: 1 },
+  chain: 'always',
   async run(invocation) {
     const policy = await readPolicy(positional(invocation, 0));
     const { client } = await connectClient(invocation);
     const done = await client.submitGoverned('set-policy', { policy: appraisalPolicyToJson(policy) });
-    report(invocation, client, done, { policyDigest: policyDigest(policy) });
+    report(invocation, done, { policyDigest: policyDigest(policy) });
     return 0;
   },
 };
@@ -110,10 +104,11 @@ export const policyMeasurement: Command = {
     until: { type: 'string', value: 'HEIGHT', about: 'Last block at which software in grace counts.' },
   },
   positionals: { min: 1, max: 1 },
+  chain: 'always',
   async run(invocation) {
     const payload = measurementPayload(invocation);
     const { client } = await connectClient(invocation);
-    report(invocation, client, await client.submitGoverned('set-measurement', payload));
+    report(invocation, await client.submitGoverned('set-measurement', payload));
     return 0;
   },
 };
@@ -142,11 +137,12 @@ export const policyEndorsements: Command = {
     platform: { type: 'string', value: 'P', about: `One of ${ENDORSED.join(', ')}.` },
   },
   positionals: { min: 1, max: 8 },
+  chain: 'always',
   async run(invocation) {
     const platform = ENDORSED.find((name) => name === requiredFlag(invocation, 'platform'));
     if (platform === undefined) throw new UsageError(`--platform is one of ${ENDORSED.join(', ')}`);
     const endorsements = standAloneEndorsements(platform, await readEndorsements(invocation.positionals));
-    const { trustAnchors, atMs } = await readRules(await nodeUrl(invocation));
+    const { trustAnchors, atMs } = await readRules(invocation.output, await nodeUrl(invocation));
     const verified = verifyEndorsements({ platform, endorsements, trustAnchors, atMs });
     if (!verified.ok) {
       const { code, detail = '' } = verified;
@@ -161,7 +157,6 @@ export const policyEndorsements: Command = {
     const { crls, statements } = event;
     const names = statements.map(({ name }) => name).join(', ');
     const text = `accepted in block ${height}, transaction ${transaction}: ${crls.length} revocation lists${names === '' ? '' : `, ${names}`}`;
-    const suffix = client.simulated ? '\nSIMULATED platforms: no guarantee holds against anyone on this network.' : '';
     invocation.output.result(
       {
         accepted: true,
@@ -170,9 +165,8 @@ export const policyEndorsements: Command = {
         sequence,
         crls: crls.length,
         statements: statements.map(({ name }) => name),
-        simulated: client.simulated,
       },
-      `${text}${suffix}`,
+      text,
     );
     return 0;
   },

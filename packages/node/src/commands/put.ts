@@ -8,6 +8,7 @@ export const put: Command = {
   usage: '<namespace> <key> <value> --key NAME',
   flags: CLIENT_FLAGS,
   positionals: { min: 3, max: 3 },
+  chain: 'always',
   async run(invocation) {
     const { client } = await connectClient(invocation);
     const [namespace, key, value] = [0, 1, 2].map((index) => positional(invocation, index)) as [string, string, string];

@@ -72,6 +72,7 @@ async function run(
   const stop = stopRequested();
   const node: RunningNode = await startNode({ layout, config, ...(joining === undefined ? {} : { join: joining }) });
   await writeRunFile(home, { pid: process.pid, api: node.apiUrl ?? null, addresses: node.addresses });
+  output.ofChain(node.simulated);
   output.result(
     {
       event: 'listening',
@@ -85,7 +86,6 @@ async function run(
       `genesis ${node.chainId}`,
       `API     ${node.apiUrl ?? 'off'}`,
       ...node.addresses.map((address) => `peers   ${address}`),
-      ...(node.simulated ? ['SIMULATED trust anchors: no guarantee holds against anyone on this network.'] : []),
     ].join('\n'),
   );
   const ended = await Promise.race([stop, node.stopped]);
@@ -102,6 +102,7 @@ export const start: Command = {
   usage: '[--home DIR] [--<option> VALUE…]',
   flags: CONFIG_FLAGS,
   positionals: { min: 0, max: 0 },
+  chain: 'always',
   run: (invocation) => run(invocation),
 };
 
@@ -114,6 +115,7 @@ export const joinNetwork: Command = {
     genesis: { type: 'string', value: 'HASH', about: 'Genesis hash, from a source you trust.' },
   },
   positionals: { min: 1, max: 1 },
+  chain: 'always',
   async run(invocation) {
     const genesis = parseDigest(requiredFlag(invocation, 'genesis'));
     if (genesis === undefined) throw new UsageError('--genesis is 64 lower-case hexadecimal digits');

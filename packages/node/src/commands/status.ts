@@ -18,9 +18,11 @@ export const status: Command = {
   usage: '[--node URL]',
   flags: NODE_FLAG,
   positionals: { min: 0, max: 0 },
+  chain: 'always',
   async run(invocation) {
-    const value = await getJson(await nodeUrl(invocation), '/v1/status');
-    invocation.output.result(value, rows(value).join('\n'));
+    const { output } = invocation;
+    const value = await getJson(output, await nodeUrl(invocation), '/v1/status');
+    output.result(value, rows(value).join('\n'));
     return 0;
   },
 };

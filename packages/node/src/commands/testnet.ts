@@ -25,7 +25,9 @@ export const testnet: Command = {
     images: { type: 'string', value: 'N', about: 'How many images to send; 5.' },
   },
   positionals: { min: 0, max: 0 },
+  chain: 'always',
   async run(invocation) {
+    invocation.output.ofChain(true);
     const ports = numberFlag(invocation, 'ports', { min: 1024, max: 65_000 });
     const agreed = await runTestnet({
       once: invocation.flags.once === true,

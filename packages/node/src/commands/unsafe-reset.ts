@@ -12,6 +12,7 @@ export const unsafeReset: Command = {
     'keep-keys': { type: 'boolean', about: 'Keep the keys (and then the sign guard): the way back after damage.' },
   },
   positionals: { min: 0, max: 0 },
+  chain: 'never',
   async run({ home, flags, output }) {
     const layout = homeLayout(home);
     await readNodeKeys(layout);

@@ -10,6 +10,7 @@ export const version: Command = {
   usage: '',
   flags: {},
   positionals: { min: 0, max: 0 },
+  chain: 'never',
   async run({ output }) {
     output.result({ version: VERSION, node: process.version }, `cloister ${VERSION} (node ${process.version})`);
     return 0;

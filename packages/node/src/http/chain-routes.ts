@@ -1,6 +1,7 @@
 /** Routes over the chain itself: status, genesis, blocks, events, proofs. */
 import { asHeight, toBase64 } from '@cloister/crypto';
 import type { ChainReader } from '@cloister/validator';
+import { BULK_EVENTS } from './costs.ts';
 import { eventJson, pageCost, readPage } from './event-pages.ts';
 import { integerField, optional, textField, withDefault } from './fields.ts';
 import { type AnyRoute, ApiError, json, jsonAnswer, jsonText, route } from './route.ts';
@@ -96,7 +97,7 @@ const events = route({
   method: 'GET',
   path: '/v1/events',
   summary: 'Events in the order of the log; `next` is where to go on',
-  group: 'log',
+  group: (query) => (Number((query as { readonly limit?: unknown }).limit) > BULK_EVENTS ? 'bulk' : 'log'),
   cost: 1,
   query: {
     from: withDefault(integerField('First sequence', SAFE), 0),

@@ -4,8 +4,11 @@
  * kind of request leaves room on the disk and in the other thread for the rest.
  */
 
-export const ROUTE_GROUPS = ['probe', 'log', 'proof', 'ledger', 'fate', 'submit', 'blob', 'challenge'] as const;
+export const ROUTE_GROUPS = ['probe', 'log', 'bulk', 'proof', 'ledger', 'fate', 'submit', 'blob', 'challenge'] as const;
 export type RouteGroup = (typeof ROUTE_GROUPS)[number];
+
+/** Events of one page above which reading the log is bulk: what somebody waits for is not held up by what somebody copies. */
+export const BULK_EVENTS = 100;
 
 export interface GroupLimits {
   /** Requests that are worked on at a time. */
@@ -15,12 +18,13 @@ export interface GroupLimits {
 }
 
 /**
- * LevelDB reads of both threads share the four threads of libuv's pool, which also write what a vote must wait for: the log
- * and its proofs get two together.
+ * LevelDB reads of both threads share the four threads of libuv's pool, which also write what a vote must wait for: the log,
+ * in large pieces and in small ones, and its proofs get one each.
  */
 export const GROUP_LIMITS: { readonly [Group in RouteGroup]: GroupLimits } = {
   probe: { slots: 16, slotsPerClient: 16 },
   log: { slots: 1, slotsPerClient: 1 },
+  bulk: { slots: 1, slotsPerClient: 1 },
   proof: { slots: 1, slotsPerClient: 1 },
   ledger: { slots: 4, slotsPerClient: 2 },
   fate: { slots: 16, slotsPerClient: 8 },

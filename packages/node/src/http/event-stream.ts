@@ -106,7 +106,7 @@ export async function streamEvents(
     let next = query.from;
     while (open && !signal.aborted) {
       const request = { from: next, limit: PAGE_EVENTS, type: query.type, bytesMax: PAGE_BYTES };
-      const page = await budgets.run(client, 'log', () => readPage(context, request));
+      const page = await budgets.run(client, 'bulk', () => readPage(context, request));
       for (const event of page.events) {
         if (!open) break;
         const data = eventJson(event, simulated);
@@ -117,7 +117,7 @@ export async function streamEvents(
         continue;
       }
       next = page.end;
-      await budgets.payPatiently(client, 'log', LOOK_COST + pageCost(page), () => open);
+      await budgets.payPatiently(client, 'bulk', LOOK_COST + pageCost(page), () => open);
     }
   } catch {
     // The log cannot be read, too many wait, or the socket is gone: the reader comes back with Last-Event-ID.

@@ -69,7 +69,8 @@ export interface AnyRoute {
   /** OpenAPI form: /v1/models/{id}. */
   readonly path: string;
   readonly summary: string;
-  readonly group: RouteGroup;
+  /** By the query as it was sent, before any of it is checked. */
+  readonly groupOf: (query: unknown) => RouteGroup;
   /** Tokens that it costs before anything is done. */
   readonly cost: number;
   readonly params: Fields<Record<string, unknown>>;
@@ -88,7 +89,7 @@ export interface RouteDefinition<P, Q, B> {
   readonly method: 'GET' | 'POST';
   readonly path: string;
   readonly summary: string;
-  readonly group: RouteGroup;
+  readonly group: RouteGroup | ((query: unknown) => RouteGroup);
   readonly cost: number;
   readonly params?: Fields<P>;
   readonly query?: Fields<Q>;
@@ -111,13 +112,13 @@ function checked<T>(fields: Fields<T>, given: unknown): T {
 export function route<P = Record<never, never>, Q = Record<never, never>, B = Record<never, never>>(
   definition: RouteDefinition<P, Q, B>,
 ): AnyRoute {
-  const { params = {} as Fields<P>, query = {} as Fields<Q>, body, handle } = definition;
+  const { params = {} as Fields<P>, query = {} as Fields<Q>, body, handle, group } = definition;
   const bodyFields = (typeof body === 'object' ? body : {}) as Fields<B>;
   return {
     method: definition.method,
     path: definition.path,
     summary: definition.summary,
-    group: definition.group,
+    groupOf: typeof group === 'function' ? group : () => group,
     cost: definition.cost,
     headers: definition.headers ?? {},
     params: params as AnyRoute['params'],

@@ -20,7 +20,7 @@ export const STREAM_ROUTE: AnyRoute = route({
   method: 'GET',
   path: '/v1/events/stream',
   summary: 'Events as they are committed (server-sent events); resumes after Last-Event-ID',
-  group: 'log',
+  group: 'bulk',
   cost: 4,
   query: STREAM_QUERY,
   answer: { contentType: 'text/event-stream', schema: { type: 'string' } },

@@ -12,11 +12,12 @@ import { Budgets } from './budgets.ts';
 import { cachedQuestions } from './cached-questions.ts';
 import { clientOf } from './client-key.ts';
 import { Connections } from './connections.ts';
+import type { RouteGroup } from './costs.ts';
 import { EventStreams } from './event-streams.ts';
 import { hostCheck } from './host-check.ts';
 import { isForeign } from './origin-check.ts';
 import { answerMalformed, errorBody, refusalOf, SIMULATED_HEADER, sendReply } from './replies.ts';
-import { type AnyRoute, ApiError, type ApiReply } from './route.ts';
+import { type AnyRoute, ApiError, type ApiReply, type RawRequest } from './route.ts';
 import { routesWithDocument, STREAM_ROUTE } from './routes.ts';
 
 /** What an operator chooses; see config-options.ts. */
@@ -83,20 +84,21 @@ class Service {
   }
 
   /** Before the body is read. */
-  async admit(one: AnyRoute, { ip }: FastifyRequest): Promise<void> {
-    await this.#budgets.pay(clientOf(ip), one.group, one.cost);
+  async admit(one: AnyRoute, { ip, query }: FastifyRequest): Promise<void> {
+    await this.#budgets.pay(clientOf(ip), one.groupOf(query), one.cost);
   }
 
   async serve(one: AnyRoute, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
     const client = clientOf(request.ip);
     const { params, query, body, headers } = request;
+    const group = one.groupOf(query);
     const raw = { params, query, body, asker: client, headers, budgets: this.#budgets };
-    const answer = await this.#budgets.run(client, one.group, async () => {
+    const answer = await this.#budgets.run(client, group, async () => {
       const overload = this.#connections.overloadedBy(client);
       if (overload === 'client') throw new ApiError(429, 'RATE_LIMITED', 'earlier answers wait to be read');
       if (overload === 'all') throw new ApiError(503, 'BUSY', 'answers wait to be read');
-      this.#budgets.checkDebt(client, one.group);
-      return this.#handle(one, client, raw);
+      this.#budgets.checkDebt(client, group);
+      return this.#handle(one, client, group, raw);
     });
     await sendReply(reply, answer, this.#context.simulated, (bytes) =>
       this.#connections.answering(client, bytes, reply.raw),
@@ -104,13 +106,13 @@ class Service {
     return reply;
   }
 
-  async #handle(one: AnyRoute, client: string, raw: Parameters<AnyRoute['handle']>[1]): Promise<ApiReply> {
+  async #handle(one: AnyRoute, client: string, group: RouteGroup, raw: RawRequest): Promise<ApiReply> {
     try {
       const answer = await one.handle(this.#context, raw);
-      this.#budgets.charge(client, one.group, answer.cost ?? 0);
+      this.#budgets.charge(client, group, answer.cost ?? 0);
       return answer;
     } catch (error) {
-      if (error instanceof ApiError) this.#budgets.charge(client, one.group, error.cost);
+      if (error instanceof ApiError) this.#budgets.charge(client, group, error.cost);
       throw error;
     }
   }
