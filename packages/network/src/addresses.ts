@@ -29,15 +29,20 @@ export function dialableAddresses(addresses: readonly string[], peerId: string):
   return parsed;
 }
 
+/** Stands for the prefix where there is none: all who come that way are one group. */
+export const SHARED_ADDRESS = 'shared';
+
 /**
  * The network prefix that one party is taken to hold: /24 of IPv4, /56 of IPv6. Undefined for what names no host that tells
  * parties apart: loopback, where all nodes of one machine share one address, and transports without an IP address.
  */
 export function prefixOf(address: Multiaddr): string | undefined {
-  const component = address.getComponents().find(({ name }) => name === 'ip4' || name === 'ip6');
-  const host = component?.value;
-  if (host === undefined) return undefined;
-  if (component?.name === 'ip4') return prefixOfIp4(host);
+  const host = address.getComponents().find(({ name }) => name === 'ip4' || name === 'ip6')?.value;
+  return host === undefined ? undefined : prefixOfHost(host);
+}
+
+export function prefixOfHost(host: string): string | undefined {
+  if (!host.includes(':')) return prefixOfIp4(host);
   const words = ip6Words(host);
   if (words === undefined) return undefined;
   // An IPv4 address in IPv6 clothes is the same party.

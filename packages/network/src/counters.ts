@@ -18,5 +18,8 @@ export function noCounts(): NetworkCounters {
     offences: 0,
     cutOffs: 0,
     connectionsRefused: 0,
+    weightlessWorkMs: 0,
+    strangerWorkMs: 0,
+    arrivalWorkMs: 0,
   };
 }

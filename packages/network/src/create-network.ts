@@ -1,7 +1,11 @@
 /** Checks the options, admits connections, and starts the adapter. */
 import { assert } from '@cloister/crypto';
+import { AcceptGate } from './accept-gate.ts';
 import { parseAddress } from './addresses.ts';
+import { Budgets } from './budgets.ts';
+import { Connections } from './connections.ts';
 import { noCounts } from './counters.ts';
+import { GossipDoor } from './gossip-door.ts';
 import { createHost } from './host.ts';
 import { DEFAULT_LIMITS } from './limits.ts';
 import { LibP2PNetwork } from './network.ts';
@@ -20,10 +24,12 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
   const limits: NetworkLimits = { ...DEFAULT_LIMITS, ...options.limits };
   const seeds = (options.seeds ?? []).map(parseAddress);
   options.listen.forEach(parseAddress);
-  const book = new PeerBook(options.chainId, options.members, options.records, options.weightless);
+  const book = new PeerBook(options.chainId, options.members, options.records, options.weightless, options.member?.id);
   const counters = noCounts();
+  const budgets = new Budgets(book, limits, counters);
+  const gossips = (peerId: string): boolean => book.isVoter(peerId);
+  const door = new GossipDoor(gossips);
   const gate = new PeerGate(book, counters, (cutOff) => options.handlers.onCutOff?.(cutOff));
-  const isKnownPeer = (peerId: string): boolean => book.isKnownPeer(peerId);
   // Filled once the host exists; no connection comes before.
   let isFull: (peerId: string) => boolean = () => false;
   const host = await createHost({
@@ -32,17 +38,32 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
     listen: options.listen,
     topic: batchTopic(options.chainId),
     memberCount: options.members.length,
-    isKnownPeer,
+    acceptGate: new AcceptGate(
+      limits.arrivalsPerSecond,
+      (prefix) => gate.isClosed(prefix),
+      () => {
+        counters.connectionsRefused += 1;
+      },
+    ),
+    door,
+    gossips,
+    purse: (peerId, address) => budgets.sending(peerId, address),
+    handledMs: () => budgets.handledMs,
     gater: {
       denyDialMultiaddr: () => false,
       denyDialPeer: (peer) => gate.isCutOff(peer.toString()),
-      denyInboundConnection: ({ remoteAddr }) => gate.refusesAddress(remoteAddr),
+      denyInboundConnection: async (connection) => {
+        const arrives = await budgets.arrive(connection);
+        if (!arrives) counters.connectionsRefused += 1;
+        return !arrives;
+      },
       denyInboundEncryptedConnection: (peer, { remoteAddr }) =>
         gate.refusesPeer(peer.toString(), remoteAddr) || isFull(peer.toString()),
     },
   });
-  gate.attach(host);
-  const network = new LibP2PNetwork(options, { limits, host, book, gate, counters, seeds });
+  const connections = new Connections(host, book);
+  gate.attach(connections);
+  const network = new LibP2PNetwork(options, { limits, host, book, gate, door, budgets, connections, counters, seeds });
   isFull = (peerId) => network.isFull(peerId);
   try {
     await network.start();

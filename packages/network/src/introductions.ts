@@ -1,11 +1,11 @@
 /** Who was asked for its peer records, and the places of strangers: beyond them one has a moment to show that it is a member. */
-import type { Connection, Host } from './host.ts';
+import type { Connections } from './connections.ts';
 import { PROBATION_MS } from './limits.ts';
 import type { PeerBook } from './peer-book.ts';
 import type { NetworkLimits } from './types.ts';
 
 export class Introductions {
-  readonly #host: Host;
+  readonly #connections: Connections;
   readonly #book: PeerBook;
   readonly #limits: NetworkLimits;
   readonly #ask: (peerId: string, timeoutMs: number, dialled: boolean) => Promise<void>;
@@ -13,13 +13,13 @@ export class Introductions {
   readonly #asked = new Set<string>();
 
   constructor(parts: {
-    host: Host;
+    connections: Connections;
     book: PeerBook;
     limits: NetworkLimits;
     /** Asks a peer for its records, showing the own one. */
     ask: (peerId: string, timeoutMs: number, dialled: boolean) => Promise<void>;
   }) {
-    this.#host = parts.host;
+    this.#connections = parts.connections;
     this.#book = parts.book;
     this.#limits = parts.limits;
     this.#ask = parts.ask;
@@ -39,7 +39,7 @@ export class Introductions {
 
   /** Asks every connected peer that was not asked yet; an exchange that failed is repeated the next time. */
   askAll(): void {
-    for (const connection of this.#host.getConnections()) {
+    for (const connection of this.#connections.all()) {
       const peerId = connection.remotePeer.toString();
       if (this.#asked.has(peerId)) continue;
       this.#asked.add(peerId);
@@ -48,31 +48,20 @@ export class Introductions {
       this.#ask(peerId, probation ? PROBATION_MS : this.#limits.requestTimeoutMs, direction === 'outbound')
         .catch(() => this.#asked.delete(peerId))
         .finally(() => {
-          if (probation && !this.#book.isKnownPeer(peerId) && this.#strangersAreFull()) this.#close(peerId);
+          if (probation && !this.#book.isKnownPeer(peerId) && this.#strangersAreFull()) {
+            this.#connections.close(peerId, 'no room for strangers');
+          }
         });
     }
   }
 
   /** Whether this peer has all the connections that it may have, or is a stranger while no place is left to prove itself in. */
   isFull(peerId: string): boolean {
-    if (this.#connectionsOf(peerId).length >= this.#limits.connectionsPerPeerMax) return true;
-    return !this.#book.isKnownPeer(peerId) && this.#strangers() >= 2 * this.#limits.strangersMax;
+    if (this.#connections.of(peerId).length >= this.#limits.connectionsPerPeerMax) return true;
+    return !this.#book.isKnownPeer(peerId) && this.#connections.ofStrangers().length >= 2 * this.#limits.strangersMax;
   }
 
   #strangersAreFull(): boolean {
-    return this.#strangers() > this.#limits.strangersMax;
-  }
-
-  /** Connections of peers that are no members. */
-  #strangers(): number {
-    return this.#host.getConnections().filter((c) => !this.#book.isKnownPeer(c.remotePeer.toString())).length;
-  }
-
-  #connectionsOf(peerId: string): Connection[] {
-    return this.#host.getConnections().filter((c) => c.remotePeer.toString() === peerId);
-  }
-
-  #close(peerId: string): void {
-    for (const connection of this.#connectionsOf(peerId)) connection.abort(new Error('no room for strangers'));
+    return this.#connections.ofStrangers().length > this.#limits.strangersMax;
   }
 }

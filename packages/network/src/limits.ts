@@ -22,6 +22,14 @@ export const DEFAULT_LIMITS: NetworkLimits = {
   redialMs: 1_000,
   silenceMs: 12_000,
   gossipStreamsMs: 3_000,
+  validatorWorkMsPerSecond: 700,
+  validatorServeMsPerSecond: 250,
+  weightlessWorkMsPerSecond: 60,
+  strangerWorkMsPerSecond: 36,
+  arrivalWorkMsPerSecond: 30,
+  arrivalsPerSecond: 20,
+  turnsWaitingMax: 512,
+  turnMsMax: 3_000,
   memberRequestsPerSecond: 400,
   strangerRequestsPerSecond: 30,
 };
@@ -37,5 +45,12 @@ export const PEER_RECORDS_MAX = 256;
 export const PEER_LIST_BYTES_MAX: number = PEER_RECORDS_MAX * (PEER_RECORD_BYTES_MAX + 4) + 2;
 /** How long a handler may take over one request before its slot is given away. */
 export const SERVE_MS_MAX = 60_000;
+/** What an inbound handshake costs, with the introductions that follow it, as measured. */
+export const HANDSHAKE_MS = 12;
+/** Handshakes that may follow each other at once: a network of a hundred validators heals from a partition. */
+export const ARRIVALS_BURST_MS: number = 100 * HANDSHAKE_MS;
+/** Connections of one address prefix that wait for their handshake, and for how long. */
+export const ARRIVALS_WAITING_MAX = 32;
+export const ARRIVAL_WAIT_MS = 1_500;
 /** A stranger beyond the cap has this long to show a member's record. */
 export const PROBATION_MS = 3_000;

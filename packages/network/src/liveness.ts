@@ -17,6 +17,7 @@ export class Liveness {
   readonly #counters: NetworkCounters;
   readonly #seeds: readonly Multiaddr[];
   readonly #isCutOff: (peerId: string) => boolean;
+  readonly #gossipsWith: (peerId: string) => boolean;
   readonly #onTurn: () => void;
   readonly #dialling = new Set<string>();
   readonly #heardAtMs = new Map<string, number>();
@@ -35,6 +36,8 @@ export class Liveness {
     counters: NetworkCounters;
     seeds: readonly Multiaddr[];
     isCutOff: (peerId: string) => boolean;
+    /** Whether gossip streams are due between this node and a peer. */
+    gossipsWith: (peerId: string) => boolean;
     /** Called once a turn, with the redial. */
     onTurn: () => void;
   }) {
@@ -45,6 +48,7 @@ export class Liveness {
     this.#counters = parts.counters;
     this.#seeds = parts.seeds;
     this.#isCutOff = parts.isCutOff;
+    this.#gossipsWith = parts.gossipsWith;
     this.#onTurn = parts.onTurn;
   }
 
@@ -131,7 +135,8 @@ export class Liveness {
   }
 
   #watchGossip(connection: Connection, peerId: string, monotonicMs: number): void {
-    if (this.#router.streamsInbound.has(peerId) && this.#router.streamsOutbound.has(peerId)) {
+    const streams = this.#router;
+    if (!this.#gossipsWith(peerId) || (streams.streamsInbound.has(peerId) && streams.streamsOutbound.has(peerId))) {
       this.#deafSinceMs.delete(peerId);
       return;
     }

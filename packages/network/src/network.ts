@@ -1,10 +1,13 @@
 /** The adapter in one: identity and peer exchange in the middle, votes, gossip and requests around it. */
 import { type AccountId, ed25519KeyPair, type ValidatorId } from '@cloister/crypto';
-import { peerIdFromString } from '@libp2p/peer-id';
 import type { Multiaddr } from '@multiformats/multiaddr';
 import { parseAddress, peerOf } from './addresses.ts';
+import { Asking } from './asking.ts';
+import type { Budgets } from './budgets.ts';
+import type { Connections } from './connections.ts';
 import { BatchGossip } from './gossip.ts';
-import type { Connection, GossipRouter, Host } from './host.ts';
+import type { GossipDoor } from './gossip-door.ts';
+import type { GossipRouter, Host } from './host.ts';
 import { Introductions } from './introductions.ts';
 import { PEER_LIST_BYTES_MAX } from './limits.ts';
 import { Liveness } from './liveness.ts';
@@ -27,45 +30,47 @@ import {
 } from './types.ts';
 import { Votes } from './votes.ts';
 
+export type NetworkParts = {
+  readonly limits: NetworkLimits;
+  readonly host: Host;
+  readonly book: PeerBook;
+  readonly gate: PeerGate;
+  readonly door: GossipDoor;
+  readonly budgets: Budgets;
+  readonly connections: Connections;
+  readonly counters: NetworkCounters;
+  readonly seeds: readonly Multiaddr[];
+};
+
 export class LibP2PNetwork implements Network {
   readonly counters: NetworkCounters;
   readonly #options: NetworkOptions;
-  readonly #limits: NetworkLimits;
-  readonly #host: Host;
+  readonly #parts: NetworkParts;
   readonly #book: PeerBook;
-  readonly #gate: PeerGate;
+  readonly #connections: Connections;
   readonly #gossip: BatchGossip;
   readonly #votes: Votes;
   readonly #server: RequestServer;
+  readonly #asking: Asking;
   readonly #liveness: Liveness;
   readonly #exchange: PeerExchange;
   readonly #presence: Presence;
   readonly #introductions: Introductions;
   #stopped = false;
 
-  constructor(
-    options: NetworkOptions,
-    parts: {
-      readonly limits: NetworkLimits;
-      readonly host: Host;
-      readonly book: PeerBook;
-      readonly gate: PeerGate;
-      readonly counters: NetworkCounters;
-      readonly seeds: readonly Multiaddr[];
-    },
-  ) {
-    const { limits, host, book, gate, seeds } = parts;
+  constructor(options: NetworkOptions, parts: NetworkParts) {
+    const { limits, host, book, gate, budgets, connections, seeds } = parts;
     this.#options = options;
-    this.#limits = limits;
-    this.#host = host;
+    this.#parts = parts;
     this.#book = book;
-    this.#gate = gate;
+    this.#connections = connections;
     this.counters = parts.counters;
-    const router = host.services.gossip as GossipRouter;
     const { handlers, chainId } = options;
+    const router = host.services.gossip as GossipRouter;
     this.#exchange = new PeerExchange(options, book, ed25519KeyPair(options.nodeKeySeed), host.peerId.toString());
+    this.#asking = new Asking(limits, () => book.isOwnMember);
     this.#introductions = new Introductions({
-      host,
+      connections,
       book,
       limits,
       ask: (peerId, timeoutMs, dialled) => this.#ask(peerId, timeoutMs, dialled),
@@ -81,7 +86,8 @@ export class LibP2PNetwork implements Network {
       counters: this.counters,
       seeds,
       isCutOff: (peerId) => gate.isCutOff(peerId),
-      // An exchange that failed, on a busy machine for instance, is repeated until it is answered.
+      gossipsWith: (peerId) => book.isVoter(peerId) && book.isValidator,
+      // An exchange that failed is repeated until it is answered.
       onTurn: () => this.#askAll(),
     });
     const named = {
@@ -102,6 +108,8 @@ export class LibP2PNetwork implements Network {
       limits,
       counters: this.counters,
       greeting: () => this.#exchange.record,
+      mayVote: () => book.isValidator,
+      budgets,
       proved: (peerId) => this.#announce(peerId),
       isCutOff: (peerId) => gate.isCutOff(peerId),
     });
@@ -109,6 +117,8 @@ export class LibP2PNetwork implements Network {
       limits,
       serve: (protocol, peerId, bytes) => this.#serve(protocol, peerId, bytes),
       isMember: (peerId) => book.isKnownPeer(peerId),
+      purse: (peerId, address) => budgets.asking(peerId, address),
+      flooded: (peerId) => gate.blame(peerId, 'FLOOD'),
       refused: () => {
         this.counters.requestsRefused += 1;
       },
@@ -121,18 +131,18 @@ export class LibP2PNetwork implements Network {
   }
 
   get peerId(): string {
-    return this.#host.peerId.toString();
+    return this.#parts.host.peerId.toString();
   }
 
   async start(): Promise<void> {
     await this.#book.load();
     await this.#votes.start();
     for (const protocol of REQUEST_PROTOCOLS) {
-      await this.#server.register(this.#host, protocol, requestProtocol(this.#options.chainId, protocol));
+      await this.#server.register(this.#parts.host, protocol, requestProtocol(this.#options.chainId, protocol));
     }
-    this.#host.addEventListener('peer:connect', (event) => this.#onConnect(event.detail.toString()));
-    this.#host.addEventListener('peer:disconnect', (event) => this.#onDisconnect(event.detail.toString()));
-    await this.#host.start();
+    this.#parts.host.addEventListener('peer:connect', (event) => this.#onConnect(event.detail.toString()));
+    this.#parts.host.addEventListener('peer:disconnect', (event) => this.#onDisconnect(event.detail.toString()));
+    await this.#parts.host.start();
     this.#exchange.sign(this.addresses());
     // Whoever was quick enough to connect before the record was signed asked in vain.
     this.#introductions.forgetAll();
@@ -142,23 +152,11 @@ export class LibP2PNetwork implements Network {
   }
 
   addresses(): string[] {
-    return this.#host.getMultiaddrs().map((address) => address.toString());
+    return this.#parts.host.getMultiaddrs().map((address) => address.toString());
   }
 
   peers(): PeerInfo[] {
-    const seen = new Map<string, PeerInfo>();
-    for (const connection of this.#host.getConnections()) {
-      const peerId = connection.remotePeer.toString();
-      const member = this.#book.accountOf(peerId);
-      seen.set(peerId, {
-        peerId,
-        member,
-        isMember: member !== undefined && this.#book.isMember(member),
-        address: connection.remoteAddr.toString(),
-        direction: connection.direction,
-      });
-    }
-    return [...seen.values()];
+    return this.#connections.peers();
   }
 
   setMembers(members: readonly AccountId[], weightless: readonly AccountId[] = []): void {
@@ -173,7 +171,7 @@ export class LibP2PNetwork implements Network {
   }
 
   blame(peer: string, offence: Offence): void {
-    if (!this.#stopped) this.#gate.blame(peer, offence);
+    if (!this.#stopped) this.#parts.gate.blame(peer, offence);
   }
 
   async connect(address: string): Promise<string> {
@@ -183,13 +181,15 @@ export class LibP2PNetwork implements Network {
     }
     let peerId: string;
     try {
-      const connection = await this.#host.dial(target, { signal: AbortSignal.timeout(this.#limits.requestTimeoutMs) });
+      const connection = await this.#parts.host.dial(target, {
+        signal: AbortSignal.timeout(this.#parts.limits.requestTimeoutMs),
+      });
       peerId = connection.remotePeer.toString();
     } catch (cause) {
       throw new NetworkError('DIAL_FAILED', `${address} cannot be reached`, { cause });
     }
     try {
-      await this.#ask(peerId, this.#limits.requestTimeoutMs, true);
+      await this.#ask(peerId, this.#parts.limits.requestTimeoutMs, true);
     } catch (cause) {
       throw new NetworkError('WRONG_CHAIN', `${peerId} does not serve this chain`, { cause });
     }
@@ -214,20 +214,16 @@ export class LibP2PNetwork implements Network {
     bytes: Uint8Array,
     options: { readonly timeoutMs?: number; readonly maxBytes?: number } = {},
   ): Promise<Uint8Array> {
-    if (this.#stopped) throw new NetworkError('STOPPED', 'the network is stopped');
-    if (bytes.length > this.#limits.requestBytesMax) throw new NetworkError('REQUEST_TOO_LARGE', protocol);
+    if (this.#stopped) throw new NetworkError('STOPPED', 'stopped');
+    if (bytes.length > this.#parts.limits.requestBytesMax) throw new NetworkError('REQUEST_TOO_LARGE', protocol);
     const peerId = this.#book.peerOf(peer as AccountId) ?? peer;
-    const connection = this.#connectionTo(peerId);
+    const connection = this.#connections.openTo(peerId);
     if (connection === undefined) throw new NetworkError('NOT_CONNECTED', `no connection to ${peer}`);
-    const timeoutMs = options.timeoutMs ?? this.#limits.requestTimeoutMs;
+    const timeoutMs = options.timeoutMs ?? this.#parts.limits.requestTimeoutMs;
     const name = requestProtocol(this.#options.chainId, protocol);
-    const answer = await sendRequest(
-      connection,
-      name,
-      bytes,
-      timeoutMs,
-      options.maxBytes ?? this.#limits.responseBytesMax,
-    );
+    const maxBytes = options.maxBytes ?? this.#parts.limits.responseBytesMax;
+    const answer = await this.#asking.ask(peerId, () => sendRequest(connection, name, bytes, timeoutMs, maxBytes));
+    if (answer === undefined) throw new NetworkError('REQUEST_REFUSED', `too many requests to ${peer}`);
     this.#liveness.heard(peerId);
     return answer;
   }
@@ -236,15 +232,8 @@ export class LibP2PNetwork implements Network {
     this.#stopped = true;
     this.#liveness.stop();
     this.#votes.stop();
-    await this.#host.stop();
-  }
-
-  #connectionTo(peerId: string): Connection | undefined {
-    try {
-      return this.#host.getConnections(peerIdFromString(peerId)).find((connection) => connection.status === 'open');
-    } catch {
-      return undefined;
-    }
+    this.#parts.budgets.stop();
+    await this.#parts.host.stop();
   }
 
   #onConnect(peerId: string): void {
@@ -255,7 +244,7 @@ export class LibP2PNetwork implements Network {
 
   #onDisconnect(peerId: string): void {
     this.#votes.drop(peerId);
-    this.#server.forget(peerId);
+    this.#parts.door.forget(peerId);
     this.#liveness.forget(peerId);
     this.#book.forget(peerId);
     this.#introductions.forget(peerId);
@@ -264,9 +253,12 @@ export class LibP2PNetwork implements Network {
 
   /** Tells who is up; a peer that proves itself changes its name from the libp2p one to the member's. */
   #announce(peerId: string): void {
-    this.#gate.proved(peerId);
-    if (this.#connectionTo(peerId) === undefined) return;
+    this.#parts.gate.proved(peerId);
+    if (this.#connections.openTo(peerId) === undefined) return;
+    this.#parts.door.proved(peerId);
     const account = this.#book.isKnownPeer(peerId) ? this.#book.accountOf(peerId) : undefined;
+    if (account !== undefined)
+      for (const connection of this.#connections.of(peerId)) this.#parts.budgets.welcome(connection);
     this.#presence.up(peerId, account ?? peerId, account !== undefined);
   }
 
@@ -274,8 +266,8 @@ export class LibP2PNetwork implements Network {
   #learn(bytes: Uint8Array, peerId: string, dialled: boolean): boolean {
     if (!this.#exchange.learn(bytes, peerId, dialled)) return false;
     this.#announce(peerId);
-    for (const peer of this.peers().sort((a, b) => Number(b.isMember) - Number(a.isMember)))
-      this.#announce(peer.peerId);
+    const membersFirst = this.peers().sort((a, b) => Number(b.isMember) - Number(a.isMember));
+    for (const peer of membersFirst) this.#announce(peer.peerId);
     return true;
   }
 
@@ -287,7 +279,7 @@ export class LibP2PNetwork implements Network {
   async #ask(peerId: string, timeoutMs: number, dialled: boolean): Promise<void> {
     const options = { timeoutMs, maxBytes: PEER_LIST_BYTES_MAX };
     const answer = await this.request(peerId, 'peers', this.#exchange.request(), options);
-    if (this.#connectionTo(peerId) !== undefined) this.#introductions.asked(peerId);
+    if (this.#connections.openTo(peerId) !== undefined) this.#introductions.asked(peerId);
     this.#learn(answer, peerId, dialled);
   }
 

@@ -7,6 +7,7 @@ import type { PeerRecord, PeerRecordStore } from './types.ts';
 
 export class PeerBook {
   readonly #chainId: Digest;
+  readonly #self: AccountId | undefined;
   readonly #store: PeerRecordStore | undefined;
   #members: ReadonlySet<AccountId>;
   #weightless: ReadonlySet<AccountId>;
@@ -23,7 +24,9 @@ export class PeerBook {
     members: readonly AccountId[],
     store: PeerRecordStore | undefined,
     weightless: readonly AccountId[] = [],
+    self?: AccountId,
   ) {
+    this.#self = self;
     this.#chainId = chainId;
     this.#members = new Set(members);
     this.#weightless = new Set(weightless);
@@ -48,6 +51,16 @@ export class PeerBook {
 
   isMember(id: AccountId): boolean {
     return this.#members.has(id);
+  }
+
+  /** Whether this node itself is a member. */
+  get isOwnMember(): boolean {
+    return this.#self !== undefined && this.#members.has(this.#self);
+  }
+
+  /** Whether this node itself is a validator. */
+  get isValidator(): boolean {
+    return this.#self !== undefined && this.hasWeight(this.#self);
   }
 
   /** A member with a vote. */
@@ -84,6 +97,12 @@ export class PeerBook {
   isKnownPeer(peerId: string): boolean {
     const id = this.#accounts.get(peerId);
     return id !== undefined && this.#members.has(id);
+  }
+
+  /** A peer that proved to be a member with a vote. */
+  isVoter(peerId: string): boolean {
+    const id = this.#accounts.get(peerId);
+    return id !== undefined && this.hasWeight(id);
   }
 
   /** The peer is gone: the binding of an id that is no member goes with it. */

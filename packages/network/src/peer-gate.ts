@@ -1,9 +1,8 @@
 /** Carries out what the standing of peers says: closes and refuses the connections of whoever is cut off, and says so. */
 import type { AccountId } from '@cloister/crypto';
-import { peerIdFromString } from '@libp2p/peer-id';
 import type { Multiaddr } from '@multiformats/multiaddr';
 import { prefixOf } from './addresses.ts';
-import type { Connection, Host } from './host.ts';
+import type { Connections } from './connections.ts';
 import type { PeerBook } from './peer-book.ts';
 import { type Identity, PeerStanding } from './peer-standing.ts';
 import type { CutOff, NetworkCounters, Offence } from './types.ts';
@@ -13,7 +12,7 @@ export class PeerGate {
   readonly #counters: NetworkCounters;
   readonly #onCutOff: (cutOff: CutOff) => void;
   readonly #standing = new PeerStanding(() => performance.now());
-  #host: Host | undefined;
+  #connections: Connections | undefined;
 
   constructor(book: PeerBook, counters: NetworkCounters, onCutOff: (cutOff: CutOff) => void) {
     this.#book = book;
@@ -22,16 +21,16 @@ export class PeerGate {
   }
 
   /** The host asks this gate about connections, so that the gate exists first. */
-  attach(host: Host): void {
-    this.#host = host;
+  attach(connections: Connections): void {
+    this.#connections = connections;
   }
 
   /** `peer`: a member's id or a libp2p name. */
   blame(peer: string, offence: Offence): void {
     const peerId = this.#book.peerOf(peer as AccountId) ?? peer;
-    if (this.#host === undefined || peerId === this.#host.peerId.toString()) return;
+    if (this.#connections === undefined || peerId === this.#connections.self) return;
     this.#counters.offences += 1;
-    const [connection] = this.#connectionsOf(peerId);
+    const [connection] = this.#connections.of(peerId);
     const { key, prefix } = this.#identityOf(peerId, connection?.remoteAddr);
     // A member that is not connected is named by its id, which then is the key itself.
     const forMs = this.#standing.blame({ key: peerId === peer ? key : peer, prefix }, offence);
@@ -55,11 +54,8 @@ export class PeerGate {
   }
 
   /** Before any handshake. A member may stand behind the address of an offender, so that its prefix stays open to it. */
-  refusesAddress(address: Multiaddr): boolean {
-    const prefix = prefixOf(address);
-    if (!this.#standing.isPrefixCutOff(prefix) || this.#book.announcesFrom(prefix)) return false;
-    this.#counters.connectionsRefused += 1;
-    return true;
+  isClosed(prefix: string | undefined): boolean {
+    return this.#standing.isPrefixCutOff(prefix) && !this.#book.announcesFrom(prefix);
   }
 
   /** After the handshake, when the libp2p name is proven. */
@@ -78,22 +74,13 @@ export class PeerGate {
     return { key: member ?? peerId, prefix: hasWeight || address === undefined ? undefined : prefixOf(address) };
   }
 
-  #connectionsOf(peerId: string): Connection[] {
-    try {
-      return this.#host?.getConnections(peerIdFromString(peerId)) ?? [];
-    } catch {
-      return [];
-    }
-  }
-
   #close(peerId: string): void {
-    for (const connection of this.#connectionsOf(peerId)) connection.abort(new Error('cut off'));
+    this.#connections?.close(peerId, 'cut off');
   }
 
   #closePrefix(prefix: string | undefined): void {
-    for (const connection of this.#host?.getConnections() ?? []) {
-      const isStranger = !this.#book.isKnownPeer(connection.remotePeer.toString());
-      if (isStranger && prefixOf(connection.remoteAddr) === prefix) connection.abort(new Error('cut off'));
+    for (const connection of this.#connections?.ofStrangers() ?? []) {
+      if (prefixOf(connection.remoteAddr) === prefix) connection.abort(new Error('cut off'));
     }
   }
 }

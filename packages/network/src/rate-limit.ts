@@ -1,4 +1,9 @@
-/** A token bucket for each peer. Buckets live as long as the connection: `forget` removes one. */
+/**
+ * A token bucket for each peer. Buckets outlive connections, so that whoever reconnects goes on with the one that it emptied;
+ * the one that was used longest ago makes room.
+ */
+const BUCKETS_MAX = 2_048;
+
 export class RateLimit {
   readonly #buckets = new Map<string, { tokens: number; atMs: number }>();
 
@@ -10,14 +15,12 @@ export class RateLimit {
     const elapsedMs = Math.max(0, monotonicMs - bucket.atMs);
     bucket.tokens = Math.min(burst, bucket.tokens + (elapsedMs / 1000) * perSecond);
     bucket.atMs = monotonicMs;
+    this.#buckets.delete(peer);
     this.#buckets.set(peer, bucket);
+    if (this.#buckets.size > BUCKETS_MAX) this.#buckets.delete(this.#buckets.keys().next().value ?? peer);
     if (bucket.tokens < 1) return false;
     bucket.tokens -= 1;
     return true;
-  }
-
-  forget(peer: string): void {
-    this.#buckets.delete(peer);
   }
 
   get size(): number {

@@ -2,6 +2,8 @@
  * Requests and answers: one stream each, one frame each way. An answer begins with one byte: 0 granted, 1 refused.
  * Sizes, time, rate and the number of requests at once are bounded on both sides, more tightly for strangers.
  */
+import type { Multiaddr } from '@multiformats/multiaddr';
+import type { Purse } from './budgets.ts';
 import { FrameReader, frameBytes } from './framing.ts';
 import type { Connection, Host, Stream } from './host.ts';
 import { SERVE_MS_MAX } from './limits.ts';
@@ -10,6 +12,12 @@ import { NetworkError, type NetworkErrorCode, type NetworkLimits, type RequestPr
 
 const GRANTED = 0;
 const REFUSED = Uint8Array.of(1);
+/** What a request is charged before it is served; the difference follows when its cost is known. */
+const SERVE_ESTIMATE_MS = 2;
+/** Encryption, framing and copies of an answer, as measured. */
+const MS_PER_ANSWER_BYTE: number = 30 / (1024 * 1024);
+/** Requests beyond its limits that a peer may make, as a share of its rate, before each of them is an offence. */
+const PATIENCE_SHARE = 0.2;
 /** Streams of one protocol on one connection; libp2p resets what is beyond. */
 const STREAMS_MAX = 32;
 
@@ -103,7 +111,11 @@ export class RequestServer {
   readonly #serve: Serve;
   readonly #isMember: (peerId: string) => boolean;
   readonly #refused: () => void;
+  readonly #purse: (peerId: string, address: Multiaddr) => Purse;
+  readonly #flooded: (peerId: string) => void;
   readonly #rate = new RateLimit();
+  /** What a peer may ask in vain before that is an offence. */
+  readonly #patience = new RateLimit();
   readonly #running = new Map<string, number>();
   #strangerAnswerBytes = 0;
 
@@ -112,11 +124,17 @@ export class RequestServer {
     serve: Serve;
     isMember: (peerId: string) => boolean;
     refused: () => void;
+    /** What a peer's requests are paid from. */
+    purse: (peerId: string, address: Multiaddr) => Purse;
+    /** A peer goes on asking far beyond its rate. */
+    flooded: (peerId: string) => void;
   }) {
     this.#limits = parts.limits;
     this.#serve = parts.serve;
     this.#isMember = parts.isMember;
     this.#refused = parts.refused;
+    this.#purse = parts.purse;
+    this.#flooded = parts.flooded;
   }
 
   async register(host: Host, protocol: RequestProtocol, name: string): Promise<void> {
@@ -124,10 +142,6 @@ export class RequestServer {
       maxInboundStreams: STREAMS_MAX,
       maxOutboundStreams: STREAMS_MAX * 2,
     });
-  }
-
-  forget(peerId: string): void {
-    this.#rate.forget(peerId);
   }
 
   /** Never rejects: whatever a peer does here costs it this one stream. */
@@ -139,7 +153,7 @@ export class RequestServer {
     let heldBytes = 0;
     try {
       const answer = this.#admit(peerId, isMember, running)
-        ? await this.#answer(protocol, stream, peerId, isMember)
+        ? await this.#answer(protocol, stream, connection, isMember)
         : undefined;
       if (!isMember && answer !== undefined) heldBytes = answer.length;
       this.#strangerAnswerBytes += heldBytes;
@@ -160,13 +174,21 @@ export class RequestServer {
   async #answer(
     protocol: RequestProtocol,
     stream: Stream,
-    peerId: string,
+    connection: Connection,
     isMember: boolean,
   ): Promise<Uint8Array | undefined> {
+    const peerId = connection.remotePeer.toString();
     const bytesMax = isMember ? this.#limits.requestBytesMax : this.#limits.strangerRequestBytesMax;
     const request = firstFrame(stream, bytesMax, 'REQUEST_TOO_LARGE');
     const bytes = await this.#inTime(request, this.#limits.requestTimeoutMs);
-    return this.#inTime(this.#serve(protocol, peerId, bytes), SERVE_MS_MAX);
+    const { budget, party } = this.#purse(peerId, connection.remoteAddr);
+    if (!(await budget.turn(party, SERVE_ESTIMATE_MS, this.#limits.turnMsMax))) return undefined;
+    const startMs = threadMs();
+    const answer = await this.#inTime(this.#serve(protocol, peerId, bytes), SERVE_MS_MAX);
+    // What else the thread did meanwhile counts, too: strangers get less of a busy node.
+    const workMs = threadMs() - startMs + (answer?.length ?? 0) * MS_PER_ANSWER_BYTE;
+    budget.charge(party, workMs - SERVE_ESTIMATE_MS);
+    return answer;
   }
 
   async #inTime<T>(work: Promise<T>, delayMs: number): Promise<T> {
@@ -185,8 +207,18 @@ export class RequestServer {
     const limits = this.#limits;
     const atOnce = isMember ? limits.memberRequestsAtOnce : limits.strangerRequestsAtOnce;
     const perSecond = isMember ? limits.memberRequestsPerSecond : limits.strangerRequestsPerSecond;
-    return running < atOnce && this.#rate.take(peerId, perSecond, performance.now());
+    const nowMs = performance.now();
+    if (running < atOnce && this.#rate.take(peerId, perSecond, nowMs)) return true;
+    // Honest peers keep to these limits themselves (asking.ts); their idea of who is a member may be a moment old.
+    if (!this.#patience.take(peerId, perSecond * PATIENCE_SHARE, nowMs)) this.#flooded(peerId);
+    return false;
   }
+}
+
+/** Processor time of this thread in milliseconds. */
+function threadMs(): number {
+  const { user, system } = process.threadCpuUsage();
+  return (user + system) / 1_000;
 }
 
 function granting(answer: Uint8Array): Uint8Array {

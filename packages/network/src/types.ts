@@ -142,6 +142,22 @@ export type NetworkLimits = {
   readonly silenceMs: number;
   /** How long a connection may lack gossip streams in both directions. */
   readonly gossipStreamsMs: number;
+  /**
+   * Processor time in milliseconds a second, each for all peers of a class together: for what validators send (without what
+   * a whole frame costs above this package), for what is served to validators, for everything that members without weight
+   * do, for everything that strangers do, and for handshakes of peers that nobody knows yet.
+   */
+  readonly validatorWorkMsPerSecond: number;
+  readonly validatorServeMsPerSecond: number;
+  readonly weightlessWorkMsPerSecond: number;
+  readonly strangerWorkMsPerSecond: number;
+  readonly arrivalWorkMsPerSecond: number;
+  /** Connections a second of one address prefix that are looked at (burst: three times that). */
+  readonly arrivalsPerSecond: number;
+  /** Turns waited for at once in each of these classes. */
+  readonly turnsWaitingMax: number;
+  /** How long a request waits for its turn before it is refused. */
+  readonly turnMsMax: number;
   /** Requests a second taken from a member and from a stranger (burst: three times that). */
   readonly memberRequestsPerSecond: number;
   readonly strangerRequestsPerSecond: number;
@@ -172,8 +188,12 @@ export type NetworkCounters = {
   /** What peers sent that no honest peer sends. */
   offences: number;
   cutOffs: number;
-  /** Connections refused because their peer or its address is cut off. */
+  /** Connections refused because their peer or its address is cut off, or because too many arrive from one place. */
   connectionsRefused: number;
+  /** Processor time spent for members without weight, for strangers, and for handshakes. */
+  weightlessWorkMs: number;
+  strangerWorkMs: number;
+  arrivalWorkMs: number;
 };
 
 export type Network = {

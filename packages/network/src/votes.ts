@@ -1,5 +1,6 @@
 /** Direct streams between members: frames go out through one link for each peer and come in only from proven members. */
 import type { AccountId, ValidatorId } from '@cloister/crypto';
+import type { Budgets } from './budgets.ts';
 import { FrameReader } from './framing.ts';
 import type { Connection, Host, Stream } from './host.ts';
 import { PEER_RECORD_BYTES_MAX } from './limits.ts';
@@ -22,6 +23,8 @@ export class Votes {
   readonly #limits: NetworkLimits;
   readonly #counters: NetworkCounters;
   readonly #greeting: () => Uint8Array;
+  readonly #mayVote: () => boolean;
+  readonly #budgets: Budgets;
   readonly #proved: (peerId: string) => void;
   readonly #isCutOff: (peerId: string) => boolean;
   readonly #links = new Map<string, VoteLink>();
@@ -35,6 +38,9 @@ export class Votes {
     limits: NetworkLimits;
     counters: NetworkCounters;
     greeting: () => Uint8Array;
+    /** Whether this node has a vote itself; nobody else would listen to it. */
+    mayVote: () => boolean;
+    budgets: Budgets;
     /** Called when a greeting proved who a peer is. */
     proved: (peerId: string) => void;
     isCutOff: (peerId: string) => boolean;
@@ -46,6 +52,8 @@ export class Votes {
     this.#limits = parts.limits;
     this.#counters = parts.counters;
     this.#greeting = parts.greeting;
+    this.#mayVote = parts.mayVote;
+    this.#budgets = parts.budgets;
     this.#proved = parts.proved;
     this.#isCutOff = parts.isCutOff;
   }
@@ -66,22 +74,21 @@ export class Votes {
   drop(peerId: string): void {
     this.#links.get(peerId)?.close();
     this.#links.delete(peerId);
-    this.#rate.forget(peerId);
   }
 
   send(to: ValidatorId, bytes: Uint8Array, priority: Priority): void {
     const peerId = this.#book.peerOf(to);
-    if (peerId === undefined || this.#greeting().length === 0) return;
+    if (peerId === undefined || !this.#mayVote() || !this.#book.hasWeight(to)) return;
     const connection = this.#connections().find((c) => c.remotePeer.toString() === peerId);
     if (connection !== undefined) this.#link(connection).send(bytes, priority);
   }
 
   broadcast(bytes: Uint8Array, priority: Priority): void {
-    if (this.#greeting().length === 0) return;
+    if (!this.#mayVote()) return;
     const sent = new Set<string>();
     for (const connection of this.#connections()) {
       const peerId = connection.remotePeer.toString();
-      if (sent.has(peerId) || !this.#book.isKnownPeer(peerId)) continue;
+      if (sent.has(peerId) || !this.#book.isVoter(peerId)) continue;
       sent.add(peerId);
       this.#link(connection).send(bytes, priority);
     }
@@ -106,7 +113,7 @@ export class Votes {
     return link;
   }
 
-  /** The first frame is the sender's signed peer record: without a member behind it nothing else is read. */
+  /** The first frame is the sender's signed peer record: without a validator behind it nothing else is read. */
   #receive(stream: Stream, connection: Connection): void {
     const peerId = connection.remotePeer.toString();
     const reader = new FrameReader(this.#limits.voteFrameBytesMax);
@@ -121,17 +128,19 @@ export class Votes {
         if (record === undefined || record.peerId !== peerId) throw new Error('no peer record');
         member = record.member;
         this.#proved(peerId);
+        if (!this.#book.hasWeight(member)) throw new Error('no validator');
         return;
       }
-      // The binding may have moved to another node of this member, or the member may have left, since the greeting.
-      if (!this.#book.isMember(member) || this.#book.accountOf(peerId) !== member) throw new Error('not a member');
+      // The binding may have moved to another node of this member, or the member may have no vote any more.
+      if (!this.#book.hasWeight(member) || this.#book.accountOf(peerId) !== member) throw new Error('not a member');
       if (frame.length === 0) throw new Error('empty frame');
       if (!this.#rate.take(peerId, this.#limits.voteFramesPerSecond, performance.now())) {
         this.#counters.framesRefused += 1;
         return;
       }
       this.#counters.votesReceived += 1;
-      this.#handlers.onVote(member as ValidatorId, frame);
+      const from = member as ValidatorId;
+      this.#budgets.handle(() => this.#handlers.onVote(from, frame));
     };
     stream.addEventListener('message', (event) => {
       if (refused) return;

@@ -1,6 +1,9 @@
 /** Real nodes on loopback for the tests: ports chosen by the system, events recorded and awaited. */
 import { EventEmitter, once } from 'node:events';
+import { BlockList } from 'node:net';
 import { type AccountId, type Digest, ed25519KeyPair, hash, utf8 } from '@cloister/crypto';
+import { GossipDoor } from '../src/gossip-door.ts';
+import type { HostOptions } from '../src/host.ts';
 import {
   type BatchVerdict,
   createNetwork,
@@ -9,6 +12,7 @@ import {
   type NetworkOptions,
   type Requester,
 } from '../src/index.ts';
+import { WorkBudget } from '../src/work-budget.ts';
 
 export const chainId: Digest = hash('test/chain', utf8('network'));
 
@@ -37,6 +41,24 @@ export type Behaviour = {
 };
 
 const text = new TextDecoder();
+
+/** Parts of a bare host that turns nobody away. */
+export function openToAll(): Pick<HostOptions, 'acceptGate' | 'door' | 'gossips' | 'purse' | 'handledMs'> {
+  const budget = new WorkBudget({
+    msPerSecond: 1_000,
+    burstMs: 1_000,
+    waitingMax: 100,
+    nowMs: () => performance.now(),
+    spent: () => undefined,
+  });
+  return {
+    acceptGate: new BlockList(),
+    door: new GossipDoor(() => true),
+    gossips: () => true,
+    purse: (peer) => ({ budget, party: { group: peer, peer } }),
+    handledMs: () => 0,
+  };
+}
 
 export async function startNode(
   name: string,
@@ -91,12 +113,16 @@ export async function startNode(
 }
 
 /** Starts `names` as members, each dialling the first, and waits until everyone is connected to everyone. */
-export async function startMembers(names: readonly string[], behaviour: Behaviour = {}): Promise<TestNode[]> {
+export async function startMembers(
+  names: readonly string[],
+  behaviour: Behaviour = {},
+  limits: Partial<NetworkLimits> = {},
+): Promise<TestNode[]> {
   const members = names.map((name) => memberKey(name).id);
   const nodes: TestNode[] = [];
   for (const name of names) {
     const seeds = nodes[0]?.network.addresses() ?? [];
-    nodes.push(await startNode(name, members, behaviour, { seeds, limits: { redialMs: 100 } }));
+    nodes.push(await startNode(name, members, behaviour, { seeds, limits: { redialMs: 100, ...limits } }));
   }
   await Promise.all(
     nodes.map((node) => node.until('peer', () => members.every((id) => id === node.id || node.up.has(id)))),

@@ -1,5 +1,6 @@
 /** Whoever is blamed often enough loses its connections and stays out for a while; nobody else notices. */
 import { utf8, type ValidatorId } from '@cloister/crypto';
+import type { Connection, Stream } from '@libp2p/interface';
 import { afterEach, describe, expect, it } from 'vitest';
 import { frameBytes } from '../src/framing.ts';
 import { encodePeerRecords } from '../src/peer-record.ts';
@@ -71,6 +72,36 @@ describe('a member that is blamed', () => {
     await b.until('peer', () => !b.up.has(a.id));
     expect(heard).toEqual(['lie 0', 'lie 1']);
     expect(cutOffs).toMatchObject([{ peer: b.id, offence: 'LIED', forMs: 5_000 }]);
+  });
+});
+
+describe('a stranger that asks far beyond its limits', () => {
+  it('is cut off, and one that keeps to them is not', async () => {
+    const never = Promise.withResolvers<undefined>();
+    nodes = await startMembers(['a'], { answer: () => never.promise }, { strangerWorkMsPerSecond: 1_000 });
+    const [greedy, modest] = await Promise.all([startRaw('greedy'), startRaw('modest')]);
+    try {
+      const connections = await Promise.all([greedy.connect(at(0)), modest.connect(at(0))]);
+      const ask = async (connection: Connection): Promise<Stream> => {
+        const stream = await connection.newStream(protocolName('sync'));
+        stream.send(frameBytes([utf8('?')]));
+        return stream;
+      };
+      // Refused while eight of its requests wait.
+      const askInVain = async (connection: Connection): Promise<void> => {
+        const stream = await ask(connection);
+        await answerOf(stream);
+        stream.abort(new Error('next'));
+      };
+      await Promise.all(connections.flatMap((connection) => Array.from({ length: 8 }, () => ask(connection))));
+      const [flooding] = connections;
+      while (flooding?.status === 'open') await askInVain(flooding).catch(() => undefined);
+      expect(at(0).network.counters.cutOffs).toBe(1);
+      expect(connections[1]?.status).toBe('open');
+    } finally {
+      never.resolve(undefined);
+      await Promise.all([greedy.host.stop(), modest.host.stop()]);
+    }
   });
 });
 

@@ -112,7 +112,9 @@ describe('a stranger', () => {
   it('may sync and attest but sends no votes and gets no blobs, and becomes a peer when it becomes a member', async () => {
     nodes = await startMembers(['a', 'b'], { answer: async (_, requester) => utf8(String(requester.isMember)) });
     const known = nodes.map((node) => node.id);
-    const stranger = await startNode('s', known, {}, { limits: { redialMs: 100 } });
+    // It takes itself for a validator: nobody else does.
+    const all = [...known, memberKey('s').id];
+    const stranger = await startNode('s', all, {}, { limits: { redialMs: 100 } });
     nodes.push(stranger);
     expect(await stranger.network.connect(String(at(0).network.addresses()[0]))).toBe(at(0).id);
     // One address is enough: the exchange of records names the others, the redial loop connects them.
@@ -123,8 +125,15 @@ describe('a stranger', () => {
     const voted = at(0).network;
     while (voted.counters.framesRefused === 0) await new Promise((resolve) => setImmediate(resolve));
     expect(at(0).votes).toEqual([]);
-    for (const node of nodes) node.network.setMembers([...known, stranger.id]);
+    // A member without weight is a peer, and has no vote either.
+    for (const node of nodes.slice(0, 2)) node.network.setMembers(all, [stranger.id]);
     await at(0).until('peer', () => at(0).up.has(stranger.id));
+    const refused = voted.counters.framesRefused;
+    stranger.network.sendVote(at(0).id as ValidatorId, utf8('and now?'), 0);
+    while (voted.counters.framesRefused === refused) await new Promise((resolve) => setImmediate(resolve));
+    at(0).network.sendVote(stranger.id as ValidatorId, utf8('nor is it sent any'), 0);
+    expect([...at(0).votes, ...stranger.votes]).toEqual([]);
+    for (const node of nodes) node.network.setMembers(all);
     stranger.network.sendVote(at(0).id as ValidatorId, utf8('now'), 0);
     await at(0).until('vote', () => at(0).votes.length === 1);
     expect(at(0).votes[0]).toEqual({ from: stranger.id, text: 'now' });

@@ -16,7 +16,7 @@ import { Liveness } from '../src/liveness.ts';
 import type { PeerBook } from '../src/peer-book.ts';
 import { encodePeerRecord, encodePeerRecords, signPeerRecord } from '../src/peer-record.ts';
 import type { NetworkCounters } from '../src/types.ts';
-import { chainId, memberKey, seedOf, startMembers, startNode, stopAll, type TestNode } from './cluster.ts';
+import { chainId, memberKey, openToAll, seedOf, startMembers, startNode, stopAll, type TestNode } from './cluster.ts';
 import { answerOf, protocolName, startRaw } from './raw-peer.ts';
 
 let nodes: TestNode[] = [];
@@ -59,7 +59,7 @@ async function bareHost(name: string, memberCount = 4): Promise<Host> {
     topic: TOPIC,
     memberCount,
     gater: {},
-    isKnownPeer: () => true,
+    ...openToAll(),
   });
   hosts.push(host);
   await host.start();
@@ -113,6 +113,7 @@ describe('trap 1: the default connection monitor aborts healthy links of a busy 
       counters: { redials: 0 } as NetworkCounters,
       seeds: [multiaddr(`/ip4/127.0.0.1/tcp/2/p2p/${peer}`)],
       isCutOff: () => false,
+      gossipsWith: () => true,
       onTurn: () => undefined,
     });
     liveness.start();
@@ -156,6 +157,7 @@ describe('trap 1: the default connection monitor aborts healthy links of a busy 
         counters,
         seeds: [],
         isCutOff: () => false,
+        gossipsWith: () => true,
         onTurn: () => undefined,
       });
       liveness.start();

@@ -44,6 +44,12 @@ const NETWORK_COUNTERS = {
     'cloister_network_connections_refused_total',
     'Connections of peers refused while they are cut off',
   ],
+  weightlessWorkMs: [
+    'cloister_network_weightless_work_milliseconds_total',
+    'Processor time spent for members without weight',
+  ],
+  strangerWorkMs: ['cloister_network_stranger_work_milliseconds_total', 'Processor time spent for strangers'],
+  arrivalWorkMs: ['cloister_network_arrival_work_milliseconds_total', 'Processor time spent on handshakes'],
   closedDeaf: ['cloister_network_closed_deaf_total', 'Connections closed for lack of gossip streams'],
 } as const satisfies { readonly [K in keyof NetworkCounters]: readonly [string, string] };
 

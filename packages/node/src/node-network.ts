@@ -1,6 +1,7 @@
 /** The network of a node: libp2p below, the replica's shell, sync, blobs and challenges above. */
 import type { AccountId, Digest, ValidatorId } from '@cloister/crypto';
 import type { OrderedStore } from '@cloister/event-log';
+import type { LedgerState } from '@cloister/ledger';
 import { type CutOff, createNetwork, type Network } from '@cloister/network';
 import { type ChainReader, serveSync } from '@cloister/validator';
 import type { BlobExchange } from './blob-exchange.ts';
@@ -25,6 +26,8 @@ export interface NodeNetworkOptions {
   readonly nodeKey: StoredKey;
   readonly member: { readonly id: AccountId; readonly sign: (message: Uint8Array) => Uint8Array };
   readonly members: readonly AccountId[];
+  /** Those of them that have no vote. */
+  readonly weightless: readonly AccountId[];
   readonly seeds: readonly string[];
   readonly config: Config;
   readonly peers: OrderedStore;
@@ -33,12 +36,13 @@ export interface NodeNetworkOptions {
 
 /** Throws `NetworkError`. */
 export function startNetwork(options: NodeNetworkOptions): Promise<Network> {
-  const { chainId, nodeKey, member, members, seeds, config, services } = options;
+  const { chainId, nodeKey, member, members, weightless, seeds, config, services } = options;
   return createNetwork({
     chainId,
     nodeKeySeed: nodeKey.seed,
     member,
     members,
+    weightless,
     seeds,
     listen: config['network.listen'],
     announce: config['network.announce'],
@@ -69,6 +73,15 @@ export function startNetwork(options: NodeNetworkOptions): Promise<Network> {
       },
     },
   });
+}
+
+/** The ledger's members as the network knows them. */
+export function membersOf(state: LedgerState): { readonly all: AccountId[]; readonly weightless: AccountId[] } {
+  const members = [...state.members.values()];
+  return {
+    all: members.map(({ id }) => id),
+    weightless: members.flatMap(({ id, weight }) => (weight === 0 ? [id] : [])),
+  };
 }
 
 /** Connected members other than this node. */

@@ -18,7 +18,7 @@ import { LogScrub } from './log-scrub.ts';
 import type { NodeContext } from './node-context.ts';
 import { createCore, type NodeCore } from './node-core.ts';
 import type { NodeMetrics } from './node-metrics.ts';
-import { startNetwork } from './node-network.ts';
+import { membersOf, startNetwork } from './node-network.ts';
 import { createContext, createMetrics, type NodeView } from './node-view.ts';
 import { saveSnapshotIfDue } from './state-snapshots.ts';
 import { closeStores, type NodeStores, openStores } from './stores.ts';
@@ -165,13 +165,14 @@ class NodeProcess implements RunningNode {
     this.chainId = genesis.chainId;
     this.simulated = genesis.genesis.trustAnchors.simulated;
     await saveSnapshotIfDue(core.opened.log, core.opened.replica.ledger);
-    const members = [...core.opened.replica.ledger.members.keys()];
+    const { all: members, weightless } = membersOf(core.opened.replica.ledger);
     this.#memberCount = members.length;
     this.#network = await startNetwork({
       chainId: genesis.chainId,
       nodeKey: keys.node,
       member: core.signer,
       members,
+      weightless,
       seeds: [...config['network.seeds'], ...(join === undefined ? [] : [join.address])],
       config,
       peers: this.#stores.peers,
@@ -233,7 +234,8 @@ class NodeProcess implements RunningNode {
     const { members } = core.opened.replica.ledger;
     if (members.size !== this.#memberCount) {
       this.#memberCount = members.size;
-      this.#network?.setMembers([...members.keys()]);
+      const { all, weightless } = membersOf(core.opened.replica.ledger);
+      this.#network?.setMembers(all, weightless);
     }
     if (block.events.some(({ type }) => type === 'AttestationAccepted')) core.peers.wake();
     this.#options.log('debug', 'committed', { height: block.height, transactions: block.transactionCount });
