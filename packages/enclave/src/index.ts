@@ -26,4 +26,4 @@ export {
 } from './image/sign.ts';
 export { EnclaveLaunchError, type LaunchedEnclave, type LaunchOptions, launchEnclave } from './launch.ts';
 export type { HardwareOrder, MachineOrder, SimulatedMachineOrder } from './platform/machine-order.ts';
-export type { TamperedImage } from './platform/private-copy.ts';
+export type { TamperedImage } from './platform/sealed-image.ts';

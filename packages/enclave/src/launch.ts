@@ -6,7 +6,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import {
   type AccountId,
   asDigest,
@@ -20,19 +20,19 @@ import { ChannelError } from './channel/frames.ts';
 import { HOST_MESSAGE_BYTES_MAX } from './channel/limits.ts';
 import { headOnly, type Payload, RpcChannel } from './channel/rpc.ts';
 import type { MachineOrder } from './platform/machine-order.ts';
-import type { TamperedImage } from './platform/private-copy.ts';
+import type { TamperedImage } from './platform/sealed-image.ts';
 import { ChannelEnclavePort } from './port.ts';
 
-/** Core dumps off, as a hard limit that every process below inherits. */
-const NO_CORE_DUMPS = 'ulimit -c 0; exec "$0" "$@"';
+/** Without warnings of what is experimental, and without a debugger that a signal starts. */
+const PLATFORM_FLAGS = ['--no-warnings', '--disable-sigusr1'];
 const LAUNCH_TIMEOUT_MS = 60_000;
 const STDERR_BYTES_KEPT = 4_096;
 const DEFAULT_CALL_TIMEOUT_MS = 120_000;
 
 export interface LaunchOptions {
   readonly imageDirectory: string;
-  /** Private place for the platform's copy of the image; made with mode 0700 when missing. */
-  readonly dataDirectory: string;
+  /** Stands in the command lines of vault and engines, so that an operator sees whose they are; the image's directory. */
+  readonly label?: string;
   readonly machine: MachineOrder;
   readonly genesis: Uint8Array;
   readonly nodeId: AccountId;
@@ -69,13 +69,13 @@ export interface LaunchedEnclave {
   };
   /** Resolves when platform and enclave are gone, for whatever reason. */
   readonly exited: Promise<void>;
-  /** Ends platform, enclave and engines and removes the copy of the image. */
+  /** Ends platform, enclave and engines. */
   stop(): Promise<void>;
 }
 
 function platformProgram(): string {
   const extension = import.meta.filename.endsWith('.ts') ? 'ts' : 'js';
-  return join(import.meta.dirname, 'platform', `main.${extension}`);
+  return join(import.meta.dirname, 'platform', `clean-start.${extension}`);
 }
 
 /** What the platform wrote to its standard error last. */
@@ -87,12 +87,20 @@ function keepStderr(child: ChildProcess): () => string {
   return () => text;
 }
 
+/** Its paths from the root: the platform has a working folder of its own. */
+function absolute(machine: MachineOrder): MachineOrder {
+  if (machine.kind === 'simulated') return { ...machine, deviceSeedFile: resolve(machine.deviceSeedFile) };
+  const { endorsements } = machine;
+  const directory = resolve(endorsements.directory);
+  return { ...machine, path: resolve(machine.path), endorsements: { ...endorsements, directory } };
+}
+
 async function orderLaunch(orders: RpcChannel, options: LaunchOptions): Promise<Payload> {
   const head: JsonValue = {
-    imageDirectory: options.imageDirectory,
-    dataDirectory: options.dataDirectory,
+    imageDirectory: resolve(options.imageDirectory),
+    label: options.label ?? resolve(options.imageDirectory),
     nodeId: options.nodeId,
-    machine: options.machine as unknown as JsonValue,
+    machine: absolute(options.machine) as unknown as JsonValue,
     tampered: options.tampered ?? 'refuse',
     ...(options.bubblewrap === undefined ? {} : { bubblewrap: [...options.bubblewrap] }),
   };
@@ -114,7 +122,8 @@ async function orderLaunch(orders: RpcChannel, options: LaunchOptions): Promise<
 
 /** Launches an enclave on a machine. Throws `EnclaveLaunchError`, and then leaves no process behind. */
 export async function launchEnclave(options: LaunchOptions): Promise<LaunchedEnclave> {
-  const child = spawn('/bin/sh', ['-c', NO_CORE_DUMPS, process.execPath, platformProgram()], {
+  const child = spawn(process.execPath, [...PLATFORM_FLAGS, platformProgram()], {
+    cwd: '/',
     env: {},
     stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'pipe'],
     // A process group of its own: Ctrl-C reaches the validator, which ends its enclave when it is ready to.

@@ -2,6 +2,7 @@
  * The engine program of the image as a process of its own, and the classes that its results belong to.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
@@ -12,9 +13,12 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { RpcChannel } from '../src/channel/rpc.ts';
 import { numericClassOf } from '../src/engine/numeric-class.ts';
 import { buildImage } from '../src/index.ts';
+import { keepOnExec } from '../src/process/libc.ts';
+import { openDescriptors } from '../src/process/open-descriptors.ts';
 import { endlessModel } from './endless-model.ts';
 import { digitsFile, gone, unwrap } from './launched.ts';
 
+const MEBIBYTE: number = 1024 * 1024;
 let home: string;
 let scratch: string;
 let children: ChildProcess[];
@@ -34,25 +38,30 @@ function telemetryEnvironment(): NodeJS.ProcessEnv {
   return { HOME: home, TMPDIR: home };
 }
 
-function start(program: readonly string[], stdio: 'ignore' | 'pipe'): ChildProcess {
-  const child = spawn(process.execPath, program, {
-    env: telemetryEnvironment(),
-    stdio: [stdio, 'ignore', 'ignore', stdio],
-  });
+function start(program: readonly string[], stdio: ('ignore' | 'pipe' | number)[]): ChildProcess {
+  const child = spawn(process.execPath, program, { env: telemetryEnvironment(), stdio });
   children.push(child);
   return child;
 }
 
-const input: Tensor = { name: 'image', datatype: 'FP32', shape: [1, 784], data: new Uint8Array(784 * 4) };
-
-async function imageProgram(): Promise<string> {
+/** The image's engine, with the descriptors that its platform gives it. */
+async function startEngine(...more: number[]): Promise<ChildProcess> {
+  // Whatever this test's own process inherited does not go on from here.
+  for (const { descriptor } of openDescriptors()) if (descriptor > 2) keepOnExec(descriptor, false);
   const image = join(scratch, 'image');
   await buildImage(image);
-  return join(image, 'engine.mjs');
+  const files = ['engine.mjs', 'native/libonnxruntime.so.1', 'native/onnxruntime_binding.node'];
+  const [program = -1, ...native] = files.map((name) => openSync(join(image, name), 'r'));
+  const flags = ['--no-warnings', '--input-type=module', '-', String(1024 * MEBIBYTE)];
+  const engine = start(flags, [program, 'ignore', 'ignore', 'pipe', 'pipe', ...native, 'ignore', ...more]);
+  for (const descriptor of [program, ...native]) closeSync(descriptor);
+  return engine;
 }
 
+const input: Tensor = { name: 'image', datatype: 'FP32', shape: [1, 784], data: new Uint8Array(784 * 4) };
+
 it('writes no telemetry, where onnxruntime left alone does', async () => {
-  const engine = start([await imageProgram()], 'pipe');
+  const engine = await startEngine();
   const channel = new RpcChannel(engine.stdio[3] as unknown as Socket, { messageBytesMax: 1 << 24 });
   const onnx = new Uint8Array(await readFile(digitsFile));
   unwrap(await channel.call('load', { head: 'digits', parts: [onnx] }));
@@ -66,20 +75,30 @@ it('writes no telemetry, where onnxruntime left alone does', async () => {
   const ort = createRequire(import.meta.url).resolve('onnxruntime-node');
   const alone = start(
     ['-e', `require(${JSON.stringify(ort)}).InferenceSession.create(${JSON.stringify(digitsFile)})`],
-    'ignore',
+    ['ignore', 'ignore', 'ignore'],
   );
   await new Promise((resolve) => alone.on('exit', resolve));
   expect((await readdir(home, { recursive: true })).some((path) => path.endsWith('onnxruntime.db'))).toBe(true);
 });
 
+it('takes no model while something is open that it was not given', async () => {
+  const database = openSync(join(scratch, 'database'), 'a+');
+  const engine = await startEngine(database);
+  const channel = new RpcChannel(engine.stdio[3] as unknown as Socket, { messageBytesMax: 1 << 24 });
+  const onnx = new Uint8Array(await readFile(digitsFile));
+  expect(await channel.call('load', { head: 'digits', parts: [onnx] })).toMatchObject({ code: 'DESCRIPTORS_OPEN' });
+  closeSync(database);
+});
+
 it('dies with its lifeline, even in the middle of a run', async () => {
-  const engine = start([await imageProgram()], 'pipe');
+  const engine = await startEngine();
   const channel = new RpcChannel(engine.stdio[3] as unknown as Socket, { messageBytesMax: 1 << 24 });
   unwrap(await channel.call('load', { head: 'endless', parts: [endlessModel()] }));
   const ended = channel
     .call('run', { head: 'endless', parts: [encodeTensors([input])] })
     .catch((error: unknown) => error);
-  engine.stdin?.destroy();
+  const lifeline = engine.stdio[4];
+  lifeline?.destroy();
   await gone(engine.pid ?? 0);
   expect(await ended).toMatchObject({ code: 'CHANNEL_CLOSED' });
 });

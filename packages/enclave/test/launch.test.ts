@@ -21,6 +21,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { EnclaveLaunchError, type LaunchedEnclave, type launchEnclave } from '../src/index.ts';
 import { Chain, keyPair, seed } from './chain.ts';
 import { gone, isRunning, unwrap, Workshop } from './launched.ts';
+import { descendants } from './surface.ts';
 
 let workshop: Workshop;
 let chain: Chain;
@@ -57,22 +58,6 @@ it('describes what was launched, and says that it is simulated and unisolated', 
     trustedHeight: 0,
     models: [],
   });
-});
-
-it('leaves the enclave process no environment, no core dumps, no children and no files', async () => {
-  const directory = `/proc/${enclave.pids.enclave}`;
-  const environment = (await readFile(`${directory}/environ`, 'latin1')).split('\0').filter(Boolean);
-  expect(environment.map((entry) => entry.split('=')[0])).toEqual([
-    'NODE_CHANNEL_FD',
-    'NODE_CHANNEL_SERIALIZATION_MODE',
-  ]);
-  expect(await readFile(`${directory}/limits`, 'latin1')).toMatch(/Max core file size\s+0\s+0/);
-  expect(await readFile(`${directory}/task/${enclave.pids.enclave}/children`, 'latin1')).toBe('');
-  const descriptors = await readdir(`${directory}/fd`);
-  const targets = await Promise.all(descriptors.map((name) => readlink(`${directory}/fd/${name}`).catch(() => '')));
-  // Beside what Node.js itself opens: the channel to the validator and the one to the platform.
-  expect(targets.filter((target) => !/^(socket:|pipe:|anon_inode:|\/dev\/null$|$)/.test(target))).toEqual([]);
-  expect(targets.filter((target) => target.startsWith('socket:'))).toHaveLength(2);
 });
 
 it('answers a challenge that any relying party can verify', async () => {
@@ -154,16 +139,15 @@ it('takes the device seed only from a file that nobody else can read', async () 
 });
 
 it('answers with a typed error when the enclave is gone, and leaves nothing behind', async () => {
-  const dataDirectory = join(workshop.directory, 'crash');
-  const crashing = await workshop.launch(chain, { dataDirectory });
-  expect(await readdir(dataDirectory)).toHaveLength(1);
+  const before = (await readdir(workshop.directory, { recursive: true })).sort();
+  const crashing = await workshop.launch(chain);
   process.kill(crashing.pids.enclave, 'SIGKILL');
   await crashing.exited;
   const error = await crashing.port.describe().catch((cause: unknown) => cause);
   expect(error).toBeInstanceOf(EnclaveUnavailable);
   expect(error).toMatchObject({ code: 'ENCLAVE_GONE' });
-  expect(await readdir(dataDirectory)).toEqual([]);
   await gone(crashing.pids.enclave);
+  expect((await readdir(workshop.directory, { recursive: true })).sort()).toEqual(before);
   await crashing.stop();
 });
 
@@ -173,7 +157,6 @@ it('ends with the validator, even one that is killed', async () => {
   });
   const options: Parameters<typeof launchEnclave>[0] = {
     imageDirectory: workshop.image,
-    dataDirectory: join(workshop.directory, 'killed'),
     machine: {
       kind: 'simulated',
       deviceSeedFile: join(workshop.directory, 'device-seed'),
@@ -190,7 +173,6 @@ it('ends with the validator, even one that is killed', async () => {
   expect(await Promise.all(pids.map(isRunning))).toEqual([true, true]);
   validator.kill('SIGKILL');
   await Promise.all(pids.map(gone));
-  expect(await readdir(join(workshop.directory, 'killed'))).toEqual([]);
 });
 
 const BUBBLEWRAP = '/usr/bin/bwrap';
@@ -208,10 +190,3 @@ it.skipIf(!existsSync(BUBBLEWRAP))('is isolated under bubblewrap, and says so', 
   expect(await readFile(`/proc/${program}/status`, 'latin1')).toMatch(/^Seccomp:\s+2$/m);
   await sandboxed.stop();
 });
-
-/** Processes below one, parents first. */
-async function descendants(pid: number): Promise<number[]> {
-  const text = await readFile(`/proc/${pid}/task/${pid}/children`, 'latin1');
-  const children = text.split(' ').filter(Boolean).map(Number);
-  return (await Promise.all(children.map(async (child) => [child, ...(await descendants(child))]))).flat();
-}

@@ -58,7 +58,6 @@ export class Workshop {
     const machine = change.machine ?? (await this.machine('sev-snp'));
     const enclave = await launchEnclave({
       imageDirectory: this.image,
-      dataDirectory: join(this.directory, 'data'),
       machine,
       genesis: chain.genesis.bytes,
       nodeId: chain.node.id,

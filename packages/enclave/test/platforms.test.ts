@@ -224,7 +224,7 @@ describe('a launch order', () => {
     ['another kind', { ...hardware, kind: 'none' }, false],
     ['nothing', null, false],
   ])('that names %s', (_, machine, taken) => {
-    const order = { imageDirectory: 'i', dataDirectory: 'd', nodeId: 'n', tampered: 'refuse', machine };
+    const order = { imageDirectory: 'i', label: 'l', nodeId: 'n', tampered: 'refuse', machine };
     expect(parseLaunchOrder(order)).toEqual(taken ? order : undefined);
   });
 });

@@ -73,7 +73,7 @@ export function enclaveLauncher(
   return async () => {
     const launched = await launchEnclave({
       imageDirectory: imageDirectoryOf(layout, config),
-      dataDirectory: join(layout.enclave, 'run'),
+      label: join(layout.enclave, 'run'),
       machine: await machineOf(layout, config),
       genesis: genesis.bytes,
       nodeId,

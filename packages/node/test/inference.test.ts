@@ -42,7 +42,7 @@ function launcher(layout: HomeLayout, index: number): LaunchEnclave {
     await writeFileAtomic(deviceSeedFile, toHex(seedOf(`device ${index}`)));
     const enclave = await launchEnclave({
       imageDirectory: join(folder.path, 'image'),
-      dataDirectory: join(layout.enclave, 'run'),
+      label: join(layout.enclave, 'run'),
       machine: { kind: 'simulated', deviceSeedFile, platform: 'sev-snp', product: 'Genoa' },
       genesis: genesis.bytes,
       nodeId: idOfSeed(seedOf(`validator ${index}`)),

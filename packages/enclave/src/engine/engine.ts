@@ -24,6 +24,8 @@ const SESSION_OPTIONS: Ort.InferenceSession.SessionOptions = {
 };
 
 export type EngineCode =
+  /** Something of another process is open in this one. */
+  | 'DESCRIPTORS_OPEN'
   | 'MODEL_NOT_LOADED'
   | 'MODEL_LOAD_FAILED'
   | 'MODEL_UNSUPPORTED_TYPE'

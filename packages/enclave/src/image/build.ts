@@ -20,12 +20,12 @@ import type { Digest, Measurement } from '@cloister/crypto';
 import { bundlePrograms, engineDirectory } from './bundle.ts';
 import { digestFile, nodeDigest } from './digest-file.ts';
 import { ImageError } from './image-error.ts';
-import { ENCLAVE_PROGRAM, NATIVE_BINDING, NATIVE_DIRECTORY } from './program-names.ts';
+import { ENCLAVE_PROGRAM, NATIVE_BINDING, NATIVE_DIRECTORY, NATIVE_LIBRARY } from './program-names.ts';
 
 export const IMAGE_NAME = 'cloister-enclave';
 /** Rises when an older image must no longer be trusted. */
 const SECURITY_VERSION = 1;
-const NATIVE_FILES = [NATIVE_BINDING, 'libonnxruntime.so.1'] as const;
+const NATIVE_FILES = [NATIVE_BINDING, NATIVE_LIBRARY] as const;
 
 /** What an enclave of this image takes. */
 export const DEFAULT_ENCLAVE_LIMITS: EnclaveLimits = {

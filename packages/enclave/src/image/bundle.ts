@@ -2,7 +2,7 @@
  * Bundles the two programs of the image, each into one file, without paths of the machine, times or comments.
  *
  * esbuild's output is a function of its input; everything that could carry a checkout's location into the bytes is
- * switched off, and imports of onnxruntime-node's native binding are pointed at its copy in the image.
+ * switched off, and onnxruntime-node's native binding comes from the image (engine/native-binding.ts).
  */
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -10,12 +10,19 @@ import { dirname, join } from 'node:path';
 import { utf8 } from '@cloister/crypto';
 import { build, type Metafile, type Plugin } from 'esbuild';
 import { ImageError } from './image-error.ts';
-import { ENCLAVE_PROGRAM, ENGINE_PROGRAM, NATIVE_BINDING, NATIVE_DIRECTORY } from './program-names.ts';
+import { ENCLAVE_PROGRAM, ENGINE_PROGRAM } from './program-names.ts';
 
 /** Where onnxruntime-node picks its binding; the version is pinned, and a change of it fails the build. */
 const BINDING_IMPORT =
   // biome-ignore lint/suspicious/noTemplateCurlyInString: source text that is looked for.
   'require(`../bin/napi-v6/${process.platform}/${process.arch}/onnxruntime_binding.node`)';
+/** What takes its place. */
+const BINDING_MODULE: string = join(
+  import.meta.dirname,
+  '..',
+  'engine',
+  `native-binding.${import.meta.filename.endsWith('.ts') ? 'ts' : 'js'}`,
+);
 /** Bundled CommonJS asks for Node's own modules by `require`. */
 const REQUIRE_BANNER =
   "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);";
@@ -41,7 +48,7 @@ const nativeBinding: Plugin = {
         throw new ImageError('IMAGE_BUILD_FAILED', 'onnxruntime-node loads its binding in an unknown way');
       }
       return {
-        contents: source.replace(BINDING_IMPORT, `require('./${NATIVE_DIRECTORY}/${NATIVE_BINDING}')`),
+        contents: source.replace(BINDING_IMPORT, `require(${JSON.stringify(BINDING_MODULE)}).nativeBinding`),
         loader: 'js',
       };
     });

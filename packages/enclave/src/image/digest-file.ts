@@ -25,13 +25,13 @@ export async function digestFile(path: string): Promise<{ readonly size: number;
   }
 }
 
-const nodeDigests = new Map<string, Promise<Measurement>>();
+/** The binary of this process, whatever became of its path since. */
+const RUNNING_BINARY = '/proc/self/exe';
+
+let ownDigest: Promise<Measurement> | undefined;
 
 /** SHA-384 of the running Node.js binary, computed once a process. */
 export function nodeDigest(): Promise<Measurement> {
-  const known = nodeDigests.get(process.execPath);
-  if (known !== undefined) return known;
-  const digest = digestFile(process.execPath).then(({ sha384 }) => sha384);
-  nodeDigests.set(process.execPath, digest);
-  return digest;
+  ownDigest ??= digestFile(RUNNING_BINARY).then(({ sha384 }) => sha384);
+  return ownDigest;
 }

@@ -9,6 +9,8 @@ export type ImageErrorCode =
   | 'IMAGE_MANIFEST_INVALID'
   /** A file differs from the manifest, is missing, or is not named in it. */
   | 'IMAGE_TAMPERED'
+  /** Something that was measured at launch is not what it was. */
+  | 'IMAGE_CHANGED'
   /** Another Node.js than the manifest names. */
   | 'IMAGE_NODE_MISMATCH'
   /** The engine's native library does not exist for this machine. */

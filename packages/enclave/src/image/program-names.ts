@@ -7,3 +7,4 @@ export const ENGINE_PROGRAM = 'engine.mjs';
 /** Directory of the native files. */
 export const NATIVE_DIRECTORY = 'native';
 export const NATIVE_BINDING = 'onnxruntime_binding.node';
+export const NATIVE_LIBRARY = 'libonnxruntime.so.1';

@@ -21,6 +21,7 @@ export interface EngineModel {
 
 /** Codes that a sound engine gives. A model that took its engine over could put what it saw into any other word. */
 const ENGINE_CODES: Readonly<Record<EngineCode, true>> = {
+  DESCRIPTORS_OPEN: true,
   MODEL_NOT_LOADED: true,
   MODEL_LOAD_FAILED: true,
   MODEL_UNSUPPORTED_TYPE: true,

@@ -1,5 +1,5 @@
 /**
- * The processes that a platform starts from its copy of the image: one vault, and keyless engines at the vault's request.
+ * The processes that a platform starts from its sealed image: one vault, and keyless engines at the vault's request.
  *
  * The vault gets the validator's channel and a channel to this platform; an engine gets a channel to the vault, whose other
  * end is passed on, and a lifeline. Nothing else is open in them.
@@ -7,28 +7,37 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import type { Socket } from 'node:net';
+import { join } from 'node:path';
 import type { CollectedEvidence } from '@cloister/attestation';
+import { ENGINE_STARTER_DESCRIPTOR, VAULT_STARTER_DESCRIPTOR } from '../channel/descriptors.ts';
 import type { EnclaveMessage, LaunchMessage, PlatformMessage } from '../channel/platform-messages.ts';
-import { ENGINE_PROGRAM } from '../image/program-names.ts';
+import { ENGINE_PROGRAM, NATIVE_BINDING, NATIVE_DIRECTORY, NATIVE_LIBRARY } from '../image/program-names.ts';
 import { residentBytes } from './process-memory.ts';
-import { openFilter, type Program, programCommand, type Sandbox } from './sandbox.ts';
+import { openStarter, type Program, programCommand, type Sandbox } from './sandbox.ts';
+import type { SealedImage } from './sealed-image.ts';
 
 const MEMORY_CHECK_MS = 250;
 const MEBIBYTE: number = 1024 * 1024;
+const ENGINE_FILES = [
+  ENGINE_PROGRAM,
+  `${NATIVE_DIRECTORY}/${NATIVE_LIBRARY}`,
+  `${NATIVE_DIRECTORY}/${NATIVE_BINDING}`,
+] as const;
 
 export interface EnclaveProcessOptions {
   readonly launch: LaunchMessage;
-  /** The platform's copy of the image. */
-  readonly image: string;
-  readonly entry: string;
+  readonly image: SealedImage;
+  /** Stands in the command lines of the processes. */
+  readonly label: string;
   readonly sandbox: Sandbox;
-  readonly memoryMibMax: number;
   /** Descriptor of the channel to the validator; closed here once the vault has it. */
   readonly validatorDescriptor: number;
   /** Evidence for what was launched, over report data of the enclave's choice. */
   readonly collect: (reportData: Uint8Array) => Promise<CollectedEvidence>;
   readonly onExit: () => void;
 }
+
+type Stdio = 'ignore' | 'pipe' | 'ipc' | number;
 
 /** A running enclave. */
 export class EnclaveProcess {
@@ -38,16 +47,20 @@ export class EnclaveProcess {
   readonly #memoryTimer: NodeJS.Timeout;
   readonly launched: Promise<{ readonly ok: true } | { readonly ok: false; readonly code: string }>;
   #nextEngine = 0;
+  #killed = false;
 
-  constructor(options: EnclaveProcessOptions) {
+  /** Starts the vault. Throws `ImageError` when what would run is not what was measured. */
+  static async start(options: EnclaveProcessOptions): Promise<EnclaveProcess> {
+    const [program = -1] = await options.image.open([options.image.manifest.entry]);
+    return new EnclaveProcess(options, program);
+  }
+
+  private constructor(options: EnclaveProcessOptions, program: number) {
     this.#options = options;
-    this.#vault = this.#spawn('vault', options.entry, [
-      'ignore',
-      'ignore',
-      'ignore',
-      options.validatorDescriptor,
-      'ipc',
-    ]);
+    const { entry } = options.image.manifest;
+    const stdio: Stdio[] = [program, 'ignore', 'ignore', options.validatorDescriptor, 'ipc'];
+    this.#vault = this.#spawn('vault', entry, stdio, VAULT_STARTER_DESCRIPTOR);
+    closeSync(program);
     closeSync(options.validatorDescriptor);
     this.launched = new Promise((resolve) => {
       this.#vault.on('message', (message: EnclaveMessage) => {
@@ -74,25 +87,27 @@ export class EnclaveProcess {
 
   /** Kills everything at once; resolves when all of it is gone. */
   async kill(): Promise<void> {
+    this.#killed = true;
     clearInterval(this.#memoryTimer);
     await Promise.all([this.#vault, ...this.#engines.values()].map(killed));
   }
 
-  #spawn(program: Program, entry: string, stdio: ('ignore' | 'pipe' | 'ipc' | number)[]): ChildProcess {
-    const { sandbox, image } = this.#options;
-    const command = programCommand(sandbox, program, image, entry);
-    const filter = sandbox === undefined ? undefined : openFilter(sandbox);
-    const padding: 'ignore'[] = stdio.length === 4 ? ['ignore'] : [];
-    const descriptors = filter === undefined ? stdio : [...stdio, ...padding, filter];
+  /** `stdio` is everything below the `starter` descriptor. */
+  #spawn(program: Program, entry: string, stdio: readonly Stdio[], starter: number): ChildProcess {
+    const { sandbox, label, image } = this.#options;
+    const memoryBytesMax = image.manifest.limits.memoryMibMax * MEBIBYTE;
+    const words = [String(memoryBytesMax), join(label, entry)];
+    const command = programCommand(sandbox, { program, starter, words });
+    const opened = openStarter(sandbox);
     try {
       return spawn(command.file, command.arguments, {
-        cwd: image,
+        cwd: '/',
         env: {},
-        stdio: descriptors,
+        stdio: [...stdio, opened],
         serialization: 'advanced',
       });
     } finally {
-      if (filter !== undefined) closeSync(filter);
+      closeSync(opened);
     }
   }
 
@@ -104,26 +119,45 @@ export class EnclaveProcess {
 
   #receive(message: EnclaveMessage): void {
     if (message.type === 'collect') void this.#collect(message.id, message.reportData);
-    else if (message.type === 'start-engine') this.#startEngine(message.id);
+    else if (message.type === 'start-engine') void this.#startEngine(message.id);
     else if (message.type === 'stop-engine') this.#engines.get(message.engine)?.kill('SIGKILL');
   }
 
-  async #collect(id: number, reportData: Uint8Array): Promise<void> {
-    let collected: CollectedEvidence;
-    try {
-      collected = await this.#options.collect(reportData);
-    } catch (error) {
-      // Kept with what the platform said last, for the validator's operator.
-      process.stderr.write(`no evidence: ${error instanceof Error ? error.message : String(error)}\n`);
-      this.#tell({ type: 'failed', id });
-      return;
-    }
-    this.#tell({ type: 'evidence', id, ...collected });
+  /** Kept with what the platform said last, for the validator's operator. */
+  #failed(id: number, what: string, error: unknown): void {
+    process.stderr.write(`${what}: ${error instanceof Error ? error.message : String(error)}\n`);
+    this.#tell({ type: 'failed', id });
   }
 
-  #startEngine(id: number): void {
+  async #collect(id: number, reportData: Uint8Array): Promise<void> {
+    try {
+      const collected = await this.#options.collect(reportData);
+      this.#tell({ type: 'evidence', id, ...collected });
+    } catch (error) {
+      this.#failed(id, 'no evidence', error);
+    }
+  }
+
+  async #startEngine(id: number): Promise<void> {
+    let files: number[] = [];
+    let child: ChildProcess;
+    try {
+      files = await this.#options.image.open(ENGINE_FILES);
+      if (this.#killed) return;
+      const [program = -1, library = -1, binding = -1] = files;
+      const stdio: Stdio[] = [program, 'ignore', 'ignore', 'pipe', 'pipe', library, binding];
+      child = this.#spawn('engine', ENGINE_PROGRAM, stdio, ENGINE_STARTER_DESCRIPTOR);
+    } catch (error) {
+      this.#failed(id, 'no engine', error);
+      return;
+    } finally {
+      for (const descriptor of files) closeSync(descriptor);
+    }
+    this.#adopt(id, child);
+  }
+
+  #adopt(id: number, child: ChildProcess): void {
     const engine = this.#nextEngine++;
-    const child = this.#spawn('engine', ENGINE_PROGRAM, ['pipe', 'ignore', 'ignore', 'pipe']);
     const forget = (): void => {
       this.#engines.delete(engine);
     };
@@ -139,9 +173,10 @@ export class EnclaveProcess {
   }
 
   async #checkMemory(): Promise<void> {
+    const { memoryMibMax } = this.#options.image.manifest.limits;
     for (const child of this.#engines.values()) {
       if (child.pid === undefined) continue;
-      if ((await residentBytes(child.pid)) > this.#options.memoryMibMax * MEBIBYTE) child.kill('SIGKILL');
+      if ((await residentBytes(child.pid)) > memoryMibMax * MEBIBYTE) child.kill('SIGKILL');
     }
   }
 }

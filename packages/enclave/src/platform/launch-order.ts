@@ -3,12 +3,12 @@
  */
 import type { JsonValue } from '@cloister/crypto';
 import { type MachineOrder, parseMachineOrder } from './machine-order.ts';
-import type { TamperedImage } from './private-copy.ts';
+import type { TamperedImage } from './sealed-image.ts';
 
 export interface LaunchOrder {
   readonly imageDirectory: string;
-  /** The platform's copies go below it; made with mode 0700 when missing. */
-  readonly dataDirectory: string;
+  /** Stands in the command lines of vault and engines. */
+  readonly label: string;
   readonly nodeId: string;
   readonly machine: MachineOrder;
   readonly tampered: TamperedImage;
@@ -24,11 +24,11 @@ function isText(value: unknown): value is string {
 export function parseLaunchOrder(head: JsonValue): LaunchOrder | undefined {
   if (head === null || typeof head !== 'object' || Array.isArray(head)) return undefined;
   const fields = head as { readonly [name: string]: JsonValue };
-  const { imageDirectory, dataDirectory, nodeId, tampered, bubblewrap } = fields;
-  if (!isText(imageDirectory) || !isText(dataDirectory) || !isText(nodeId)) return undefined;
+  const { imageDirectory, label, nodeId, tampered, bubblewrap } = fields;
+  if (!isText(imageDirectory) || !isText(label) || !isText(nodeId)) return undefined;
   const machine = parseMachineOrder(fields.machine);
   if (machine === undefined || (tampered !== 'refuse' && tampered !== 'measure')) return undefined;
-  const order = { imageDirectory, dataDirectory, nodeId, machine, tampered } as const;
+  const order = { imageDirectory, label, nodeId, machine, tampered } as const;
   if (bubblewrap === undefined) return order;
   return Array.isArray(bubblewrap) && bubblewrap.every(isText) ? { ...order, bubblewrap } : undefined;
 }

@@ -6,7 +6,6 @@
  * that enclave asks, over a channel that the validator process does not hold. Descriptor 3 is the validator's channel to the
  * enclave, handed on unread; 4 takes the validator's orders: `launch`, then `pids`. When 4 ends, everything ends.
  */
-import { rmSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { assert, fail, ok, type Result } from '@cloister/crypto';
 import { parseGenesis } from '@cloister/ledger';
@@ -14,33 +13,31 @@ import { AttesterError } from '../attesters/attester-error.ts';
 import { HOST_MESSAGE_BYTES_MAX } from '../channel/limits.ts';
 import { headOnly, type Payload, RpcChannel } from '../channel/rpc.ts';
 import { ImageError } from '../image/image-error.ts';
+import { shieldProcess } from '../process/libc.ts';
+import { foreignDescriptors, openDescriptors } from '../process/open-descriptors.ts';
 import { EnclaveProcess } from './enclave-process.ts';
 import { ImageNotEnforcedError, launchOnHardware } from './hardware-machine.ts';
 import { type LaunchOrder, parseLaunchOrder } from './launch-order.ts';
 import type { LaunchedDevice } from './launched-device.ts';
 import type { MachineOrder } from './machine-order.ts';
-import { makePrivateCopy } from './private-copy.ts';
+import { ORDERS_DESCRIPTOR, PLATFORM_CHANNELS, VALIDATOR_DESCRIPTOR } from './platform-channels.ts';
 import { findSandbox } from './sandbox.ts';
+import { sealImage } from './sealed-image.ts';
 import { DeviceSeedError, launchDevice, readDeviceSeed } from './simulated-device.ts';
-
-const VALIDATOR_DESCRIPTOR = 3;
-const ORDERS_DESCRIPTOR = 4;
 
 class LaunchGenesisError extends Error {
   readonly code = 'LAUNCH_GENESIS';
 }
 
 let enclave: EnclaveProcess | undefined;
-let copyDirectory: string | undefined;
-
+let ordered = false;
 let ending = false;
 
-/** Ends the enclave, removes the copy, and ends. */
+/** Ends the enclave, and ends: the sealed image is gone with this process. */
 async function end(): Promise<void> {
   if (ending) return;
   ending = true;
   await enclave?.kill();
-  if (copyDirectory !== undefined) rmSync(copyDirectory, { recursive: true, force: true });
   process.exit(0);
 }
 
@@ -63,16 +60,15 @@ async function launch(order: LaunchOrder, genesis: Uint8Array): Promise<Result<P
   const { machine } = order;
   // Before anything is copied.
   const seed = machine.kind === 'simulated' ? await readDeviceSeed(machine.deviceSeedFile) : undefined;
-  const copy = await makePrivateCopy(order.imageDirectory, order.dataDirectory, order.tampered);
-  copyDirectory = copy.directory;
-  const device = await deviceOf(machine, seed, copy.manifestBytes, genesis);
+  const sealed = await sealImage(order.imageDirectory, order.tampered);
+  const device = await deviceOf(machine, seed, sealed.manifestBytes, genesis);
   const { platform, product, measurement, image } = device;
-  const sandbox = await findSandbox(copy.directory, copy.directory, order.bubblewrap);
+  const sandbox = await findSandbox(order.bubblewrap);
   const isolated = sandbox !== undefined;
-  enclave = new EnclaveProcess({
+  enclave = await EnclaveProcess.start({
     launch: {
       type: 'launch',
-      manifest: copy.manifestBytes,
+      manifest: sealed.manifestBytes,
       genesis,
       nodeId: order.nodeId,
       platform,
@@ -81,10 +77,9 @@ async function launch(order: LaunchOrder, genesis: Uint8Array): Promise<Result<P
       measurement,
       isolated,
     },
-    image: copy.directory,
-    entry: copy.manifest.entry,
+    image: sealed,
+    label: order.label,
     sandbox,
-    memoryMibMax: copy.manifest.limits.memoryMibMax,
     validatorDescriptor: VALIDATOR_DESCRIPTOR,
     collect: (reportData) => device.collect(reportData),
     onExit: () => void end(),
@@ -107,7 +102,10 @@ async function onCall(method: string, { head, parts }: Payload): Promise<Result<
   const order = parseLaunchOrder(head);
   const [genesis] = parts;
   if (method !== 'launch' || order === undefined || genesis === undefined) return fail('LAUNCH_MALFORMED');
-  if (copyDirectory !== undefined) return fail('LAUNCHED_ALREADY');
+  if (ordered) return fail('LAUNCHED_ALREADY');
+  ordered = true;
+  const [foreign] = foreignAtStart;
+  if (foreign !== undefined) return fail('DESCRIPTORS_OPEN', `${foreign.descriptor} is ${foreign.target}`);
   try {
     return await launch(order, genesis);
   } catch (error) {
@@ -115,6 +113,10 @@ async function onCall(method: string, { head, parts }: Payload): Promise<Result<
     return fail('LAUNCH_FAILED', error instanceof Error ? error.message : undefined);
   }
 }
+
+shieldProcess();
+// Before this process opens anything itself.
+const foreignAtStart = foreignDescriptors(openDescriptors(), PLATFORM_CHANNELS);
 
 process.on('SIGTERM', () => void end());
 process.on('SIGINT', () => void end());

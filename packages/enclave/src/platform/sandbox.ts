@@ -2,12 +2,14 @@
  * How a program of the image is started: under bubblewrap where it works, else under Node's permission model alone.
  *
  * The permission model is a seat belt, not isolation: native addons pass it. Only bubblewrap's namespaces (no network, own
- * process ids, the image read-only and nothing else of the machine but its libraries) with a seccomp filter count as
- * isolated. The environment is empty in both cases, so NODE_OPTIONS and its like have no effect.
+ * process ids, nothing of the machine but its libraries) with a seccomp filter count as isolated. The environment is empty
+ * in both cases, so NODE_OPTIONS and its like have no effect. The program comes from sealed memory on descriptor 0: there is
+ * no file of it.
  */
 import { spawn } from 'node:child_process';
-import { closeSync, openSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { closeSync, openSync, statSync, writeSync } from 'node:fs';
+import { ImageError } from '../image/image-error.ts';
+import { openMemoryFile, sealMemoryFile } from '../process/libc.ts';
 import { seccompFilter } from './seccomp.ts';
 
 /** Where distributions put it. The operator's PATH is not asked. */
@@ -15,11 +17,8 @@ const BUBBLEWRAP_PATHS = ['/usr/bin/bwrap', '/usr/local/bin/bwrap', '/bin/bwrap'
 /** What the dynamic linker needs; those that exist are there, read-only. */
 const LIBRARY_PATHS = ['/lib', '/lib64', '/usr/lib', '/usr/lib64', '/etc/ld.so.cache'] as const;
 const PROBE_TIMEOUT_MS = 10_000;
-const IMAGE_MOUNT = '/image';
 const NODE_MOUNT = '/node';
-
-/** Descriptor on which bubblewrap finds the filter; the ones below are the program's. */
-const SECCOMP_DESCRIPTOR = 5;
+const RUNNING_BINARY = '/proc/self/exe';
 
 export type Program = 'vault' | 'engine';
 
@@ -28,20 +27,41 @@ export interface Command {
   readonly arguments: readonly string[];
 }
 
-/** Which files an operator's machine has for sandboxing; `undefined`: none that works. */
-export type Sandbox = { readonly bubblewrap: string; readonly filterFile: string } | undefined;
+/** A bubblewrap that works here; `undefined`: none does. */
+export type Sandbox = { readonly bubblewrap: string } | undefined;
+
+export interface ProgramOrder {
+  readonly program: Program;
+  /** Number under which the program's process gets what `openStarter` gave. */
+  readonly starter: number;
+  /** What the program itself reads, and last a name for whoever lists processes. */
+  readonly words: readonly string[];
+}
 
 const PERMISSIONS: Readonly<Record<Program, readonly string[]>> = {
   vault: [],
-  // Addons: onnxruntime. Worker: the thread that watches the lifeline. cpuinfo: the numeric class.
+  // Addons: onnxruntime. Worker: the thread that watches the lifeline. cpuinfo: the numeric class. All dropped once used.
   engine: ['--allow-addons', '--allow-worker', '--allow-fs-read=/proc/cpuinfo'],
 };
 
-function nodeArguments(program: Program, image: string, entry: string): string[] {
-  return ['--no-warnings', '--permission', `--allow-fs-read=${image}`, ...PERMISSIONS[program], join(image, entry)];
+function nodeArguments({ program, words }: ProgramOrder): string[] {
+  return [
+    '--no-warnings',
+    '--disable-sigusr1',
+    // The permission model does not cover it: it opens files.
+    '--no-experimental-sqlite',
+    '--permission',
+    // For the calls of process/libc.ts; dropped before anything comes in.
+    '--allow-ffi',
+    '--allow-fs-read=/proc/self/fd',
+    ...PERMISSIONS[program],
+    '--input-type=module',
+    '-',
+    ...words,
+  ];
 }
 
-function bubblewrapArguments(image: string, filterDescriptor: number): string[] {
+function bubblewrapArguments(filterDescriptor: number): string[] {
   return [
     '--unshare-all',
     '--die-with-parent',
@@ -54,9 +74,6 @@ function bubblewrapArguments(image: string, filterDescriptor: number): string[] 
     '--ro-bind',
     process.execPath,
     NODE_MOUNT,
-    '--ro-bind',
-    image,
-    IMAGE_MOUNT,
     '--proc',
     '/proc',
     '--dev',
@@ -68,23 +85,42 @@ function bubblewrapArguments(image: string, filterDescriptor: number): string[] 
   ];
 }
 
-/** The command that starts a program of the image. With a sandbox, the filter is expected on `SECCOMP_DESCRIPTOR`. */
-export function programCommand(sandbox: Sandbox, program: Program, image: string, entry: string): Command {
-  if (sandbox === undefined) return { file: process.execPath, arguments: nodeArguments(program, image, entry) };
-  const wrapped = [...bubblewrapArguments(image, SECCOMP_DESCRIPTOR), ...nodeArguments(program, IMAGE_MOUNT, entry)];
-  return { file: sandbox.bubblewrap, arguments: wrapped };
+/** The command that starts a program of the image. */
+export function programCommand(sandbox: Sandbox, order: ProgramOrder): Command {
+  if (sandbox === undefined) return { file: `/proc/self/fd/${order.starter}`, arguments: nodeArguments(order) };
+  const words = [...bubblewrapArguments(order.starter), ...nodeArguments(order)];
+  return { file: sandbox.bubblewrap, arguments: words };
 }
 
-/** Opens the filter for one child; the caller closes the descriptor once the child is started. */
-export function openFilter(sandbox: NonNullable<Sandbox>): number {
-  return openSync(sandbox.filterFile, 'r');
+function openFilter(): number {
+  const filter = openMemoryFile('seccomp');
+  writeSync(filter, seccompFilter());
+  sealMemoryFile(filter);
+  // Read from its beginning by whoever gets it.
+  const fresh = openSync(`/proc/self/fd/${filter}`, 'r');
+  closeSync(filter);
+  return fresh;
 }
 
-async function works(sandbox: NonNullable<Sandbox>, image: string): Promise<boolean> {
-  const filter = openFilter(sandbox);
+/**
+ * What one child is started with: bubblewrap's filter, or else the very binary of this process, so that no other can be
+ * put in its place meanwhile. The caller closes it once the child is started. Throws `IMAGE_CHANGED` when bubblewrap, which
+ * takes a path alone, would be given another binary.
+ */
+export function openStarter(sandbox: Sandbox): number {
+  if (sandbox === undefined) return openSync(RUNNING_BINARY, 'r');
+  const [running, found] = [statSync(RUNNING_BINARY), statSync(process.execPath, { throwIfNoEntry: false })];
+  if (running.ino !== found?.ino || running.dev !== found.dev) {
+    throw new ImageError('IMAGE_CHANGED', 'the Node.js binary was replaced');
+  }
+  return openFilter();
+}
+
+async function works(sandbox: NonNullable<Sandbox>): Promise<boolean> {
+  const filter = openFilter();
   try {
     const stdio = ['ignore', 'ignore', 'ignore', filter] as const;
-    const probe = [...bubblewrapArguments(image, 3), '--version'];
+    const probe = [...bubblewrapArguments(3), '--version'];
     const child = spawn(sandbox.bubblewrap, probe, { env: {}, stdio: [...stdio], timeout: PROBE_TIMEOUT_MS });
     return await new Promise<boolean>((resolve) => {
       child.on('error', () => resolve(false));
@@ -95,21 +131,12 @@ async function works(sandbox: NonNullable<Sandbox>, image: string): Promise<bool
   }
 }
 
-/**
- * The first bubblewrap that runs this very Node.js in the sandbox. `directory`: a private place for the filter. `candidates`
- * replaces the usual paths; an empty list asks for no sandbox.
- */
-export async function findSandbox(
-  directory: string,
-  image: string,
-  candidates: readonly string[] = BUBBLEWRAP_PATHS,
-): Promise<Sandbox> {
-  if (process.arch !== 'x64' || candidates.length === 0) return undefined;
-  const filterFile = join(directory, 'seccomp.bpf');
-  writeFileSync(filterFile, seccompFilter(), { mode: 0o400 });
+/** The first bubblewrap that runs this very Node.js in the sandbox. `candidates` replaces the usual paths; empty for none. */
+export async function findSandbox(candidates: readonly string[] = BUBBLEWRAP_PATHS): Promise<Sandbox> {
+  if (process.arch !== 'x64') return undefined;
   for (const bubblewrap of candidates) {
-    const sandbox = { bubblewrap, filterFile };
-    if (await works(sandbox, image)) return sandbox;
+    const sandbox = { bubblewrap };
+    if (await works(sandbox)) return sandbox;
   }
   return undefined;
 }

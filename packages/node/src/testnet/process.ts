@@ -12,6 +12,8 @@ const MAIN = join(import.meta.dirname, '..', import.meta.filename.endsWith('.ts'
  * than V8's defaults (the same flags stand in the `cloister` script of package.json).
  */
 const MEMORY_FLAGS = ['--max-semi-space-size=4', '--heap-growing-percent=20'];
+/** No debugger by a signal, from the first moment on. */
+const NODE_FLAGS = [...MEMORY_FLAGS, '--disable-sigusr1'];
 
 export type NodeProcess = {
   readonly pid: number;
@@ -29,7 +31,7 @@ type Listening = { readonly event: 'listening'; readonly api: string; readonly a
 /** Runs a command of this program on a home and resolves once it listens; its log goes to <home>/node.log. `ending` stops it. */
 export async function spawnNode(home: string, words: readonly string[], ending?: AbortSignal): Promise<NodeProcess> {
   // A process group of its own: Ctrl-C in the terminal reaches the orchestrator alone, which stops the validators in order.
-  const child = spawn(process.execPath, [...MEMORY_FLAGS, MAIN, ...words, '--home', home, '--output', 'json'], {
+  const child = spawn(process.execPath, [...NODE_FLAGS, MAIN, ...words, '--home', home, '--output', 'json'], {
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
     env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', TMPDIR: process.env.TMPDIR ?? '/tmp' },
