@@ -34,8 +34,6 @@ export {
   MODEL_CHUNK_BYTES,
   MODEL_KEY_BYTES,
   modelKeyCommitment,
-  type OpenModelCode,
-  openModel,
   openModelKey,
   type SealedModel,
   type SealedModelKey,
@@ -57,6 +55,7 @@ export {
   parseModelManifest,
   type ReleasePolicy,
 } from './model-manifest.ts';
+export { ModelOpening, type OpenModelCode, openModel } from './model-opening.ts';
 export { checkOutcome, decodeOutcome, encodeOutcome, OUTCOME_DETAIL_BYTES_MAX, type Outcome } from './outcome.ts';
 export {
   INLINE_SEALED_BYTES,

@@ -7,15 +7,12 @@
  * can be moved, dropped or added. Chunks open one by one: a transfer can be resumed and checked as it comes.
  */
 import {
-  aesGcmOpen,
   aesGcmSeal,
   assert,
-  ByteReader,
   ByteWriter,
   concatBytes,
   type Digest,
   digestToBytes,
-  equalBytes,
   fail,
   hash,
   hpkeOpen,
@@ -26,14 +23,14 @@ import {
   utf8,
 } from '@cloister/crypto';
 import { contentDigest, deriveKey } from './commitments.ts';
-import { MODEL_CIPHERTEXT_BYTES_MAX, type ModelManifest } from './model-manifest.ts';
+import { MODEL_CIPHERTEXT_BYTES_MAX } from './model-manifest.ts';
 import { AEAD_TAG_BYTES } from './padding.ts';
 import { hpkeInfo } from './request-context.ts';
 
 export const MODEL_KEY_BYTES = 32;
 export const MODEL_CHUNK_BYTES: number = 64 * 1024;
-const MAGIC: Uint8Array = utf8('CLOISTER/MODEL/1\0');
-const HEADER_BYTES: number = MAGIC.length + 8 + 32;
+export const MODEL_MAGIC: Uint8Array = utf8('CLOISTER/MODEL/1\0');
+export const MODEL_HEADER_BYTES: number = MODEL_MAGIC.length + 8 + 32;
 
 /** What the manifest says of a sealed model, and the sealed model. */
 export interface SealedModel {
@@ -45,14 +42,6 @@ export interface SealedModel {
   readonly keyCommitment: Digest;
 }
 
-export type OpenModelCode =
-  | 'MODEL_SIZE_MISMATCH'
-  | 'CIPHERTEXT_DIGEST_MISMATCH'
-  | 'KEY_COMMITMENT_MISMATCH'
-  | 'MODEL_MALFORMED'
-  | 'MODEL_NOT_OPENED'
-  | 'ONNX_DIGEST_MISMATCH';
-
 /** Commitment to a model's key of 32 bytes. */
 export function modelKeyCommitment(modelKey: Uint8Array): Digest {
   assert(modelKey.length === MODEL_KEY_BYTES, 'a model key has 32 bytes');
@@ -61,19 +50,24 @@ export function modelKeyCommitment(modelKey: Uint8Array): Digest {
 
 /** Digest of the ONNX file under a salt that only holders of the key know, so that nobody else can guess the file. */
 export function saltedOnnxDigest(modelKey: Uint8Array, onnx: Uint8Array): Digest {
-  const salt = deriveKey(modelKey, utf8('cloister/onnx-salt/v1'));
-  return hash('cloister/onnx/v1', salt, digestToBytes(contentDigest(onnx)));
+  return saltDigest(modelKey, digestToBytes(contentDigest(onnx)));
 }
 
-function chunkKey(modelKey: Uint8Array, onnxDigest: Digest): Uint8Array {
+/** As `saltedOnnxDigest`, from the SHA-256 of the file. */
+export function saltDigest(modelKey: Uint8Array, onnxSha256: Uint8Array): Digest {
+  const salt = deriveKey(modelKey, utf8('cloister/onnx-salt/v1'));
+  return hash('cloister/onnx/v1', salt, onnxSha256);
+}
+
+export function chunkKey(modelKey: Uint8Array, onnxDigest: Digest): Uint8Array {
   return deriveKey(modelKey, concatBytes(utf8('cloister/model-chunks/v1'), digestToBytes(onnxDigest)));
 }
 
-function chunkNonce(index: number): Uint8Array {
+export function chunkNonce(index: number): Uint8Array {
   return new ByteWriter(12).u32(0).u64(index).finish();
 }
 
-function chunkAad(onnxDigest: Digest, length: number, index: number, last: boolean): Uint8Array {
+export function chunkAad(onnxDigest: Digest, length: number, index: number, last: boolean): Uint8Array {
   const writer = new ByteWriter().str('cloister/model-chunk/v1').digest(onnxDigest).u64(length);
   return writer
     .u64(index)
@@ -81,13 +75,13 @@ function chunkAad(onnxDigest: Digest, length: number, index: number, last: boole
     .finish();
 }
 
-function chunkCount(length: number): number {
+export function chunkCount(length: number): number {
   return Math.max(1, Math.ceil(length / MODEL_CHUNK_BYTES));
 }
 
 /** Bytes of the sealed form of a file of `length` bytes. */
-function sealedLength(length: number): number {
-  return HEADER_BYTES + length + chunkCount(length) * AEAD_TAG_BYTES;
+export function sealedLength(length: number): number {
+  return MODEL_HEADER_BYTES + length + chunkCount(length) * AEAD_TAG_BYTES;
 }
 
 /** Whether a file of `onnxBytes` can be sealed. */
@@ -101,9 +95,9 @@ export function sealModel(onnx: Uint8Array, modelKey: Uint8Array): SealedModel {
   const onnxDigest = saltedOnnxDigest(modelKey, onnx);
   const key = chunkKey(modelKey, onnxDigest);
   const ciphertext = new Uint8Array(sealedLength(onnx.length));
-  ciphertext.set(new ByteWriter(HEADER_BYTES).fixed(MAGIC).u64(onnx.length).digest(onnxDigest).finish());
+  ciphertext.set(new ByteWriter(MODEL_HEADER_BYTES).fixed(MODEL_MAGIC).u64(onnx.length).digest(onnxDigest).finish());
   const chunks = chunkCount(onnx.length);
-  let at = HEADER_BYTES;
+  let at = MODEL_HEADER_BYTES;
   for (let index = 0; index < chunks; index++) {
     const chunk = onnx.subarray(index * MODEL_CHUNK_BYTES, (index + 1) * MODEL_CHUNK_BYTES);
     const aad = chunkAad(onnxDigest, onnx.length, index, index === chunks - 1);
@@ -119,42 +113,6 @@ export function sealModel(onnx: Uint8Array, modelKey: Uint8Array): SealedModel {
     onnxDigest,
     keyCommitment,
   };
-}
-
-/** The ONNX file, when ciphertext and key are the ones that the manifest names. */
-export function openModel(model: {
-  readonly ciphertext: Uint8Array;
-  readonly modelKey: Uint8Array;
-  readonly manifest: Pick<ModelManifest, 'size' | 'ciphertextDigest' | 'onnxDigest' | 'keyCommitment'>;
-}): Result<Uint8Array, OpenModelCode> {
-  const { ciphertext, modelKey, manifest } = model;
-  if (ciphertext.length !== manifest.size || ciphertext.length <= HEADER_BYTES) return fail('MODEL_SIZE_MISMATCH');
-  if (contentDigest(ciphertext) !== manifest.ciphertextDigest) return fail('CIPHERTEXT_DIGEST_MISMATCH');
-  if (modelKey.length !== MODEL_KEY_BYTES) return fail('KEY_COMMITMENT_MISMATCH');
-  if (modelKeyCommitment(modelKey) !== manifest.keyCommitment) return fail('KEY_COMMITMENT_MISMATCH');
-  const reader = new ByteReader(ciphertext.subarray(0, HEADER_BYTES));
-  if (!equalBytes(reader.fixed(MAGIC.length), MAGIC)) return fail('MODEL_MALFORMED', 'magic');
-  // Beyond the safe integers it is rounded, and then no file's length.
-  const length = Number(reader.u64big());
-  if (length === 0 || sealedLength(length) !== ciphertext.length) return fail('MODEL_MALFORMED', 'length');
-  if (reader.digest() !== manifest.onnxDigest) return fail('ONNX_DIGEST_MISMATCH');
-  const onnx = openChunks(ciphertext, length, chunkKey(modelKey, manifest.onnxDigest), manifest.onnxDigest);
-  if (onnx === undefined) return fail('MODEL_NOT_OPENED');
-  return saltedOnnxDigest(modelKey, onnx) === manifest.onnxDigest ? ok(onnx) : fail('ONNX_DIGEST_MISMATCH');
-}
-
-function openChunks(ciphertext: Uint8Array, length: number, key: Uint8Array, digest: Digest): Uint8Array | undefined {
-  const onnx = new Uint8Array(length);
-  const chunks = chunkCount(length);
-  const step = MODEL_CHUNK_BYTES + AEAD_TAG_BYTES;
-  for (let index = 0; index < chunks; index++) {
-    const from = HEADER_BYTES + index * step;
-    const aad = chunkAad(digest, length, index, index === chunks - 1);
-    const chunk = aesGcmOpen(key, chunkNonce(index), aad, ciphertext.subarray(from, from + step));
-    if (chunk === undefined) return undefined;
-    onnx.set(chunk, index * MODEL_CHUNK_BYTES);
-  }
-  return onnx;
 }
 
 /** A model's key, sealed to one attested enclave. */

@@ -1,4 +1,4 @@
-import { canonicalJson, type JsonValue, SeededRandom, utf8, x25519KeyPair } from '@cloister/crypto';
+import { canonicalJson, concatBytes, type JsonValue, SeededRandom, utf8, x25519KeyPair } from '@cloister/crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
@@ -6,6 +6,7 @@ import {
   contentDigest,
   encodeModelManifest,
   MODEL_CHUNK_BYTES,
+  ModelOpening,
   modelId,
   modelManifestFromJson,
   modelManifestToJson,
@@ -42,6 +43,30 @@ describe('sealed model', () => {
         value: onnx.slice(0, length),
       });
     }
+  });
+
+  it('opens the same in pieces of any size, and gives no more than the header says', () => {
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 1_000, max: 2 * STEP }), { minLength: 1 }), (sizes) => {
+        const started = ModelOpening.start(modelKey, sealed);
+        if (!started.ok) throw new Error(started.code);
+        const chunks: Uint8Array[] = [];
+        for (let at = 0, i = 0; at < sealed.ciphertext.length; i++) {
+          const piece = sealed.ciphertext.subarray(at, at + (sizes[i % sizes.length] ?? 1));
+          chunks.push(...started.value.push(piece));
+          at += piece.length;
+        }
+        expect(started.value.length).toBe(onnx.length);
+        expect(started.value.finish()).toEqual({ ok: true, value: undefined });
+        expect(concatBytes(...chunks)).toEqual(onnx);
+      }),
+      { numRuns: 8 },
+    );
+    const longer = ModelOpening.start(modelKey, sealed);
+    if (!longer.ok) throw new Error(longer.code);
+    longer.value.push(sealed.ciphertext);
+    expect(longer.value.push(Uint8Array.of(1))).toEqual([]);
+    expect(longer.value.finish()).toMatchObject({ code: 'MODEL_SIZE_MISMATCH' });
   });
 
   it('never uses one key stream for two files under one model key', () => {

@@ -19,6 +19,10 @@ export const backend: Backend = {
   sha384,
   sha512,
   sha256Hex: (data) => toHex(sha256(data)),
+  sha256Stream() {
+    const stream = sha256.create();
+    return { update: (data) => void stream.update(data), digest: () => stream.digest() };
+  },
   hmacSha256: (key, data) => hmac(sha256, key, data),
   ed25519Signer(seed) {
     const secretKey = Uint8Array.from(seed);

@@ -7,6 +7,7 @@ import {
   constants,
   createCipheriv,
   createDecipheriv,
+  createHash,
   createHmac,
   createPrivateKey,
   createPublicKey,
@@ -118,6 +119,10 @@ export const backend: Backend = {
   sha384: (data) => plain(digestOnce('sha384', data, 'buffer')),
   sha512: (data) => plain(digestOnce('sha512', data, 'buffer')),
   sha256Hex: (data) => digestOnce('sha256', data, 'hex'),
+  sha256Stream() {
+    const stream = createHash('sha256');
+    return { update: (data) => void stream.update(data), digest: () => plain(stream.digest()) };
+  },
   hmacSha256: (key, data) => plain(createHmac('sha256', key).update(data).digest()),
   ed25519Signer,
   ed25519Verify,

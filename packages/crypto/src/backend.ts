@@ -17,6 +17,13 @@ export interface Ed25519Signer {
   readonly sign: (message: Uint8Array) => Uint8Array;
 }
 
+/** A hash of data that comes in pieces. */
+export interface HashStream {
+  update(data: Uint8Array): void;
+  /** Once, at the end. */
+  digest(): Uint8Array;
+}
+
 export interface EcdsaVerification {
   readonly curve: EcdsaCurve;
   readonly hash: SignatureHash;
@@ -47,6 +54,7 @@ export interface Backend {
   sha512(data: Uint8Array): Uint8Array;
   /** Lowercase hex of SHA-256, without the detour through bytes. */
   sha256Hex(data: Uint8Array): string;
+  sha256Stream(): HashStream;
   hmacSha256(key: Uint8Array, data: Uint8Array): Uint8Array;
   /** `seed` of 32 bytes (RFC 8032 section 5.1.5). */
   ed25519Signer(seed: Uint8Array): Ed25519Signer;

@@ -110,9 +110,9 @@ export class ByteWriter {
     return this.fixed(accountBytes(account));
   }
 
-  /** A copy of what was written. */
+  /** What was written; the writer is of no use afterwards. */
   finish(): Uint8Array {
-    return this.#bytes.slice(0, this.#length);
+    return this.#length === this.#bytes.length ? this.#bytes : this.#bytes.slice(0, this.#length);
   }
 }
 

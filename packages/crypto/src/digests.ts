@@ -5,6 +5,7 @@
  * so that no two (domain, parts) share an input and a digest made for one purpose is useless for another.
  */
 import { backend } from '#backend';
+import type { HashStream } from './backend.ts';
 import { utf8 } from './bytes.ts';
 import type { Digest } from './ids.ts';
 import { assertContract } from './result.ts';
@@ -14,6 +15,11 @@ const SHA256_BYTES = 32;
 /** SHA-256 (FIPS 180-4), 32 bytes. */
 export function sha256(data: Uint8Array): Uint8Array {
   return backend.sha256(data);
+}
+
+/** SHA-256 of data that comes in pieces. */
+export function sha256Stream(): HashStream {
+  return backend.sha256Stream();
 }
 
 /** SHA-384 (FIPS 180-4), 48 bytes. */

@@ -2,7 +2,7 @@
  * @cloister/crypto: canonical encoding, digests, signatures, Merkle trees, sealing and branded ids.
  */
 export { aesGcmOpen, aesGcmSeal } from './aead.ts';
-export type { EcdsaCurve, EcdsaVerification, RsaPssVerification, SignatureHash } from './backend.ts';
+export type { EcdsaCurve, EcdsaVerification, HashStream, RsaPssVerification, SignatureHash } from './backend.ts';
 export {
   compareBytes,
   concatBytes,
@@ -16,7 +16,7 @@ export {
   utf8,
 } from './bytes.ts';
 export { ByteReader, ByteWriter, DecodeError, decodeWith } from './codec.ts';
-export { hash, hashBytes, hkdfSha256, hmacSha256, sha256, sha384, sha512 } from './digests.ts';
+export { hash, hashBytes, hkdfSha256, hmacSha256, sha256, sha256Stream, sha384, sha512 } from './digests.ts';
 export { ecdsaPublicKey, signEcdsa, verifyEcdsa } from './ecdsa.ts';
 export { type Ed25519KeyPair, ed25519KeyPair, isAcceptableEd25519Key, verifyEd25519 } from './ed25519.ts';
 export { hpkeOpen, hpkeSeal, isAcceptableX25519Key, type X25519KeyPair, x25519KeyPair } from './hpke.ts';

@@ -21,6 +21,12 @@ test('hashes and HMAC agree, also on views and long input, and are plain arrays'
         expect(node[name](view).constructor).toBe(Uint8Array);
       }
       expect(node.sha256Hex(view)).toBe(noble.sha256Hex(view));
+      for (const backend of [node, noble]) {
+        const stream = backend.sha256Stream();
+        stream.update(view.subarray(0, view.length >> 1));
+        stream.update(view.subarray(view.length >> 1));
+        expect(stream.digest()).toEqual(node.sha256(view));
+      }
       expect(node.hmacSha256(key, view)).toEqual(noble.hmacSha256(key, view));
     }),
   );

@@ -17,7 +17,7 @@ import {
 } from '@cloister/crypto';
 import type { EnclavePort } from '@cloister/validator';
 import { ChannelError } from './channel/frames.ts';
-import { HOST_MESSAGE_BYTES_MAX } from './channel/limits.ts';
+import { MESSAGE_BYTES_MAX } from './channel/limits.ts';
 import { headOnly, type Payload, RpcChannel } from './channel/rpc.ts';
 import type { MachineOrder } from './platform/machine-order.ts';
 import type { TamperedImage } from './platform/sealed-image.ts';
@@ -134,8 +134,8 @@ export async function launchEnclave(options: LaunchOptions): Promise<LaunchedEnc
     child.on('exit', () => resolve());
     child.on('error', () => resolve());
   });
-  const orders = new RpcChannel(child.stdio[4] as unknown as Socket, { messageBytesMax: HOST_MESSAGE_BYTES_MAX });
-  const enclave = new RpcChannel(child.stdio[3] as unknown as Socket, { messageBytesMax: HOST_MESSAGE_BYTES_MAX });
+  const orders = new RpcChannel(child.stdio[4] as unknown as Socket, { messageBytesMax: MESSAGE_BYTES_MAX });
+  const enclave = new RpcChannel(child.stdio[3] as unknown as Socket, { messageBytesMax: MESSAGE_BYTES_MAX });
   const stop = async (): Promise<void> => {
     enclave.close();
     orders.close();

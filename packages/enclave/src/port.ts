@@ -12,6 +12,7 @@ import {
   type InferenceOutput,
 } from '@cloister/validator';
 import { ChannelError } from './channel/frames.ts';
+import { MODEL_PIECE_BYTES } from './channel/limits.ts';
 import { headOnly, type Payload, partsOnly, type RpcChannel } from './channel/rpc.ts';
 
 export class ChannelEnclavePort implements EnclavePort {
@@ -43,8 +44,20 @@ export class ChannelEnclavePort implements EnclavePort {
     return this.#nothing('accept', proof);
   }
 
-  provisionModel(request: Parameters<EnclavePort['provisionModel']>[0]): Promise<Result<void>> {
-    return this.#nothing('provision-model', request.grantProof, request.manifest, request.ciphertext);
+  /** In pieces, each taken before the next is sent: neither side ever holds a second copy of a model. */
+  async provisionModel(request: Parameters<EnclavePort['provisionModel']>[0]): Promise<Result<void>> {
+    const { grantProof, manifest, ciphertext } = request;
+    const begun = await this.#call('provision-begin', partsOnly(grantProof, manifest));
+    if (!begun.ok) return begun;
+    const transfer = begun.value.head;
+    if (transfer === null) return ok(undefined);
+    for (let at = 0; at < ciphertext.length; at += MODEL_PIECE_BYTES) {
+      const piece = ciphertext.subarray(at, at + MODEL_PIECE_BYTES);
+      const taken = await this.#call('provision-piece', { head: transfer, parts: [piece] });
+      if (!taken.ok) return taken;
+    }
+    const ended = await this.#call('provision-end', headOnly(transfer));
+    return ended.ok ? ok(undefined) : ended;
   }
 
   async runInference(request: Parameters<EnclavePort['runInference']>[0]): Promise<Result<InferenceOutput>> {

@@ -10,7 +10,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { encodeTensors, type Tensor } from '@cloister/confidential';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { RpcChannel } from '../src/channel/rpc.ts';
+import { headOnly, RpcChannel } from '../src/channel/rpc.ts';
+import { ModelFiles } from '../src/engine/model-files.ts';
 import { numericClassOf } from '../src/engine/numeric-class.ts';
 import { buildImage } from '../src/index.ts';
 import { keepOnExec } from '../src/process/libc.ts';
@@ -60,12 +61,32 @@ async function startEngine(...more: number[]): Promise<ChildProcess> {
 
 const input: Tensor = { name: 'image', datatype: 'FP32', shape: [1, 784], data: new Uint8Array(784 * 4) };
 
+async function load(channel: RpcChannel, model: string, onnx: Uint8Array): Promise<void> {
+  const transfer = '0';
+  unwrap(await channel.call('load-begin', headOnly({ transfer, bytes: onnx.length })));
+  for (const piece of [onnx.subarray(0, 100), onnx.subarray(100)]) {
+    unwrap(await channel.call('load-piece', { head: { transfer }, parts: [piece] }));
+  }
+  unwrap(await channel.call('load-end', headOnly({ transfer, model })));
+}
+
+it('takes as many bytes of a file as were announced, and loads nothing less', () => {
+  const files = new ModelFiles();
+  const piece = new Uint8Array(3);
+  expect(files.append('0', piece)).toMatchObject({ code: 'MODEL_NOT_LOADED' });
+  expect(files.begin('0', -1)).toMatchObject({ code: 'MODEL_TOO_LARGE' });
+  expect(files.begin('0', 5)).toMatchObject({ ok: true });
+  expect(files.append('0', piece)).toMatchObject({ ok: true });
+  expect(files.append('0', piece)).toMatchObject({ code: 'MODEL_TOO_LARGE' });
+  expect(files.end('0')).toMatchObject({ code: 'MODEL_NOT_LOADED' });
+});
+
 it('writes no telemetry, where onnxruntime left alone does', async () => {
   const engine = await startEngine();
   const channel = new RpcChannel(engine.stdio[3] as unknown as Socket, { messageBytesMax: 1 << 24 });
   const onnx = new Uint8Array(await readFile(digitsFile));
-  unwrap(await channel.call('load', { head: 'digits', parts: [onnx] }));
-  unwrap(await channel.call('run', { head: 'digits', parts: [encodeTensors([input])] }));
+  await load(channel, 'digits', onnx);
+  unwrap(await channel.call('run', { head: { model: 'digits' }, parts: [encodeTensors([input])] }));
   expect(await readdir(home, { recursive: true })).toEqual([]);
 
   // The channel's end is the engine's.
@@ -85,17 +106,17 @@ it('takes no model while something is open that it was not given', async () => {
   const database = openSync(join(scratch, 'database'), 'a+');
   const engine = await startEngine(database);
   const channel = new RpcChannel(engine.stdio[3] as unknown as Socket, { messageBytesMax: 1 << 24 });
-  const onnx = new Uint8Array(await readFile(digitsFile));
-  expect(await channel.call('load', { head: 'digits', parts: [onnx] })).toMatchObject({ code: 'DESCRIPTORS_OPEN' });
+  const begun = await channel.call('load-begin', headOnly({ transfer: '0', bytes: 1 }));
+  expect(begun).toMatchObject({ code: 'DESCRIPTORS_OPEN' });
   closeSync(database);
 });
 
 it('dies with its lifeline, even in the middle of a run', async () => {
   const engine = await startEngine();
   const channel = new RpcChannel(engine.stdio[3] as unknown as Socket, { messageBytesMax: 1 << 24 });
-  unwrap(await channel.call('load', { head: 'endless', parts: [endlessModel()] }));
+  await load(channel, 'endless', endlessModel());
   const ended = channel
-    .call('run', { head: 'endless', parts: [encodeTensors([input])] })
+    .call('run', { head: { model: 'endless' }, parts: [encodeTensors([input])] })
     .catch((error: unknown) => error);
   const lifeline = engine.stdio[4];
   lifeline?.destroy();

@@ -2,52 +2,116 @@
  * The vault's side of an engine that a hostile model has taken over: what it says never reaches the host.
  */
 
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import type { Socket } from 'node:net';
-import { duplexPair } from 'node:stream';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync } from 'node:fs';
+import { connect, createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { hash, type JsonValue, ok } from '@cloister/crypto';
 import type * as Ort from 'onnxruntime-node';
 import { expect, it } from 'vitest';
 import { type CallHandler, headOnly, RpcChannel } from '../src/channel/rpc.ts';
 import { Engine } from '../src/engine/engine.ts';
-import { OwnerEngine } from '../src/inside/engines.ts';
+import { EnginePool, OwnerEngine } from '../src/inside/engines.ts';
+import { ModelRoom } from '../src/inside/model-room.ts';
+import type { EngineLauncher } from '../src/inside/platform-link.ts';
+import { keyPair } from './chain.ts';
 import { digitsFile } from './launched.ts';
 
 const model = hash('model');
 const SECRET = 'WHAT_THE_TENANT_WROTE';
 
-function engineThat(onCall: CallHandler): OwnerEngine {
-  return new OwnerEngine(
-    {
-      startEngine: async () => {
-        const [near, far] = duplexPair();
-        new RpcChannel(far, { messageBytesMax: 1 << 20, onCall });
-        return { engine: 0, stream: near as unknown as Socket };
-      },
-      stopEngine: () => undefined,
-    },
-    5_000,
-  );
+/** Two ends of a socket: what is sent is copied, as between processes. */
+async function socketPair(): Promise<[Socket, Socket]> {
+  const server = createServer().listen(join(mkdtempSync(join(tmpdir(), 'cloister-engines-')), 'socket'));
+  await once(server, 'listening');
+  const near = connect(String(server.address()));
+  const [far] = (await once(server, 'connection')) as [Socket];
+  server.close();
+  return [near, far];
 }
+
+function launcherOf(onCall: CallHandler): EngineLauncher & { readonly stopped: number[] } {
+  const stopped: number[] = [];
+  let next = 0;
+  return {
+    stopped,
+    startEngine: async () => {
+      const [near, far] = await socketPair();
+      new RpcChannel(far, { messageBytesMax: 1 << 20, onCall });
+      return { engine: next++, stream: near };
+    },
+    stopEngine: (engine) => void stopped.push(engine),
+  };
+}
+
+function engineThat(onCall: CallHandler): OwnerEngine {
+  return new OwnerEngine(launcherOf(onCall), 5_000);
+}
+
+const loads: CallHandler = async () => ok(headOnly({ numericClass: 'avx2', inputs: [], outputs: [] }));
 
 it('has its refusals replaced by a code of the vault', async () => {
   const engine = engineThat(async () => ({ ok: false, code: SECRET, detail: SECRET }));
-  expect(await engine.run(model, new Uint8Array())).toEqual({ ok: false, code: 'ENGINE_CRASHED' });
-  const failing = engineThat(async () => ({ ok: false, code: 'RUN_FAILED', detail: SECRET }));
+  expect(await engine.beginLoad('0', 1)).toEqual({ ok: false, code: 'ENGINE_CRASHED' });
+  const failing = engineThat(async (method) =>
+    method === 'run' ? { ok: false, code: 'RUN_FAILED' } : loads('', headOnly(null)),
+  );
+  await failing.beginLoad('0', 1);
+  await failing.endLoad('0', model);
   expect(await failing.run(model, new Uint8Array())).toEqual({ ok: false, code: 'RUN_FAILED' });
 });
 
 it.each<JsonValue>([SECRET, 7, { a: 1 }])('gets nothing but a class into receipts, given %s', async (numericClass) => {
   const engine = engineThat(async () => ok(headOnly({ numericClass, inputs: [], outputs: [] })));
-  expect(await engine.load(model, new Uint8Array())).toEqual({ ok: false, code: 'ENGINE_CRASHED' });
+  await engine.beginLoad('0', 1);
+  expect(await engine.endLoad('0', model)).toEqual({ ok: false, code: 'ENGINE_CRASHED' });
+});
+
+it('holds its models as long as its process, which goes with the last of them', async () => {
+  const launcher = launcherOf(loads);
+  const engine = new OwnerEngine(launcher, 5_000);
+  await engine.beginLoad('0', 1);
+  await engine.endLoad('0', model);
+  expect(engine.has(model)).toBe(true);
+  await engine.unload(model);
+  expect([engine.has(model), engine.isRunning, launcher.stopped]).toEqual([false, false, [0]]);
+  expect(await engine.run(model, new Uint8Array())).toMatchObject({ code: 'MODEL_NOT_LOADED' });
+});
+
+it('gives way to the engines of others when there are too many', async () => {
+  const launcher = launcherOf(loads);
+  const pool = new EnginePool(launcher, 5_000, 2);
+  const owners = ['a', 'b', 'c'].map((name) => keyPair(name).id);
+  for (const owner of owners) await pool.of(owner).beginLoad('0', 1);
+  expect(launcher.stopped).toEqual([0]);
+  expect(owners.slice(1).map((owner) => pool.of(owner).isRunning)).toEqual([true, true]);
+});
+
+it('makes room for a model at the cost of whoever holds most', () => {
+  const [greedy, modest] = [keyPair('greedy').id, keyPair('modest').id];
+  const room = new ModelRoom(100);
+  const [first, second, third, small, fresh] = ['1', '2', '3', 'small', 'fresh'].map((name) => hash(name));
+  if (!first || !second || !third || !small || !fresh) throw new Error('five models');
+  expect(room.take(small, modest, 20)).toEqual([]);
+  expect(room.take(first, greedy, 40)).toEqual([]);
+  expect(room.take(second, greedy, 40)).toEqual([]);
+  room.used(first);
+  expect(room.take(third, greedy, 40)).toEqual([second]);
+  expect(room.take(fresh, modest, 30)).toEqual([first]);
+  expect(room.bytes).toBe(90);
+  expect(room.take(second, greedy, 101)).toBeUndefined();
 });
 
 it('is given no other format than the one that was screened', async () => {
-  process.env.ORT_DISABLE_TELEMETRY = '1';
-  const ort = createRequire(import.meta.url)('onnxruntime-node') as typeof Ort;
-  const onnx = new Uint8Array(readFileSync(digitsFile));
-  // The producer's name, in whose place onnxruntime's own format has its mark.
-  onnx.set(new TextEncoder().encode('ORTM'), 4);
-  expect(await new Engine(ort).load('m', onnx)).toMatchObject({ ok: true });
+  const options: unknown[] = [];
+  const create = async (_: Uint8Array, given: unknown): Promise<never> => {
+    options.push(given);
+    throw new Error('no session');
+  };
+  const engine = new Engine({ InferenceSession: { create } } as unknown as typeof Ort);
+  expect(await engine.load('m', new Uint8Array(readFileSync(digitsFile)))).toMatchObject({ code: 'MODEL_LOAD_FAILED' });
+  expect(options).toMatchObject([{ extra: { session: { load_model_format: 'ONNX' } } }]);
+  expect(await engine.load('m', new Uint8Array())).toMatchObject({ code: 'ONNX_MALFORMED' });
+  expect(options).toHaveLength(1);
 });

@@ -181,7 +181,12 @@ describe('once accepted', () => {
     const [engine] = await enclave.pids.engines();
     expect(await run(await request(chain, endless, [image], 'endless'))).toMatchObject({ code: 'ENGINE_TIMEOUT' });
     await gone(engine ?? 0);
+    // Its owner's other models went with it; they come back with their grant.
     const tenant = await request(chain, model, [image], 'after the endless one');
+    expect(await run(tenant)).toMatchObject({ code: 'MODEL_NOT_GRANTED' });
+    expect((await enclave.port.describe()).models).toEqual([]);
+    await grant(chain, model);
+    unwrap(await provision(chain, enclave.port, model));
     expect(open(tenant, unwrap(await run(tenant))).outcome.status).toBe('completed');
   });
 

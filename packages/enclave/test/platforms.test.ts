@@ -133,13 +133,13 @@ it.each(PLATFORMS)('an enclave on %s opens a model that is released to it, and n
     const models = new Models({
       vault,
       view: { authoriseModelKey: () => ok({ event, acceptance: { event: { platform } } }) } as unknown as LedgerView,
-      engines: new EnginePool({} as EngineLauncher, 1),
+      engines: new EnginePool({} as EngineLauncher, 1, 1),
       limits: { ...DEFAULT_ENCLAVE_LIMITS, modelBytesMax: 0 },
       engine,
     });
-    const request = { grantProof: seed('proof'), manifest: encodeModelManifest(model.manifest), ciphertext: seed('c') };
+    const request = { grantProof: seed('proof'), manifest: encodeModelManifest(model.manifest) };
     const code = released.includes(platform) ? 'MODEL_TOO_LARGE' : 'RELEASE_POLICY';
-    expect(await models.provision(request)).toMatchObject({ ok: false, code });
+    expect(await models.begin(request)).toMatchObject({ ok: false, code });
   }
 });
 

@@ -129,9 +129,12 @@ function* frames(message: Uint8Array): Generator<Uint8Array> {
   } while (at < message.length);
 }
 
-/** Writes a message; the stream buffers what does not fit. */
-export function writeMessage(stream: Duplex, message: Uint8Array): void {
+/** Writes a message; the stream buffers what does not fit. `onWritten`: nothing of it is needed here any more. */
+export function writeMessage(stream: Duplex, message: Uint8Array, onWritten?: () => void): void {
   stream.cork();
-  for (const piece of frames(message)) stream.write(piece);
+  const pieces = [...frames(message)];
+  for (const [i, piece] of pieces.entries()) {
+    stream.write(piece, i === pieces.length - 1 ? () => onWritten?.() : undefined);
+  }
   stream.uncork();
 }

@@ -1,14 +1,11 @@
 /**
  * Bounds of what a channel carries, in bytes.
  */
-import { MODEL_CIPHERTEXT_BYTES_MAX } from '@cloister/confidential';
 
-/** Room for proofs, manifests and framing beside a model or a payload. */
-const MARGIN_BYTES: number = 8 * 1024 * 1024;
-
-/** From a validator to its enclave: the largest is a sealed model with its grant. */
-export const ENCLAVE_MESSAGE_BYTES_MAX: number = MODEL_CIPHERTEXT_BYTES_MAX + MARGIN_BYTES;
-/** Between vault and engine: the largest is an ONNX file. */
-export const ENGINE_MESSAGE_BYTES_MAX: number = MODEL_CIPHERTEXT_BYTES_MAX + MARGIN_BYTES;
-/** From an enclave to its validator, and between validator and platform. */
-export const HOST_MESSAGE_BYTES_MAX: number = 64 * 1024 * 1024;
+/**
+ * Of one message on any channel: the largest are a sealed payload with its proof, and the tensors of a run. Models travel in
+ * pieces, so that no process ever holds one in a message.
+ */
+export const MESSAGE_BYTES_MAX: number = 64 * 1024 * 1024;
+/** Of a sealed model from the validator to its enclave, and of the opened one on to the engine. */
+export const MODEL_PIECE_BYTES: number = 1024 * 1024;

@@ -21,6 +21,8 @@ import { ChannelError, MessageReader, writeMessage } from './frames.ts';
 
 const HEAD_BYTES_MAX: number = 1024 * 1024;
 const PARTS_MAX = 8;
+/** Id, kind, two lengths and the count of parts. */
+const FIXED_BYTES = 4 + 1 + 4 + 4 + 1;
 const [CALL, RESULT, REFUSAL] = [0, 1, 2] as const;
 
 /** What a call or an answer carries. */
@@ -47,9 +49,11 @@ export function partsOnly(...parts: readonly Uint8Array[]): Payload {
 }
 
 function encode(message: Message): Uint8Array {
-  const size = message.parts.reduce((sum, part) => sum + part.length + 4, 64);
-  const writer = new ByteWriter(size).u32(message.id).u8(message.kind).str(message.name);
-  writer.var(utf8(canonicalJson(message.head))).u8(message.parts.length);
+  const [name, head] = [utf8(message.name), utf8(canonicalJson(message.head))];
+  // To the byte: the writer then makes no copy, of which nobody would know.
+  const size = message.parts.reduce((sum, part) => sum + part.length + 4, name.length + head.length + FIXED_BYTES);
+  const writer = new ByteWriter(size).u32(message.id).u8(message.kind).var(name);
+  writer.var(head).u8(message.parts.length);
   for (const part of message.parts) writer.var(part);
   return writer.finish();
 }
@@ -79,6 +83,8 @@ export interface RpcOptions {
   readonly messageBytesMax: number;
   /** Answers calls of the other side; without it, a call ends the channel. */
   readonly onCall?: CallHandler;
+  /** Overwrites messages once they are on their way, and the parts of own answers: for channels that carry plaintext. */
+  readonly erases?: boolean;
   /** Told once when the channel is gone, whoever ended it. */
   readonly onClose?: (cause: ChannelError) => void;
 }
@@ -113,7 +119,7 @@ export class RpcChannel {
     const id = this.#nextId;
     this.#nextId = (id + 1) % 0x1_0000_0000;
     const answer = new Promise<Result<Payload>>((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
-    writeMessage(this.#stream, encode({ id, kind: CALL, name: method, ...payload }));
+    this.#write({ id, kind: CALL, name: method, ...payload });
     return answer;
   }
 
@@ -157,7 +163,13 @@ export class RpcChannel {
     const message: Message = answer.ok
       ? { id, kind: RESULT, name: '', ...answer.value }
       : { id, kind: REFUSAL, name: answer.code, head: answer.detail ?? null, parts: [] };
-    writeMessage(this.#stream, encode(message));
+    this.#write(message);
+    if (this.#options.erases === true) for (const part of message.parts) part.fill(0);
+  }
+
+  #write(message: Message): void {
+    const bytes = encode(message);
+    writeMessage(this.#stream, bytes, this.#options.erases === true ? () => bytes.fill(0) : undefined);
   }
 
   #end(cause: ChannelError): void {

@@ -7,7 +7,9 @@
 import { checkTensors, decodeTensors, encodeTensors, type Tensor, type TensorSpec } from '@cloister/confidential';
 import { fail, ok, type Result } from '@cloister/crypto';
 import type * as Ort from 'onnxruntime-common';
+import { type OnnxRefusal, screenOnnx } from '../inside/onnx-screen.ts';
 import { fromOrt, protocolDatatype, toOrt } from './datatypes.ts';
+import type { ModelFileCode } from './model-files.ts';
 
 /**
  * Single-threaded and sequential, so that sums are always added in the same order; and no format but the one that was
@@ -26,7 +28,8 @@ const SESSION_OPTIONS: Ort.InferenceSession.SessionOptions = {
 export type EngineCode =
   /** Something of another process is open in this one. */
   | 'DESCRIPTORS_OPEN'
-  | 'MODEL_NOT_LOADED'
+  | OnnxRefusal
+  | ModelFileCode
   | 'MODEL_LOAD_FAILED'
   | 'MODEL_UNSUPPORTED_TYPE'
   | 'TENSORS_MALFORMED'
@@ -59,8 +62,11 @@ export class Engine {
     this.#ort = ort;
   }
 
-  /** Loads an ONNX file under a name; a name loaded twice is the later file. */
+  /** Screens an ONNX file and loads it under a name; a name loaded twice is the later file. */
   async load(model: string, onnx: Uint8Array): Promise<Result<LoadedModel, EngineCode>> {
+    const screened = screenOnnx(onnx);
+    // Its detail quotes the file, which is secret.
+    if (!screened.ok) return fail(screened.code);
     let session: Ort.InferenceSession;
     try {
       session = await this.#ort.InferenceSession.create(onnx, SESSION_OPTIONS);
@@ -70,8 +76,16 @@ export class Engine {
     const inputs = specs(session.inputMetadata);
     const outputs = specs(session.outputMetadata);
     if (inputs === undefined || outputs === undefined) return fail('MODEL_UNSUPPORTED_TYPE');
+    await this.unload(model);
     this.#sessions.set(model, session);
     return ok({ inputs, outputs });
+  }
+
+  /** Gives back what a model takes. */
+  async unload(model: string): Promise<void> {
+    const session = this.#sessions.get(model);
+    this.#sessions.delete(model);
+    await session?.release();
   }
 
   /** Runs one request: encoded tensors in, encoded tensors out, in the order of the model's outputs. */

@@ -1,8 +1,9 @@
 /**
  * The engine process: keyless, killable, one for each model owner. Bundled into the image as `engine.mjs`.
  *
- * What is open in it stands in channel/descriptors.ts. Calls: `load` {model} with the ONNX file, `run` {model} with
- * encoded tensors. onnxruntime-node is loaded only after its telemetry was switched off.
+ * What is open in it stands in channel/descriptors.ts. Calls: `load-begin`, `load-piece`,
+ * `load-end` and `load-cancel` {transfer, model, bytes} for an ONNX file in pieces; `run` {model} with encoded tensors; `unload`
+ * {model}. onnxruntime-node is loaded only after its telemetry was switched off.
  */
 import { readFileSync } from 'node:fs';
 import { Socket } from 'node:net';
@@ -15,12 +16,13 @@ import {
   ENGINE_LIFELINE_DESCRIPTOR,
   ENGINE_STARTER_DESCRIPTOR,
 } from '../channel/descriptors.ts';
-import { ENGINE_MESSAGE_BYTES_MAX } from '../channel/limits.ts';
-import { type Payload, partsOnly, RpcChannel } from '../channel/rpc.ts';
+import { MESSAGE_BYTES_MAX } from '../channel/limits.ts';
+import { type CallHandler, headOnly, type Payload, partsOnly, RpcChannel } from '../channel/rpc.ts';
 import { beginProgram } from '../process/begin-program.ts';
 import { blockOnReads } from '../process/libc.ts';
 import { Engine } from './engine.ts';
 import { holdLifeline } from './lifeline.ts';
+import { ModelFiles } from './model-files.ts';
 import { numericClassOf } from './numeric-class.ts';
 
 const DESCRIPTORS = {
@@ -41,8 +43,67 @@ function memoryBytesMax(): number {
   return Number(process.argv[2]) + RESERVED_BYTES;
 }
 
-function modelName(head: JsonValue): string | undefined {
-  return typeof head === 'string' ? head : undefined;
+/** What a call says in its head. */
+interface Words {
+  readonly model: string;
+  /** Names one transfer of a file. */
+  readonly transfer: string;
+  readonly bytes: number;
+}
+
+function wordsOf(head: JsonValue): Words | undefined {
+  if (typeof head !== 'object' || head === null || Array.isArray(head)) return undefined;
+  const { model = '', transfer = '', bytes = 0 } = head as { readonly [name: string]: JsonValue };
+  const isMeant = typeof model === 'string' && typeof transfer === 'string' && typeof bytes === 'number';
+  return isMeant ? { model, transfer, bytes } : undefined;
+}
+
+function specsJson(list: readonly TensorSpec[]): JsonValue {
+  return list.map((spec) => ({ ...spec, shape: [...spec.shape] }));
+}
+
+/** Answers the vault's calls. */
+function callsOf(engine: Engine, numericClass: string): CallHandler {
+  const files = new ModelFiles();
+  const nothing = (result: Result<void>): Result<Payload> => (result.ok ? ok(partsOnly()) : result);
+
+  async function load({ model, transfer }: Words): Promise<Result<Payload>> {
+    const file = files.end(transfer);
+    if (!file.ok) return file;
+    const loaded = await engine.load(model, file.value);
+    // The session has what it needs; of the file nothing stays.
+    file.value.fill(0);
+    if (!loaded.ok) return loaded;
+    const { inputs, outputs } = loaded.value;
+    return ok(headOnly({ numericClass, inputs: specsJson(inputs), outputs: specsJson(outputs) }));
+  }
+
+  return async (method, { head, parts }) => {
+    const words = wordsOf(head);
+    const [bytes = new Uint8Array(0)] = parts;
+    if (words === undefined) return fail('CALL_MALFORMED');
+    switch (method) {
+      case 'load-begin':
+        return nothing(files.begin(words.transfer, words.bytes));
+      case 'load-piece':
+        return nothing(files.append(words.transfer, bytes));
+      case 'load-end':
+        return load(words);
+      case 'load-cancel':
+        files.end(words.transfer);
+        return ok(partsOnly());
+      case 'unload':
+        await engine.unload(words.model);
+        return ok(partsOnly());
+      case 'run': {
+        const result = await engine.run(words.model, bytes);
+        bytes.fill(0);
+        return result.ok ? ok(partsOnly(result.value)) : result;
+      }
+      default:
+        return fail('METHOD_UNKNOWN');
+    }
+  };
 }
 
 async function serve(): Promise<void> {
@@ -54,29 +115,12 @@ async function serve(): Promise<void> {
   const engine = new Engine(await import('onnxruntime-node'));
   const numericClass = numericClassOf(readFileSync('/proc/cpuinfo', 'latin1'));
   for (const permission of DROPPED_PERMISSIONS) process.permission?.drop(permission);
-  const specsJson = (list: readonly TensorSpec[]): JsonValue =>
-    list.map((spec) => ({ ...spec, shape: [...spec.shape] }));
-
-  async function onCall(method: string, { head, parts }: Payload): Promise<Result<Payload>> {
-    if (foreign.length > 0) return fail('DESCRIPTORS_OPEN');
-    const model = modelName(head);
-    const [bytes] = parts;
-    if (model === undefined || bytes === undefined) return fail('CALL_MALFORMED');
-    if (method === 'load') {
-      const loaded = await engine.load(model, bytes);
-      if (!loaded.ok) return loaded;
-      const { inputs, outputs } = loaded.value;
-      return ok({ head: { numericClass, inputs: specsJson(inputs), outputs: specsJson(outputs) }, parts: [] });
-    }
-    if (method !== 'run') return fail('METHOD_UNKNOWN');
-    const result = await engine.run(model, bytes);
-    return result.ok ? ok(partsOnly(result.value)) : result;
-  }
-
+  const calls = callsOf(engine, numericClass);
   const stream = new Socket({ fd: ENGINE_CHANNEL_DESCRIPTOR, readable: true, writable: true });
   new RpcChannel(stream, {
-    messageBytesMax: ENGINE_MESSAGE_BYTES_MAX,
-    onCall,
+    messageBytesMax: MESSAGE_BYTES_MAX,
+    onCall: async (method, call) => (foreign.length > 0 ? fail('DESCRIPTORS_OPEN') : calls(method, call)),
+    erases: true,
     onClose: () => process.kill(process.pid, 'SIGKILL'),
   });
 }

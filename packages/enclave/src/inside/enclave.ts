@@ -2,7 +2,8 @@
  * The calls that a validator can make of its enclave.
  *
  * Methods: `describe`; `attest-ledger` (finality), `attest-challenge` (challenge), `refresh` (finality), `accept` (proof),
- * `provision-model` (grant proof, manifest, ciphertext), `run-inference` (request proof, payload). Parts are the bytes in
+ * `provision-begin` (grant proof, manifest; answers with the name of a transfer,
+ * null for a model that is loaded), `provision-piece` {transfer} (ciphertext), `provision-end` {transfer}; `run-inference` (request proof, payload). Parts are the bytes in
  * this order. The validator's word is never taken: whatever matters comes with its proof.
  */
 import { imageDigest, parseImageManifest } from '@cloister/confidential';
@@ -18,6 +19,8 @@ import { Models } from './models.ts';
 import type { PlatformLink } from './platform-link.ts';
 import { createVault } from './vault.ts';
 
+/** Engine processes at a time: one for each owner whose models are in use. */
+const ENGINES_MAX = 16;
 const NO_BYTES: Uint8Array = new Uint8Array(0);
 
 /** The handler of an enclave that was launched with this message, or why it cannot be one. */
@@ -36,7 +39,7 @@ export function createEnclave(
   const image = imageDigest(launch.manifest);
   const vault = createVault({ chainId: genesis.value.chainId, nodeId, image }, random);
   const view = new LedgerView(genesis.value, vault.identity);
-  const engines = new EnginePool(platform, limits.runMsMax);
+  const engines = new EnginePool(platform, limits.runMsMax, ENGINES_MAX);
   const models = new Models({ vault, view, engines, limits, engine });
   const inference: InferenceContext = { vault, view, models, limits, engine, results: new ResultCache() };
   const attestation = { vault, view, attester: platform };
@@ -65,8 +68,8 @@ export function createEnclave(
     return result.ok ? ok(partsOnly(result.value)) : result;
   }
 
-  return ok(async (method, { parts }) => {
-    const [first = NO_BYTES, second = NO_BYTES, third = NO_BYTES] = parts;
+  return ok(async (method, { head, parts }) => {
+    const [first = NO_BYTES, second = NO_BYTES] = parts;
     switch (method) {
       case 'describe':
         return ok(headOnly(describe()));
@@ -83,8 +86,16 @@ export function createEnclave(
         const accepted = view.accept(first);
         return accepted.ok ? ok(partsOnly()) : accepted;
       }
-      case 'provision-model': {
-        const provisioned = await models.provision({ grantProof: first, manifest: second, ciphertext: third });
+      case 'provision-begin': {
+        const begun = await models.begin({ grantProof: first, manifest: second });
+        return begun.ok ? ok(headOnly(begun.value ?? null)) : begun;
+      }
+      case 'provision-piece': {
+        const taken = await models.piece(String(head), first);
+        return taken.ok ? ok(partsOnly()) : taken;
+      }
+      case 'provision-end': {
+        const provisioned = await models.end(String(head));
         return provisioned.ok ? ok(partsOnly()) : provisioned;
       }
       case 'run-inference': {

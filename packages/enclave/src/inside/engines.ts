@@ -1,9 +1,12 @@
 /**
  * Engines as the vault uses them: one process for each model owner, killed when it hangs, replaced when it is gone.
+ *
+ * The vault keeps no weights. They go through it in pieces into the engine, and are gone with the engine: whoever wants
+ * to run such a model again brings its ciphertext again.
  */
 import type { TensorSpec } from '@cloister/confidential';
 import { type AccountId, type Digest, fail, type JsonValue, ok, type Result } from '@cloister/crypto';
-import { ENGINE_MESSAGE_BYTES_MAX } from '../channel/limits.ts';
+import { MESSAGE_BYTES_MAX } from '../channel/limits.ts';
 import { type Payload, RpcChannel } from '../channel/rpc.ts';
 import type { EngineCode } from '../engine/engine.ts';
 import { NUMERIC_CLASSES, type NumericClass } from '../engine/numeric-class.ts';
@@ -23,6 +26,14 @@ export interface EngineModel {
 const ENGINE_CODES: Readonly<Record<EngineCode, true>> = {
   DESCRIPTORS_OPEN: true,
   MODEL_NOT_LOADED: true,
+  MODEL_TOO_LARGE: true,
+  ONNX_MALFORMED: true,
+  ONNX_TOO_DEEP: true,
+  ONNX_TOO_MANY_FIELDS: true,
+  ONNX_EXTERNAL_DATA: true,
+  ONNX_CUSTOM_OPERATOR: true,
+  ONNX_RANDOM_OPERATOR: true,
+  ONNX_TRAINING: true,
   MODEL_LOAD_FAILED: true,
   MODEL_UNSUPPORTED_TYPE: true,
   TENSORS_MALFORMED: true,
@@ -33,13 +44,16 @@ const ENGINE_CODES: Readonly<Record<EngineCode, true>> = {
 interface RunningEngine {
   readonly engine: number;
   readonly channel: RpcChannel;
+  /** Models that it holds. */
+  readonly loaded: Set<Digest>;
 }
+
+const NO_BYTES: Uint8Array = new Uint8Array(0);
 
 /** The engine of one model owner. Calls run one after another. */
 export class OwnerEngine {
   readonly #launcher: EngineLauncher;
   readonly #timeoutMs: number;
-  readonly #models = new Map<Digest, Uint8Array>();
   #running: RunningEngine | undefined;
   #queue: Promise<unknown> = Promise.resolve();
 
@@ -49,29 +63,77 @@ export class OwnerEngine {
     this.#timeoutMs = timeoutMs;
   }
 
-  load(model: Digest, onnx: Uint8Array): Promise<Result<EngineModel, EngineFailure>> {
+  /** Whether it holds a model now. */
+  has(model: Digest): boolean {
+    return this.#running?.loaded.has(model) === true;
+  }
+
+  get isRunning(): boolean {
+    return this.#running !== undefined;
+  }
+
+  /** Announces an ONNX file of so many bytes, which comes in pieces. `transfer` is a name that was not used before. */
+  beginLoad(transfer: string, bytes: number): Promise<Result<void, EngineFailure>> {
+    return this.#nothing('load-begin', { transfer, bytes });
+  }
+
+  loadPiece(transfer: string, piece: Uint8Array): Promise<Result<void, EngineFailure>> {
+    return this.#nothing('load-piece', { transfer }, piece);
+  }
+
+  async cancelLoad(transfer: string): Promise<void> {
+    if (this.isRunning) await this.#nothing('load-cancel', { transfer });
+  }
+
+  /** Screens and loads the file whose pieces came. */
+  endLoad(transfer: string, model: Digest): Promise<Result<EngineModel, EngineFailure>> {
     return this.#enqueue(async () => {
-      const started = await this.#start();
-      if (!started.ok) return started;
-      const loaded = await this.#call(started.value, 'load', { head: model, parts: [onnx] });
+      const running = this.#running;
+      if (running === undefined) return fail('MODEL_NOT_LOADED');
+      const loaded = await this.#call(running, 'load-end', { head: { transfer, model }, parts: [] });
       if (!loaded.ok) return loaded;
       const described = loaded.value.head as unknown as EngineModel;
       // It goes into public receipts: nothing but a class may stand there.
       if (!NUMERIC_CLASSES.includes(described.numericClass)) return fail('ENGINE_CRASHED');
-      this.#models.set(model, onnx);
+      running.loaded.add(model);
       return ok(described);
     });
+  }
+
+  /** Gives back what a model takes; with the last one the process goes. */
+  async unload(model: Digest): Promise<void> {
+    const running = this.#running;
+    if (running?.loaded.delete(model) !== true) return;
+    if (running.loaded.size === 0) this.stop();
+    else await this.#nothing('unload', { model });
   }
 
   /** Encoded tensors in, encoded tensors out. */
   run(model: Digest, tensorBytes: Uint8Array): Promise<Result<Uint8Array, EngineFailure>> {
     return this.#enqueue(async () => {
-      const started = await this.#start();
-      if (!started.ok) return started;
-      const result = await this.#call(started.value, 'run', { head: model, parts: [tensorBytes] });
+      if (!this.has(model) || this.#running === undefined) return fail('MODEL_NOT_LOADED');
+      const result = await this.#call(this.#running, 'run', { head: { model }, parts: [tensorBytes] });
       if (!result.ok) return result;
       const [output] = result.value.parts;
       return output === undefined ? fail('ENGINE_CRASHED') : ok(output);
+    });
+  }
+
+  /** Ends the process, with all that it holds. */
+  stop(): void {
+    this.#running?.channel.close();
+  }
+
+  #nothing(
+    method: string,
+    head: { readonly [name: string]: JsonValue },
+    bytes: Uint8Array = NO_BYTES,
+  ): Promise<Result<void, EngineFailure>> {
+    return this.#enqueue(async () => {
+      const started = await this.#start();
+      if (!started.ok) return started;
+      const answer = await this.#call(started.value, method, { head, parts: [bytes] });
+      return answer.ok ? ok(undefined) : answer;
     });
   }
 
@@ -81,26 +143,21 @@ export class OwnerEngine {
     return turn;
   }
 
-  /** The running engine, or a new one with every model of this owner. */
+  /** The running engine, or a new one that holds nothing. */
   async #start(): Promise<Result<RunningEngine, EngineFailure>> {
     if (this.#running !== undefined) return ok(this.#running);
-    let started: RunningEngine;
     try {
       const { engine, stream } = await this.#launcher.startEngine();
       const channel = new RpcChannel(stream, {
-        messageBytesMax: ENGINE_MESSAGE_BYTES_MAX,
+        messageBytesMax: MESSAGE_BYTES_MAX,
+        erases: true,
         onClose: () => this.#discard(engine),
       });
-      started = { engine, channel };
+      this.#running = { engine, channel, loaded: new Set() };
+      return ok(this.#running);
     } catch {
       return fail('ENGINE_NOT_STARTED');
     }
-    this.#running = started;
-    for (const [model, onnx] of this.#models) {
-      const loaded = await this.#call(started, 'load', { head: model satisfies JsonValue, parts: [onnx] });
-      if (!loaded.ok) return loaded;
-    }
-    return ok(started);
   }
 
   #discard(engine: number): void {
@@ -116,7 +173,6 @@ export class OwnerEngine {
     try {
       const answer = await Promise.race([running.channel.call(method, payload), timeout]);
       if (answer === 'timeout') {
-        this.#discard(running.engine);
         running.channel.close();
         return fail('ENGINE_TIMEOUT');
       }
@@ -131,19 +187,28 @@ export class OwnerEngine {
   }
 }
 
-/** The engines of all owners. */
+/** The engines of all owners: so many at most, the one that was used longest ago giving way. */
 export class EnginePool {
   readonly #launcher: EngineLauncher;
   readonly #timeoutMs: number;
+  readonly #enginesMax: number;
+  /** Least used first. */
   readonly #engines = new Map<AccountId, OwnerEngine>();
 
-  constructor(launcher: EngineLauncher, timeoutMs: number) {
+  constructor(launcher: EngineLauncher, timeoutMs: number, enginesMax: number) {
     this.#launcher = launcher;
     this.#timeoutMs = timeoutMs;
+    this.#enginesMax = enginesMax;
   }
 
   of(owner: AccountId): OwnerEngine {
     const engine = this.#engines.get(owner) ?? new OwnerEngine(this.#launcher, this.#timeoutMs);
+    this.#engines.delete(owner);
+    for (const [other, idle] of this.#engines) {
+      if (this.#engines.size < this.#enginesMax) break;
+      this.#engines.delete(other);
+      idle.stop();
+    }
     this.#engines.set(owner, engine);
     return engine;
   }

@@ -11,7 +11,7 @@ import {
   VAULT_STARTER_DESCRIPTOR,
   VAULT_VALIDATOR_DESCRIPTOR,
 } from '../channel/descriptors.ts';
-import { ENCLAVE_MESSAGE_BYTES_MAX } from '../channel/limits.ts';
+import { MESSAGE_BYTES_MAX } from '../channel/limits.ts';
 import { RpcChannel } from '../channel/rpc.ts';
 import { beginProgram } from '../process/begin-program.ts';
 import { createEnclave } from './enclave.ts';
@@ -32,7 +32,7 @@ else if (!enclave.ok) link.tell({ type: 'refused', code: enclave.code });
 else {
   const stream = new Socket({ fd: VAULT_VALIDATOR_DESCRIPTOR, readable: true, writable: true });
   new RpcChannel(stream, {
-    messageBytesMax: ENCLAVE_MESSAGE_BYTES_MAX,
+    messageBytesMax: MESSAGE_BYTES_MAX,
     onCall: enclave.value,
     onClose: () => process.exit(0),
   });

@@ -2,25 +2,26 @@
  * Models that were granted to this enclave.
  *
  * A grant is taken only from a proven ledger event that names own keyset, under the owner-signed policies as well as the
- * ledger's; key, ciphertext and ONNX file are checked against the manifest before anything is loaded.
+ * ledger's; key, ciphertext and ONNX file are checked against the manifest before anything is loaded. The ciphertext comes
+ * in pieces, and each goes on to the owner's engine as soon as it is opened: this process holds one piece at a time.
  */
 import type { Platform } from '@cloister/attestation';
 import {
   type EnclaveLimits,
   type ModelManifest,
+  ModelOpening,
   modelId,
   type OpenModelCode,
-  openModel,
   openModelKey,
   parseModelManifest,
   type TensorSpec,
 } from '@cloister/confidential';
-import { type Digest, fail, ok, parseBase64, parseHex, type Result } from '@cloister/crypto';
+import { concatBytes, type Digest, fail, ok, parseBase64, parseHex, type Result } from '@cloister/crypto';
 import type { ModelKeyGrantAuthorised } from '@cloister/ledger';
 import { areSupported } from '../engine/datatypes.ts';
-import type { EngineFailure, EnginePool, OwnerEngine } from './engines.ts';
+import type { EngineFailure, EngineModel, EnginePool, OwnerEngine } from './engines.ts';
 import type { AuthorisationRefusal, LedgerView } from './light-client.ts';
-import { type OnnxRefusal, screenOnnx } from './onnx-screen.ts';
+import { ModelRoom } from './model-room.ts';
 import type { Vault } from './vault.ts';
 
 export interface GrantedModel {
@@ -35,13 +36,19 @@ export type ProvisionCode =
   | 'MANIFEST_OTHER_MODEL'
   | 'RELEASE_POLICY'
   | 'ENGINE_MISMATCH'
-  | 'MODEL_TOO_LARGE'
   | 'GRANT_MALFORMED'
   | 'MODEL_KEY_NOT_OPENED'
   | OpenModelCode
-  | OnnxRefusal
   | EngineFailure
-  | 'MODEL_SIGNATURE_MISMATCH';
+  | 'MODEL_SIGNATURE_MISMATCH'
+  /** Never begun, given up for others, or over. */
+  | 'TRANSFER_UNKNOWN';
+
+/** Transfers under way; the oldest gives way to a new one. */
+const TRANSFERS_MAX = 4;
+/** Part of an engine's memory that the files of all loaded models may come to: a loaded model takes more than its file. */
+const LOADED_SHARE = 0.5;
+const MEBIBYTE: number = 1024 * 1024;
 
 export interface ModelsContext {
   readonly vault: Vault;
@@ -52,11 +59,20 @@ export interface ModelsContext {
   readonly engine: { readonly name: string; readonly version: string };
 }
 
-/** What a validator brings: all of it public or sealed. */
+/** What a validator brings first: all of it public or sealed. */
 export interface ProvisionRequest {
   readonly grantProof: Uint8Array;
   readonly manifest: Uint8Array;
-  readonly ciphertext: Uint8Array;
+}
+
+/** A ciphertext on its way in. */
+interface Transfer {
+  readonly model: Digest;
+  readonly manifest: ModelManifest;
+  readonly opening: ModelOpening;
+  readonly engine: OwnerEngine;
+  /** Whether the engine was told of the file. */
+  begun: boolean;
 }
 
 /** Whether what the file declares fits what the manifest promises: the same names and types, and no contrary dimension. */
@@ -69,35 +85,57 @@ function sameSignature(declared: readonly TensorSpec[], promised: readonly Tenso
   return declared.length === promised.length && promised.every(fits);
 }
 
+function fitsManifest({ inputs, outputs }: EngineModel, manifest: ModelManifest): boolean {
+  return sameSignature(inputs, manifest.inputs) && sameSignature(outputs, manifest.outputs);
+}
+
 /** The models whose weights are loaded. */
 export class Models {
   readonly #context: ModelsContext;
-  readonly #granted = new Map<Digest, GrantedModel>();
+  readonly #loaded = new Map<Digest, GrantedModel>();
+  readonly #transfers = new Map<string, Transfer>();
+  readonly #room: ModelRoom;
+  #nextTransfer = 0;
 
   constructor(context: ModelsContext) {
     this.#context = context;
+    this.#room = new ModelRoom(context.limits.memoryMibMax * MEBIBYTE * LOADED_SHARE);
   }
 
   get ids(): readonly Digest[] {
-    return [...this.#granted.keys()].sort();
+    return [...this.#loaded.keys()].filter((model) => this.#find(model) !== undefined).sort();
   }
 
+  /** A model that can be run now: its use counts. */
   get(model: Digest): GrantedModel | undefined {
-    return this.#granted.get(model);
+    this.#room.used(model);
+    return this.#find(model);
   }
 
-  /** Opens a granted model and loads it. Given again, it changes nothing. */
-  async provision(request: ProvisionRequest): Promise<Result<void, ProvisionCode>> {
-    const { vault, view, limits } = this.#context;
+  #find(model: Digest): GrantedModel | undefined {
+    const found = this.#loaded.get(model);
+    if (found === undefined || found.engine.has(model)) return found;
+    // Gone with its engine.
+    this.#forget(model);
+    return undefined;
+  }
+
+  #forget(model: Digest): void {
+    this.#loaded.delete(model);
+    this.#room.forget(model);
+  }
+
+  /** Opens a grant and begins a transfer: its name, or undefined for a model that is loaded. */
+  async begin(request: ProvisionRequest): Promise<Result<string | undefined, ProvisionCode>> {
+    const { vault, view } = this.#context;
     const authorised = view.authoriseModelKey(request.grantProof);
     if (!authorised.ok) return authorised;
     const { event, acceptance } = authorised.value;
-    if (this.#granted.has(event.model)) return ok(undefined);
+    if (this.#find(event.model) !== undefined) return ok(undefined);
     const manifest = parseModelManifest(request.manifest);
     if (!manifest.ok) return fail('MANIFEST_MALFORMED', manifest.code);
     const refused = this.#checkManifest(manifest.value, event, acceptance.event.platform);
     if (refused !== undefined) return fail(refused);
-    if (request.ciphertext.length > limits.modelBytesMax) return fail('MODEL_TOO_LARGE');
     const enc = parseHex(event.enc);
     const sealedKey = parseBase64(event.sealedKey);
     if (enc === undefined || sealedKey === undefined) return fail('GRANT_MALFORMED');
@@ -111,8 +149,63 @@ export class Models {
       hpkeSecretKey: vault.hpkeSecretKey,
     });
     if (!modelKey.ok) return modelKey;
-    const onnx = openModel({ ciphertext: request.ciphertext, modelKey: modelKey.value, manifest: manifest.value });
-    return onnx.ok ? this.#load(event.model, manifest.value, onnx.value) : onnx;
+    const opening = ModelOpening.start(modelKey.value, manifest.value);
+    modelKey.value.fill(0);
+    return opening.ok ? ok(await this.#open(event.model, manifest.value, opening.value)) : opening;
+  }
+
+  async #open(model: Digest, manifest: ModelManifest, opening: ModelOpening): Promise<string> {
+    for (const oldest of this.#transfers.keys()) {
+      if (this.#transfers.size < TRANSFERS_MAX) break;
+      await this.#close(oldest);
+    }
+    const name = String(this.#nextTransfer++);
+    const engine = this.#context.engines.of(manifest.owner);
+    this.#transfers.set(name, { model, manifest, opening, engine, begun: false });
+    return name;
+  }
+
+  /** Ends a transfer; what came of it is forgotten. */
+  async #close(name: string): Promise<void> {
+    const transfer = this.#transfers.get(name);
+    this.#transfers.delete(name);
+    transfer?.opening.close();
+    if (transfer?.begun === true) await transfer.engine.cancelLoad(name);
+  }
+
+  /** Takes the next piece of a ciphertext. With a failure the transfer is over. */
+  async piece(name: string, ciphertext: Uint8Array): Promise<Result<void, ProvisionCode>> {
+    const transfer = this.#transfers.get(name);
+    if (transfer === undefined) return fail('TRANSFER_UNKNOWN');
+    const chunks = transfer.opening.push(ciphertext);
+    const passed = await this.#passOn(name, transfer, chunks);
+    for (const chunk of chunks) chunk.fill(0);
+    if (!passed.ok) await this.#close(name);
+    return passed;
+  }
+
+  async #passOn(name: string, transfer: Transfer, chunks: readonly Uint8Array[]): Promise<Result<void, ProvisionCode>> {
+    const { engine, opening } = transfer;
+    if (!transfer.begun && opening.length !== undefined) {
+      transfer.begun = true;
+      const begun = await engine.beginLoad(name, opening.length);
+      if (!begun.ok) return begun;
+    }
+    if (chunks.length === 0) return ok(undefined);
+    const opened = concatBytes(...chunks);
+    const passed = await engine.loadPiece(name, opened);
+    opened.fill(0);
+    return passed;
+  }
+
+  /** Loads what came, when it is what the manifest names. */
+  async end(name: string): Promise<Result<void, ProvisionCode>> {
+    const transfer = this.#transfers.get(name);
+    if (transfer === undefined) return fail('TRANSFER_UNKNOWN');
+    const finished = transfer.opening.finish();
+    const loaded = finished.ok ? await this.#load(name, transfer) : finished;
+    await this.#close(name);
+    return loaded;
   }
 
   /** `platform` is the one that the ledger accepted evidence of: what the host says of it counts for nothing. */
@@ -121,27 +214,31 @@ export class Models {
     event: ModelKeyGrantAuthorised,
     platform: Platform,
   ): ProvisionCode | undefined {
-    const { vault, engine } = this.#context;
+    const { vault, engine, limits } = this.#context;
     if (modelId(manifest) !== event.model || manifest.owner !== event.owner) return 'MANIFEST_OTHER_MODEL';
     const { images, platforms } = manifest.releasePolicy;
     if (!images.includes(vault.identity.image) || !platforms.includes(platform)) return 'RELEASE_POLICY';
     const sameEngine = manifest.engine.name === engine.name && manifest.engine.version === engine.version;
     if (!sameEngine) return 'ENGINE_MISMATCH';
+    if (manifest.size > limits.modelBytesMax) return 'MODEL_TOO_LARGE';
     return areSupported([...manifest.inputs, ...manifest.outputs]) ? undefined : 'MODEL_UNSUPPORTED_TYPE';
   }
 
-  async #load(model: Digest, manifest: ModelManifest, onnx: Uint8Array): Promise<Result<void, ProvisionCode>> {
-    const screened = screenOnnx(onnx);
-    // Its detail quotes the weights' file, which is secret.
-    if (!screened.ok) return fail(screened.code);
-    const engine = this.#context.engines.of(manifest.owner);
-    const loaded = await engine.load(model, onnx);
-    if (!loaded.ok) return loaded;
-    const { inputs, outputs, numericClass } = loaded.value;
-    if (!sameSignature(inputs, manifest.inputs) || !sameSignature(outputs, manifest.outputs)) {
-      return fail('MODEL_SIGNATURE_MISMATCH');
+  async #load(name: string, { model, manifest, engine }: Transfer): Promise<Result<void, ProvisionCode>> {
+    const outgoing = this.#room.take(model, manifest.owner, manifest.size);
+    if (outgoing === undefined) return fail('MODEL_TOO_LARGE');
+    for (const other of outgoing) {
+      const gone = this.#loaded.get(other);
+      this.#loaded.delete(other);
+      await gone?.engine.unload(other);
     }
-    this.#granted.set(model, { manifest, engine, numericClass });
+    const loaded = await engine.endLoad(name, model);
+    if (!loaded.ok || !fitsManifest(loaded.value, manifest)) {
+      this.#forget(model);
+      await engine.unload(model);
+      return loaded.ok ? fail('MODEL_SIGNATURE_MISMATCH') : loaded;
+    }
+    this.#loaded.set(model, { manifest, engine, numericClass: loaded.value.numericClass });
     return ok(undefined);
   }
 }

@@ -11,12 +11,15 @@ import { equalBytes, fail, ok, parseUtf8, type Result, utf8 } from '@cloister/cr
 export type OnnxRefusal =
   | 'ONNX_MALFORMED'
   | 'ONNX_TOO_DEEP'
+  | 'ONNX_TOO_MANY_FIELDS'
   | 'ONNX_EXTERNAL_DATA'
   | 'ONNX_CUSTOM_OPERATOR'
   | 'ONNX_RANDOM_OPERATOR'
   | 'ONNX_TRAINING';
 
 const DEPTH_MAX = 32;
+/** In the whole file; models of a hundred thousand nodes have fewer. */
+const FIELDS_MAX = 1_500_000;
 /** A parser may drop the bits of a tag beyond these, and so read another field than the one that is written. */
 const TAG_MAX = 0xffff_ffff;
 /** By these bytes at offset 4 onnxruntime takes a file for one of its own format, which nothing here reads. */
@@ -56,45 +59,68 @@ class Refusal extends Error {
   }
 }
 
-/** A field of a message: its number and either its varint or its bytes; fixed-width values count for nothing here. */
-interface Field {
-  readonly number: number;
-  readonly value: number | Uint8Array | undefined;
+/** Fields looked at so far, in the whole file. */
+interface Count {
+  fields: number;
 }
 
-function* fieldsOf(message: Uint8Array): Generator<Field> {
-  let at = 0;
-  const varint = (): number => {
-    let value = 0;
-    for (let shift = 0; shift < 10; shift++) {
-      const byte = message[at++];
-      if (byte === undefined) throw new Refusal('ONNX_MALFORMED', 'varint');
-      value += (byte & 0x7f) * 2 ** (7 * shift);
-      if (byte < 0x80) return value;
-    }
-    throw new Refusal('ONNX_MALFORMED', 'varint');
-  };
-  const skip = (count: number): Uint8Array => {
-    if (count > message.length - at) throw new Refusal('ONNX_MALFORMED', 'length');
-    at += count;
-    return message.subarray(at - count, at);
-  };
-  while (at < message.length) {
-    const tag = varint();
-    const number = Math.floor(tag / 8);
+/** A field: its number, its varint (undefined when it holds bytes), and where its bytes begin and end. */
+type OnField = (number: number, value: number | undefined, from: number, to: number) => void;
+
+/** A place in a message. */
+interface Cursor {
+  readonly message: Uint8Array;
+  at: number;
+}
+
+function varint(cursor: Cursor): number {
+  const { message } = cursor;
+  const first = message[cursor.at];
+  if (first !== undefined && first < 0x80) {
+    cursor.at++;
+    return first;
+  }
+  let value = 0;
+  for (let scale = 1, i = 0; i < 10; i++, scale *= 0x80) {
+    const byte = message[cursor.at++];
+    if (byte === undefined) throw new Refusal('ONNX_MALFORMED', 'varint');
+    value += (byte & 0x7f) * scale;
+    if (byte < 0x80) return value;
+  }
+  throw new Refusal('ONNX_MALFORMED', 'varint');
+}
+
+function skip(cursor: Cursor, count: number): void {
+  if (count > cursor.message.length - cursor.at) throw new Refusal('ONNX_MALFORMED', 'length');
+  cursor.at += count;
+}
+
+/**
+ * Every field of a message; fixed-width values count for nothing here. The walk is plain, and makes no object for a field:
+ * a million of them cost some milliseconds.
+ */
+function fieldsOf(message: Uint8Array, count: Count, onField: OnField): void {
+  const cursor: Cursor = { message, at: 0 };
+  while (cursor.at < message.length) {
+    if (++count.fields > FIELDS_MAX) throw new Refusal('ONNX_TOO_MANY_FIELDS');
+    const tag = varint(cursor);
+    const number = tag >>> 3;
     if (number === 0 || tag > TAG_MAX) throw new Refusal('ONNX_MALFORMED', 'field number');
-    switch (tag % 8) {
+    switch (tag & 7) {
       case 0:
-        yield { number, value: varint() };
+        onField(number, varint(cursor), 0, 0);
         break;
       case 1:
-        yield { number, value: void skip(8) };
+        skip(cursor, 8);
         break;
-      case 2:
-        yield { number, value: skip(varint()) };
+      case 2: {
+        const length = varint(cursor);
+        skip(cursor, length);
+        onField(number, undefined, cursor.at - length, cursor.at);
         break;
+      }
       case 5:
-        yield { number, value: void skip(4) };
+        skip(cursor, 4);
         break;
       default:
         throw new Refusal('ONNX_MALFORMED', 'wire type');
@@ -104,33 +130,19 @@ function* fieldsOf(message: Uint8Array): Generator<Field> {
 
 type Visit = (message: Uint8Array, depth: number) => void;
 
-/** Visits every message-valued field that has a visitor. */
-function each(message: Uint8Array, depth: number, visitors: Readonly<Record<number, Visit>>): void {
-  if (depth > DEPTH_MAX) throw new Refusal('ONNX_TOO_DEEP');
-  for (const { number, value } of fieldsOf(message)) {
-    if (value instanceof Uint8Array) visitors[number]?.(value, depth + 1);
-  }
-}
-
 function textOf(bytes: Uint8Array): string {
   const text = parseUtf8(bytes);
   if (text === undefined) throw new Refusal('ONNX_MALFORMED', 'text');
   return text;
 }
 
-/** TensorProto: data_location 14, external_data 13. */
-const tensor: Visit = (message) => {
-  for (const { number, value } of fieldsOf(message)) {
-    const external = number === 13 || (number === 14 && value !== 0);
-    if (external) throw new Refusal('ONNX_EXTERNAL_DATA');
-  }
-};
-
-/** SparseTensorProto: values 1, indices 2. */
-const sparseTensor: Visit = (message, depth) => each(message, depth, { 1: tensor, 2: tensor });
-
 /** Visitors of one model, which may define functions in domains of its own. */
-function modelVisitors(ownDomains: ReadonlySet<string>): { readonly model: Visit } {
+function modelVisitors(
+  count: Count,
+  ownDomains: ReadonlySet<string>,
+): { readonly model: Visit; readonly hasGraph: () => boolean } {
+  const { each } = walker(count);
+  let graphs = 0;
   const domain: Visit = (bytes) => {
     const name = textOf(bytes);
     if (!DOMAINS.has(name) && !ownDomains.has(name)) throw new Refusal('ONNX_CUSTOM_OPERATOR', name);
@@ -140,6 +152,14 @@ function modelVisitors(ownDomains: ReadonlySet<string>): { readonly model: Visit
     if (RANDOM_OPERATORS.has(name)) throw new Refusal('ONNX_RANDOM_OPERATOR', name);
     if (FOREIGN_OPERATORS.has(name)) throw new Refusal('ONNX_CUSTOM_OPERATOR', name);
   };
+  /** TensorProto: data_location 14, external_data 13. */
+  const tensor: Visit = (message) => {
+    fieldsOf(message, count, (number, value) => {
+      if (number === 13 || (number === 14 && value !== 0)) throw new Refusal('ONNX_EXTERNAL_DATA');
+    });
+  };
+  /** SparseTensorProto: values 1, indices 2. */
+  const sparseTensor: Visit = (message, depth) => each(message, depth, { 1: tensor, 2: tensor });
   /** AttributeProto: t 5, g 6, tensors 10, graphs 11, sparse_tensor 22, sparse_tensors 23. */
   const attribute: Visit = (message, depth) =>
     each(message, depth, { 5: tensor, 6: graph, 10: tensor, 11: graph, 22: sparseTensor, 23: sparseTensor });
@@ -160,7 +180,10 @@ function modelVisitors(ownDomains: ReadonlySet<string>): { readonly model: Visit
       throw new Refusal('ONNX_RANDOM_OPERATOR', 'Dropout in training');
   };
   /** GraphProto: node 1, initializer 5, sparse_initializer 15. */
-  const graph: Visit = (message, depth) => each(message, depth, { 1: node, 5: tensor, 15: sparseTensor });
+  const graph: Visit = (message, depth) => {
+    graphs++;
+    each(message, depth, { 1: node, 5: tensor, 15: sparseTensor });
+  };
   /** OperatorSetIdProto: domain 1. */
   const operatorSet: Visit = (message, depth) => each(message, depth, { 1: domain });
   /** FunctionProto: node 7, opset_import 9, attribute_proto 11. */
@@ -168,24 +191,44 @@ function modelVisitors(ownDomains: ReadonlySet<string>): { readonly model: Visit
   const training: Visit = () => {
     throw new Refusal('ONNX_TRAINING');
   };
-  /** ModelProto: graph 7, opset_import 8, training_info 20, functions 25. */
-  return { model: (message, depth) => each(message, depth, { 7: graph, 8: operatorSet, 20: training, 25: fn }) };
+  return {
+    /** ModelProto: graph 7, opset_import 8, training_info 20, functions 25. */
+    model: (message, depth) => each(message, depth, { 7: graph, 8: operatorSet, 20: training, 25: fn }),
+    hasGraph: () => graphs > 0,
+  };
+}
+
+function walker(count: Count): {
+  /** Visits every message-valued field that has a visitor. */
+  readonly each: (message: Uint8Array, depth: number, visitors: Readonly<Record<number, Visit>>) => void;
+} {
+  return {
+    each(message, depth, visitors) {
+      if (depth > DEPTH_MAX) throw new Refusal('ONNX_TOO_DEEP');
+      fieldsOf(message, count, (number, value, from, to) => {
+        if (value === undefined) visitors[number]?.(message.subarray(from, to), depth + 1);
+      });
+    },
+  };
 }
 
 /** Domains of the functions that the file itself defines (FunctionProto domain 10). */
-function ownDomainsOf(message: Uint8Array): ReadonlySet<string> {
+function ownDomainsOf(message: Uint8Array, count: Count): ReadonlySet<string> {
+  const { each } = walker(count);
   const domains = new Set<string>();
   each(message, 0, { 25: (fn, depth) => each(fn, depth, { 10: (bytes) => domains.add(textOf(bytes)) }) });
   return domains;
 }
 
-/** Refuses a file that the enclave does not run. Never throws. */
+/** Refuses a file that the enclave does not run. Never throws; its time is bounded whatever the file is. */
 export function screenOnnx(onnx: Uint8Array): Result<void, OnnxRefusal> {
   const format = onnx.subarray(ORT_FORMAT_OFFSET, ORT_FORMAT_OFFSET + ORT_FORMAT.length);
   if (equalBytes(format, ORT_FORMAT)) return fail('ONNX_MALFORMED', 'another format');
   try {
-    modelVisitors(ownDomainsOf(onnx)).model(onnx, 0);
-    return ok(undefined);
+    const ownDomains = ownDomainsOf(onnx, { fields: 0 });
+    const { model, hasGraph } = modelVisitors({ fields: 0 }, ownDomains);
+    model(onnx, 0);
+    return hasGraph() ? ok(undefined) : fail('ONNX_MALFORMED', 'no graph');
   } catch (error) {
     if (error instanceof Refusal) return fail(error.code, error.message);
     throw error;

@@ -10,7 +10,7 @@ import { Socket } from 'node:net';
 import { assert, fail, ok, type Result } from '@cloister/crypto';
 import { parseGenesis } from '@cloister/ledger';
 import { AttesterError } from '../attesters/attester-error.ts';
-import { HOST_MESSAGE_BYTES_MAX } from '../channel/limits.ts';
+import { MESSAGE_BYTES_MAX } from '../channel/limits.ts';
 import { headOnly, type Payload, RpcChannel } from '../channel/rpc.ts';
 import { ImageError } from '../image/image-error.ts';
 import { shieldProcess } from '../process/libc.ts';
@@ -121,7 +121,7 @@ const foreignAtStart = foreignDescriptors(openDescriptors(), PLATFORM_CHANNELS);
 process.on('SIGTERM', () => void end());
 process.on('SIGINT', () => void end());
 new RpcChannel(new Socket({ fd: ORDERS_DESCRIPTOR, readable: true, writable: true }), {
-  messageBytesMax: HOST_MESSAGE_BYTES_MAX,
+  messageBytesMax: MESSAGE_BYTES_MAX,
   onCall,
   onClose: () => void end(),
 });
