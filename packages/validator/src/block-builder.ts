@@ -40,7 +40,8 @@ export function buildBlock(sources: BuilderSources, request: BuildRequest): Buil
   const { core, pool, evidence } = sources;
   const lastFinal = vouchedFor(sources, request);
   if (lastFinal === undefined) return { waitMs: undefined };
-  const sinceParentMs = core.nowMs - (request.parent.header?.timestampMs ?? 0);
+  const nowMs = core.networkClock.stampMs(core.nowMs, core.monotonicMs);
+  const sinceParentMs = nowMs - (request.parent.header?.timestampMs ?? 0);
   // A parent of the future (another's clock) costs no more than one spacing.
   if (sinceParentMs >= 0 && sinceParentMs < BLOCK_SPACING_MS) return { waitMs: BLOCK_SPACING_MS - sinceParentMs };
   const place = { height: asHeight(request.parent.height + 1), lastFinal: lastFinal.named };
@@ -78,7 +79,7 @@ function checked(
     height: asHeight(request.parent.height + 1),
     parentHash: request.parent.hash,
     proposer: core.self,
-    timestampMs: Math.max(core.nowMs, parentTimeMs + 1),
+    timestampMs: Math.max(nowMs, parentTimeMs + 1),
     bodyHash: bodyHashOf(body),
     validatorsHash: core.set.hash,
     nextValidatorsHash: core.set.hash,

@@ -11,7 +11,6 @@ import { type Digest, type Height, parseHeight } from '@cloister/crypto';
 import type { BatchPool, BatchRefusal } from './batch-pool.ts';
 import { type BodyFault, BodyRules } from './block-rules.ts';
 import type { EvidenceFault, EvidencePool } from './evidence-pool.ts';
-import { BLOCK_DRIFT_MS_MAX } from './limits.ts';
 import type { ExecutedRoot, ReplicaCore } from './replica-core.ts';
 
 export type VerifyRequest = Extract<Effect, { type: 'verify-block' }>;
@@ -41,7 +40,8 @@ export interface VerifierSources {
 }
 
 export function verifyBlock(sources: VerifierSources, request: VerifyRequest): Verdict {
-  if (request.header.timestampMs > sources.core.nowMs + BLOCK_DRIFT_MS_MAX) return invalid('TIMESTAMP_AHEAD');
+  const { nowMs, monotonicMs, networkClock } = sources.core;
+  if (request.header.timestampMs > networkClock.latestMs(nowMs, monotonicMs)) return invalid('TIMESTAMP_AHEAD');
   return judgeBlock(sources, request);
 }
 

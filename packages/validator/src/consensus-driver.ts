@@ -190,6 +190,7 @@ export class ConsensusDriver {
         break;
       }
       case 'verify-block':
+        this.#hearTime(effect);
         this.#verifying.set(effect.blockHash, effect);
         this.#verify(effect);
         break;
@@ -250,6 +251,16 @@ export class ConsensusDriver {
   }
 
   // Proposals under judgement.
+
+  /** A block of an earlier view may have come late: it does not tell what time it is. */
+  #hearTime({ header, ancestors }: VerifyRequest): void {
+    const { core, newestCommit } = this.#parts;
+    if (header.view !== this.status.view) return;
+    const parent = ancestors.at(-1)?.header ?? newestCommit(header.height - 1)?.header;
+    const parentTimestampMs = parent?.timestampMs ?? core.genesis.genesis.timeMs;
+    const { proposer, timestampMs } = header;
+    core.networkClock.heard({ proposer, timestampMs, parentTimestampMs }, core.monotonicMs);
+  }
 
   #verify(request: VerifyRequest): void {
     const { core, pool, evidence, root, onMissing } = this.#parts;

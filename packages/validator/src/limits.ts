@@ -116,6 +116,9 @@ export const RECALL_AGAIN_MS = 1_000;
 /** Views that pass without a validator whose guard was lost before it asks for the last time. */
 export const OBSERVED_VIEWS = 4;
 
+/** Without a new finalization, or with a newest block of this age, a node does not call itself synced, in milliseconds. */
+export const STALE_MS = 30_000;
+
 /** Executed blocks whose event roots are kept in memory to check headers against. */
 export const ROOTS_KEPT = 1_024;
 /** Executed blocks whose facts can be proven: headers vouch for a state a few blocks behind the newest. */

@@ -299,6 +299,24 @@ export interface ReplicaStatus {
   readonly pendingTransactions: number;
   readonly pendingBatches: number;
   readonly halted: { readonly code: string; readonly detail: string } | undefined;
-  /** False while a peer showed a certificate for a height that is not executed here yet. */
+  /** The newest block whose execution is durable: all of one moment. */
+  readonly tip: TipStatus;
+  /** Monotonic clock when a new certificate was last heard, and when a new finalization was; the start before the first. */
+  readonly certificateMs: number;
+  readonly finalityMs: number;
+  /** How far the wall clock is ahead of the others', negative when behind; undefined before any block was heard. */
+  readonly clockSkewMs: number | undefined;
+  /**
+   * False while anything that peers showed is not executed here, while no finalization was heard for long, and while the
+   * newest block is old: a node that nobody tells anything does not know whether it is behind.
+   */
   readonly synced: boolean;
+}
+
+export interface TipStatus {
+  readonly height: Height;
+  readonly hash: Digest;
+  readonly timeMs: number;
+  readonly eventCount: number;
+  readonly eventRoot: Digest;
 }

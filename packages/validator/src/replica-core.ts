@@ -5,6 +5,7 @@
 import type { createMachine, Timing, ValidatorSet } from '@cloister/consensus';
 import type { Digest, Ed25519KeyPair, Epoch, Height, ValidatorId } from '@cloister/crypto';
 import type { LedgerState, ParsedGenesis } from '@cloister/ledger';
+import type { NetworkClock } from './network-clock.ts';
 import type { ReplicaEffect } from './ports.ts';
 
 export interface ReplicaConfig {
@@ -51,6 +52,7 @@ export interface ReplicaCore {
   readonly nowMs: number;
   /** Monotonic clock of the current input, for every duration. */
   readonly monotonicMs: number;
+  readonly networkClock: NetworkClock;
   emit(effect: ReplicaEffect): void;
   setTimer(id: string, delayMs: number): void;
   /** Height of the last block that consensus committed; execution may be behind. */

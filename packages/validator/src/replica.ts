@@ -21,12 +21,14 @@ import { Fetcher } from './fetcher.ts';
 import { Forwarder } from './forwarder.ts';
 import { rememberedRound } from './guard-memory.ts';
 import { FLUSH_TIMER, Ingress } from './ingress.ts';
+import { NetworkClock } from './network-clock.ts';
 import { PeerBook } from './peer-book.ts';
 import type { ReplicaClocks, ReplicaEffect, ReplicaInput, ReplicaStatus } from './ports.ts';
 import type { RecoveredReplica } from './recovery.ts';
 import type { ReplicaConfig, ReplicaCore } from './replica-core.ts';
 import { RequestDesk } from './request-desk.ts';
 import { SignatureCache } from './signature-cache.ts';
+import { Standing } from './standing.ts';
 import { START_TIMER, StartRule } from './start-rule.ts';
 import { FOLLOW_TIMER, Follower } from './sync-follow.ts';
 import { TaskAssigner } from './task-assigner.ts';
@@ -52,7 +54,7 @@ export class Replica {
   #nextToken = 1;
   #halted: { readonly code: string; readonly detail: string } | undefined;
   readonly #tip: TipTracker;
-  #executedHeight: Height;
+  readonly #standing: Standing;
   #provableHeight: Height;
   /** Newest height with an event beside BlockBegun. */
   #workHeight: Height;
@@ -63,7 +65,6 @@ export class Replica {
     const { genesis, signer } = config;
     const set = genesisValidatorSet(genesis.genesis);
     const self = signer.id as ValidatorId;
-    this.#executedHeight = recovered.executedHeight;
     this.#provableHeight = recovered.provableHeight;
     this.#workHeight = recovered.workHeight;
     this.#tip = new TipTracker(recovered.tip);
@@ -78,6 +79,7 @@ export class Replica {
       epoch: asEpoch(0),
       paramsHash: paramsHash(genesis.genesis.params),
       ledger: recovered.ledger,
+      networkClock: new NetworkClock(set, self),
       get isValidator() {
         return isMember && log.resyncTarget === undefined;
       },
@@ -90,10 +92,11 @@ export class Replica {
       emit: (effect) => this.#effects.push(effect),
       setTimer: (id, delayMs) => this.#effects.push({ type: 'set-timer', id, delayMs }),
       committedHeight: () => this.#tip.height,
-      executedHeight: () => this.#executedHeight,
+      executedHeight: () => this.#standing.height,
       halt: (code, detail) => this.#halt(code, detail),
     };
     this.#core = core;
+    this.#standing = new Standing(core, config, recovered);
     const signatures = new SignatureCache();
     const named = (): ReadonlySet<Digest> =>
       new Set([...this.#pipeline.namedBatches(), ...this.#consensus.namedBatches()]);
@@ -195,12 +198,12 @@ export class Replica {
       held,
       signing: this.#startRule.status,
       finalizedHeight: this.#core.committedHeight(),
-      executedHeight: this.#executedHeight,
+      executedHeight: this.#standing.height,
       provableHeight: this.#provableHeight,
       pendingTransactions: this.#ingress.pendingCount,
       pendingBatches: this.#pool.pendingCount,
       halted: this.#halted,
-      synced: !this.#follower.behind && this.#executedHeight === this.#core.committedHeight(),
+      ...this.#standing.status(this.#follower.behind),
     };
   }
 
@@ -219,6 +222,7 @@ export class Replica {
       if (this.#started || input.type === 'start' || input.type === 'peer') this.#take(input);
       if (this.#halted === undefined && this.#started) {
         this.#startRule.progress();
+        this.#standing.heard(this.#consensus.status);
         this.#consensus.workPending(this.#hasWork());
       }
     } else if (input.type === 'submit') {
@@ -234,6 +238,7 @@ export class Replica {
       case 'start':
         assert(!this.#started, 'a replica starts once');
         this.#started = true;
+        this.#standing.start();
         this.#consensus.start();
         this.#startRule.start();
         this.#assignTasks();
@@ -292,7 +297,7 @@ export class Replica {
 
   #onDurable(executed: readonly ExecutedBlock[], head: PreparedAppend['head']): void {
     for (const { block, record, execution } of executed) {
-      this.#executedHeight = record.height;
+      this.#standing.executed(record);
       this.#provableHeight = block.header.lastFinal.height;
       if (execution.events.length > 1) this.#workHeight = record.height;
       this.#ingress.executed(execution.fates.map(({ id }) => id));
@@ -310,7 +315,7 @@ export class Replica {
         provableCount: block.header.lastFinal.eventCount,
       });
     }
-    const height = this.#executedHeight;
+    const { height } = this.#standing;
     for (const expired of this.#pool.expire(height)) this.#ingress.requeue(expired);
     this.#ingress.expire(height);
     const last = executed.at(-1);

@@ -23,6 +23,7 @@ import type { CommittedTip } from '../src/committed-tip.ts';
 import { EvidencePool } from '../src/evidence-pool.ts';
 import type { ReplicaEffect } from '../src/ports.ts';
 import type { ExecutedRoot, ReplicaCore } from '../src/replica-core.ts';
+import { NetworkClock } from '../src/network-clock.ts';
 import { SignatureCache } from '../src/signature-cache.ts';
 import { genesisOf, junkEvidence, keysFrom, putRecord, START_MS } from './mini-net.ts';
 
@@ -80,6 +81,7 @@ export function scene(executedHeight = 3) {
     epoch: asEpoch(0),
     paramsHash: asDigest('99'.repeat(32)),
     ledger: initialState(),
+    networkClock: new NetworkClock(set, keys[0]?.id as ValidatorId),
     get nowMs() {
       return clock.nowMs;
     },
