@@ -70,6 +70,7 @@ function checked(
   body: Body,
 ): BuiltBlock | undefined {
   const { core } = sources;
+  const nowMs = core.networkClock.stampMs(core.nowMs, core.monotonicMs);
   const parentTimeMs = request.parent.header?.timestampMs ?? core.genesis.genesis.timeMs;
   const header: Header = {
     version: HEADER_VERSION,
