@@ -3,6 +3,7 @@
  * `ClientError` with an API code.
  */
 import { type AccountId, type Digest, type JsonValue, parseJson, toBase64 } from '@cloister/crypto';
+import { type FactSubject, factKey } from '@cloister/ledger';
 import type { BlobUpload, ListedAttestation, NodeApi } from './api.ts';
 import {
   readAttestations,
@@ -81,12 +82,14 @@ function asJson(bytes: Uint8Array): JsonValue {
 }
 
 class HttpApi implements NodeApi {
+  readonly name: string;
   readonly #baseUrl: string;
   readonly #timeoutMs: number;
   readonly #fetch: typeof globalThis.fetch;
 
   constructor(options: HttpApiOptions) {
     this.#baseUrl = options.baseUrl.replace(/\/+$/, '');
+    this.name = this.#baseUrl;
     this.#timeoutMs = options.timeoutMs ?? 10_000;
     this.#fetch = options.fetch ?? globalThis.fetch;
   }
@@ -201,6 +204,12 @@ class HttpApi implements NodeApi {
   async inference(task: Digest) {
     const bytes = await this.#ask({ path: `/v1/inferences/${task}` }, ['NOT_FOUND']);
     return bytes === undefined ? undefined : readInference(asJson(bytes));
+  }
+
+  async facts(subjects: readonly FactSubject[]) {
+    const keys = subjects.map(factKey).join(',');
+    const bytes = await this.#ask({ path: `/v1/proofs/facts?keys=${keys}` }, ['NOT_PROVABLE']);
+    return bytes === undefined ? undefined : readBytes(asJson(bytes), 'proof');
   }
 
   async eventProof(sequence: number) {

@@ -80,13 +80,11 @@ export function readFate(value: JsonValue): TransactionFate {
   switch (fate) {
     case 'UNKNOWN':
     case 'PENDING':
-    case 'COMMITTED':
     case 'EXPIRED':
       return { fate };
-    case 'REJECTED': {
-      const detail = member(value, 'detail');
-      return { fate, code: text(value, 'code'), detail: typeof detail === 'string' ? detail : '' };
-    }
+    case 'COMMITTED':
+    case 'REJECTED':
+      return { fate, sequence: count(value, 'sequence') };
     default:
       return refuse('fate');
   }
@@ -127,14 +125,9 @@ export function readModel(value: JsonValue): ListedModel {
 export function readInference(value: JsonValue): ListedInference {
   const status = text(value, 'status');
   if (status !== 'open' && status !== 'completed' && status !== 'failed') refuse('status');
-  const failure = member(value, 'failure') ?? null;
-  if (failure !== null && typeof failure !== 'string') refuse('failure');
   return {
     task: digest(value, 'task'),
     status,
-    disputed: flag(value, 'disputed'),
-    failure,
-    requestSequence: count(value, 'requestSequence'),
     receipts: list(value, 'receipts', (one) => ({ keyset: digest(one, 'keyset'), sequence: count(one, 'sequence') })),
   };
 }

@@ -4,6 +4,7 @@
  * Adapters throw `ClientError` with an API code when the node cannot be asked or its answer is not in the form.
  */
 import type { AccountId, Digest, JsonValue } from '@cloister/crypto';
+import type { FactSubject } from '@cloister/ledger';
 
 export interface NodeStatus {
   readonly chainId: Digest;
@@ -15,9 +16,10 @@ export interface NodeStatus {
   readonly eventCount: number;
 }
 
+/** `sequence`: of the event that settled the transaction, which says by itself what became of it. */
 export type TransactionFate =
-  | { readonly fate: 'UNKNOWN' | 'PENDING' | 'COMMITTED' | 'EXPIRED' }
-  | { readonly fate: 'REJECTED'; readonly code: string; readonly detail: string };
+  | { readonly fate: 'UNKNOWN' | 'PENDING' | 'EXPIRED' }
+  | { readonly fate: 'COMMITTED' | 'REJECTED'; readonly sequence: number };
 
 /** An event as listed; `payload` has the members of the ledger's event. */
 export interface ListedEvent {
@@ -45,10 +47,6 @@ export interface ListedModel {
 export interface ListedInference {
   readonly task: Digest;
   readonly status: 'open' | 'completed' | 'failed';
-  readonly disputed: boolean;
-  readonly failure: string | null;
-  /** Sequence of the InferenceRequested event. */
-  readonly requestSequence: number;
   /** Sequences of the ReceiptAccepted events. */
   readonly receipts: readonly { readonly keyset: Digest; readonly sequence: number }[];
 }
@@ -60,6 +58,8 @@ export interface BlobUpload {
 }
 
 export interface NodeApi {
+  /** Names the node in reports: its address. */
+  readonly name: string;
   status(): Promise<NodeStatus>;
   /** The exact bytes of the genesis. */
   genesis(): Promise<Uint8Array>;
@@ -83,6 +83,8 @@ export interface NodeApi {
   model(model: Digest): Promise<ListedModel | undefined>;
   /** Undefined while the node knows no such task. */
   inference(task: Digest): Promise<ListedInference | undefined>;
+  /** An encoded FactsProof of those subjects that there are; undefined while the node cannot prove any. */
+  facts(subjects: readonly FactSubject[]): Promise<Uint8Array | undefined>;
   /** An encoded EventProof; undefined while the event is not provable. */
   eventProof(sequence: number): Promise<Uint8Array | undefined>;
 }

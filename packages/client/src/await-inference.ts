@@ -19,7 +19,7 @@ import type { ClientContext } from './context.ts';
 import { ClientError } from './errors.ts';
 import type { PendingExecutor, PendingInference } from './pending-inference.ts';
 import { type Deadline, poll } from './polling.ts';
-import { awaitCommitted } from './submit.ts';
+import { awaitSettled, ofType } from './submit.ts';
 import type { ProvenEvent } from './trusted-chain.ts';
 import { refuseSimulated } from './verify-enclave.ts';
 
@@ -49,7 +49,7 @@ export interface InferenceResult {
   readonly completedHeight: number;
   readonly requestSequence: number;
   readonly completedSequence: number;
-  /** Whether another executor said something else. */
+  /** Whether another executor had said something else by then: the completion event says so. */
   readonly disputed: boolean;
   /** Made under simulated trust anchors: no guarantee holds. */
   readonly simulated: boolean;
@@ -62,9 +62,8 @@ export async function awaitInference(
   deadline: Deadline,
 ): Promise<InferenceResult> {
   refuseSimulated(context);
-  await awaitCommitted(context, pending.transaction, deadline);
+  const request = await provenRequest(context, pending, deadline);
   const listed = await awaitClosed(context, pending, deadline);
-  const request = await provenRequest(context, pending, listed.requestSequence, deadline);
   const isTask = (payload: { readonly [key: string]: unknown }): boolean => payload.task === pending.task;
   if (listed.status === 'failed') {
     const failed = await context.chain.find('InferenceFailed', request.sequence, isTask, deadline);
@@ -102,7 +101,7 @@ export async function awaitInference(
     completedHeight: completed.height,
     requestSequence: request.sequence,
     completedSequence: completed.sequence,
-    disputed: listed.disputed,
+    disputed: completed.event.disputed,
     simulated: context.chain.simulated,
   };
 }
@@ -111,25 +110,27 @@ function mismatch(pending: PendingInference, what: string): ClientError {
   return new ClientError('EVENT_MISMATCH', what, { transaction: pending.transaction.id });
 }
 
+/** A node says that there is an outcome, and where receipts lie; what the outcome is, the events prove. */
 async function awaitClosed(
-  { api, edge }: ClientContext,
+  { nodes, edge }: ClientContext,
   { task }: PendingInference,
   deadline: Deadline,
 ): Promise<ListedInference> {
-  return poll(edge, deadline, 'the inference has no outcome', async () => {
-    const listed = await api.inference(task);
-    return listed?.status === 'open' ? undefined : listed;
-  });
+  return poll(edge, deadline, 'the inference has no outcome', (attempt) =>
+    nodes.inTurn(attempt, async (api) => {
+      const listed = await api.inference(task);
+      return listed?.status === 'open' ? undefined : listed;
+    }),
+  );
 }
 
 /** The proven request event; what it says of this task is what was signed, since the ledger executed that transaction. */
 async function provenRequest(
-  { chain }: ClientContext,
+  context: ClientContext,
   pending: PendingInference,
-  sequence: number,
   deadline: Deadline,
 ): Promise<ProvenEvent<InferenceRequested>> {
-  const request = await chain.event(sequence, 'InferenceRequested', deadline);
+  const request = ofType(await awaitSettled(context, pending.transaction, deadline), 'InferenceRequested');
   const { event } = request;
   if (event.task !== pending.task || event.transaction !== pending.transaction.id) throw mismatch(pending, 'request');
   const asSealed =

@@ -14,17 +14,20 @@ import {
   RUNTIME_EDGE,
   type WaitOptions,
 } from './context.ts';
+import { MAX_HEAD_AGE_MS } from './freshness.ts';
 import { type GovernedKind, type GovernedTransaction, submitGoverned } from './governance.ts';
 import { grantModelKey, type ModelDescription, type PreparedModel, prepareModel, publishModel } from './models.ts';
+import { NodePool, type OnNodeReport } from './node-pool.ts';
 import type { PendingInference } from './pending-inference.ts';
 import { deadlineAfter } from './polling.ts';
 import { type InferenceRequest, requestInference } from './request-inference.ts';
-import { expiryHeightAfter, sign, submitAndProve, trustedStatus } from './submit.ts';
+import { expiryHeightAfter, sign, submitAndProve } from './submit.ts';
 import { type ProvenEvent, TrustedChain } from './trusted-chain.ts';
 import { type VerifiedEnclave, verifyEnclave } from './verify-enclave.ts';
 
 export interface ClientOptions {
-  readonly api: NodeApi;
+  /** One node, or several: the freshest head of any of them counts, and those that lag or lie are reported. */
+  readonly api: NodeApi | readonly NodeApi[];
   /** Hash of the genesis that the caller trusts, from a source other than the node. */
   readonly chainId: Digest;
   readonly keyPair: Ed25519KeyPair;
@@ -33,6 +36,10 @@ export interface ClientOptions {
   /** 32-byte keys, salts and nonces are drawn from this; by default the runtime's own randomness. */
   readonly randomBytes?: (length: number) => Uint8Array;
   readonly edge?: Edge;
+  /** Oldest head, in milliseconds of block time against the caller's clock, that counts as the present; 30 seconds. */
+  readonly maxHeadAgeMs?: number;
+  /** Told of nodes that lag behind, lie or do not answer, where several are known. */
+  readonly onNodeReport?: OnNodeReport;
 }
 
 /** Every method throws `ClientError` alone for what a node, an enclave or a caller's input does wrong. */
@@ -47,8 +54,20 @@ export class CloisterClient {
   static async connect(options: ClientOptions): Promise<CloisterClient> {
     const { api, chainId, keyPair, acceptSimulated = false, randomBytes } = options;
     const edge: Edge = { ...(options.edge ?? RUNTIME_EDGE), ...(randomBytes === undefined ? {} : { randomBytes }) };
-    const chain = await TrustedChain.open(api, chainId, edge);
-    return new CloisterClient({ api, chain, keyPair, edge, acceptSimulated });
+    const { maxHeadAgeMs = MAX_HEAD_AGE_MS, onNodeReport = () => undefined } = options;
+    const nodes = new NodePool(Array.isArray(api) ? api : [api], edge, onNodeReport);
+    const chain = await TrustedChain.open(nodes, chainId, edge, maxHeadAgeMs);
+    const context: ClientContext = {
+      nodes,
+      get api() {
+        return nodes.current;
+      },
+      chain,
+      keyPair,
+      edge,
+      acceptSimulated,
+    };
+    return new CloisterClient(context);
   }
 
   /** Whether the chain stands on simulated platforms: say SIMULATED wherever a result is shown. */
@@ -69,7 +88,8 @@ export class CloisterClient {
 
   /** Challenges a node's enclave and appraises the answer here. */
   async verifyEnclave(node: AccountId, { timeoutMs = DEFAULT_WAIT_MS }: WaitOptions = {}): Promise<VerifiedEnclave> {
-    return verifyEnclave(this.#context, node, deadlineAfter(this.#context.edge, timeoutMs));
+    const { enclave } = await verifyEnclave(this.#context, node, deadlineAfter(this.#context.edge, timeoutMs));
+    return enclave;
   }
 
   /** Seals a model under a fresh key; nothing leaves this machine. Keep `modelKey`. */
@@ -120,22 +140,21 @@ export class CloisterClient {
     { timeoutMs = DEFAULT_WAIT_MS }: WaitOptions = {},
   ): Promise<ProvenTransaction> {
     const context = this.#context;
-    const status = await trustedStatus(context);
-    const transaction = sign(context, 'put-record', record, expiryHeightAfter(context, status));
+    const head = await context.chain.head(deadlineAfter(context.edge, timeoutMs));
+    const transaction = sign(context, 'put-record', record, expiryHeightAfter(context, head));
     const deadline = deadlineAfter(context.edge, timeoutMs, transaction.id);
-    const expected = { type: 'RecordPut', from: status.eventCount, deadline } as const;
-    const { height, sequence } = await submitAndProve(context, transaction, expected);
+    const { height, sequence } = await submitAndProve(context, transaction, 'RecordPut', deadline);
     return { transaction: transaction.id, height, sequence };
   }
 
-  /** Hands in one approval of a policy or a measurement, or newer endorsements, and proves what became of it. */
+  /** Hands in an approval of a policy or a measurement, newer endorsements or a revocation, and proves what became of it. */
   async submitGoverned<K extends GovernedKind>(
     kind: K,
     payload: PayloadByKind[K],
     { timeoutMs = DEFAULT_WAIT_MS }: WaitOptions = {},
   ): Promise<GovernedTransaction<K>> {
     const { edge } = this.#context;
-    return submitGoverned(this.#context, kind, payload, (id) => deadlineAfter(edge, timeoutMs, id));
+    return submitGoverned(this.#context, kind, payload, (id?: Digest) => deadlineAfter(edge, timeoutMs, id));
   }
 
   /** The event at a sequence, proven from the genesis: final, included, and of the type that is expected there. */

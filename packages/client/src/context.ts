@@ -4,6 +4,7 @@
  */
 import type { Digest, Ed25519KeyPair } from '@cloister/crypto';
 import type { NodeApi } from './api.ts';
+import type { NodePool } from './node-pool.ts';
 import type { TrustedChain } from './trusted-chain.ts';
 
 /** Clock, waiting and randomness. */
@@ -22,6 +23,8 @@ export const RUNTIME_EDGE: Edge = {
 };
 
 export interface ClientContext {
+  readonly nodes: NodePool;
+  /** The node that showed the newest head last. */
   readonly api: NodeApi;
   readonly chain: TrustedChain;
   /** Signs the caller's transactions. */

@@ -16,7 +16,19 @@ export type ClientErrorCode =
   | 'API_ANSWER_TOO_LARGE'
   /** The node answered with an error; `detail` begins with its code. */
   | 'API_REFUSED'
+  /** No node is named, or too many. */
+  | 'NODES_INVALID'
+  /** The newest head that any node shows is too old for what it says to be the present; `detail` has the ages. */
+  | 'CHAIN_STALE'
+  /** A finalized head is ahead of the clock of this machine, which can therefore not tell old heads from new ones. */
+  | 'CLOCK_BEHIND'
+  | 'FACTS_PROOF_INVALID'
+  /** The node leaves out what the ledger must have, or what it says itself that there is. */
+  | 'FACT_WITHHELD'
+  /** The ledger does not let this enclave execute now; `detail` lists the reasons. */
+  | 'ENCLAVE_NOT_STANDING'
   | 'MODEL_UNKNOWN'
+  | 'MODEL_REVOKED'
   | 'MODEL_INVALID'
   | 'MODEL_TOO_LARGE'
   | 'INPUT_INVALID'

@@ -17,10 +17,11 @@ import {
   type TensorSpec,
 } from '@cloister/confidential';
 import { type AccountId, type Digest, toBase64, toHex } from '@cloister/crypto';
+import { modelOf } from './choose-executors.ts';
 import { type ClientContext, DEFAULT_WAIT_MS, type ProvenTransaction, type WaitOptions } from './context.ts';
 import { ClientError } from './errors.ts';
 import { deadlineAfter } from './polling.ts';
-import { expiryHeightAfter, sign, submitAndProve, trustedStatus, uploadBlob } from './submit.ts';
+import { expiryHeightAfter, sign, submitAndProve, uploadBlob } from './submit.ts';
 import { refuseSimulated, type VerifiedEnclave, verifyEnclave } from './verify-enclave.ts';
 
 export interface ModelDescription {
@@ -78,26 +79,27 @@ export async function publishModel(
   const { manifest, ciphertext } = prepared;
   if (manifest.owner !== context.keyPair.id) throw new ClientError('NOT_MODEL_OWNER', manifest.owner);
   if (contentDigest(ciphertext) !== manifest.ciphertextDigest) throw new ClientError('BLOB_MISMATCH');
-  const status = await trustedStatus(context);
-  const transaction = sign(context, 'publish-model', { manifest }, expiryHeightAfter(context, status));
+  const head = await context.chain.head(deadlineAfter(context.edge, timeoutMs));
+  const transaction = sign(context, 'publish-model', { manifest }, expiryHeightAfter(context, head));
   const deadline = deadlineAfter(context.edge, timeoutMs, transaction.id);
-  await uploadBlob(context, ciphertext, manifest.ciphertextDigest, status);
-  const expected = { type: 'ModelPublished', from: status.eventCount, deadline } as const;
-  const { height, sequence } = await submitAndProve(context, transaction, expected);
+  await uploadBlob(context, ciphertext, manifest.ciphertextDigest, head);
+  const { height, sequence } = await submitAndProve(context, transaction, 'ModelPublished', deadline);
   return { transaction: transaction.id, height, sequence, model: modelId(manifest) };
 }
 
-/** The manifest of a model on the ledger. Its id is its hash, so the node cannot give another. */
+/** The manifest of a model on the ledger, from a node that has it. Its id is its hash, so no node can give another. */
 export async function fetchModel(
-  { api }: Pick<ClientContext, 'api'>,
+  { nodes }: Pick<ClientContext, 'nodes'>,
   model: Digest,
-): Promise<{ readonly manifest: ModelManifest; readonly grants: readonly Digest[] }> {
-  const listed = await api.model(model);
-  if (listed === undefined) throw new ClientError('MODEL_UNKNOWN', model);
-  const manifest = modelManifestFromJson(listed.manifest);
-  if (!manifest.ok) throw new ClientError('MODEL_INVALID', manifest.code);
-  if (modelId(manifest.value) !== model) throw new ClientError('MODEL_INVALID', 'the manifest has another id');
-  return { manifest: manifest.value, grants: listed.grants };
+): Promise<{ readonly id: Digest; readonly manifest: ModelManifest; readonly grants: readonly Digest[] }> {
+  return nodes.first(async (api) => {
+    const listed = await api.model(model);
+    if (listed === undefined) throw new ClientError('MODEL_UNKNOWN', model);
+    const manifest = modelManifestFromJson(listed.manifest);
+    if (!manifest.ok) throw new ClientError('MODEL_INVALID', manifest.code);
+    if (modelId(manifest.value) !== model) throw new ClientError('MODEL_INVALID', 'the manifest has another id');
+    return { id: model, manifest: manifest.value, grants: listed.grants };
+  });
 }
 
 /** Throws unless the model's owner allows the enclave's image and platform. */
@@ -111,8 +113,9 @@ export function checkRelease(manifest: ModelManifest, { node, result }: Verified
 }
 
 /**
- * Verifies the enclave of a node, seals the model's key to it, and proves the grant. A key once released cannot be
- * recalled: revoking stops new grants and executions, and a new version of the model has a new key.
+ * Verifies the enclave of a node, seals the model's key to it, and proves the grant. Every known node is asked for the head that
+ * this rests on, and the newest counts: a node alone cannot hide a revocation from an owner who knows two. A key once released
+ * cannot be recalled: revoking stops new grants and executions, and a new version of the model has a new key.
  */
 export async function grantModelKey(
   context: ClientContext,
@@ -126,9 +129,10 @@ export async function grantModelKey(
   const fits =
     grant.modelKey.length === MODEL_KEY_BYTES && modelKeyCommitment(grant.modelKey) === manifest.keyCommitment;
   if (!fits) throw new ClientError('KEY_NOT_OF_MODEL', grant.model);
-  const status = await trustedStatus(context);
-  const enclave = await verifyEnclave(context, grant.node, deadlineAfter(edge, timeoutMs));
+  const also = [{ about: 'model', model: grant.model }] as const;
+  const { enclave, facts } = await verifyEnclave(context, grant.node, deadlineAfter(edge, timeoutMs), also);
   checkRelease(manifest, enclave);
+  modelOf(facts, grant.model);
   const sealed = await sealModelKey({
     modelKey: grant.modelKey,
     modelId: grant.model,
@@ -144,9 +148,8 @@ export async function grantModelKey(
     enc: toHex(sealed.value.enc),
     sealedKey: toBase64(sealed.value.sealedKey),
   };
-  const transaction = sign(context, 'grant-model-key', payload, expiryHeightAfter(context, status));
+  const transaction = sign(context, 'grant-model-key', payload, expiryHeightAfter(context, facts.head));
   const deadline = deadlineAfter(edge, timeoutMs, transaction.id);
-  const expected = { type: 'ModelKeyGrantAuthorised', from: status.eventCount, deadline } as const;
-  const { height, sequence } = await submitAndProve(context, transaction, expected);
+  const { height, sequence } = await submitAndProve(context, transaction, 'ModelKeyGrantAuthorised', deadline);
   return { transaction: transaction.id, height, sequence, enclave };
 }

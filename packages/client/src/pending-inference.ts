@@ -43,8 +43,6 @@ export interface PendingInference {
   readonly requestKey: Uint8Array;
   /** 32 bytes: secret. */
   readonly salt: Uint8Array;
-  /** Events that the log held when the request was made. */
-  readonly fromSequence: number;
 }
 
 /** Canonical JSON. SECRET: whoever reads it reads the inference. */
@@ -85,9 +83,9 @@ export function decodePendingInference(bytes: Uint8Array): PendingInference {
   const parsed = parseJson(bytes, { maxBytes: 256 * 1024, maxDepth: 4 });
   if (!parsed.ok || typeof parsed.value !== 'object' || parsed.value === null) return refuse();
   const fields = parsed.value as Record<string, JsonValue>;
-  const { executors, fromSequence } = fields;
+  const { executors } = fields;
   const isList = Array.isArray(executors) && executors.every((one) => typeof one === 'object' && one !== null);
-  if (!isList || typeof fromSequence !== 'number' || !Number.isSafeInteger(fromSequence)) return refuse();
+  if (!isList) return refuse();
   const transaction = decodeTransaction(parseHex(fields.transaction) ?? refuse());
   if (!transaction.ok) return refuse();
   return {
@@ -98,6 +96,5 @@ export function decodePendingInference(bytes: Uint8Array): PendingInference {
     executors: (executors as readonly JsonValue[]).map(readExecutor),
     requestKey: parseHex(fields.requestKey, 32) ?? refuse(),
     salt: parseHex(fields.salt, 32) ?? refuse(),
-    fromSequence,
   };
 }

@@ -7,14 +7,14 @@
 import { contextTaskId, type ModelManifest, matchTensors, sealRequest, type Tensor } from '@cloister/confidential';
 import { type AccountId, asHeight, type Digest, toBase64, toHex } from '@cloister/crypto';
 import { MAX_INLINE_BYTES } from '@cloister/ledger';
-import type { ListedAttestation } from './api.ts';
 import type { ClientContext } from './context.ts';
 import { ClientError } from './errors.ts';
-import { checkRelease, fetchModel } from './models.ts';
+import { fetchModel } from './models.ts';
 import type { PendingInference } from './pending-inference.ts';
 import type { Deadline } from './polling.ts';
-import { expiryHeightAfter, sign, trustedStatus, uploadBlob } from './submit.ts';
-import { refuseSimulated, type VerifiedEnclave, verifyEnclave } from './verify-enclave.ts';
+import { expiryHeightAfter, sign, uploadBlob } from './submit.ts';
+import { refuseSimulated } from './verify-enclave.ts';
+import { verifyExecutors } from './verify-executors.ts';
 
 /** For people who choose k. */
 export const PRIVACY_NOTE: string =
@@ -26,7 +26,7 @@ export const DEFAULT_DEADLINE_BLOCKS = 120;
 export interface InferenceRequest {
   readonly model: Digest;
   readonly inputs: readonly Tensor[];
-  /** Nodes whose enclaves are to execute, in order; by default the first eligible ones that hold the model's key. */
+  /** Nodes whose enclaves are to execute, in order; by default drawn at random among those that may. */
   readonly executors?: readonly AccountId[];
   /** How many, when `executors` is not given; by default as many as the model and the appraisal policy ask. */
   readonly executorCount?: number;
@@ -37,41 +37,6 @@ export interface InferenceRequest {
   readonly deadlineBlocks?: number;
 }
 
-async function chooseNodes(
-  context: ClientContext,
-  request: InferenceRequest,
-  manifest: ModelManifest,
-  grants: readonly Digest[],
-  deadline: Deadline,
-): Promise<readonly AccountId[]> {
-  if (request.executors !== undefined) return request.executors;
-  const platformsMin = await platformsWanted(context, manifest, deadline);
-  const wanted = request.executorCount ?? Math.max(manifest.executionPolicy.k, platformsMin);
-  const listed = await context.api.attestations();
-  const able = listed.filter(({ eligible, keyset }) => eligible && grants.includes(keyset));
-  if (able.length < wanted) throw new ClientError('NOT_ENOUGH_EXECUTORS', `${able.length} of ${wanted}`);
-  return spread(able, platformsMin)
-    .slice(0, wanted)
-    .map(({ node }) => node);
-}
-
-/** Distinct platforms that the model's owner or the policy in force asks for, whichever is more. */
-async function platformsWanted({ chain }: ClientContext, manifest: ModelManifest, deadline: Deadline): Promise<number> {
-  const { minimumDistinctPlatforms } = await chain.appraisalPolicy(deadline);
-  return Math.max(manifest.executionPolicy.minPlatforms, minimumDistinctPlatforms);
-}
-
-/** First one of each platform until `platforms` of them are there, then the others, each in the order given. */
-function spread(able: readonly ListedAttestation[], platforms: number): readonly ListedAttestation[] {
-  const seen = new Set<string>();
-  const first = able.filter(({ platform }) => {
-    const isNew = seen.size < platforms && !seen.has(platform);
-    if (isNew) seen.add(platform);
-    return isNew;
-  });
-  return [...first, ...able.filter((one) => !first.includes(one))];
-}
-
 /** The threshold of a request of k executors, within the model's policy. */
 function thresholdOf(request: InferenceRequest, manifest: ModelManifest, k: number): number {
   const { executionPolicy } = manifest;
@@ -79,30 +44,6 @@ function thresholdOf(request: InferenceRequest, manifest: ModelManifest, k: numb
   const lawful = k >= executionPolicy.k && threshold >= executionPolicy.m && threshold <= k && 2 * threshold > k;
   if (!lawful) throw new ClientError('EXECUTION_POLICY_UNMET', `${threshold} of ${k}`);
   return threshold;
-}
-
-async function verifyExecutors(
-  context: ClientContext,
-  nodes: readonly AccountId[],
-  request: InferenceRequest,
-  manifest: ModelManifest,
-  deadline: Deadline,
-): Promise<readonly VerifiedEnclave[]> {
-  const enclaves: VerifiedEnclave[] = [];
-  for (const node of nodes) {
-    const enclave = await verifyEnclave(context, node, deadline);
-    checkRelease(manifest, enclave);
-    if (request.images !== undefined && !request.images.includes(enclave.result.image)) {
-      throw new ClientError('EVIDENCE_REFUSED', `the image of ${node} is not one that the caller takes`);
-    }
-    enclaves.push(enclave);
-  }
-  const hardware = new Set(enclaves.map(({ result }) => result.hardwareId));
-  if (hardware.size !== enclaves.length) throw new ClientError('PLATFORMS_NOT_DISTINCT', 'two on one machine');
-  const platforms = new Set(enclaves.map(({ result }) => result.platform)).size;
-  const wanted = await platformsWanted(context, manifest, deadline);
-  if (platforms < wanted) throw new ClientError('PLATFORMS_NOT_DISTINCT', `${platforms} of ${wanted} platforms`);
-  return enclaves;
 }
 
 /**
@@ -116,14 +57,18 @@ export async function requestInference(
 ): Promise<PendingInference> {
   refuseSimulated(context);
   const { api, chain, keyPair, edge } = context;
-  const { manifest, grants } = await fetchModel(context, request.model);
+  const model = await fetchModel(context, request.model);
+  const { manifest } = model;
   const matched = matchTensors(request.inputs, manifest.inputs);
   if (!matched.ok) throw new ClientError('INPUT_MISMATCH', [matched.code, matched.detail].filter(Boolean).join(' '));
-  const nodes = await chooseNodes(context, request, manifest, grants, deadline);
-  const threshold = thresholdOf(request, manifest, nodes.length);
-  const enclaves = await verifyExecutors(context, nodes, request, manifest, deadline);
-  const status = await trustedStatus(context);
-  const expiryHeight = expiryHeightAfter(context, status);
+  const { executors: named } = request;
+  if (named !== undefined) thresholdOf(request, manifest, named.length);
+  else if (request.executorCount !== undefined) thresholdOf(request, manifest, request.executorCount);
+  const verified = await verifyExecutors(context, { request, model, deadline });
+  const { enclaves } = verified;
+  const { head } = verified.facts;
+  const threshold = thresholdOf(request, manifest, enclaves.length);
+  const expiryHeight = expiryHeightAfter(context, head);
   const images = [...new Set(enclaves.map(({ result }) => result.image))].sort();
   const random = {
     requestKey32: edge.randomBytes(32),
@@ -162,7 +107,7 @@ export async function requestInference(
         sealedKey: toBase64(one.sealedKey),
       })),
       threshold,
-      deadlineHeight: asHeight(status.height + window),
+      deadlineHeight: asHeight(head.height + window),
       inputCommitment: sealedContext.inputCommitment,
       keyCommitment: sealedContext.keyCommitment,
       payloadDigest,
@@ -171,7 +116,7 @@ export async function requestInference(
     },
     expiryHeight,
   );
-  if (!inline) await uploadBlob(context, payload, payloadDigest, status);
+  if (!inline) await uploadBlob(context, payload, payloadDigest, head);
   await api.submitTransaction(transaction.bytes);
   return {
     task: contextTaskId(sealedContext),
@@ -188,6 +133,5 @@ export async function requestInference(
     })),
     requestKey: random.requestKey32,
     salt: random.salt32,
-    fromSequence: status.eventCount,
   };
 }

@@ -2,9 +2,10 @@
  * Signing a transaction, handing it in, and learning its fate. The same signed bytes are handed in again when the node
  * forgot them: a transaction executes once, whatever is sent.
  */
-import { asHeight, type Digest, type JsonValue, toHex } from '@cloister/crypto';
+import { asHeight, type Digest, toHex } from '@cloister/crypto';
 import {
   type LedgerEvent,
+  type LedgerEventType,
   type PayloadByKind,
   settledBy,
   signTransaction,
@@ -13,35 +14,20 @@ import {
   type TransactionFields,
   type TransactionKind,
 } from '@cloister/ledger';
-import type { NodeStatus } from './api.ts';
 import type { ClientContext } from './context.ts';
 import { ClientError } from './errors.ts';
 import { type Deadline, poll } from './polling.ts';
-import type { ProvenEvent } from './trusted-chain.ts';
+import type { Head, ProvenEvent } from './trusted-chain.ts';
 
 /** Blocks after which a transaction of the SDK can no longer be executed. */
 const EXPIRY_BLOCKS = 300;
 /** Polls in a row that answer UNKNOWN before the transaction is handed in again. */
 const UNKNOWN_BEFORE_RESUBMIT = 8;
 
-/** Blocks that a node may be ahead of the newest header that it proves. */
-const UNPROVEN_BLOCKS_MAX = 16;
-
-/**
- * The node's status, when it is of the trusted chain. Its height is believed to a little beyond what the node proves: a
- * transaction that is made to expire far ahead could be kept back and handed in long after its sender gave it up.
- */
-export async function trustedStatus({ api, chain }: ClientContext): Promise<NodeStatus> {
-  const status = await api.status();
-  if (status.chainId !== chain.chainId) throw new ClientError('GENESIS_MISMATCH', `the node follows ${status.chainId}`);
-  await chain.follow();
-  return { ...status, height: Math.min(status.height, chain.trustedHeight + UNPROVEN_BLOCKS_MAX) };
-}
-
 /** Last height at which a transaction signed now may be executed. */
-export function expiryHeightAfter(context: ClientContext, status: NodeStatus): ReturnType<typeof asHeight> {
+export function expiryHeightAfter(context: ClientContext, head: Head): ReturnType<typeof asHeight> {
   const window = context.chain.genesis.genesis.params.transactionWindow;
-  return asHeight(status.height + Math.min(EXPIRY_BLOCKS, Math.max(1, window - 1)));
+  return asHeight(head.height + Math.min(EXPIRY_BLOCKS, Math.max(1, window - 1)));
 }
 
 /** Signs as the caller, with a fresh nonce. */
@@ -73,50 +59,79 @@ export async function uploadBlob(
   { api, chain, keyPair }: ClientContext,
   bytes: Uint8Array,
   digest: Digest,
-  status: NodeStatus,
+  head: Head,
 ): Promise<void> {
-  const expiryHeight = asHeight(status.height + UPLOAD_BLOCKS);
+  const expiryHeight = asHeight(head.height + UPLOAD_BLOCKS);
   const claim = { chainId: chain.chainId, account: keyPair.id, digest, size: bytes.length, expiryHeight };
   await api.putBlob(bytes, { digest, claim: signUploadClaim(keyPair, claim) });
 }
 
-/** Waits until the node says that the transaction was executed. Throws when it was rejected or has expired. */
-export async function awaitCommitted(
-  { api, edge }: ClientContext,
-  transaction: { readonly id: Digest; readonly bytes: Uint8Array },
+/**
+ * Waits for the event that settled the transaction, and proves it. A node's word on the fate only says where to look: a rejection
+ * counts when its event is proven, and an expiry when the proven chain is past the last height.
+ * Throws TRANSACTION_REJECTED and TRANSACTION_EXPIRED.
+ */
+export async function awaitSettled(
+  { nodes, chain, edge }: ClientContext,
+  transaction: Transaction,
   deadline: Deadline,
-): Promise<void> {
+): Promise<ProvenEvent<LedgerEvent>> {
   const options = { transaction: transaction.id };
   let unknown = 0;
-  await poll(edge, deadline, 'the transaction is not executed', async () => {
-    const fate = await api.transactionFate(transaction.id);
-    switch (fate.fate) {
-      case 'COMMITTED':
-        return true;
-      case 'REJECTED':
-        throw new ClientError('TRANSACTION_REJECTED', `${fate.code} ${fate.detail}`.trim(), options);
-      case 'EXPIRED':
-        throw new ClientError('TRANSACTION_EXPIRED', undefined, options);
-      case 'PENDING':
-        unknown = 0;
-        return undefined;
-      case 'UNKNOWN':
-        if (++unknown % UNKNOWN_BEFORE_RESUBMIT === 0) await api.submitTransaction(transaction.bytes);
-        return undefined;
-    }
-  });
+  const sequence = await poll(edge, deadline, 'the transaction is not executed', (attempt) =>
+    nodes.inTurn(attempt, async (api) => {
+      const found = await api.transactionFate(transaction.id);
+      switch (found.fate) {
+        case 'COMMITTED':
+        case 'REJECTED':
+          return found.sequence;
+        case 'EXPIRED':
+          await chain.head(deadline);
+          if (chain.trustedHeight <= transaction.expiryHeight) return undefined;
+          throw new ClientError('TRANSACTION_EXPIRED', undefined, options);
+        case 'PENDING':
+          unknown = 0;
+          return undefined;
+        case 'UNKNOWN':
+          if (++unknown % UNKNOWN_BEFORE_RESUBMIT === 0) await api.submitTransaction(transaction.bytes);
+          return undefined;
+      }
+    }),
+  );
+  const proven = await chain.eventAt(sequence, deadline);
+  const { event } = proven;
+  if (settledBy(event)?.id !== transaction.id) {
+    throw new ClientError('EVENT_MISMATCH', 'of another transaction', options);
+  }
+  if (event.type === 'TransactionRejected') {
+    throw new ClientError('TRANSACTION_REJECTED', `${event.code} ${event.detail}`.trim(), options);
+  }
+  return proven;
 }
 
-/** Hands in, waits, and proves the event that the transaction became. */
-export async function submitAndProve<T extends 'ModelPublished' | 'ModelKeyGrantAuthorised' | 'RecordPut'>(
+/** Hands in, waits, and proves the event that the transaction became, of the type that is expected. */
+export async function submitAndProve<T extends LedgerEventType>(
   context: ClientContext,
   transaction: Transaction,
-  expected: { readonly type: T; readonly from: number; readonly deadline: Deadline },
+  type: T,
+  deadline: Deadline,
 ): Promise<ProvenEvent<Extract<LedgerEvent, { type: T }>>> {
   await context.api.submitTransaction(transaction.bytes);
-  await awaitCommitted(context, transaction, expected.deadline);
-  const isOwn = (payload: { readonly [key: string]: JsonValue }): boolean => payload.transaction === transaction.id;
-  const proven = await context.chain.find(expected.type, expected.from, isOwn, expected.deadline);
-  if (settledBy(proven.event)?.id !== transaction.id) throw new ClientError('EVENT_MISMATCH', 'of another transaction');
-  return proven;
+  return ofType(await awaitSettled(context, transaction, deadline), type);
+}
+
+/** The event as one of the types that are expected. */
+export function ofType<T extends LedgerEventType>(
+  { event, ...where }: ProvenEvent<LedgerEvent>,
+  ...types: readonly T[]
+): ProvenEvent<Extract<LedgerEvent, { type: T }>> {
+  if (!isOneOf(event, types)) throw new ClientError('EVENT_MISMATCH', event.type);
+  return { ...where, event };
+}
+
+function isOneOf<T extends LedgerEventType>(
+  event: LedgerEvent,
+  types: readonly T[],
+): event is Extract<LedgerEvent, { type: T }> {
+  return types.some((type) => type === event.type);
 }

@@ -1,22 +1,35 @@
 /**
  * The chain as the client trusts it: a genesis whose hash the caller named, and a light client that starts there.
  *
- * The node may withhold events, but it cannot make one up: each is taken with the proof of its finality and inclusion.
+ * A node may withhold, but it cannot make anything up: each event is taken with the proof of its finality and inclusion, and what
+ * holds now (policy, attestations, models, grants) with the proof that a fresh finalized header commits it.
  */
-import { type AppraisalPolicy, appraisalPolicyFromJson, type ReferenceValue } from '@cloister/attestation';
-import type { LightClientState } from '@cloister/consensus';
-import type { Digest } from '@cloister/crypto';
-import { type LedgerEvent, type LedgerEventType, type ParsedGenesis, parseGenesis } from '@cloister/ledger';
-import { decodeEventProof, lightClientOf, verifyEventProof } from '@cloister/proof';
+import type { Header, LightClientState } from '@cloister/consensus';
+import type { AccountId, Digest } from '@cloister/crypto';
+import {
+  type AttestationFact,
+  type Fact,
+  type FactAbout,
+  type FactSubject,
+  factKey,
+  type GrantFact,
+  type LedgerEvent,
+  type LedgerEventType,
+  type ModelFact,
+  type ParsedGenesis,
+  parseGenesis,
+  RULES,
+  type RulesFact,
+} from '@cloister/ledger';
+import { decodeEventProof, decodeFactsProof, lightClientOf, verifyEventProof, verifyFacts } from '@cloister/proof';
 import type { ListedEvent, NodeApi } from './api.ts';
 import type { Edge } from './context.ts';
 import { ClientError } from './errors.ts';
-import { MEASUREMENT_EVENTS, type MeasurementChange, referenceValuesAfter } from './measurement-changes.ts';
+import { Freshness } from './freshness.ts';
+import type { NodePool } from './node-pool.ts';
 import { type Deadline, poll } from './polling.ts';
 
 const PAGE = 200;
-/** Decisions of governance that a chain is believed to have: beyond it a node is making them up. */
-const DECISIONS_MAX = 10_000;
 
 type EventOf<T extends LedgerEventType> = Extract<LedgerEvent, { type: T }>;
 
@@ -27,29 +40,84 @@ export interface ProvenEvent<E> {
   readonly height: number;
 }
 
+/** A fresh finalized header, as far as callers need it. */
+export interface Head {
+  readonly height: Header['height'];
+  readonly timeMs: number;
+  /** Events that it vouches for. */
+  readonly eventCount: number;
+}
+
+/** What holds in the state that a fresh head vouches for, of what was asked. */
+export class FreshFacts {
+  readonly head: Head;
+  readonly #facts: ReadonlyMap<string, Fact>;
+
+  constructor(head: Head, facts: ReadonlyMap<string, Fact>) {
+    this.head = head;
+    this.#facts = facts;
+  }
+
+  #get<A extends Fact['about']>(about: A, subject: FactSubject): FactAbout<A> | undefined {
+    const fact = this.#facts.get(factKey(subject));
+    return fact?.about === about ? (fact as FactAbout<A>) : undefined;
+  }
+
+  /** There always are rules: a node that shows none withholds them. */
+  get rules(): RulesFact {
+    const rules = this.#get('rules', RULES);
+    if (rules === undefined) throw new ClientError('FACT_WITHHELD', 'rules');
+    return rules;
+  }
+
+  attestation(node: AccountId): AttestationFact | undefined {
+    return this.#get('attestation', { about: 'attestation', node });
+  }
+
+  model(model: Digest): ModelFact | undefined {
+    return this.#get('model', { about: 'model', model });
+  }
+
+  grant(model: Digest, keyset: Digest): GrantFact | undefined {
+    return this.#get('grant', { about: 'grant', model, keyset });
+  }
+}
+
+/** A head with what came under it, and the light client that it leads to. */
+interface Shown<T> {
+  readonly header: Header;
+  readonly lightClient: LightClientState;
+  readonly value: T;
+}
+
+function headOf({ height, timestampMs, lastFinal }: Header): Head {
+  return { height, timeMs: timestampMs, eventCount: lastFinal.eventCount };
+}
+
 export class TrustedChain {
   readonly genesis: ParsedGenesis;
-  readonly #api: NodeApi;
+  readonly #nodes: NodePool;
   readonly #edge: Edge;
+  readonly #maxHeadAgeMs: number;
   #lightClient: LightClientState;
-  readonly #measurementEvents = new Map<number, MeasurementChange>();
-  #policy: { readonly sequence: number; readonly policy: AppraisalPolicy } | undefined;
-  /** Of each type of event that is followed: the sequence from which on it was not listed yet. */
-  readonly #listedFrom = new Map<LedgerEventType, number>();
 
-  private constructor(genesis: ParsedGenesis, api: NodeApi, edge: Edge) {
+  private constructor(genesis: ParsedGenesis, nodes: NodePool, edge: Edge, maxHeadAgeMs: number) {
     this.genesis = genesis;
-    this.#api = api;
+    this.#nodes = nodes;
     this.#edge = edge;
+    this.#maxHeadAgeMs = maxHeadAgeMs;
     this.#lightClient = lightClientOf(genesis);
   }
 
   /** Fetches the genesis and holds it against the chain id that the caller trusts. */
-  static async open(api: NodeApi, chainId: Digest, edge: Edge): Promise<TrustedChain> {
-    const parsed = parseGenesis(await api.genesis());
-    if (!parsed.ok) throw new ClientError('GENESIS_INVALID', parsed.code);
-    if (parsed.value.chainId !== chainId) throw new ClientError('GENESIS_MISMATCH', parsed.value.chainId);
-    return new TrustedChain(parsed.value, api, edge);
+  static async open(nodes: NodePool, chainId: Digest, edge: Edge, maxHeadAgeMs: number): Promise<TrustedChain> {
+    const genesis = await nodes.first(async (api) => {
+      const parsed = parseGenesis(await api.genesis());
+      if (!parsed.ok) throw new ClientError('GENESIS_INVALID', parsed.code);
+      if (parsed.value.chainId !== chainId) throw new ClientError('GENESIS_MISMATCH', parsed.value.chainId);
+      return parsed.value;
+    });
+    return new TrustedChain(genesis, nodes, edge, maxHeadAgeMs);
   }
 
   get chainId(): Digest {
@@ -68,32 +136,92 @@ export class TrustedChain {
 
   /** Verifies an encoded event proof and moves the light client on. */
   verify(proofBytes: Uint8Array, sequence: number): ProvenEvent<LedgerEvent> {
+    const { event, record, lightClient } = this.#verifiedEvent(proofBytes, sequence);
+    this.#lightClient = lightClient;
+    return { event, sequence, height: record.height };
+  }
+
+  #verifiedEvent(proofBytes: Uint8Array, sequence: number) {
     const decoded = decodeEventProof(proofBytes);
     if (!decoded.ok) throw new ClientError('EVENT_PROOF_INVALID', decoded.detail ?? decoded.code);
     if (decoded.value.index !== sequence) throw new ClientError('EVENT_MISMATCH', `proof of ${decoded.value.index}`);
     const verified = verifyEventProof(this.#lightClient, decoded.value);
+    if (verified.ok) return verified.value;
+    throw new ClientError('EVENT_PROOF_INVALID', [verified.code, verified.detail].filter(Boolean).join(' '));
+  }
+
+  /** A fresh head, from the node that shows the newest one. Throws CHAIN_STALE and CLOCK_BEHIND. */
+  async head(deadline: Deadline): Promise<Head> {
+    const { header } = await this.#fresh(deadline, 'no head', async (api) => {
+      const proof = await api.eventProof(0);
+      if (proof === undefined) return undefined;
+      const { header: shown, lightClient } = this.#verifiedEvent(proof, 0);
+      return { header: shown, lightClient, value: undefined };
+    });
+    return headOf(header);
+  }
+
+  /** What holds now, of what is asked and there is. Throws CHAIN_STALE and CLOCK_BEHIND. */
+  async facts(subjects: readonly FactSubject[], deadline: Deadline): Promise<FreshFacts> {
+    const { header, value } = await this.#fresh(deadline, 'no facts', (api) => this.#factsOf(api, subjects));
+    return new FreshFacts(headOf(header), value);
+  }
+
+  async #factsOf(
+    api: NodeApi,
+    subjects: readonly FactSubject[],
+  ): Promise<Shown<ReadonlyMap<string, Fact>> | undefined> {
+    const bytes = await api.facts(subjects);
+    if (bytes === undefined) return undefined;
+    const decoded = decodeFactsProof(bytes);
+    if (!decoded.ok) throw new ClientError('FACTS_PROOF_INVALID', decoded.detail ?? decoded.code);
+    const verified = verifyFacts(this.#lightClient, decoded.value);
     if (!verified.ok) {
-      throw new ClientError('EVENT_PROOF_INVALID', [verified.code, verified.detail].filter(Boolean).join(' '));
+      // A node a moment behind another is no liar: it is asked again.
+      if (verified.code === 'HEADER_NOT_NEWEST') return undefined;
+      throw new ClientError('FACTS_PROOF_INVALID', [verified.code, verified.detail].filter(Boolean).join(' '));
     }
-    this.#lightClient = verified.value.lightClient;
-    return { event: verified.value.event, sequence, height: verified.value.record.height };
+    const { header, lightClient, facts } = verified.value;
+    const value = new Map<string, Fact>();
+    decoded.value.documents.forEach(({ subject }, i) => {
+      const fact = facts[i];
+      if (fact !== undefined) value.set(factKey(subject), fact);
+    });
+    return { header, lightClient, value };
   }
 
-  /** Moves the light client on to the newest header that the node shows, which comes with the proof of any event. */
-  async follow(): Promise<void> {
-    const proof = await this.#api.eventProof(0);
-    if (proof !== undefined) this.verify(proof, 0);
+  /** Asks until a head is fresh, and moves the light client on to it. */
+  async #fresh<T>(
+    deadline: Deadline,
+    what: string,
+    ask: (api: NodeApi) => Promise<Shown<T> | undefined>,
+  ): Promise<Shown<T>> {
+    const freshness = new Freshness(this.#maxHeadAgeMs, this.#edge.nowMs());
+    return poll(this.#edge, deadline, what, async () => {
+      const shown = await this.#nodes.newest(ask);
+      if (shown === undefined || shown.header.height < this.#lightClient.height) return undefined;
+      this.#lightClient = shown.lightClient;
+      return freshness.accepts(shown.header, this.#edge.nowMs()) ? shown : undefined;
+    });
   }
 
-  /** The event at a sequence, once it is provable, of the type that is expected there. */
+  /** The event at a sequence, once it is provable. */
+  async eventAt(sequence: number, deadline: Deadline): Promise<ProvenEvent<LedgerEvent>> {
+    return poll(this.#edge, deadline, `event ${sequence} is not provable`, (attempt) =>
+      this.#nodes.inTurn(attempt, async (api) => {
+        const proof = await api.eventProof(sequence);
+        return proof === undefined ? undefined : this.verify(proof, sequence);
+      }),
+    );
+  }
+
+  /** The same, of the type that is expected there. */
   async event<T extends LedgerEventType>(
     sequence: number,
     type: T,
     deadline: Deadline,
   ): Promise<ProvenEvent<EventOf<T>>> {
-    const ask = (): Promise<Uint8Array | undefined> => this.#api.eventProof(sequence);
-    const proof = await poll(this.#edge, deadline, `event ${sequence} is not provable`, ask);
-    const proven = this.verify(proof, sequence);
+    const proven = await this.eventAt(sequence, deadline);
     if (proven.event.type !== type) throw new ClientError('EVENT_MISMATCH', `${proven.event.type} at ${sequence}`);
     return { ...proven, event: proven.event as EventOf<T> };
   }
@@ -106,10 +234,11 @@ export class TrustedChain {
     deadline: Deadline,
   ): Promise<ProvenEvent<EventOf<T>>> {
     let next = from;
-    const sequence = await poll(this.#edge, deadline, `no ${type} event`, async () => {
+    const sequence = await poll(this.#edge, deadline, `no ${type} event`, async (attempt) => {
       for (;;) {
         if (this.#edge.nowMs() >= deadline.atMs) return undefined;
-        const page = await this.#api.events({ from: next, limit: PAGE, type });
+        const ask = (api: NodeApi): ReturnType<NodeApi['events']> => api.events({ from: next, limit: PAGE, type });
+        const page = (await this.#nodes.inTurn(attempt, ask)) ?? [];
         const found = page.find((event) => event.type === type && event.sequence >= from && wanted(event.payload));
         if (found !== undefined) return found.sequence;
         const last = page.at(-1)?.sequence;
@@ -118,52 +247,5 @@ export class TrustedChain {
       }
     });
     return this.event(sequence, type, deadline);
-  }
-
-  /**
-   * What evidence is appraised against: the genesis' pairs and every proven change since. A node can hide a change, so a
-   * caller that knows which images it wants says so beside this.
-   */
-  async referenceValues(deadline: Deadline): Promise<readonly ReferenceValue[]> {
-    for (const type of MEASUREMENT_EVENTS) {
-      for (const sequence of await this.#listNew(type)) {
-        const { event } = await this.event(sequence, type, deadline);
-        this.#measurementEvents.set(sequence, event);
-        this.#listedFrom.set(type, sequence + 1);
-      }
-    }
-    const changes = [...this.#measurementEvents].sort(([a], [b]) => a - b).map(([, change]) => change);
-    return referenceValuesAfter(this.genesis.genesis.referenceValues, changes, async (beyond) => {
-      if (beyond >= this.trustedHeight) await this.follow();
-      return this.trustedHeight;
-    });
-  }
-
-  /** The policy in force: the genesis', or the newest that is proven to have taken effect. A node can hide the newest. */
-  async appraisalPolicy(deadline: Deadline): Promise<AppraisalPolicy> {
-    const newest = (await this.#listNew('AppraisalPolicyTookEffect')).at(-1);
-    if (newest !== undefined && newest > (this.#policy?.sequence ?? -1)) {
-      const { event } = await this.event(newest, 'AppraisalPolicyTookEffect', deadline);
-      const policy = appraisalPolicyFromJson(event.appraisalPolicy);
-      if (!policy.ok) throw new ClientError('EVENT_MISMATCH', policy.code);
-      this.#policy = { sequence: newest, policy: policy.value };
-      this.#listedFrom.set('AppraisalPolicyTookEffect', newest + 1);
-    }
-    return this.#policy?.policy ?? this.genesis.genesis.appraisalPolicy;
-  }
-
-  /** Sequences of the events of a type that were not taken yet, ascending, as the node lists them. */
-  async #listNew(type: LedgerEventType): Promise<readonly number[]> {
-    const all: number[] = [];
-    for (let from = this.#listedFrom.get(type) ?? 0; ; ) {
-      const page = await this.#api.events({ from, limit: PAGE, type });
-      all.push(
-        ...page.filter((event) => event.type === type && event.sequence >= from).map(({ sequence }) => sequence),
-      );
-      if (all.length > DECISIONS_MAX) throw new ClientError('API_ANSWER_TOO_LARGE', `${type} without end`);
-      const last = page.at(-1)?.sequence;
-      if (last === undefined || last < from || page.length < PAGE) return all.sort((a, b) => a - b);
-      from = last + 1;
-    }
   }
 }

@@ -1,18 +1,25 @@
 /**
  * The client's own check of an enclave, before anything is sealed to it: a challenge over fresh randomness, answered with
- * evidence that is appraised here, under the genesis' trust anchors and the policy in force. The node that relays it is not believed.
+ * evidence that is appraised here, under the genesis' trust anchors and what a fresh head says of rules and standing. The node that
+ * relays it is not believed.
+ *
+ * The head is asked for after the answer, so that it is never older than the evidence that it judges.
  */
 import {
   type AttestationResult,
+  type Challenge,
+  type ChallengeAnswer,
   decodeChallengeAnswer,
   encodeChallenge,
   makeChallenge,
   verifyChallengeAnswer,
 } from '@cloister/attestation';
-import { type AccountId, fromHex } from '@cloister/crypto';
+import { type AccountId, asHeight, fromHex } from '@cloister/crypto';
+import { type FactSubject, RULES, reasonsAgainst, referenceValuesOf } from '@cloister/ledger';
 import type { ClientContext } from './context.ts';
 import { ClientError } from './errors.ts';
 import type { Deadline } from './polling.ts';
+import type { FreshFacts } from './trusted-chain.ts';
 
 /** An enclave whose evidence stands. */
 export interface VerifiedEnclave {
@@ -29,29 +36,66 @@ export function refuseSimulated({ chain, acceptSimulated }: ClientContext): void
   }
 }
 
-/** Challenges the enclave of a node and appraises its answer. */
-export async function verifyEnclave(
-  context: ClientContext,
+/** What an enclave answered to a challenge, not judged yet. */
+export interface EnclaveAnswer {
+  readonly node: AccountId;
+  readonly challenge: Challenge;
+  readonly answer: ChallengeAnswer;
+}
+
+/** Challenges the enclave of a node. */
+export async function challengeEnclave(
+  { api, chain, keyPair, edge }: ClientContext,
   node: AccountId,
-  deadline: Deadline,
-): Promise<VerifiedEnclave> {
-  refuseSimulated(context);
-  const { api, chain, keyPair, edge } = context;
+): Promise<EnclaveAnswer> {
   const nonce = edge.randomBytes(32);
   const challenge = makeChallenge({ chainId: chain.chainId, challenger: keyPair.id, target: node, nonce });
-  const referenceValues = await chain.referenceValues(deadline);
-  const policy = await chain.appraisalPolicy(deadline);
   const answer = decodeChallengeAnswer(await api.challenge(node, encodeChallenge(challenge)));
   if (!answer.ok) throw new ClientError('EVIDENCE_REFUSED', answer.code);
+  return { node, challenge, answer: answer.value };
+}
+
+/** Judges an answer by a fresh head's rules, and requires that the ledger lets this very keyset execute. */
+export function appraiseAnswer(
+  { chain, edge }: ClientContext,
+  { node, challenge, answer }: EnclaveAnswer,
+  facts: FreshFacts,
+): VerifiedEnclave {
+  const { rules, head } = facts;
+  const standing = facts.attestation(node);
+  if (standing === undefined) throw new ClientError('ENCLAVE_NOT_STANDING', 'NO_ATTESTATION');
   const verified = verifyChallengeAnswer({
     challenge,
-    answer: answer.value,
+    answer,
     peer: node,
-    referenceValues,
-    policy,
+    ledgerKeyset: standing.keyset,
+    referenceValues: referenceValuesOf(rules.measurements, asHeight(head.height)),
+    policy: rules.appraisalPolicy,
+    crlFloors: rules.crlFloors,
+    statementFloors: rules.statementFloors,
     trustAnchors: chain.genesis.genesis.trustAnchors,
     atMs: edge.nowMs(),
   });
   if (!verified.ok) throw new ClientError('EVIDENCE_REFUSED', verified.code);
+  const reasons = reasonsAgainst(standing, head.height, head.timeMs);
+  if (reasons.length > 0) throw new ClientError('ENCLAVE_NOT_STANDING', reasons.join(' '));
   return { node, result: verified.value, hpkeKey: fromHex(verified.value.runtime.hpke_key) };
+}
+
+/** What the ledger must say for an enclave to be judged. */
+export function standingSubjects(nodes: readonly AccountId[]): readonly FactSubject[] {
+  return [RULES, ...nodes.map((node): FactSubject => ({ about: 'attestation', node }))];
+}
+
+/** Challenges the enclave of a node and judges its answer; `also` are further facts that the caller needs of the same head. */
+export async function verifyEnclave(
+  context: ClientContext,
+  node: AccountId,
+  deadline: Deadline,
+  also: readonly FactSubject[] = [],
+): Promise<{ readonly enclave: VerifiedEnclave; readonly facts: FreshFacts }> {
+  refuseSimulated(context);
+  const answer = await challengeEnclave(context, node);
+  const facts = await context.chain.facts([...standingSubjects([node]), ...also], deadline);
+  return { enclave: appraiseAnswer(context, answer, facts), facts };
 }

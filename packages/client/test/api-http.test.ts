@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { asAccountId, asDigest, toBase64 } from '@cloister/crypto';
+import { RULES } from '@cloister/ledger';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { NodeApi } from '../src/api.ts';
@@ -61,6 +62,7 @@ const calls: readonly [string, (port: NodeApi) => Promise<unknown>][] = [
   ['model', (port) => port.model(digest)],
   ['inference', (port) => port.inference(digest)],
   ['eventProof', (port) => port.eventProof(7)],
+  ['facts', (port) => port.facts([RULES])],
 ];
 
 describe('the HTTP adapter', () => {
@@ -80,6 +82,7 @@ describe('the HTTP adapter', () => {
       `GET /v1/models/${digest}`,
       `GET /v1/inferences/${digest}`,
       'GET /v1/proofs/events/7',
+      'GET /v1/proofs/facts?keys=rules',
     ]);
     expect(seen[2]?.body).toBe(JSON.stringify({ transaction: toBase64(new Uint8Array(3)) }));
     expect(seen[8]?.body).toBe(JSON.stringify({ challenge: toBase64(new Uint8Array(3)) }));
@@ -88,8 +91,11 @@ describe('the HTTP adapter', () => {
   it('reads answers, and ignores members that it does not know', async () => {
     respond = json(200, { chainId: digest, height: 5, provableHeight: 4, eventCount: 9, more: [] });
     expect(await api.status()).toEqual({ chainId: digest, height: 5, provableHeight: 4, eventCount: 9 });
-    respond = json(200, { id: digest, fate: 'REJECTED', code: 'TASK_EXISTS' });
-    expect(await api.transactionFate(digest)).toEqual({ fate: 'REJECTED', code: 'TASK_EXISTS', detail: '' });
+    respond = json(200, { id: digest, fate: 'REJECTED', code: 'TASK_EXISTS', height: 3, sequence: 7 });
+    expect(await api.transactionFate(digest)).toEqual({ fate: 'REJECTED', sequence: 7 });
+    respond = json(200, { proof: toBase64(Uint8Array.of(3, 4)) });
+    expect(await api.facts([RULES, { about: 'model', model: digest }])).toEqual(Uint8Array.of(3, 4));
+    expect(seen.at(-1)?.url).toBe(`/v1/proofs/facts?keys=rules,model/${digest}`);
     respond = json(200, { events: [{ sequence: 1, height: 1, type: 'RecordPut', payload: { key: 'a' } }] });
     expect(await api.events({ from: 0, limit: 1, type: 'RecordPut' })).toEqual([
       { sequence: 1, type: 'RecordPut', payload: { key: 'a' } },

@@ -100,6 +100,7 @@ async function inferUnder(lie: Lie): Promise<InferenceResult> {
     keysets: [enclave.keyset],
     nodes: [enclave.host.id],
     threshold: 1,
+    disputed: false,
     ...lie.completed,
   };
   node.chain.block([], [accepted, completed]);
@@ -108,7 +109,7 @@ async function inferUnder(lie: Lie): Promise<InferenceResult> {
   const receipts = lie.withhold === true ? [] : [receipt];
   const genuine = node.inference.bind(node);
   node.inference = async (task: Digest) => {
-    const listed = { task, status: 'completed' as const, disputed: false, failure: null, requestSequence, receipts };
+    const listed = { task, status: 'completed' as const, receipts };
     return task === pending.task ? listed : genuine(task);
   };
   try {
@@ -186,17 +187,10 @@ describe('under a ledger that colludes', () => {
     node.chain.block([], [{ ...genuine, executors }]);
     const requestSequence = node.chain.records.length - 1;
     await node.tick();
-    const { inference } = node;
-    node.inference = async (task) => ({
-      task,
-      status: 'completed',
-      disputed: false,
-      failure: null,
-      requestSequence,
-      receipts: [],
-    });
+    const { transactionFate } = node;
+    node.transactionFate = async () => ({ fate: 'COMMITTED', sequence: requestSequence });
     await expect(client.awaitInference(pending)).rejects.toMatchObject({ code: 'EVENT_MISMATCH' });
-    node.inference = inference;
+    node.transactionFate = transactionFate;
   });
 
   it('a request event with a lower threshold than was signed is refused', async () => {
@@ -206,20 +200,13 @@ describe('under a ledger that colludes', () => {
     node.chain.block([], [{ ...genuine, threshold: genuine.threshold + 1 }]);
     const requestSequence = node.chain.records.length - 1;
     await node.tick();
-    const { inference } = node;
-    node.inference = async (task) => ({
-      task,
-      status: 'completed',
-      disputed: false,
-      failure: null,
-      requestSequence,
-      receipts: [],
-    });
+    const { transactionFate } = node;
+    node.transactionFate = async () => ({ fate: 'COMMITTED', sequence: requestSequence });
     await expect(client.awaitInference(pending)).rejects.toMatchObject({
       code: 'EVENT_MISMATCH',
       detail: 'another threshold than was signed',
     });
-    node.inference = inference;
+    node.transactionFate = transactionFate;
   });
 
   it('an output that the commitment does not cover does not open', async () => {

@@ -9,16 +9,18 @@ import {
   decodeTransaction,
   eligible,
   encodeEvent,
+  type FactSubject,
   type InferenceRequested,
   type LedgerEvent,
   MAX_INLINE_BYTES,
   type ModelPublished,
+  settledBy,
   signTransaction,
   type Transaction,
   type TransactionFields,
 } from '@cloister/ledger';
-import { encodeEventProof } from '@cloister/proof';
-import { FakeChain, START_MS, seed, validators } from '../../proof/test/fake-chain.ts';
+import { encodeEventProof, encodeFactsProof } from '@cloister/proof';
+import { FakeChain, seed, validators } from '../../proof/test/fake-chain.ts';
 import type { ListedEvent, ListedModel, NodeApi, TransactionFate } from '../src/api.ts';
 import type { Edge } from '../src/context.ts';
 import { ClientError } from '../src/errors.ts';
@@ -27,6 +29,7 @@ import { FakeEnclave } from './fake-enclave.ts';
 const REJECTED = 'TransactionRejected';
 
 export class FakeNode implements NodeApi {
+  readonly name: string = 'fake';
   readonly chain: FakeChain;
   readonly enclaves: readonly FakeEnclave[];
   readonly blobs = new Map<Digest, Uint8Array>();
@@ -128,11 +131,9 @@ export class FakeNode implements NodeApi {
   async transactionFate(id: Digest): Promise<TransactionFate> {
     this.#answer();
     if (this.#pending.some((one) => one.id === id)) return { fate: 'PENDING' };
-    for (const event of this.chain.events) {
-      if (event.type === REJECTED && event.id === id)
-        return { fate: 'REJECTED', code: event.code, detail: event.detail };
-      if ('transaction' in event && event.transaction === id) return { fate: 'COMMITTED' };
-    }
+    const sequence = this.chain.events.findIndex((event) => settledBy(event)?.id === id);
+    if (sequence >= 0)
+      return { fate: this.chain.events[sequence]?.type === REJECTED ? 'REJECTED' : 'COMMITTED', sequence };
     return { fate: 'UNKNOWN' };
   }
 
@@ -181,9 +182,13 @@ export class FakeNode implements NodeApi {
   async inference(task: Digest) {
     const found = this.chain.state.tasks.get(task);
     if (found === undefined) return undefined;
-    const { status, disputed, failure, requestSequence, receipts } = found;
-    const listed = receipts.map(({ keyset, sequence }) => ({ keyset, sequence }));
-    return { task, status, disputed, failure, requestSequence, receipts: listed };
+    const { status, receipts } = found;
+    return { task, status, receipts: receipts.map(({ keyset, sequence }) => ({ keyset, sequence })) };
+  }
+
+  async facts(subjects: readonly FactSubject[]) {
+    this.#answer();
+    return encodeFactsProof(this.chain.facts(subjects));
   }
 
   async eventProof(sequence: number) {
@@ -191,16 +196,15 @@ export class FakeNode implements NodeApi {
   }
 }
 
-/** A clock that moves when someone waits, one block for each wait, and seeded randomness. */
-export function fakeEdge(node: FakeNode, label = 'edge'): Edge {
-  let nowMs = START_MS + 60_000;
+/**
+ * A clock a little ahead of the chain's, which moves when someone waits, one block for each wait, and seeded randomness.
+ * `aheadMs` is how old the newest block is.
+ */
+export function fakeEdge(node: FakeNode, label = 'edge', aheadMs = 300): Edge {
   let drawn = 0;
   return {
-    nowMs: () => nowMs,
-    sleep: async (delayMs) => {
-      nowMs += delayMs;
-      await node.tick();
-    },
+    nowMs: () => node.chain.timeMs + aheadMs,
+    sleep: () => node.tick(),
     randomBytes: (length) => {
       drawn++;
       const blocks = Array.from({ length: Math.ceil(length / 32) }, (_, i) => [...seed(`${label} ${drawn} ${i}`)]);

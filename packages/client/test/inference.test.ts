@@ -156,7 +156,7 @@ describe('an inference', () => {
     ['an input that the model does not take', { inputs: [{ ...floats([1]), name: 'x' }] }, 'INPUT_MISMATCH'],
     ['an input of bad length', { inputs: [{ ...floats([1]), data: new Uint8Array(3) }] }, 'INPUT_INVALID'],
     ['an unknown model', { model: hash('none') }, 'MODEL_UNKNOWN'],
-    ['images of which the executor has none', { images: [hash('none')] }, 'EVIDENCE_REFUSED'],
+    ['images of which no executor has any', { images: [hash('none')] }, 'NOT_ENOUGH_EXECUTORS'],
   ])('is refused before anything is sent with %s', async (_, change, code) => {
     const before = node.submitted.length;
     await expect(client.infer({ model: prepared.model, inputs: [floats([1])], ...change })).rejects.toMatchObject({

@@ -1,7 +1,7 @@
-import { asHeight, hash } from '@cloister/crypto';
+import { asHeight } from '@cloister/crypto';
 import { decodeTransaction } from '@cloister/ledger';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { tenant } from '../../proof/test/fake-chain.ts';
+import { FakeChain, tenant } from '../../proof/test/fake-chain.ts';
 import { CloisterClient, type PreparedModel } from '../src/index.ts';
 import { description, floats } from './doubling-model.ts';
 import { FakeNode, fakeEdge } from './fake-node.ts';
@@ -16,7 +16,15 @@ let drawn = 0;
 /** A client of the node as `lies` make it. */
 async function clientOf(lies: Partial<FakeNode>): Promise<CloisterClient> {
   const api = Object.assign(Object.create(node) as FakeNode, lies);
-  for (const name of ['submitTransaction', 'transactionFate', 'challenge', 'model', 'events', 'inference'] as const) {
+  for (const name of [
+    'submitTransaction',
+    'transactionFate',
+    'challenge',
+    'facts',
+    'model',
+    'events',
+    'inference',
+  ] as const) {
     // Private members live on the node itself.
     if (!(name in lies)) Object.assign(api, { [name]: (node[name] as (...of: never[]) => unknown).bind(node) });
   }
@@ -39,12 +47,15 @@ const wanted = { timeoutMs: 8_000 };
 
 describe('a node that lies', () => {
   it('cannot pass one inference off as another', async () => {
-    const first = await honest.infer({ model: prepared.model, inputs: [input] });
+    const executors = [node.enclaves[0]?.host.id ?? tenant.id];
+    const first = await honest.infer({ model: prepared.model, inputs: [input], executors });
     const deceived = await clientOf({
       inference: async (task) => ({ ...(await node.inference(first.task)), task }) as never,
     });
-    await expect(deceived.infer({ model: prepared.model, inputs: [input] }, wanted)).rejects.toMatchObject({
-      code: 'EVENT_MISMATCH',
+    const second = deceived.infer({ model: prepared.model, inputs: [input], executors }, wanted);
+    await expect(second).rejects.toMatchObject({
+      code: 'RECEIPT_INVALID',
+      detail: expect.stringContaining('task or executor') as string,
     });
   });
 
@@ -78,57 +89,46 @@ describe('a node that lies', () => {
     await expect(misled.awaitInference(first, wanted)).rejects.toMatchObject(wrongFailure);
   });
 
-  it('cannot pass a later record off as an earlier one', async () => {
-    const deceived = await clientOf({
-      events: async ({ type }) => {
-        const own = node.chain.events.findLast((event) => event.type === 'RecordPut' && event.key === 'own');
-        if (type !== 'RecordPut' || own?.type !== 'RecordPut') return [];
-        const { sequence } = await honest.putRecord({ namespace: 'notes', key: 'other', value: '1' });
-        return [{ sequence, type, payload: { transaction: own.transaction } }];
-      },
-    });
-    const record = deceived.putRecord({ namespace: 'notes', key: 'own', value: '2' }, wanted);
-    await expect(record).rejects.toMatchObject({ code: 'EVENT_MISMATCH', detail: 'of another transaction' });
+  it('cannot pass another transaction off as the one that was handed in, nor a rejection that there was not', async () => {
+    const other = await honest.putRecord({ namespace: 'notes', key: 'other', value: '1' });
+    for (const fate of ['COMMITTED', 'REJECTED'] as const) {
+      const deceived = await clientOf({ transactionFate: async () => ({ fate, sequence: other.sequence }) });
+      const record = deceived.putRecord({ namespace: 'notes', key: 'own', value: '2' }, wanted);
+      await expect(record).rejects.toMatchObject({ code: 'EVENT_MISMATCH', detail: 'of another transaction' });
+    }
   });
 
-  it('cannot keep a client busy with the same page for ever', async () => {
-    const page = [{ sequence: 0, type: 'RecordPut', payload: {} }];
-    const deceived = await clientOf({ events: async () => page });
-    const record = deceived.putRecord({ namespace: 'notes', key: 'a', value: 'b' }, wanted);
-    await expect(record).rejects.toMatchObject({ code: 'TIMED_OUT' });
+  it('cannot have a transaction count as rejected, expired or executed by its word alone', async () => {
+    const beyond = () => node.chain.events.length + 1_000_000;
+    const words = [
+      { fate: 'REJECTED', sequence: beyond() },
+      { fate: 'COMMITTED', sequence: beyond() },
+      { fate: 'EXPIRED' },
+    ] as const;
+    for (const word of words) {
+      const deceived = await clientOf({ transactionFate: async () => word });
+      const record = deceived.putRecord({ namespace: 'notes', key: 'a', value: 'b' }, wanted);
+      await expect(record).rejects.toMatchObject({ code: 'TIMED_OUT' });
+    }
   });
 
   it('cannot keep a client busy with pages without end', async () => {
-    let sequence = 0;
-    let nowMs = 0;
-    const endless = await clientOf({
-      events: async ({ from, limit, type }) => {
-        sequence = Math.max(sequence, from);
-        nowMs += 100;
-        return Array.from({ length: limit }, () => ({ sequence: sequence++, type, payload: {} }));
-      },
-    });
-    const to = node.enclaves[0]?.host.id ?? tenant.id;
-    await expect(endless.verifyEnclave(to)).rejects.toMatchObject({ code: 'API_ANSWER_TOO_LARGE' });
-    const edge = { ...fakeEdge(node, 'endless'), nowMs: () => nowMs };
+    const asked = await honest.requestInference({ model: prepared.model, inputs: [input] });
+    let nowMs = node.chain.timeMs;
     const api = Object.assign(Object.create(node) as FakeNode, {
-      status: node.status.bind(node),
-      submitTransaction: node.submitTransaction.bind(node),
-      transactionFate: async () => ({ fate: 'COMMITTED' }) as const,
-      events: async ({ from }: { from: number }) => {
+      transactionFate: node.transactionFate.bind(node),
+      inference: async (task: never) => ({ task, status: 'completed', receipts: [] }) as never,
+      events: async ({ from, type }: { from: number; type: string }) => {
         nowMs += 100;
-        return [{ sequence: from, type: 'RecordPut', payload: {} }];
+        return [{ sequence: from, type, payload: {} }];
       },
     });
-    const patient = await CloisterClient.connect({
-      api,
-      chainId: node.chain.chainId,
-      keyPair: tenant,
-      edge,
-      acceptSimulated: true,
-    });
-    const record = patient.putRecord({ namespace: 'notes', key: 'a', value: 'b' }, wanted);
-    await expect(record).rejects.toMatchObject({ code: 'TIMED_OUT' });
+    const edge = { ...fakeEdge(node, 'endless'), nowMs: () => nowMs };
+    const { chainId } = node.chain;
+    const options = { api, chainId, keyPair: tenant, edge, acceptSimulated: true };
+    const patient = await CloisterClient.connect(options);
+    for (let i = 0; i < 4; i++) await node.tick();
+    await expect(patient.awaitInference(asked, wanted)).rejects.toMatchObject({ code: 'TIMED_OUT' });
   });
 
   it('gets no transaction that can be executed long after', async () => {
@@ -160,10 +160,12 @@ describe('a node that lies', () => {
   });
 
   it('of another chain is not asked to sign anything', async () => {
-    const deceived = await clientOf({ status: async () => ({ ...(await node.status()), chainId: hash('other') }) });
+    const elsewhere = new FakeNode(new FakeChain({ name: 'elsewhere' }));
+    elsewhere.chain.block();
+    const deceived = await clientOf({ eventProof: elsewhere.eventProof.bind(elsewhere) });
     const before = node.submitted.length;
     const record = deceived.putRecord({ namespace: 'notes', key: 'a', value: 'b' });
-    await expect(record).rejects.toMatchObject({ code: 'GENESIS_MISMATCH' });
+    await expect(record).rejects.toMatchObject({ code: 'EVENT_PROOF_INVALID' });
     expect(node.submitted.length).toBe(before);
   });
 
@@ -189,9 +191,8 @@ describe('a node that lies', () => {
     second.misbehaviour = {};
     const executionPolicy = { k: 2, m: 2, minPlatforms: 2, assignment: 'tenant' } as const;
     const picky = honest.prepareModel({ ...description, executionPolicy });
-    const model = async () => ({ model: picky.model, manifest: picky.manifest as never, grants: [] });
-    const client = await clientOf({ model });
-    const inference = client.infer({ model: picky.model, inputs: [input], executors });
+    await honest.publishModel(picky);
+    const inference = honest.infer({ model: picky.model, inputs: [input], executors });
     await expect(inference).rejects.toMatchObject({ code: 'PLATFORMS_NOT_DISTINCT' });
   });
 });

@@ -131,8 +131,7 @@ describe('executors on distinct platforms', () => {
 describe('what governance decides', () => {
   /** One block with an event, and one that makes it provable. */
   function record(event: { readonly type: LedgerEvent['type']; readonly [member: string]: unknown }): void {
-    node.chain.block([], [{ height: node.chain.height + 1, ...event } as never]);
-    node.chain.block();
+    node.chain.decided({ height: node.chain.height + 1, ...event } as never);
   }
 
   function decide(event: { readonly type: LedgerEvent['type']; readonly [member: string]: unknown }): void {
@@ -158,24 +157,6 @@ describe('what governance decides', () => {
     const { hardwareId } = (await client.verifyEnclave(idOf(0))).result;
     takePolicy({ barredHardwareIds: [hardwareId] });
     await expect(client.verifyEnclave(idOf(0))).rejects.toMatchObject({ code: 'EVIDENCE_REFUSED' });
-  });
-
-  it('does not take effect by the word of a node', async () => {
-    const event = { sequence: 0, type: 'AppraisalPolicyTookEffect', payload: {} };
-    const lying = Object.assign(Object.create(node) as FakeNode, {
-      events: async (query: Parameters<FakeNode['events']>[0]) =>
-        query.type === event.type && query.from === 0 ? [event] : node.events(query),
-    });
-    const { chainId } = node.chain;
-    const edge = fakeEdge(node, 'lying');
-    const deceived = await CloisterClient.connect({
-      api: lying,
-      chainId,
-      keyPair: tenant,
-      edge,
-      acceptSimulated: true,
-    });
-    await expect(deceived.verifyEnclave(idOf(0))).rejects.toMatchObject({ code: 'EVENT_MISMATCH' });
   });
 
   it('lets a measurement in grace count until its last height', async () => {

@@ -148,8 +148,7 @@ describe('the trust of the client', () => {
     if (pair === undefined) throw new Error('no reference value');
     const height = node.chain.height + 1;
     const cause = { transaction: hash('t'), expiryHeight: height };
-    node.chain.block([], [{ type: 'MeasurementRevoked', ...cause, ...pair, height } as never]);
-    node.chain.block();
+    node.chain.decided({ type: 'MeasurementRevoked', ...cause, ...pair, height } as never);
     await expect(client.verifyEnclave(to)).rejects.toMatchObject({
       code: 'EVIDENCE_REFUSED',
       detail: 'MEASUREMENT_REVOKED',
@@ -164,8 +163,7 @@ describe('the trust of the client', () => {
     const height = node.chain.height + 1;
     const cause = { transaction: hash('t'), expiryHeight: height };
     const allowed = { type: 'MeasurementAllowed', ...cause, ...pair, height, effectiveHeight: height + 4 };
-    node.chain.block([], [allowed as never]);
-    node.chain.block();
+    node.chain.decided(allowed as never);
     await expect(client.verifyEnclave(to)).rejects.toMatchObject({ code: 'EVIDENCE_REFUSED' });
     for (let i = 0; i < 4; i++) node.chain.block();
     await expect(client.verifyEnclave(to)).resolves.toMatchObject({ node: to });

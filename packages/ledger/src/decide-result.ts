@@ -163,12 +163,13 @@ function acceptReceipt(
   const agreeing = new Set<Digest>(trusted.filter((taken) => agree(taken, result)).map(({ keyset }) => keyset));
   agreeing.add(executor.keyset);
   const events: LedgerEvent[] = [accepted];
-  if (!task.disputed && !task.receipts.every((taken) => agree(taken, result))) {
+  const disputed = task.disputed || !task.receipts.every((taken) => agree(taken, result));
+  if (disputed && !task.disputed) {
     const keysets = [...task.receipts.map(({ keyset }) => keyset), executor.keyset];
     events.push({ type: 'InferenceDisputed', task: task.id, keysets, height });
   }
   if (task.status === 'open' && agreeing.size >= task.threshold) {
-    events.push(completion(task, result, agreeing, height));
+    events.push(completion({ ...task, disputed }, result, agreeing, height));
   }
   return accept(...events);
 }
@@ -190,6 +191,7 @@ function completion(
     keysets: executors.map(({ keyset }) => keyset),
     nodes: executors.map(({ node }) => node),
     threshold: task.threshold,
+    disputed: task.disputed,
     height,
   };
 }

@@ -240,6 +240,7 @@ export const FIELDS: { readonly [T in LedgerEventType]: Fields<T> } = {
     keysets: digests,
     nodes: array(account, { max: MAX_EXECUTORS }),
     threshold: count({ min: 1 }),
+    disputed: bool,
     height,
   },
   InferenceDisputed: { task: digest, keysets: digests, height },

@@ -115,6 +115,8 @@ export interface InferenceCompleted {
   readonly keysets: readonly Digest[];
   readonly nodes: readonly AccountId[];
   readonly threshold: number;
+  /** Whether an executor had said something else by then. */
+  readonly disputed: boolean;
   readonly height: Height;
 }
 

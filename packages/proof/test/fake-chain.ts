@@ -197,6 +197,13 @@ export class FakeChain {
     return events;
   }
 
+  /** A block in which the ledger decided these events, and one that makes them provable. */
+  decided(...events: readonly LedgerEvent[]): void {
+    this.block([], events);
+    for (const event of events) evolve(this.state, event);
+    this.block();
+  }
+
   /** The header at a height, finalized by `signers`; the certificate may be of a later block. */
   finality(height: number = this.height, certified: number = height, signers = validators.slice(0, 3)): FinalityProof {
     const block = this.#at(height);

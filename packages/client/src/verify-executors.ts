@@ -1,0 +1,198 @@
+/**
+ * Verifying the executors of a request: those that the tenant names, all of them or none; or ones drawn at random, where one that
+ * does not answer or does not stand is replaced by the next, so that a single executor cannot keep a request from the others.
+ */
+import type { ModelManifest } from '@cloister/confidential';
+import type { AccountId, Digest } from '@cloister/crypto';
+import { type FactSubject, RULES } from '@cloister/ledger';
+import { type Candidate, inRandomOrder, lawfulExecutors, modelOf, spread } from './choose-executors.ts';
+import type { ClientContext } from './context.ts';
+import { ClientError } from './errors.ts';
+import { checkRelease, type fetchModel } from './models.ts';
+import type { Deadline } from './polling.ts';
+import type { InferenceRequest } from './request-inference.ts';
+import type { FreshFacts } from './trusted-chain.ts';
+import {
+  appraiseAnswer,
+  challengeEnclave,
+  type EnclaveAnswer,
+  standingSubjects,
+  type VerifiedEnclave,
+} from './verify-enclave.ts';
+
+export interface Choice {
+  readonly request: InferenceRequest;
+  readonly model: Awaited<ReturnType<typeof fetchModel>>;
+  readonly deadline: Deadline;
+}
+
+export interface VerifiedExecutors {
+  readonly enclaves: readonly VerifiedEnclave[];
+  /** Of one head, newer than every answer. */
+  readonly facts: FreshFacts;
+}
+
+/** The executors of a request, on machines of their own and on as many platforms as model and policy ask. */
+export async function verifyExecutors(context: ClientContext, choice: Choice): Promise<VerifiedExecutors> {
+  const { executors } = choice.request;
+  const verified = await (executors === undefined
+    ? verifyDrawn(context, choice)
+    : verifyNamed(context, executors, choice));
+  checkDistinct(verified, choice.model.manifest);
+  return verified;
+}
+
+/** Challenges nodes at once; answers and failures, in the order of the nodes. */
+async function challengeAll(
+  context: ClientContext,
+  nodes: readonly AccountId[],
+): Promise<readonly (EnclaveAnswer | ClientError)[]> {
+  return Promise.all(
+    nodes.map((node) =>
+      challengeEnclave(context, node).catch((error: unknown) => {
+        if (error instanceof ClientError) return error;
+        throw error;
+      }),
+    ),
+  );
+}
+
+async function factsFor(
+  { chain }: ClientContext,
+  model: Digest,
+  nodes: readonly AccountId[],
+  deadline: Deadline,
+): Promise<FreshFacts> {
+  const subjects: readonly FactSubject[] = [...standingSubjects(nodes), { about: 'model', model }];
+  const facts = await chain.facts(subjects, deadline);
+  modelOf(facts, model);
+  return facts;
+}
+
+async function verifyNamed(
+  context: ClientContext,
+  nodes: readonly AccountId[],
+  choice: Choice,
+): Promise<VerifiedExecutors> {
+  const answers: EnclaveAnswer[] = [];
+  for (const answer of await challengeAll(context, nodes)) {
+    if (answer instanceof ClientError) throw answer;
+    answers.push(answer);
+  }
+  const facts = await factsFor(context, choice.model.id, nodes, choice.deadline);
+  return { enclaves: answers.map((answer) => judged(context, answer, facts, choice)), facts };
+}
+
+async function verifyDrawn(context: ClientContext, choice: Choice): Promise<VerifiedExecutors> {
+  const draw = await drawFor(context, choice);
+  for (;;) {
+    const asked = draw.next();
+    const nodes = asked.map(({ node }) => node);
+    draw.take(asked, await challengeAll(context, nodes));
+    if (draw.missing > 0) continue;
+    const facts = await factsFor(context, choice.model.id, draw.nodes, choice.deadline);
+    const enclaves = draw.judge((answer) => judged(context, answer, facts, choice));
+    if (draw.missing === 0) return { enclaves, facts };
+  }
+}
+
+/** All lawful executors in a random order, and how many of them are wanted. */
+async function drawFor(context: ClientContext, { request, model, deadline }: Choice): Promise<Draw> {
+  const { executionPolicy } = model.manifest;
+  const { rules } = await context.chain.facts([RULES], deadline);
+  const platformsMin = Math.max(executionPolicy.minPlatforms, rules.appraisalPolicy.minimumDistinctPlatforms);
+  const wanted = request.executorCount ?? Math.max(executionPolicy.k, platformsMin);
+  const lawful = await lawfulExecutors(context, model, deadline);
+  const { images } = request;
+  const taken = lawful.filter(({ image }) => images === undefined || images.includes(image));
+  return new Draw(inRandomOrder(context, taken), wanted);
+}
+
+interface Drawn {
+  readonly candidate: Candidate;
+  readonly answer: EnclaveAnswer;
+}
+
+/** Candidates in a random order, and those of them that have answered. */
+class Draw {
+  readonly #wanted: number;
+  #order: readonly Candidate[];
+  #drawn: readonly Drawn[] = [];
+  readonly #failures: string[] = [];
+
+  constructor(order: readonly Candidate[], wanted: number) {
+    this.#order = order;
+    this.#wanted = wanted;
+  }
+
+  get missing(): number {
+    return this.#wanted - this.#drawn.length;
+  }
+
+  get nodes(): readonly AccountId[] {
+    return this.#drawn.map(({ candidate }) => candidate.node);
+  }
+
+  /** Those to challenge next. Throws NOT_ENOUGH_EXECUTORS. */
+  next(): readonly Candidate[] {
+    const there = this.#drawn.map(({ candidate }) => candidate.platform);
+    const next = spread(this.#order, this.missing, there);
+    if (next.length < this.missing) {
+      const left = `${this.#drawn.length + next.length} of ${this.#wanted}`;
+      throw new ClientError('NOT_ENOUGH_EXECUTORS', [left, ...this.#failures].join('; '));
+    }
+    this.#order = this.#order.filter((one) => !next.includes(one));
+    return next;
+  }
+
+  take(asked: readonly Candidate[], answers: readonly (EnclaveAnswer | ClientError)[]): void {
+    asked.forEach((candidate, i) => {
+      const answer = answers[i];
+      if (answer instanceof ClientError) this.#failed(candidate, answer);
+      else if (answer !== undefined) this.#drawn = [...this.#drawn, { candidate, answer }];
+    });
+  }
+
+  /** The enclaves whose answers stand; the others are out of the draw. */
+  judge(appraise: (answer: EnclaveAnswer) => VerifiedEnclave): readonly VerifiedEnclave[] {
+    const enclaves: VerifiedEnclave[] = [];
+    this.#drawn = this.#drawn.filter(({ candidate, answer }) => {
+      try {
+        enclaves.push(appraise(answer));
+        return true;
+      } catch (error) {
+        if (!(error instanceof ClientError)) throw error;
+        this.#failed(candidate, error);
+        return false;
+      }
+    });
+    return enclaves;
+  }
+
+  #failed({ node }: Candidate, error: ClientError): void {
+    this.#failures.push(`${node.slice(0, 16)}: ${error.message}`);
+  }
+}
+
+function judged(
+  context: ClientContext,
+  answer: EnclaveAnswer,
+  facts: FreshFacts,
+  { request: { images }, model }: Choice,
+): VerifiedEnclave {
+  const enclave = appraiseAnswer(context, answer, facts);
+  checkRelease(model.manifest, enclave);
+  if (images !== undefined && !images.includes(enclave.result.image)) {
+    throw new ClientError('EVIDENCE_REFUSED', `the image of ${enclave.node} is not one that the caller takes`);
+  }
+  return enclave;
+}
+
+function checkDistinct({ enclaves, facts }: VerifiedExecutors, manifest: ModelManifest): void {
+  const hardware = new Set(enclaves.map(({ result }) => result.hardwareId));
+  if (hardware.size !== enclaves.length) throw new ClientError('PLATFORMS_NOT_DISTINCT', 'two on one machine');
+  const platforms = new Set(enclaves.map(({ result }) => result.platform)).size;
+  const { minimumDistinctPlatforms } = facts.rules.appraisalPolicy;
+  const wanted = Math.max(manifest.executionPolicy.minPlatforms, minimumDistinctPlatforms);
+  if (platforms < wanted) throw new ClientError('PLATFORMS_NOT_DISTINCT', `${platforms} of ${wanted} platforms`);
+}
