@@ -6,12 +6,29 @@ import { ed25519 } from '@noble/curves/ed25519.js';
 import { hmac } from '@noble/hashes/hmac.js';
 import { sha256, sha384, sha512 } from '@noble/hashes/sha2.js';
 import type { Backend } from './backend.ts';
-import { toHex } from './bytes.ts';
+import { concatBytes, equalBytes, toHex } from './bytes.ts';
 import { verifyEd25519Zip215 } from './ed25519-zip215.ts';
 import { nobleEcdsa } from './noble-ecdsa.ts';
 import { rsaPssVerify } from './rsa-bigint.ts';
 
 const NOBLE_HASHES = { sha256, sha384 } as const;
+
+function littleEndian(bytes: Uint8Array): bigint {
+  return BigInt(`0x${toHex(Uint8Array.from(bytes).reverse())}`);
+}
+
+function ed25519VerifyExact(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
+  try {
+    const R = signature.subarray(0, 32);
+    const s = littleEndian(signature.subarray(32));
+    const k = littleEndian(sha512(concatBytes(R, publicKey, message))) % ed25519.Point.Fn.ORDER;
+    const negated = ed25519.Point.fromBytes(publicKey, false).negate();
+    const expected = ed25519.Point.BASE.multiplyUnsafe(s).add(negated.multiplyUnsafe(k));
+    return equalBytes(expected.toBytes(), R);
+  } catch {
+    return false;
+  }
+}
 
 export const backend: Backend = {
   name: 'noble',
@@ -29,6 +46,7 @@ export const backend: Backend = {
     return { publicKey: ed25519.getPublicKey(secretKey), sign: (message) => ed25519.sign(message, secretKey) };
   },
   ed25519Verify: verifyEd25519Zip215,
+  ed25519VerifyExact,
   ed25519IsPrimeOrder(publicKey) {
     try {
       const point = ed25519.Point.fromBytes(publicKey, false);

@@ -62,16 +62,20 @@ function ed25519Signer(seed: Uint8Array): Ed25519Signer {
   return { publicKey, sign: (message) => plain(signOnce(null, message, privateKey)) };
 }
 
-function ed25519Verify(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
+/** OpenSSL compares the encoding of [s]B - [k]A with R. */
+function ed25519VerifyExact(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
   const key = ed25519Keys.get(publicKey);
-  if (key !== undefined) {
-    try {
-      if (verifyOnce(null, message, key, signature)) return true;
-    } catch {
-      // OpenSSL's refusals are not the rule; ZIP-215 below is.
-    }
+  if (key === undefined) return false;
+  try {
+    return verifyOnce(null, message, key, signature);
+  } catch {
+    return false;
   }
-  return verifyEd25519Zip215(publicKey, message, signature);
+}
+
+/** OpenSSL's refusals are not the rule; ZIP-215 is. */
+function ed25519Verify(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
+  return ed25519VerifyExact(publicKey, message, signature) || verifyEd25519Zip215(publicKey, message, signature);
 }
 
 const subgroupScalar: KeyObject = createPrivateKey({
@@ -126,6 +130,7 @@ export const backend: Backend = {
   hmacSha256: (key, data) => plain(createHmac('sha256', key).update(data).digest()),
   ed25519Signer,
   ed25519Verify,
+  ed25519VerifyExact,
   ed25519IsPrimeOrder,
   aesGcmSeal(key, nonce, aad, plaintext) {
     const cipher = createCipheriv('aes-256-gcm', key, nonce);

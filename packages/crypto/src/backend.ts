@@ -60,6 +60,8 @@ export interface Backend {
   ed25519Signer(seed: Uint8Array): Ed25519Signer;
   /** ZIP-215; key of 32 bytes, signature of 64. Never throws. */
   ed25519Verify(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean;
+  /** [s]B - [k]A encodes to R; key acceptable, s < L. Never throws. */
+  ed25519VerifyExact(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean;
   /** Canonically encoded point of the prime-order subgroup, not the identity; 32 bytes. Never throws. */
   ed25519IsPrimeOrder(publicKey: Uint8Array): boolean;
   /** Ciphertext ‖ 16-byte tag; key of 32 bytes, nonce of 12. */

@@ -18,7 +18,13 @@ export {
 export { ByteReader, ByteWriter, DecodeError, decodeWith } from './codec.ts';
 export { hash, hashBytes, hkdfSha256, hmacSha256, sha256, sha256Stream, sha384, sha512 } from './digests.ts';
 export { ecdsaPublicKey, signEcdsa, verifyEcdsa } from './ecdsa.ts';
-export { type Ed25519KeyPair, ed25519KeyPair, isAcceptableEd25519Key, verifyEd25519 } from './ed25519.ts';
+export {
+  type Ed25519KeyPair,
+  ed25519KeyPair,
+  isAcceptableEd25519Key,
+  verifyEd25519,
+  verifyEd25519Exact,
+} from './ed25519.ts';
 export { hpkeOpen, hpkeSeal, isAcceptableX25519Key, type X25519KeyPair, x25519KeyPair } from './hpke.ts';
 export {
   type AccountId,

@@ -1,7 +1,7 @@
 import { createPublicKey, verify } from 'node:crypto';
 import { ed25519 } from '@noble/curves/ed25519.js';
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { backend as nobleBackend } from '../src/backend-noble.ts';
 import { backend as nodeBackend } from '../src/backend-node.ts';
 import { SUBGROUP_SCALAR } from '../src/ed25519-subgroup.ts';
@@ -14,6 +14,7 @@ import {
   toHex,
   utf8,
   verifyEd25519,
+  verifyEd25519Exact,
 } from '../src/index.ts';
 import { KeyCache } from '../src/key-cache.ts';
 
@@ -134,6 +135,54 @@ describe('ZIP-215', () => {
     const signature = concatBytes(R, scalarBytes((678n + k * scalar) % L));
     expect(verifyEd25519(A, message, signature)).toBe(true);
     expect(nobleBackend.ed25519Verify(A, message, signature)).toBe(true);
+  });
+
+  test('and fails the exact rule in both back-ends, which need no second opinion', () => {
+    const scalar = 12345n;
+    const A = ed25519.Point.BASE.multiply(scalar).toBytes();
+    const message = utf8('torsion');
+    for (const torsion of [undefined, ...SMALL_ORDER.slice(0, 8)]) {
+      const plain = ed25519.Point.BASE.multiply(678n);
+      const R = (torsion === undefined ? plain : plain.add(ed25519.Point.fromHex(torsion, true))).toBytes();
+      const digest = Uint8Array.from(nobleBackend.sha512(concatBytes(R, A, message))).reverse();
+      const k = BigInt(`0x${toHex(digest)}`) % L;
+      const signature = concatBytes(R, scalarBytes((678n + k * scalar) % L));
+      // The first of the small-order points is the identity.
+      const honest = torsion === undefined || torsion === SMALL_ORDER[0];
+      expect(verifyEd25519Exact(A, message, signature), torsion).toBe(honest);
+      expect(nobleBackend.ed25519VerifyExact(A, message, signature), torsion).toBe(honest);
+    }
+  });
+
+  test('the exact rule takes what both back-ends sign, and refuses every flipped bit', () => {
+    fc.assert(
+      fc.property(bytes32, fc.uint8Array({ maxLength: 100 }), fc.nat(511), (seed, message, bit) => {
+        const pair = ed25519KeyPair(seed);
+        const signature = pair.sign(message);
+        const flipped = Uint8Array.from(signature);
+        flipped[bit >> 3] = (flipped[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+        expect(verifyEd25519Exact(pair.publicKey, message, signature)).toBe(true);
+        expect(verifyEd25519Exact(pair.publicKey, message, flipped)).toBe(false);
+        expect(nobleBackend.ed25519VerifyExact(pair.publicKey, message, signature)).toBe(true);
+        expect(nobleBackend.ed25519VerifyExact(pair.publicKey, message, flipped)).toBe(false);
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  test('a scalar that is not reduced reaches no back-end', () => {
+    const pair = ed25519KeyPair(new Uint8Array(32).fill(9));
+    const message = utf8('m');
+    const signature = pair.sign(message);
+    const verify = vi.spyOn(nodeBackend, 'ed25519Verify');
+    const exact = vi.spyOn(nodeBackend, 'ed25519VerifyExact');
+    for (const s of [L, L + 1n, 2n ** 253n, 2n ** 256n - 1n]) {
+      const bad = concatBytes(signature.subarray(0, 32), scalarBytes(s));
+      expect(verifyEd25519(pair.publicKey, message, bad)).toBe(false);
+      expect(verifyEd25519Exact(pair.publicKey, message, bad)).toBe(false);
+    }
+    expect([verify.mock.calls.length, exact.mock.calls.length]).toEqual([0, 0]);
+    vi.restoreAllMocks();
   });
 
   test('both back-ends agree on any mixture of odd points and scalars', () => {
