@@ -24,10 +24,8 @@ cleanUpAfterwards();
  * Behaviours that end in a cut-off leave a validator that nobody hears: another behaviour of it would attack nobody. So each
  * of these has a network of its own; the others take turns in one.
  */
-const CUT_OFF: readonly ByzantineName[] = ['garbler', 'impersonator'];
-/** A leader that gives its proposals to some is not skipped yet. */
-const LEADERS: readonly ByzantineName[] = ['withholder'];
-const IN_TURN = BYZANTINE_NAMES.filter((name) => ![...CUT_OFF, ...LEADERS].includes(name));
+const CUT_OFF: readonly ByzantineName[] = ['garbler', 'impersonator', 'forger'];
+const IN_TURN = BYZANTINE_NAMES.filter((name) => !CUT_OFF.includes(name));
 
 async function withCulprit(work: (culprit: ByzantineProcess, load: PacedLoad) => Promise<void>): Promise<void> {
   const network = await Network.make({ validators: 4 });

@@ -2,12 +2,17 @@
 import type { MakeBehaviour } from './behaviour.ts';
 import { conflicter } from './conflicter.ts';
 import { equivocator } from './equivocator.ts';
+import { finalityWithholder } from './finality-withholder.ts';
+import { forger } from './forger.ts';
 import { forkingLeader } from './forking-leader.ts';
 import { garbler } from './garbler.ts';
 import { impersonator } from './impersonator.ts';
+import { lateLeader } from './late-leader.ts';
 import { lyingServer } from './lying-server.ts';
 import { nullifyAndFinalize } from './nullify-and-finalize.ts';
 import { outdated } from './outdated.ts';
+import { selectiveLeader } from './selective-leader.ts';
+import { silentLeader } from './silent-leader.ts';
 import { withholder } from './withholder.ts';
 
 interface NamedBehaviour {
@@ -25,7 +30,12 @@ export type ByzantineName =
   | 'outdated'
   | 'garbler'
   | 'forking-leader'
-  | 'lying-server';
+  | 'lying-server'
+  | 'forger'
+  | 'silent-leader'
+  | 'selective-leader'
+  | 'late-leader'
+  | 'finality-withholder';
 
 export const BYZANTINE: Readonly<Record<ByzantineName, NamedBehaviour>> = {
   equivocator: { does: 'proposes two blocks in one view, to different halves', make: equivocator },
@@ -37,6 +47,11 @@ export const BYZANTINE: Readonly<Record<ByzantineName, NamedBehaviour>> = {
   garbler: { does: 'sends everything a second time with flipped bits', make: garbler },
   'forking-leader': { does: 'proposes beside its parent instead of on top of it', make: forkingLeader },
   'lying-server': { does: 'answers sync requests with flipped bits', make: lyingServer },
+  forger: { does: 'floods the others with forged votes, certificates and proposals', make: forger },
+  'silent-leader': { does: 'votes and never proposes', make: silentLeader },
+  'selective-leader': { does: 'gives its proposals to some, who make no quorum', make: selectiveLeader },
+  'late-leader': { does: 'proposes just before its view ends', make: lateLeader },
+  'finality-withholder': { does: 'shows its finalize votes to one validator or to none', make: finalityWithholder },
 };
 
 export const BYZANTINE_NAMES: readonly ByzantineName[] = Object.keys(BYZANTINE) as ByzantineName[];

@@ -45,6 +45,7 @@ export {
 } from './guard-codec.ts';
 export { justificationHash } from './justification.ts';
 export { leaderOf, leaderSchedule } from './leader.ts';
+export type { LeaderRecord } from './leader-standing.ts';
 export {
   acceptHeader,
   enterEpoch,
@@ -68,9 +69,11 @@ export {
 export { createMachine } from './machine/create.ts';
 export type { MachineState } from './machine/state.ts';
 export { holdersOf, machineStatus, step } from './machine/step.ts';
+export { type Useless, uselessAtAGlimpse } from './machine/useful.ts';
 export {
   DEFAULT_TIMING,
   type Effect,
+  FORGERY_CODES,
   type HaltCode,
   type Input,
   type MachineConfig,
@@ -80,7 +83,14 @@ export {
   type TimerName,
   type Timing,
 } from './machine-types.ts';
-export { decodeMessage, encodeMessage, MESSAGE_LIMITS, type MessageLimits } from './message-codec.ts';
+export {
+  decodeMessage,
+  encodeMessage,
+  type Glimpse,
+  glimpseMessage,
+  MESSAGE_LIMITS,
+  type MessageLimits,
+} from './message-codec.ts';
 export {
   compareRounds,
   emptyGuard,

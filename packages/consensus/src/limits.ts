@@ -35,6 +35,17 @@ export const MAX_SERVED_BYTES: number = 4 * MAX_PROPOSAL_BYTES;
 export const MAX_SERVED_PEERS = 1024;
 /** Blocks held below the highest finalization while their ancestors are missing. */
 export const MAX_HELD_ANCESTORS = 256;
+/**
+ * Signatures of carried certificates that one step checks: some ten milliseconds. A justification of 256 KiB holds 4,000, and
+ * checking all at once held the event loop for most of a second.
+ */
+export const SIGNATURES_PER_STEP = 128;
+/** Shortest time that a view lasts once a whole turn of leaders gave no finalization, in milliseconds; it grows by α. */
+export const PACE_MS_MIN = 50;
+/** Validators to whom a newly formed certificate is sent at once, the next leader among them. Of four validators that is all. */
+export const CERTIFICATE_FANOUT = 3;
+/** Validators to whom certificates and status are sent when a view lasts or a retry is due, others in each turn. */
+export const RELAY_FANOUT = 8;
 /** Verified signatures remembered, so that a certificate of counted votes costs no second verification. */
 export const SIGNATURE_CACHE_SIZE = 8192;
 /** Uncommitted ancestors that are fetched one by one before the shell is asked to catch up in bulk. */

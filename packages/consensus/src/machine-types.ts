@@ -5,6 +5,7 @@
  * and mutates it inside `step`; for the caller it is opaque.
  */
 import type { Digest, Epoch, Height, ValidatorId, View } from '@cloister/crypto';
+import type { LeaderRecord } from './leader-standing.ts';
 import type { GuardHead, GuardRecord, GuardState } from './sign-guard.ts';
 import type { Block, Body, ConsensusMessage, Evidence, Finalization, Header, Round, ValidatorSet } from './types.ts';
 
@@ -12,15 +13,13 @@ import type { Block, Body, ConsensusMessage, Evidence, Finalization, Header, Rou
 export interface Timing {
   /** T0: how long the first view after a finalization may take while work is pending. */
   readonly viewTimeoutMs: number;
-  /** α: factor for each further view without finalization. */
+  /** α: factor for each further view waited out without finalization, beyond as many as faulty leaders explain. */
   readonly growth: number;
   /** Upper bound of the view timer. */
   readonly capMs: number;
   /** How long a leader without work waits before it proposes an empty block. */
   readonly idleIntervalMs: number;
   readonly retryMs: number;
-  /** K: a leader unseen for so many views, while a quorum was seen, is nullified at once. */
-  readonly leaderUnseenViews: number;
   /** Bytes that the retry set may add for each retry interval, to each receiver. */
   readonly retryBytes: number;
 }
@@ -49,7 +48,7 @@ export interface RecoveredState {
   readonly blocks: readonly { readonly header: Header; readonly body: Body }[];
 }
 
-export type TimerName = 'view' | 'retry' | 'propose';
+export type TimerName = 'view' | 'retry' | 'propose' | 'give-up' | 'quarter';
 
 export type Input =
   /** Once, first. */
@@ -58,6 +57,8 @@ export type Input =
   | { readonly type: 'message'; readonly from: ValidatorId; readonly message: ConsensusMessage }
   /** Ends the silence of `startsMuted`. Nothing is signed at or below `floor`. */
   | { readonly type: 'may-sign'; readonly floor: Round | undefined }
+  /** Answers 'continue', after whatever else waits. */
+  | { readonly type: 'continue' }
   | { readonly type: 'timer'; readonly timer: TimerName; readonly epoch: Epoch; readonly view: View }
   /** Answers build-block. May come as late as the shell likes (for instance after executing what it must vouch for). */
   | {
@@ -103,9 +104,14 @@ export type Input =
  */
 export type HaltCode = 'AGREEMENT_BROKEN' | 'SIGNED_ELSEWHERE';
 
-/** Why a message was not taken; for penalties and metrics. */
+/**
+ * Why a message was not taken. Nobody honest causes `FORGERY_CODES`; the others may be due to a sender that is ahead, behind or
+ * asks too much.
+ */
 export type RejectionCode =
   | 'UNKNOWN_SIGNER'
+  | 'NOT_THE_SIGNER'
+  | 'NOT_THE_LEADER'
   | 'BAD_SIGNATURE'
   | 'BAD_CERTIFICATE'
   | 'OTHER_EPOCH'
@@ -120,6 +126,15 @@ export type RejectionCode =
   /** A block of this node's own making that the rules do not allow; it is not proposed. */
   | 'OWN_BLOCK_UNSOUND';
 
+export const FORGERY_CODES: ReadonlySet<RejectionCode> = new Set([
+  'NOT_THE_SIGNER',
+  'NOT_THE_LEADER',
+  'BAD_SIGNATURE',
+  'BAD_CERTIFICATE',
+  'PROPOSAL_MISMATCH',
+  'BAD_EVIDENCE',
+]);
+
 export type Effect =
   /**
    * Sync `block` (with its batches) to the chain database first, then `record` at `guardRecordKey(record)` to the guard
@@ -133,7 +148,7 @@ export type Effect =
     }
   /** 'all' is every other validator. */
   | { readonly type: 'send'; readonly to: ValidatorId | 'all'; readonly message: ConsensusMessage }
-  /** Replaces the timer of that name. View and propose timers that fire late are ignored by their round; retry is periodic. */
+  /** Replaces the timer of that name. Those that fire in another view are ignored; retry is periodic. */
   | {
       readonly type: 'set-timer';
       readonly timer: TimerName;
@@ -186,6 +201,8 @@ export type Effect =
   | { readonly type: 'enter-epoch'; readonly epoch: Epoch }
   /** While muted: a good signature by the own key that the guard does not know, above the guard's floor. */
   | { readonly type: 'own-unknown'; readonly round: Round }
+  /** Certificates wait to be verified: feed 'continue' soon, and other inputs before it. */
+  | { readonly type: 'continue' }
   /** A message was refused. Nothing else happened. */
   | { readonly type: 'rejected'; readonly from: ValidatorId; readonly code: RejectionCode }
   /** Stop the node: the machine takes no further input. */
@@ -198,7 +215,6 @@ export const DEFAULT_TIMING: Timing = {
   capMs: 15_000,
   idleIntervalMs: 1000,
   retryMs: 1500,
-  leaderUnseenViews: 5,
   retryBytes: 512 * 1024,
 };
 
@@ -210,6 +226,8 @@ export interface MachineStatus {
   readonly committed: { readonly height: Height; readonly hash: Digest; readonly view: View };
   /** View of the highest finalization known, committed or not. */
   readonly finalized: Round;
+  /** Leaders whose turns gave no block in the committed chain since this node started. */
+  readonly leaders: readonly LeaderRecord[];
   /** Rounds, blocks and fetches held: what memory is bounded by. */
   readonly held: { readonly rounds: number; readonly blocks: number; readonly fetches: number };
 }

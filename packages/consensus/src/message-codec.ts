@@ -26,9 +26,17 @@ import {
 } from './block-codec.ts';
 import { readEvidence, writeEvidence } from './evidence-codec.ts';
 import { MAX_JUSTIFICATION_BYTES, MAX_PROPOSAL_BYTES, MAX_RECALLED_VOTES, MAX_VOTE_FRAME_BYTES } from './limits.ts';
-import { readProposition, writeProposition } from './signed-bytes.ts';
+import { kindOfByte, readProposition, writeProposition } from './signed-bytes.ts';
 import { readSignedStatement, writeSignedStatement } from './statement-codec.ts';
-import type { ConsensusMessage, Recall, Vote } from './types.ts';
+import type {
+  ConsensusMessage,
+  NullifyStatement,
+  Proposition,
+  PropositionKind,
+  PropositionStatement,
+  Recall,
+  Vote,
+} from './types.ts';
 
 export interface MessageLimits {
   /** For proposals and blocks. */
@@ -169,6 +177,53 @@ function readRecall(reader: ByteReader): Recall {
 
 function readRound(reader: ByteReader): [Epoch, View] {
   return [reader.u64() as Epoch, reader.u64() as View];
+}
+
+/** What the first bytes of a frame say. A vote is told apart by its type alone: it is small and decoded at once. */
+export type Glimpse =
+  | { readonly type: 'proposal'; readonly proposition: Proposition }
+  | { readonly type: 'certificate'; readonly statement: PropositionStatement<PropositionKind> | NullifyStatement }
+  | { readonly type: Exclude<ConsensusMessage['type'], 'proposal' | 'certificate'> };
+
+/** Reads as much of a frame as tells what it is about, at a cost that does not depend on its size. Never throws. */
+export function glimpseMessage(bytes: Uint8Array): Result<Glimpse, 'MALFORMED'> {
+  const head = bytes.subarray(0, GLIMPSE_BYTES);
+  return decodeWith(head, (reader) => {
+    const glimpse = readGlimpse(reader);
+    reader.fixed(reader.remaining);
+    return glimpse;
+  });
+}
+
+/** Types of which a glimpse tells nothing more. */
+const OPAQUE_TYPES = [
+  'vote',
+  'status',
+  'cert-request',
+  'block-request',
+  'block',
+  'recall-request',
+  'recall',
+  'evidence',
+] as const;
+/** Longer than the part of any frame that a glimpse reads. */
+const GLIMPSE_BYTES = 128;
+
+function readGlimpse(reader: ByteReader): Glimpse {
+  const byte = reader.u8();
+  if (byte === TYPE_BYTES.proposal) {
+    return { type: 'proposal', proposition: readProposition(reader, ...readRound(reader)) };
+  }
+  if (byte === TYPE_BYTES.certificate) {
+    const kind = kindOfByte(reader.u8());
+    const [epoch, view] = readRound(reader);
+    if (kind === 'nullify') return { type: 'certificate', statement: { kind, epoch, view } };
+    if (kind === 'propose') throw new DecodeError('no such certificate');
+    const proposition = readProposition(reader, epoch, view);
+    return { type: 'certificate', statement: { kind, epoch, view, proposition } };
+  }
+  for (const type of OPAQUE_TYPES) if (TYPE_BYTES[type] === byte) return { type };
+  throw new DecodeError('unknown message type');
 }
 
 /** Never throws. 'TOO_LARGE' is found from the length and the type byte alone. */

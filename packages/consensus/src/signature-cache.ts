@@ -11,16 +11,23 @@ export class SignatureCache {
   readonly #check: SignatureCheck;
   readonly #capacity: number;
   readonly #good = new Set<Digest>();
+  #checked = 0;
 
   constructor(check: SignatureCheck = checkSignature, capacity: number = SIGNATURE_CACHE_SIZE) {
     this.#check = check;
     this.#capacity = capacity;
   }
 
+  /** Signatures checked so far, good and bad, beside those remembered: what this cost. */
+  get checked(): number {
+    return this.#checked;
+  }
+
   /** As the check it was made with. */
   readonly check: SignatureCheck = (signer: ValidatorId, bytes: Uint8Array, signature: Uint8Array): boolean => {
     const key = hash('cloister/signature-cache', accountBytes(signer), bytes, signature);
     if (this.#good.has(key)) return true;
+    this.#checked += 1;
     if (!this.#check(signer, bytes, signature)) return false;
     this.#good.add(key);
     if (this.#good.size > this.#capacity) {

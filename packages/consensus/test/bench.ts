@@ -37,6 +37,7 @@ import {
   type Statement,
   statementBytes,
   step,
+  type TimerName,
   type Timing,
   type ValidatorSet,
   type Vote,
@@ -188,7 +189,7 @@ export class Bench {
     this.input({ type: 'start' });
   }
 
-  /** Feeds an input and, unless manual, answers persist and verify-block until nothing is left; returns all effects. */
+  /** Feeds an input and, unless manual, answers persist, verify-block and continue until nothing is left; returns all effects. */
   input(first: Input): Effect[] {
     const inputs: Input[] = [first];
     const seen: Effect[] = [];
@@ -197,6 +198,7 @@ export class Bench {
       seen.push(...effects);
       if (this.#manual) continue;
       for (const effect of effects) {
+        if (effect.type === 'continue') inputs.push({ type: 'continue' });
         if (effect.type === 'persist') inputs.push({ type: 'persisted', token: effect.token });
         if (effect.type === 'verify-block')
           inputs.push({ type: 'block-verified', blockHash: effect.blockHash, verdict: 'valid' });
@@ -206,11 +208,17 @@ export class Bench {
     return seen;
   }
 
-  receive(message: ConsensusMessage, from: ValidatorId = this.other()): Effect[] {
+  /** Unless said otherwise, from whom an honest network brings it: a vote from its signer, a proposal from its leader. */
+  receive(message: ConsensusMessage, from: ValidatorId = this.#sender(message)): Effect[] {
     return this.input({ type: 'message', from, message });
   }
 
-  timer(timer: 'view' | 'retry' | 'propose', view: number = this.machine.current.view): Effect[] {
+  #sender(message: ConsensusMessage): ValidatorId {
+    if (message.type === 'vote') return message.signer;
+    return message.type === 'proposal' ? leaderOf(this.set, message.proposition) : this.other();
+  }
+
+  timer(timer: TimerName, view: number = this.machine.current.view): Effect[] {
     return this.input({ type: 'timer', timer, epoch: asEpoch(0), view: asView(view) });
   }
 

@@ -206,6 +206,9 @@ export class SimNode {
         this.#write([write], { type: 'executed', height: tip.header.height, hash: tip.hash });
         break;
       }
+      case 'continue':
+        this.#after(0, () => this.input({ type: 'continue' }));
+        break;
       case 'evidence':
       case 'enter-epoch':
       case 'rejected':

@@ -57,7 +57,6 @@ const TIMING: Timing = {
   capMs: 3000,
   idleIntervalMs: 100,
   retryMs: 250,
-  leaderUnseenViews: 6,
   retryBytes: 256 * 1024,
 };
 /** After healing every node commits so many blocks more, within the time. */

@@ -10,7 +10,6 @@ import {
   blockOf,
   type ConsensusMessage,
   createMachine,
-  decodeMessage,
   type Effect,
   type Evidence,
   encodeGuardRecord,
@@ -24,6 +23,7 @@ import {
   type Recall,
   type Round,
   step,
+  uselessAtAGlimpse,
 } from '@cloister/consensus';
 import { type Digest, type Height, parseValidatorId, type ValidatorId } from '@cloister/crypto';
 import type { StoreOp } from '@cloister/event-log';
@@ -37,11 +37,13 @@ import type { CommittedTip } from './committed-tip.ts';
 import type { EvidencePool } from './evidence-pool.ts';
 import type { ArrivedRange, Fetcher } from './fetcher.ts';
 import { GuardKeys } from './guard-keys.ts';
-import type { SendPriority } from './ports.ts';
+import { RECEIVE_TIMER, Receiver, sendPriority } from './receiver.ts';
 import type { RecoveredReplica } from './recovery.ts';
 import { DEFAULT_TIMING, type ExecutedRoot, type ReplicaConfig, type ReplicaCore } from './replica-core.ts';
 
 const TIMER_PREFIX = 'consensus/';
+/** The machine has verification left over from an earlier step. */
+const CONTINUE_TIMER = 'continue';
 
 export interface DriverParts {
   readonly core: ReplicaCore;
@@ -68,6 +70,9 @@ export class ConsensusDriver {
   readonly #parts: DriverParts;
   readonly #guardKeys: GuardKeys;
   #machine: MachineState;
+  readonly #receiver: Receiver;
+  /** Signatures checked by consensus so far. */
+  #checked = 0;
   readonly #inputs: Input[] = [];
   #draining = false;
   /** Newest timer of each name: what a firing of it means. */
@@ -93,6 +98,16 @@ export class ConsensusDriver {
       },
       recovered.machine,
     );
+    this.#receiver = new Receiver({
+      core,
+      useless: (from, glimpse) => uselessAtAGlimpse(this.#machine, from, glimpse),
+      take: (from, message) => {
+        const before = this.#checked;
+        if (message.type === 'recall') parts.onRecall(from, message);
+        else this.feed({ type: 'message', from, message });
+        return this.#checked - before;
+      },
+    });
   }
 
   get status(): MachineStatus {
@@ -129,13 +144,12 @@ export class ConsensusDriver {
   }
 
   frame(from: ValidatorId, bytes: Uint8Array): void {
-    const decoded = decodeMessage(bytes);
-    if (!decoded.ok) this.#parts.core.emit({ type: 'refused', from, code: `MESSAGE_${decoded.code}` });
-    else if (decoded.value.type === 'recall') this.#parts.onRecall(from, decoded.value);
-    else this.feed({ type: 'message', from, message: decoded.value });
+    this.#receiver.frame(from, bytes);
   }
 
   timer(id: string): void {
+    if (id === RECEIVE_TIMER) this.#receiver.timer();
+    if (id === CONTINUE_TIMER) this.feed({ type: 'continue' });
     const set = this.#timers.get(id);
     if (set !== undefined) this.feed({ type: 'timer', timer: set.timer, epoch: set.epoch, view: set.view });
   }
@@ -167,8 +181,9 @@ export class ConsensusDriver {
     if (this.#draining) return;
     this.#draining = true;
     for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
-      const { state, effects } = step(this.#machine, next);
+      const { state, effects, checked } = step(this.#machine, next);
       this.#machine = state;
+      this.#checked += checked;
       for (const effect of effects) this.#run(effect);
     }
     this.#draining = false;
@@ -215,7 +230,10 @@ export class ConsensusDriver {
         onEvidence(effect.evidence);
         break;
       case 'rejected':
-        core.emit({ type: 'refused', from: effect.from, code: effect.code });
+        this.#receiver.rejected(effect.from, effect.code);
+        break;
+      case 'continue':
+        core.setTimer(CONTINUE_TIMER, 0);
         break;
       case 'own-unknown':
         this.#parts.onOwnUnknown(effect.round);
@@ -231,7 +249,7 @@ export class ConsensusDriver {
   }
 
   send(to: ValidatorId | 'all', message: ConsensusMessage): void {
-    const priority = priorityOf(message.type);
+    const priority = sendPriority(message.type);
     this.#parts.core.emit({ type: 'send', to, channel: 'vote', priority, bytes: encodeMessage(message) });
   }
 
@@ -301,8 +319,4 @@ export class ConsensusDriver {
       core.setTimer(BUILD_TIMER, outcome.waitMs);
     }
   }
-}
-
-function priorityOf(type: string): SendPriority {
-  return type === 'certificate' ? 0 : type === 'vote' ? 1 : type === 'proposal' ? 2 : 3;
 }

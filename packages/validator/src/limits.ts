@@ -39,6 +39,13 @@ export const BLOCK_EVIDENCE_BYTES_MAX: number = 16 * 1024;
 /** How far a block's time may lie ahead of the verifier's clock, in milliseconds. */
 export const BLOCK_DRIFT_MS_MAX = 2_000;
 
+/**
+ * Frames of consensus that wait to be judged: bytes of all validators together, shared equally, though each may keep two of the largest
+ * proposals; and how many of each.
+ */
+export const RECEIVE_BYTES_MAX: number = 64 * 1024 * 1024;
+export const RECEIVE_FRAMES_MAX = 1_024;
+
 /** Transactions of one batch, and evidence transactions of one. */
 export const BATCH_TRANSACTIONS_MAX = 512;
 export const BATCH_APPRAISALS_MAX = 4;

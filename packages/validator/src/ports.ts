@@ -5,6 +5,7 @@
  * A replica does no I/O. A shell (the node, or the simulator) hands it inputs one at a time, each with its own reading of
  * the clocks, and carries out the effects first in, first out across steps.
  */
+import type { LeaderRecord } from '@cloister/consensus';
 import type { AccountId, Digest, Epoch, Height, Measurement, Result, ValidatorId, View } from '@cloister/crypto';
 import type { PreparedAppend, StoreOp } from '@cloister/event-log';
 import type { ExecutionFate, FactSubject, LedgerEvent, LedgerState } from '@cloister/ledger';
@@ -293,6 +294,8 @@ export interface ReplicaStatus {
   readonly finalizedHeight: Height;
   readonly executedHeight: Height;
   readonly provableHeight: Height;
+  /** Validators whose turns to propose gave no block since this node started, by the committed chain. */
+  readonly leaders: readonly LeaderRecord[];
   /** What consensus keeps in memory of what is not final. */
   readonly held: { readonly rounds: number; readonly blocks: number; readonly fetches: number };
   readonly signing: SigningStatus;

@@ -25,7 +25,6 @@ export const DEFAULT_TIMING: Timing = {
   capMs: 30_000,
   idleIntervalMs: 1_000,
   retryMs: 1_000,
-  leaderUnseenViews: 12,
   retryBytes: 64 * 1024,
 };
 

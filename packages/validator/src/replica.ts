@@ -190,13 +190,14 @@ export class Replica {
   }
 
   status(): ReplicaStatus {
-    const { view, held } = this.#consensus.status;
+    const { view, held, leaders } = this.#consensus.status;
     return {
       role: this.#core.isValidator ? 'validator' : 'observer',
       epoch: this.#core.epoch,
       view,
       held,
       signing: this.#startRule.status,
+      leaders,
       finalizedHeight: this.#core.committedHeight(),
       executedHeight: this.#standing.height,
       provableHeight: this.#provableHeight,

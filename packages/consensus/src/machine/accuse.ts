@@ -1,7 +1,7 @@
 /**
- * Evidence as it turns up, one piece for each (signer, kind) of an epoch, and who was seen in which view.
+ * Evidence as it turns up, one piece for each (signer, kind) of an epoch.
  */
-import type { ValidatorId, View } from '@cloister/crypto';
+import type { ValidatorId } from '@cloister/crypto';
 import { evidenceKey, faultOf, isUnjustified, verifyEvidence } from '../evidence.ts';
 import { summaryOf } from '../justification.ts';
 import { MAX_EVIDENCE_AGE_VIEWS } from '../limits.ts';
@@ -27,7 +27,7 @@ export function onEvidence(machine: MachineState, from: ValidatorId, evidence: E
   if (ofEpoch !== epoch || finalizedView(machine) - view > MAX_EVIDENCE_AGE_VIEWS) return;
   const key = evidenceKey(evidence);
   if (accused.has(key)) return;
-  if (!verifyEvidence(set, machine.chainId, evidence, machine.check).ok) {
+  if (!verifyEvidence(set, machine.chainId, evidence, machine.signatures.check).ok) {
     reject(machine, from, 'BAD_EVIDENCE');
     return;
   }
@@ -65,10 +65,4 @@ export function heedOwn(machine: MachineState, signed: SignedStatement): void {
   } else {
     halt(machine, 'SIGNED_ELSEWHERE', `${signed.kind} in epoch ${signed.epoch}, view ${signed.view}`);
   }
-}
-
-/** Remembers the highest view in which a validator's good signature was seen. */
-export function markSeen(machine: MachineState, signer: ValidatorId, view: View): void {
-  const { lastSeen } = machine.current;
-  if ((lastSeen.get(signer) ?? 0) < view) lastSeen.set(signer, view);
 }

@@ -72,7 +72,7 @@ function lastFinalFault(machine: MachineState, header: Header, body: Body): stri
   const set = machine.sets.get(certificate.epoch);
   if (set === undefined) return 'lastFinalCert of an unknown epoch';
   const quorum = machine.rules.quorum(set);
-  const verified = verifyCertificate(set, certificate, machine.chainId, machine.check, quorum);
+  const verified = verifyCertificate(set, certificate, machine.chainId, machine.signatures.check, quorum);
   return verified.ok ? undefined : 'lastFinalCert';
 }
 

@@ -3,47 +3,46 @@
  */
 import type { ValidatorId } from '@cloister/crypto';
 import { verifyCertificate, votesOf } from '../certificate.ts';
-import { sameProposition, sameStatement } from '../signed-bytes.ts';
+import { sameProposition } from '../signed-bytes.ts';
 import type { Certificate, Finalization } from '../types.ts';
 import { pruneBlocks } from './blocks.ts';
 import { tryCommit } from './commit.ts';
 import { tryFinalize } from './finalize.ts';
 import { onOtherEpoch } from './requests.ts';
-import { finalizedView, findRound, halt, type MachineState, type RoundState, reject, roundAt } from './state.ts';
+import { finalizedView, halt, type MachineState, type RoundState, reject, roundAt } from './state.ts';
+import { uselessCertificate } from './useful.ts';
 import { enterView } from './view.ts';
 import { recordVote } from './votes.ts';
 
-function heldOfKind(round: RoundState | undefined, kind: Certificate['kind']): Certificate | undefined {
-  if (kind === 'notarize') return round?.notarization;
-  return kind === 'nullify' ? round?.nullification : round?.finalization;
+/** A certificate that came alone: one that says nothing new is dropped unverified. */
+export function onCertificate(machine: MachineState, from: ValidatorId, certificate: Certificate): void {
+  const useless = uselessCertificate(machine, certificate);
+  if (useless === 'OTHER_EPOCH') onOtherEpoch(machine, from, certificate.epoch);
+  else if (useless === undefined) absorbCertificate(machine, from, certificate);
+  else if (useless !== 'KNOWN') reject(machine, from, useless);
 }
 
-/** Verifies and absorbs a certificate; one that says nothing new is dropped unverified. */
-export function onCertificate(machine: MachineState, from: ValidatorId, certificate: Certificate): void {
-  if (certificate.epoch !== machine.current.epoch) {
-    onOtherEpoch(machine, from, certificate.epoch);
-    return;
-  }
-  if (certificate.view < finalizedView(machine)) return;
-  const held = heldOfKind(findRound(machine, certificate.view), certificate.kind);
-  if (held !== undefined && sameStatement(held, certificate)) return;
-  const { set } = machine.current;
+/** Verifies a certificate whole and does what it allows; says whether it was good. */
+export function absorbCertificate(machine: MachineState, from: ValidatorId, certificate: Certificate): boolean {
+  const { set, epoch } = machine.current;
   const quorum = machine.rules.quorum(set);
-  if (certificate.view < 1 || !verifyCertificate(set, certificate, machine.chainId, machine.check, quorum).ok) {
+  const possible = certificate.epoch === epoch && certificate.view >= 1;
+  if (!possible || !verifyCertificate(set, certificate, machine.chainId, machine.signatures.check, quorum).ok) {
     reject(machine, from, 'BAD_CERTIFICATE');
-    return;
+    return false;
   }
   const round = roundAt(machine, certificate.view);
   const contradiction = contradictionOf(round, certificate);
   for (const vote of votesOf(set, certificate)) recordVote(machine, round, vote);
   if (contradiction !== undefined) {
     halt(machine, 'AGREEMENT_BROKEN', `${contradiction} in epoch ${certificate.epoch}, view ${certificate.view}`);
-    return;
+    return true;
   }
   keep(round, certificate);
   if (certificate.kind === 'finalize') onFinalization(machine, certificate);
   else if (certificate.view >= machine.current.view) enterView(machine, certificate.view + 1);
   if (certificate.kind === 'notarize') tryFinalize(machine, round);
+  return true;
 }
 
 function keep(round: RoundState, certificate: Certificate): void {
@@ -68,6 +67,7 @@ function onFinalization(machine: MachineState, finalization: Finalization): void
   const { current } = machine;
   if (finalization.view <= finalizedView(machine)) return;
   current.finalized = finalization;
+  current.timeouts = 0;
   for (const view of current.rounds.keys()) if (view < finalization.view) current.rounds.delete(view);
   pruneBlocks(machine);
   if (finalization.view >= current.view) enterView(machine, finalization.view + 1);

@@ -1,9 +1,11 @@
 /**
  * Committing: the ancestors of a finalized block in order, once all of them are here.
  */
-import { asHeight, assert, type Digest, type Height } from '@cloister/crypto';
+import { asHeight, assert, asView, type Digest, type Height } from '@cloister/crypto';
 import { blockOf } from '../block-codec.ts';
 import { signersOf, verifyCertificate } from '../certificate.ts';
+import { leaderOf } from '../leader.ts';
+import type { Turn } from '../leader-standing.ts';
 import { MAX_FETCH_DEPTH } from '../limits.ts';
 import type { Input } from '../machine-types.ts';
 import type { Block, Finalization } from '../types.ts';
@@ -42,10 +44,27 @@ function commitChain(machine: MachineState, blocks: readonly Block[], finalizati
   assert(tip !== undefined && tip.hash === finalization.proposition.blockHash, 'commit: not the finalized block');
   const { header, hash } = tip;
   const { epoch, view } = finalization;
+  noteLeaders(machine, blocks);
   machine.committed = { height: header.height, hash, view, header, timestampMs: header.timestampMs };
   machine.floors.push({ height: header.height, hash, round: { epoch, view } });
   emit(machine, { type: 'commit', blocks, finalization });
   pruneBlocks(machine);
+}
+
+/** Who led the views from the last committed block's to the new tip's, and who gave no block in them. */
+function noteLeaders(machine: MachineState, blocks: readonly Block[]): void {
+  const { set, epoch } = machine.current;
+  let parent = machine.committed.header;
+  for (const { header } of blocks) {
+    const moment = { atMs: header.timestampMs, view: header.view };
+    const absent: Turn[] = [];
+    for (let view = (parent?.view ?? 0) + 1; view < header.view; view++) {
+      absent.push({ leader: leaderOf(set, { epoch, view: asView(view) }), view: asView(view) });
+    }
+    if (absent.length > 0) machine.standing.missed(absent, moment);
+    machine.standing.led(header.proposer, moment);
+    parent = header;
+  }
 }
 
 /** The chain batch of a height is durable: a restart will know it, so the guard need not. */
@@ -67,7 +86,7 @@ export function onChainArrived(machine: MachineState, input: Extract<Input, { ty
     return;
   }
   const { set } = machine.current;
-  if (!verifyCertificate(set, finalization, machine.chainId, machine.check, machine.rules.quorum(set)).ok) {
+  if (!verifyCertificate(set, finalization, machine.chainId, machine.signatures.check, machine.rules.quorum(set)).ok) {
     reject(machine, from, 'BAD_CERTIFICATE');
     return;
   }

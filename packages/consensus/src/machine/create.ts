@@ -4,6 +4,7 @@
 import { asEpoch, asHeight, assert, asView, type Epoch } from '@cloister/crypto';
 import { blockHashOf, blockOf } from '../block-codec.ts';
 import { checkSignature, type SignatureCheck } from '../certificate.ts';
+import { LeaderStanding } from '../leader-standing.ts';
 import type { MachineConfig, RecoveredState } from '../machine-types.ts';
 import { RULES, type Rules } from '../rules.ts';
 import { emptyGuard, type GuardRecord, SignGuard } from '../sign-guard.ts';
@@ -22,6 +23,8 @@ export interface MachineParts {
 }
 
 const EPOCH_0: Epoch = asEpoch(0);
+/** Being late may be the network's fault once or twice; a turn without a block cost a whole view timer. */
+const LATE_TURNS_FORGIVEN = 1;
 
 function committedTip(config: MachineConfig, recovered: RecoveredState | undefined): Committed {
   if (recovered?.committed === undefined) {
@@ -49,7 +52,7 @@ export function createMachineWith(
     config,
     chainId,
     rules: parts.rules,
-    check: new SignatureCache(parts.check).check,
+    signatures: new SignatureCache(parts.check),
     key: self === undefined || sign === undefined ? undefined : { id: self, sign },
     guard: new SignGuard(chainId, guardState, parts.rules.illegalSignature),
     sets,
@@ -57,19 +60,25 @@ export function createMachineWith(
       epoch: EPOCH_0,
       set: genesisSet,
       anchorHash: chainId,
-      followedSince: asView(1),
       view: asView(1),
       proposeDue: false,
       building: undefined,
       rounds: new Map(),
       finalized: recovered?.committed?.finalization,
       accused: new Set(),
-      lastSeen: new Map(),
+      timeouts: 0,
+      giveUpDue: false,
+      punctual: undefined,
     },
     committed: committedTip(config, recovered),
+    standing: new LeaderStanding(genesisSet, 0),
+    lateness: new LeaderStanding(genesisSet, LATE_TURNS_FORGIVEN),
     blocks: new Map(),
     fetching: new Set(),
     requestedViews: new Set(),
+    left: new Map(),
+    farProposals: new Set(),
+    backlog: new Map(),
     catchingUp: false,
     floors: [],
     unpersisted: new Map(),
@@ -145,7 +154,6 @@ function restoreOwn(machine: MachineState, record: GuardRecord): void {
 /** On start, after the restored messages were counted: timers of the current view are armed. */
 export function onStarted(machine: MachineState): void {
   machine.started = true;
-  machine.current.followedSince = machine.current.view;
   emit(machine, { type: 'enter-epoch', epoch: machine.current.epoch });
   armRetry(machine);
   beginView(machine);

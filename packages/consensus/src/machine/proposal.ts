@@ -3,61 +3,70 @@
  */
 import type { ValidatorId } from '@cloister/crypto';
 import { blockOf } from '../block-codec.ts';
-import { isBare, signersOf } from '../certificate.ts';
+import { signersOf } from '../certificate.ts';
 import { conflictEvidence } from '../evidence.ts';
 import { justificationHash, parentFault, parentHashMatches } from '../justification.ts';
 import { leaderOf } from '../leader.ts';
 import { VIEW_WINDOW } from '../limits.ts';
 import { sameProposition, statementBytes } from '../signed-bytes.ts';
-import type { Certificate, Justification, Proposal, SignedStatement } from '../types.ts';
-import { accuse, accuseUnjustified, heedOwn, markSeen } from './accuse.ts';
+import type { Block, Certificate, Justification, Proposal, SignedStatement } from '../types.ts';
+import { accuse, accuseUnjustified, heedOwn } from './accuse.ts';
+import { carry, isCarried } from './backlog.ts';
 import { checkBlock, keepBlock } from './blocks.ts';
+import { noteLeft } from './relay.ts';
 import { onOtherEpoch, requestCertificates } from './requests.ts';
-import { maySign, nullify, signVote } from './sign.ts';
+import { maySign, signVote } from './sign.ts';
 import { finalizedView, findRound, type MachineState, type RoundState, reject, roundAt } from './state.ts';
+import { uselessProposal } from './useful.ts';
 
-/** Takes the first good proposal of a round; absorbs its justification's certificates in any case. */
+/**
+ * Takes the first good proposal of a round, and its certificates also when it fails later. The leader's signature is checked before
+ * the hashes: it is cheaper than hashing a body of most of a megabyte.
+ */
 export function onProposal(machine: MachineState, from: ValidatorId, proposal: Proposal): void {
   const { proposition } = proposal;
   const { epoch, view } = proposition;
-  if (epoch !== machine.current.epoch) {
-    onOtherEpoch(machine, from, epoch);
-    return;
-  }
-  if (view <= finalizedView(machine)) return;
-  const known = findRound(machine, view)?.proposal;
-  if (known !== undefined && sameProposition(known.proposition, proposition)) {
-    // A repeat may bring certificates that the first copy lacked.
-    if (justificationHash(proposal.justification) === proposition.justificationHash) absorb(machine, from, proposal);
-    return;
-  }
+  noteLeft(machine, from, view - 1);
+  const useless = uselessProposal(machine, from, proposition);
+  if (useless === 'OTHER_EPOCH') onOtherEpoch(machine, from, epoch);
+  else if (useless !== undefined && useless !== 'KNOWN') reject(machine, from, useless);
+  if (useless !== undefined) return;
   const leader = leaderOf(machine.current.set, proposition);
   const statement = { kind: 'propose', epoch, view, proposition } as const;
-  if (!machine.check(leader, statementBytes(machine.chainId, statement), proposal.signature)) {
+  if (!machine.signatures.check(leader, statementBytes(machine.chainId, statement), proposal.signature)) {
     reject(machine, from, 'BAD_SIGNATURE');
     return;
   }
   if (view > machine.current.view + VIEW_WINDOW) {
-    absorb(machine, from, proposal);
+    machine.farProposals.add(from);
+    if (isWhole(proposal) && isCovered(machine, proposal)) carry(machine, from, proposal);
     reject(machine, from, 'OUTSIDE_WINDOW');
     return;
   }
   const round = roundAt(machine, view);
-  markSeen(machine, leader, view);
   noteProposed(machine, round, { ...statement, signer: leader, signature: proposal.signature });
-  const block = blockOf(proposal.header, proposal.body);
-  if (
-    block === undefined ||
-    block.hash !== proposition.blockHash ||
-    justificationHash(proposal.justification) !== proposition.justificationHash
-  ) {
+  const block = isWhole(proposal);
+  if (block === undefined) {
     reject(machine, from, 'PROPOSAL_MISMATCH');
     return;
   }
-  absorb(machine, from, proposal);
+  // What covers other views than it must proves nothing about this one: its signatures are not worth a look.
+  if (isCovered(machine, proposal)) carry(machine, from, proposal);
   if (round.proposal !== undefined) return;
   round.proposal = proposal;
   keepBlock(machine, block);
+}
+
+/** The block, if header, body and J hash to what P says. */
+function isWhole({ proposition, header, body, justification }: Proposal): Block | undefined {
+  const block = blockOf(header, body);
+  if (block?.hash !== proposition.blockHash) return undefined;
+  return justificationHash(justification) === proposition.justificationHash ? block : undefined;
+}
+
+/** Whether J names the parent's round and exactly the views between. */
+function isCovered({ rules }: MachineState, { proposition, justification }: Proposal): boolean {
+  return parentFault(proposition, justification) === undefined && rules.coversSkippedViews(proposition, justification);
 }
 
 /** A second, different PROPOSE of the leader is evidence, and ends the view. */
@@ -71,21 +80,6 @@ function noteProposed(machine: MachineState, round: RoundState, signed: SignedSt
   if (evidence === undefined) return;
   accuse(machine, evidence);
   round.equivocated = true;
-}
-
-/** Certificates in a proposal count as received, also when the proposal fails. */
-function absorb(machine: MachineState, from: ValidatorId, proposal: Proposal): void {
-  const { parentCert, nullifications } = proposal.justification;
-  // Highest first: the views between need not be entered.
-  const carried: (Certificate | undefined)[] = [
-    ...nullifications.toReversed(),
-    parentCert,
-    proposal.body.lastFinalCert,
-  ];
-  for (const certificate of carried) {
-    if (certificate === undefined || isBare(certificate) || holds(machine, certificate)) continue;
-    machine.queue.push({ type: 'message', from, message: certificate });
-  }
 }
 
 /** Whether the certificate's statement is known to be true. A finalization proves that its proposition was notarized. */
@@ -116,9 +110,7 @@ function holdersOf(round: RoundState): ValidatorId[] {
 function judge(machine: MachineState, round: RoundState, proposal: Proposal): 'ok' | 'bad' | 'wait' {
   const { proposition, header, justification } = proposal;
   const unjustified =
-    parentFault(proposition, justification) !== undefined ||
-    !machine.rules.coversSkippedViews(proposition, justification) ||
-    !parentHashMatches(proposition, header, justification, machine.current.anchorHash);
+    !isCovered(machine, proposal) || !parentHashMatches(proposition, header, justification, machine.current.anchorHash);
   if (unjustified) {
     if (!round.unjustified) {
       round.unjustified = true;
@@ -127,6 +119,7 @@ function judge(machine: MachineState, round: RoundState, proposal: Proposal): 'o
     return 'bad';
   }
   if (header.view !== proposition.view || proposition.parentView < finalizedView(machine)) return 'bad';
+  if (isCarried(machine, round.leader, proposition.view)) return 'wait';
   if (requestMissing(machine, round, justification)) return 'wait';
   const entry = keepBlock(machine, { hash: proposition.blockHash, header, body: proposal.body });
   const { parentCert } = justification;
@@ -145,7 +138,7 @@ export function tryNotarize(machine: MachineState): void {
   const { proposition } = proposal;
   if (!maySign(machine, { kind: 'notarize', epoch, view, proposition })) return;
   const verdict = judge(machine, round, proposal);
-  if (verdict === 'bad') nullify(machine, round.round);
+  if (verdict === 'bad') round.refused = true;
   if (verdict !== 'ok') return;
   const block = machine.blocks.get(proposition.blockHash)?.block;
   if (block !== undefined) signVote(machine, 'notarize', proposition, block);

@@ -13,6 +13,7 @@ import { encodeMessage } from '../message-codec.ts';
 import type { BlockRequest, CertRequest, ConsensusMessage, Status } from '../types.ts';
 import { weightOf } from '../validator-set.ts';
 import { rotated } from './blocks.ts';
+import { notePosition } from './relay.ts';
 import { certificatesOf, emit, finalizedView, type MachineState, reject } from './state.ts';
 
 /**
@@ -101,6 +102,7 @@ export function onStatus(machine: MachineState, from: ValidatorId, status: Statu
     onOtherEpoch(machine, from, status.epoch);
     return;
   }
+  notePosition(machine, from, status.view);
   if (status.finalization !== undefined) {
     machine.queue.push({ type: 'message', from, message: status.finalization });
   }

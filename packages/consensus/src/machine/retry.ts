@@ -1,12 +1,13 @@
 /**
  * The retry timer: what this node stands for is sent again within an egress budget, and what is missing is asked for again.
  */
-import { asView } from '@cloister/crypto';
-import { MAX_PROPOSAL_BYTES } from '../limits.ts';
+import { asView, type ValidatorId } from '@cloister/crypto';
+import { MAX_PROPOSAL_BYTES, RELAY_FANOUT } from '../limits.ts';
 import { encodeMessage } from '../message-codec.ts';
 import type { ConsensusMessage } from '../types.ts';
 import { tryCommit } from './commit.ts';
 import { tryFinalizeAll } from './finalize.ts';
+import { behind, sendTo, some } from './relay.ts';
 import { certificatesOf, emit, finalizedView, findRound, type MachineState } from './state.ts';
 
 /** Allowance that may be saved up, so that even the largest proposal goes out in the end. */
@@ -23,6 +24,7 @@ export function onRetry(machine: MachineState): void {
   machine.fetching.clear();
   machine.requestedViews.clear();
   machine.served.clear();
+  machine.farProposals.clear();
   machine.greeted.clear();
   machine.catchingUp = false;
   machine.retryBudget = Math.min(MAX_BUDGET_BYTES, machine.retryBudget + machine.config.timing.retryBytes);
@@ -36,22 +38,35 @@ export function onRetry(machine: MachineState): void {
   tryFinalizeAll(machine, true);
 }
 
-/** In order of use: own votes, the way into this view, the way to the tip, the proposal, older finalize votes. */
-function retrySet(machine: MachineState): ConsensusMessage[] {
+interface Resent {
+  readonly message: ConsensusMessage;
+  readonly to: readonly ValidatorId[] | 'all';
+}
+
+/**
+ * In order of use: the status, own votes, the way into this view, the proposal, older finalize votes. What holds a certificate goes
+ * to some, others on each retry, and the way into this view to those that have not shown to be here.
+ */
+function retrySet(machine: MachineState): Resent[] {
   const { epoch, view, finalized } = machine.current;
   const own = findRound(machine, view)?.own;
-  const certificates = certificatesOf(machine, asView(view - 1)).filter((certificate) => certificate !== finalized);
+  const turn = machine.retries * RELAY_FANOUT;
+  const before = asView(view - 1);
+  const certificates = certificatesOf(machine, before).filter((certificate) => certificate !== finalized);
   const older = ownFinalizeViews(machine).map((at) => findRound(machine, asView(at))?.own.finalize);
-  const messages: (ConsensusMessage | undefined)[] = [
-    { type: 'status', epoch, view, finalization: finalized },
-    own?.notarize,
-    own?.nullify,
-    own?.finalize,
-    ...certificates,
-    own?.propose,
-    ...older,
+  const toAll = (message: ConsensusMessage | undefined): Resent[] => {
+    return message === undefined ? [] : [{ message, to: 'all' }];
+  };
+  const recipients = behind(machine, before, turn);
+  return [
+    { message: { type: 'status', epoch, view, finalization: finalized }, to: some(machine, turn) },
+    ...toAll(own?.notarize),
+    ...toAll(own?.nullify),
+    ...toAll(own?.finalize),
+    ...certificates.map((message) => ({ message, to: recipients })),
+    ...toAll(own?.propose),
+    ...older.flatMap(toAll),
   ];
-  return messages.filter((message) => message !== undefined);
 }
 
 /** Views in (finalized, view) with an own finalize vote, starting elsewhere on each retry, so that a tight budget starves none. */
@@ -67,10 +82,11 @@ function ownFinalizeViews(machine: MachineState): number[] {
 
 function resend(machine: MachineState): void {
   if (machine.config.self === undefined) return;
-  for (const message of retrySet(machine)) {
+  for (const { message, to } of retrySet(machine)) {
     const size = encodeMessage(message).length;
     if (size > machine.retryBudget) continue;
     machine.retryBudget -= size;
-    emit(machine, { type: 'send', to: 'all', message });
+    if (to === 'all') emit(machine, { type: 'send', to, message });
+    else sendTo(machine, to, message);
   }
 }

@@ -14,11 +14,12 @@ import {
   type ValidatorId,
   type View,
 } from '@cloister/crypto';
-import type { SignatureCheck } from '../certificate.ts';
 import { leaderOf } from '../leader.ts';
+import type { LeaderStanding } from '../leader-standing.ts';
 import type { Effect, HaltCode, Input, MachineConfig, RejectionCode } from '../machine-types.ts';
 import type { Rules } from '../rules.ts';
 import type { SignGuard, SigningKey } from '../sign-guard.ts';
+import type { SignatureCache } from '../signature-cache.ts';
 import type {
   Block,
   Certificate,
@@ -35,6 +36,7 @@ import type {
   VoteKind,
 } from '../types.ts';
 import { weightOf } from '../validator-set.ts';
+import type { Carried } from './backlog.ts';
 
 /** A block above the committed one. */
 export interface BlockEntry {
@@ -61,6 +63,8 @@ export interface RoundState {
   /** The first proposal whose bytes hash to its signed P. */
   proposal: Proposal | undefined;
   equivocated: boolean;
+  /** Set when the proposal was found not to be OK. */
+  refused: boolean;
   /** Set when the proposal's justification is provably bad. */
   unjustified: boolean;
   readonly votes: Readonly<Record<VoteKind, Map<ValidatorId, Vote>>>;
@@ -73,8 +77,6 @@ export interface RoundState {
 export interface EpochState {
   readonly epoch: Epoch;
   readonly set: ValidatorSet;
-  /** Every view from this one to the current was entered one after the other. */
-  followedSince: View;
   /** Hash of the block that view 0 stands for. */
   readonly anchorHash: Digest;
   view: View;
@@ -87,8 +89,12 @@ export interface EpochState {
   finalized: Finalization | undefined;
   /** Keys of evidence given out or heard: at most one for each kind of fault and validator. */
   readonly accused: Set<string>;
-  /** Highest view of a good signature by each validator. */
-  readonly lastSeen: Map<ValidatorId, View>;
+  /** Views since the last finalization that ran into their timer here. */
+  timeouts: number;
+  /** Whether the current view has lasted as long as it must before it may be given up early. */
+  giveUpDue: boolean;
+  /** Whether the current leader's proposal came in good time, or may still; undefined where nothing had to be done. */
+  punctual: boolean | undefined;
 }
 
 export interface Committed {
@@ -110,17 +116,27 @@ export interface MachineState {
   readonly config: MachineConfig;
   readonly chainId: Digest;
   readonly rules: Rules;
-  readonly check: SignatureCheck;
+  readonly signatures: SignatureCache;
   /** Undefined for an observer. */
   readonly key: SigningKey | undefined;
   readonly guard: SignGuard;
   readonly sets: Map<Epoch, ValidatorSet>;
   readonly current: EpochState;
   committed: Committed;
+  /** Who missed turns by the committed chain: the same on all nodes that committed the same since they started. */
+  readonly standing: LeaderStanding;
+  /** Who kept this node waiting, though the view gave a block. */
+  readonly lateness: LeaderStanding;
   readonly blocks: Map<Digest, BlockEntry>;
   /** Requests made since the last retry. */
   readonly fetching: Set<Digest>;
   readonly requestedViews: Set<View>;
+  /** The highest view that each member has shown, or claimed, to have left. */
+  readonly left: Map<ValidatorId, View>;
+  /** Leaders of whom a proposal beyond the window was taken since the last retry. */
+  readonly farProposals: Set<ValidatorId>;
+  /** Certificates that came in proposals and are not verified yet, by sender; the next in turn first. */
+  readonly backlog: Map<ValidatorId, Carried>;
   catchingUp: boolean;
   /** Commits whose chain batch is not known to be durable: the guard's floor follows them. */
   readonly floors: { readonly height: Height; readonly hash: Digest; readonly round: Round }[];
@@ -165,6 +181,7 @@ export function roundAt(machine: MachineState, view: View): RoundState {
       proposed: undefined,
       proposal: undefined,
       equivocated: false,
+      refused: false,
       unjustified: false,
       votes: { notarize: new Map(), nullify: new Map(), finalize: new Map() },
       notarization: undefined,

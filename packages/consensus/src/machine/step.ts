@@ -8,6 +8,7 @@ import { leaderOf } from '../leader.ts';
 import type { Effect, Input, MachineStatus } from '../machine-types.ts';
 import type { Body, ConsensusMessage, Header } from '../types.ts';
 import { onEvidence } from './accuse.ts';
+import { workOff } from './backlog.ts';
 import { keepBlock } from './blocks.ts';
 import { onCertificate } from './certificates.ts';
 import { onChainArrived, onExecuted, tryCommit } from './commit.ts';
@@ -19,17 +20,22 @@ import { onMaySign, onRecallRequest } from './recall.ts';
 import { onBlockRequest, onCertRequest, onStatus } from './requests.ts';
 import { onRetry } from './retry.ts';
 import { nullify, onPersisted } from './sign.ts';
-import { finalizedView, findRound, type MachineState, reject } from './state.ts';
+import { finalizedView, type MachineState, reject } from './state.ts';
+import { onQuarter, onWork, tryGiveUp } from './view.ts';
 import { onVote } from './votes.ts';
 
 const BEFORE_START: ReadonlySet<Input['type']> = new Set(['start', 'chain-head', 'work-pending', 'validator-set']);
 
-/** The state is the same object, changed; effects are to be run first in, first out across steps. */
+/**
+ * The state is the same object, changed; effects are to be run first in, first out across steps. `checked`: signatures that the step
+ * verified, which is what it cost.
+ */
 export function step(
   machine: MachineState,
   input: Input,
-): { readonly state: MachineState; readonly effects: readonly Effect[] } {
-  if (machine.halted) return { state: machine, effects: [] };
+): { readonly state: MachineState; readonly effects: readonly Effect[]; readonly checked: number } {
+  if (machine.halted) return { state: machine, effects: [], checked: 0 };
+  const checkedBefore = machine.signatures.checked;
   assert(machine.started || BEFORE_START.has(input.type), 'step: not started');
   if (input.type === 'start') {
     assert(!machine.started, 'step: started twice');
@@ -42,7 +48,7 @@ export function step(
   if (machine.started) settle(machine);
   const { effects } = machine;
   machine.effects = [];
-  return { state: machine, effects };
+  return { state: machine, effects, checked: machine.signatures.checked - checkedBefore };
 }
 
 function drain(machine: MachineState): void {
@@ -57,6 +63,8 @@ function take(machine: MachineState, input: Input): void {
       break;
     case 'message':
       onMessage(machine, input.from, input.message);
+      break;
+    case 'continue':
       break;
     case 'timer':
       onTimer(machine, input);
@@ -80,7 +88,7 @@ function take(machine: MachineState, input: Input): void {
       machine.sets.set(input.epoch, input.set);
       break;
     case 'work-pending':
-      machine.workPending = input.pending;
+      onWork(machine, input.pending);
       break;
     case 'executed':
       onExecuted(machine, input.height, input.hash);
@@ -129,7 +137,7 @@ function onMessage(machine: MachineState, from: ValidatorId, message: ConsensusM
   }
 }
 
-/** A view or propose timer of another round than the current one fired late. */
+/** A timer of another round than the current one fired late, the retry timer aside. */
 function onTimer(machine: MachineState, input: Extract<Input, { type: 'timer' }>): void {
   const { epoch, view } = machine.current;
   if (input.timer === 'retry') {
@@ -137,8 +145,21 @@ function onTimer(machine: MachineState, input: Extract<Input, { type: 'timer' }>
     return;
   }
   if (input.epoch !== epoch || input.view !== view) return;
-  if (input.timer === 'view') nullify(machine, input);
-  else machine.current.proposeDue = true;
+  switch (input.timer) {
+    case 'view':
+      machine.current.timeouts += 1;
+      nullify(machine, input);
+      break;
+    case 'propose':
+      machine.current.proposeDue = true;
+      break;
+    case 'give-up':
+      machine.current.giveUpDue = true;
+      break;
+    case 'quarter':
+      onQuarter(machine);
+      break;
+  }
 }
 
 function onBlockVerified(machine: MachineState, blockHash: Digest, verdict: 'valid' | 'invalid'): void {
@@ -152,6 +173,7 @@ function onBlockVerified(machine: MachineState, blockHash: Digest, verdict: 'val
 
 /** Takes a block that was asked for; says whether it was. */
 function onBlockArrived(machine: MachineState, header: Header, body: Body): boolean {
+  if (machine.fetching.size === 0) return false;
   const block = blockOf(header, body);
   if (block === undefined || !machine.fetching.delete(block.hash)) return false;
   keepBlock(machine, block);
@@ -160,20 +182,17 @@ function onBlockArrived(machine: MachineState, header: Header, body: Body): bool
   return true;
 }
 
-/** NULLIFY on the leader's own nullify or its equivocation. */
-function tryGiveUp(machine: MachineState): void {
-  const round = findRound(machine, machine.current.view);
-  if (round === undefined) return;
-  if (round.equivocated || round.votes.nullify.has(round.leader)) nullify(machine, round.round);
-}
-
 /** Rules without an event of their own: no-ops unless their conditions hold. */
 function settle(machine: MachineState): void {
   drain(machine);
+  if (machine.backlog.size > 0) {
+    workOff(machine);
+    drain(machine);
+  }
   if (machine.halted) return;
-  tryGiveUp(machine);
   tryPropose(machine);
   tryNotarize(machine);
+  tryGiveUp(machine);
 }
 
 /** Who is known to have a block with all that it names: its voters. `notarized`: a quorum is among them. */
@@ -204,6 +223,7 @@ export function machineStatus(machine: MachineState): MachineStatus {
     leader: leaderOf(set, { epoch, view }),
     committed: { height: committed.height, hash: committed.hash, view: committed.view },
     finalized: { epoch, view: finalizedView(machine) },
+    leaders: machine.standing.records(),
     held: { rounds: current.rounds.size, blocks: machine.blocks.size, fetches: machine.fetching.size },
   };
 }

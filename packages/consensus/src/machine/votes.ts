@@ -4,52 +4,38 @@
 import type { ValidatorId } from '@cloister/crypto';
 import { makeCertificate } from '../certificate.ts';
 import { conflictEvidence } from '../evidence.ts';
-import { VIEW_WINDOW } from '../limits.ts';
 import { sameStatement, statementBytes } from '../signed-bytes.ts';
 import type { Certificate, Vote, VoteKind } from '../types.ts';
 import { weightOf } from '../validator-set.ts';
-import { accuse, accuseUnjustified, heedOwn, markSeen } from './accuse.ts';
+import { accuse, accuseUnjustified, heedOwn } from './accuse.ts';
+import { noteLeft, spread } from './relay.ts';
 import { onOtherEpoch } from './requests.ts';
-import {
-  emit,
-  finalizedView,
-  findRound,
-  isVoter,
-  type MachineState,
-  type RoundState,
-  reject,
-  roundAt,
-} from './state.ts';
+import { type MachineState, type RoundState, reject, roundAt } from './state.ts';
+import { heldCertificate, uselessVote } from './useful.ts';
 
 const VOTE_KINDS: readonly VoteKind[] = ['notarize', 'nullify', 'finalize'];
 
-/** Takes votes of views in (finalized, current + 64]. */
+/** Useful? Then the signature. */
 export function onVote(machine: MachineState, from: ValidatorId, vote: Vote): void {
-  if (vote.epoch !== machine.current.epoch) {
-    onOtherEpoch(machine, from, vote.epoch);
-    return;
-  }
-  if (vote.view <= finalizedView(machine)) return;
-  if (vote.view > machine.current.view + VIEW_WINDOW) {
-    reject(machine, from, 'OUTSIDE_WINDOW');
-    return;
-  }
-  if (weightOf(machine.current.set, vote.signer) === 0n) {
-    reject(machine, from, 'UNKNOWN_SIGNER');
-    return;
-  }
-  const counted = findRound(machine, vote.view)?.votes[vote.kind].get(vote.signer);
-  if (counted !== undefined && sameStatement(counted, vote)) return;
-  if (!machine.check(vote.signer, statementBytes(machine.chainId, vote), vote.signature)) {
+  if (from === vote.signer) noteLeft(machine, from, vote.kind === 'finalize' ? vote.view : vote.view - 1);
+  const useless = uselessVote(machine, from, vote);
+  if (useless === 'OTHER_EPOCH') onOtherEpoch(machine, from, vote.epoch);
+  else if (useless !== undefined) {
+    if (useless !== 'KNOWN') reject(machine, from, useless);
+  } else if (machine.signatures.check(vote.signer, statementBytes(machine.chainId, vote), vote.signature)) {
+    count(machine, from, vote);
+  } else {
     reject(machine, from, 'BAD_SIGNATURE');
-    return;
   }
+}
+
+function count(machine: MachineState, from: ValidatorId, vote: Vote): void {
   const round = roundAt(machine, vote.view);
   recordVote(machine, round, vote);
   const certificate = reachedQuorum(machine, round, vote);
   if (certificate === undefined) return;
-  // Newly formed: sent once by each validator that forms it; taken in like any other.
-  if (isVoter(machine)) emit(machine, { type: 'send', to: 'all', message: certificate });
+  // Newly formed: sent once to a few; taken in like any other.
+  spread(machine, certificate);
   machine.queue.push({ type: 'message', from, message: certificate });
 }
 
@@ -61,7 +47,6 @@ export function recordVote(machine: MachineState, round: RoundState, vote: Vote)
     const evidence = earlier === undefined ? undefined : conflictEvidence(earlier, vote);
     if (evidence !== undefined) accuse(machine, evidence);
   }
-  markSeen(machine, vote.signer, vote.view);
   const votes = round.votes[vote.kind];
   if (votes.has(vote.signer)) return;
   votes.set(vote.signer, vote);
@@ -70,8 +55,7 @@ export function recordVote(machine: MachineState, round: RoundState, vote: Vote)
 
 /** The certificate of `vote`'s statement, when its votes reach the quorum and none of its kind is held yet. */
 function reachedQuorum(machine: MachineState, round: RoundState, vote: Vote): Certificate | undefined {
-  const held = { notarize: round.notarization, nullify: round.nullification, finalize: round.finalization };
-  if (held[vote.kind] !== undefined) return undefined;
+  if (heldCertificate(round, vote.kind) !== undefined) return undefined;
   const { set } = machine.current;
   const agreeing = [...round.votes[vote.kind].values()].filter((each) => sameStatement(each, vote));
   const weight = agreeing.reduce((sum, each) => sum + weightOf(set, each.signer), 0n);
