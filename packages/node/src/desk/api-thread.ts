@@ -18,6 +18,8 @@ export interface ApiThreadOptions {
   readonly desk: NodeDesk;
   readonly report: Log;
   readonly monotonicMs: () => number;
+  /** In place of the API's own program. */
+  readonly program?: URL;
 }
 
 const FIRST_RESTART_MS = 250;
@@ -28,7 +30,10 @@ const HEALTHY_MS = 60_000;
 const CLOSE_MS = 10_000;
 const HEAP_MB = 256;
 
-const PROGRAM = import.meta.filename.endsWith('.ts') ? '../http/worker.ts' : '../http/worker.js';
+const PROGRAM = new URL(
+  import.meta.filename.endsWith('.ts') ? '../http/worker.ts' : '../http/worker.js',
+  import.meta.url,
+);
 
 export class ApiThread {
   readonly #options: ApiThreadOptions;
@@ -83,7 +88,7 @@ export class ApiThread {
       position: this.#position(),
     };
     // Nothing of the environment is the API's business.
-    const worker = new Worker(new URL(PROGRAM, import.meta.url), {
+    const worker = new Worker(this.#options.program ?? PROGRAM, {
       workerData,
       env: {},
       resourceLimits: { maxOldGenerationSizeMb: HEAP_MB, maxYoungGenerationSizeMb: 16 },

@@ -64,7 +64,7 @@ export class Connections {
     server.prependListener('request', (request: IncomingMessage, response: ServerResponse) =>
       this.#began(request, response),
     );
-    this.#timer = setInterval(() => this.#sweep(), SWEEP_MS);
+    this.#timer = setInterval(() => this.sweep(), SWEEP_MS);
     this.#timer.unref();
   }
 
@@ -181,7 +181,8 @@ export class Connections {
     return this.#unreadBytes > UNREAD_MAX ? 'all' : undefined;
   }
 
-  #sweep(): void {
+  /** Closes what is only held; done every second by itself. */
+  sweep(): void {
     const nowMs = this.#monotonicMs();
     for (const connection of [...this.#all.values()]) if (this.#isHeld(connection, nowMs)) this.#close(connection);
   }

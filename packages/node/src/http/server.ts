@@ -127,11 +127,11 @@ async function linger(body: unknown): Promise<void> {
   const readable = body as Readable;
   await new Promise<void>((resolve) => {
     const timer = setTimeout(resolve, LINGER_MS);
-    readable.once('close', () => {
+    const done = (): void => {
       clearTimeout(timer);
       resolve();
-    });
-    readable.resume();
+    };
+    readable.once('end', done).once('close', done).resume();
   });
 }
 
