@@ -28,6 +28,11 @@ export class BlobNames {
     }
   }
 
+  /** Digests that are looked after, named or not. */
+  get size(): number {
+    return this.#uses.size;
+  }
+
   #add(digest: Digest, use: Use): void {
     const uses = this.#uses.get(digest);
     if (uses === undefined) this.#uses.set(digest, [use]);

@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { type Digest, ok, toBase64 } from '@cloister/crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { digestOf, owner, stranger, tenant } from '../../ledger/test/samples.ts';
+import { digestOf, keyOf, owner, stranger, tenant } from '../../ledger/test/samples.ts';
 import type { BlobNames } from '../src/blob-names.ts';
 import { BLOBS_PER_ACCOUNT_MAX } from '../src/blob-store.ts';
 import { LedgerOrders } from '../src/desk/ledger-orders.ts';
@@ -23,6 +23,7 @@ import {
 import { BURST_SECONDS, CLIENTS_MAX, GROUP_LIMITS, REFUSED_SUBMISSION_COST } from '../src/http/costs.ts';
 import { STREAMS_PER_CLIENT_MAX } from '../src/http/event-streams.ts';
 import { FairGate } from '../src/http/fair-gate.ts';
+import { KEYS_KEPT, keysKept, verifyNatively } from '../src/http/native-signature.ts';
 import { isForeign } from '../src/http/origin-check.ts';
 import { type ApiServer, createApiServer } from '../src/http/server.ts';
 import { TokenBuckets } from '../src/http/token-buckets.ts';
@@ -60,6 +61,19 @@ describe('who asks', () => {
     ];
     for (const headers of foreign) expect([headers, isForeign({ host, ...headers })]).toEqual([headers, true]);
   });
+});
+
+it('a door for signatures keeps so many keys, and takes what was signed', () => {
+  const message = Uint8Array.of(1, 2, 3);
+  for (let i = 0; i < KEYS_KEPT + 10; i++) {
+    const signer = keyOf(`signer ${i}`);
+    if (i % 100 > 0) verifyNatively(signer.id, message, new Uint8Array(64));
+    else expect(verifyNatively(signer.id, message, signer.sign(message))).toBe(true);
+  }
+  expect(keysKept()).toBe(KEYS_KEPT);
+  expect(verifyNatively(tenant.id, message, owner.sign(message))).toBe(false);
+  expect(verifyNatively(tenant.id, message, new Uint8Array(63))).toBe(false);
+  expect(verifyNatively('ff'.repeat(32) as never, message, tenant.sign(message))).toBe(false);
 });
 
 describe('a budget', () => {

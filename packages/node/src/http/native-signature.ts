@@ -8,7 +8,7 @@ import { createPublicKey, type KeyObject, verify } from 'node:crypto';
 import { type AccountId, accountBytes } from '@cloister/crypto';
 
 const SPKI_PREFIX: Buffer = Buffer.from('302a300506032b6570032100', 'hex');
-const KEYS_KEPT = 1_024;
+export const KEYS_KEPT = 1_024;
 
 /** The keys asked for last: making one costs as much as half a verification. */
 const keys = new Map<AccountId, KeyObject>();
@@ -20,6 +20,11 @@ function keyOf(account: AccountId): KeyObject {
   keys.set(account, key);
   if (keys.size > KEYS_KEPT) keys.delete(keys.keys().next().value ?? account);
   return key;
+}
+
+/** Keys that are ready now. */
+export function keysKept(): number {
+  return keys.size;
 }
 
 /** Whether an account signed a message, as OpenSSL judges. Never throws. */
