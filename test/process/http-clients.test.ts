@@ -157,13 +157,21 @@ async function stretch(ms: number): Promise<Stretch> {
   };
 }
 
+/** On a busy machine a short stretch may pass without a block; one that commits nothing measures nothing. */
+async function cleanStretch(): Promise<Stretch> {
+  for (let tries = 0; ; tries++) {
+    const clean = await stretch(CLEAN_MS);
+    if (clean.committed > 0) return clean;
+    expect(tries, 'stretches without a commit, and without an attack').toBeLessThan(20);
+  }
+}
+
 describe('a hostile HTTP client leaves the network and other clients what they had', () => {
   it.each(Object.keys(KINDS))('%s', async (name) => {
     const seen: string[] = [];
     // A busy machine can take a stretch from the attacked half alone, so a bad one is measured again; an attack stays bad.
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      const clean = await stretch(CLEAN_MS);
-      expect(clean.committed, 'the clean stretch commits').toBeGreaterThan(0);
+      const clean = await cleanStretch();
       const attack = KINDS[name]?.();
       const attacked = await stretch(ATTACKED_MS);
       await attack?.stop();
