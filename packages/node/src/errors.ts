@@ -16,6 +16,7 @@ export type NodeErrorCode =
   | 'BLOB_IO'
   | 'API_ADDRESS_IN_USE'
   | 'API_FAILED'
+  | 'FOLDER_IN_USE'
   | 'HALTED'
   /** Asked of, or waited for, a process that is not running. */
   | 'STOPPED';

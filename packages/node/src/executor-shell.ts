@@ -27,6 +27,7 @@ export interface ExecutorShellOptions {
   readonly proofs: ProofPort;
   readonly blobs: BlobPort;
   readonly submit: SubmitPort;
+  readonly isSynced: () => boolean;
   readonly monotonicMs: () => number;
   readonly randomBytes: (length: number) => Uint8Array;
   readonly onExecution: (report: ExecutionReport) => void;
@@ -62,7 +63,7 @@ export class ExecutorShell {
     const clock = { monotonicMs, sleep: (delayMs: number) => this.#sleep(delayMs) };
     const common = { chainId, signer, enclave: enclave.port, ledger, proofs, random };
     this.#executor = new Executor({ ports: { ...common, blobs, clock }, submit, report: options.onExecution });
-    this.#keeper = new AttestationKeeper({ ...common, submit }, options.onKeeper);
+    this.#keeper = new AttestationKeeper({ ...common, submit, isSynced: options.isSynced }, options.onKeeper);
   }
 
   /** Tasks taken on and not settled. */

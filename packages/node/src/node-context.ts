@@ -18,6 +18,8 @@ export interface NodeContext {
   /** The body of /v1/status. */
   readonly status: () => { readonly [key: string]: JsonValue };
   readonly readiness: () => Readiness;
+  /** What the node waits for, in words; empty when it is ready. */
+  readonly waitsFor: () => readonly string[];
   /** A transaction whose signature was verified already, in another thread. */
   readonly submitVerified: (bytes: Uint8Array) => Promise<Result<{ readonly id: Digest }, AdmissionCode>>;
   readonly fateOf: (id: Digest) => Promise<TransactionFate>;

@@ -229,6 +229,7 @@ export async function createCore(options: CoreOptions): Promise<NodeCore> {
           proofs,
           blobs: exchange,
           submit: { submit: (bytes) => submitTracked(shell, tracker, bytes) },
+          isSynced: () => replica.status().synced,
           monotonicMs,
           randomBytes: random,
           onExecution: (execution) => {

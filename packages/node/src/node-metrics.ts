@@ -7,11 +7,16 @@ import { watchEventLoop } from './event-loop-delay.ts';
 import { addForecastMetrics } from './forecast-metrics.ts';
 import { type Counter, type Histogram, MetricsRegistry } from './metrics.ts';
 import type { ChallengeOutcome } from './peer-attestation.ts';
+import type { ReadinessFacts } from './readiness.ts';
+import { addStandingMetrics } from './standing-metrics.ts';
 
 export interface MetricSources {
   readonly state: () => LedgerState;
   readonly self: string;
   readonly heights: () => { readonly finalized: number; readonly provable: number };
+  readonly standing: () =>
+    | { readonly facts: ReadinessFacts; readonly reasons: readonly string[]; readonly certificateMs: number }
+    | undefined;
   readonly pendingTransactions: () => number;
   readonly eventCount: () => number;
   readonly peers: () => { readonly members: number; readonly strangers: number };
@@ -87,6 +92,7 @@ export class NodeMetrics {
     this.#disagreements.increment({}, 0);
     this.#sweepFailures.increment({}, 0);
     this.#gauges(sources);
+    addStandingMetrics(registry, sources.standing);
     addForecastMetrics(registry, sources.state, sources.self);
   }
 

@@ -5,7 +5,8 @@ import type { NodeContext } from './node-context.ts';
 import { type NodeCore, submitTracked } from './node-core.ts';
 import { NodeMetrics } from './node-metrics.ts';
 import { connectedMembers } from './node-network.ts';
-import { readinessOf, type StatusSources, statusJson } from './status.ts';
+import { readinessReasons, waitsFor } from './readiness.ts';
+import { readinessFacts, readinessOf, type StatusSources, statusJson } from './status.ts';
 
 export interface NodeView {
   readonly core: () => NodeCore | undefined;
@@ -15,12 +16,14 @@ export interface NodeView {
   readonly version: string;
   readonly apiRestarts: () => number;
   readonly upSeconds: () => number;
+  readonly monotonicMs: () => number;
+  readonly freeBytes: () => number | undefined;
 }
 
-export function createContext(view: NodeView, core: NodeCore, metrics: NodeMetrics): NodeContext {
-  const { replica, reader, log } = core.opened;
-  const { network, halted, name, version, upSeconds } = view;
-  const sources: StatusSources = {
+function sourcesOf(view: NodeView, core: NodeCore): StatusSources {
+  const { replica, log } = core.opened;
+  const { network, halted, name, version, upSeconds, monotonicMs, freeBytes } = view;
+  return {
     self: core.self,
     name,
     version,
@@ -31,7 +34,14 @@ export function createContext(view: NodeView, core: NodeCore, metrics: NodeMetri
     enclave: core.enclave,
     halted,
     upSeconds,
+    monotonicMs,
+    freeBytes,
   };
+}
+
+export function createContext(view: NodeView, core: NodeCore, metrics: NodeMetrics): NodeContext {
+  const { replica, reader } = core.opened;
+  const sources = sourcesOf(view, core);
   return {
     self: core.self,
     chain: reader,
@@ -39,6 +49,7 @@ export function createContext(view: NodeView, core: NodeCore, metrics: NodeMetri
     provableHeight: () => replica.status().provableHeight,
     status: () => statusJson(sources),
     readiness: () => readinessOf(sources),
+    waitsFor: () => waitsFor(readinessFacts(sources)),
     submitVerified: (bytes) => submitTracked(core.shell, core.tracker, bytes, true),
     fateOf: async (id) => {
       const fate = await core.tracker.fateOf(id);
@@ -65,6 +76,13 @@ export function createMetrics(view: NodeView, self: AccountId): NodeMetrics {
     heights: () => {
       const { finalizedHeight, provableHeight } = opened().replica.status();
       return { finalized: finalizedHeight, provable: provableHeight };
+    },
+    standing: () => {
+      const core = view.core();
+      if (core === undefined) return undefined;
+      const facts = readinessFacts(sourcesOf(view, core));
+      const { certificateMs } = core.opened.replica.status();
+      return { facts, reasons: readinessReasons(facts), certificateMs };
     },
     pendingTransactions: () => opened().replica.status().pendingTransactions,
     eventCount: () => opened().log.head.count,

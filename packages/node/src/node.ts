@@ -20,6 +20,7 @@ import { createCore, type NodeCore } from './node-core.ts';
 import type { NodeMetrics } from './node-metrics.ts';
 import { membersOf, startNetwork } from './node-network.ts';
 import { createContext, createMetrics, type NodeView } from './node-view.ts';
+import { ReadinessWatch } from './readiness-watch.ts';
 import { saveSnapshotIfDue } from './state-snapshots.ts';
 import { closeStores, type NodeStores, openStores } from './stores.ts';
 
@@ -102,6 +103,7 @@ class NodeProcess implements RunningNode {
   #api: ApiThread | undefined;
   #scrub: LogScrub | undefined;
   #sweep: ReturnType<typeof setInterval> | undefined;
+  #watch: ReadinessWatch | undefined;
   #context: NodeContext | undefined;
   #memberCount = 0;
   id: AccountId = '' as AccountId;
@@ -137,6 +139,8 @@ class NodeProcess implements RunningNode {
       name: config['node.name'],
       version,
       apiRestarts: () => this.#api?.restarts ?? 0,
+      monotonicMs,
+      freeBytes: () => this.#watch?.freeBytes,
       upSeconds: () => Math.floor((monotonicMs() - this.#startedMs) / 1000),
     };
     const metrics = createMetrics(view, keys.validator.id);
@@ -192,6 +196,9 @@ class NodeProcess implements RunningNode {
     this.addresses = this.#network.addresses();
     this.#context = createContext(view, core, metrics);
     this.#startParts(core, metrics);
+    const { readiness, waitsFor } = this.#context;
+    this.#watch = new ReadinessWatch({ directory: layout.chain, readiness, waitsFor, log });
+    this.#watch.start();
     if (config['api.enabled']) {
       const { context, simulated } = this;
       this.#api = createApi({ core, context, config, layout, version, simulated, log, monotonicMs });
@@ -260,6 +267,7 @@ class NodeProcess implements RunningNode {
       await work?.catch((error: unknown) => log('error', 'stop', { step: name, error: messageOf(error) }));
     };
     clearInterval(this.#sweep);
+    this.#watch?.stop();
     await step('api', this.#api?.close());
     core?.peers.stop();
     await step('scrub', this.#scrub?.stop());

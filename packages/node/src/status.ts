@@ -3,9 +3,10 @@ import type { AccountId, JsonValue } from '@cloister/crypto';
 import type { EventLog } from '@cloister/event-log';
 import { attestationView, type LedgerState, networkOf } from '@cloister/ledger';
 import type { Network } from '@cloister/network';
-import type { ReplicaStatus } from '@cloister/validator';
+import type { ReplicaStatus, SigningStatus } from '@cloister/validator';
 import type { EnclaveSupervisor } from './enclave-supervisor.ts';
 import type { Readiness } from './http/node-questions.ts';
+import { quorumOf, type ReadinessFacts, readinessReasons, waitsFor } from './readiness.ts';
 
 export interface StatusSources {
   readonly self: AccountId;
@@ -18,6 +19,8 @@ export interface StatusSources {
   readonly enclave: EnclaveSupervisor | undefined;
   readonly halted: () => { readonly code: string; readonly detail: string } | undefined;
   readonly upSeconds: () => number;
+  readonly monotonicMs: () => number;
+  readonly freeBytes: () => number | undefined;
 }
 
 function enclaveJson(enclave: EnclaveSupervisor | undefined): JsonValue {
@@ -67,9 +70,22 @@ function attestationJson({ self, state }: StatusSources): JsonValue {
   };
 }
 
-/** The body of /v1/status. */
+function signingJson({ state, cause, missing, signsAboveView }: SigningStatus): JsonValue {
+  return { state, cause, unanswered: [...missing], signsAboveView: signsAboveView ?? null };
+}
+
+function ageSeconds(nowMs: number, thenMs: number): number {
+  return Math.max(0, Math.floor((nowMs - thenMs) / 1000));
+}
+
+/**
+ * The body of /v1/status. What it says of the newest block comes from one record of the replica: the ledger and the log
+ * are ahead of it, each by another stretch, while a block is written.
+ */
 export function statusJson(sources: StatusSources): { readonly [key: string]: JsonValue } {
   const { self, log, network, enclave } = sources;
+  const facts = readinessFacts(sources);
+  const reasons = readinessReasons(facts);
   const state = sources.state();
   const { chainId, name: networkName, trustAnchors } = networkOf(state);
   const replica = sources.replica();
@@ -84,16 +100,27 @@ export function statusJson(sources: StatusSources): { readonly [key: string]: Js
     name: sources.name === '' ? onLedger : sources.name,
     version: sources.version,
     role: roleOf(sources),
-    height: replica.executedHeight,
+    height: replica.tip.height,
     finalizedHeight: replica.finalizedHeight,
     provableHeight: replica.provableHeight,
-    eventCount: log.head.count,
-    eventRoot: log.head.root,
-    blockHash: state.blockHash,
-    blockTimeMs: state.timeMs,
+    eventCount: replica.tip.eventCount,
+    eventRoot: replica.tip.eventRoot,
+    blockHash: replica.tip.hash,
+    blockTimeMs: replica.tip.timeMs,
     epoch: replica.epoch,
     view: replica.view,
     synced: replica.synced,
+    ready: reasons.length === 0,
+    reasons,
+    waitsFor: waitsFor(facts),
+    missing: facts.validators
+      .filter(({ connected }) => !connected)
+      .map(({ id, name, weight }) => ({ id, name, weight })),
+    quorum: { ...quorumOf(facts) },
+    signing: signingJson(replica.signing),
+    certificateAgeSeconds: ageSeconds(facts.monotonicMs, replica.certificateMs),
+    finalityAgeSeconds: ageSeconds(facts.monotonicMs, replica.finalityMs),
+    clockSkewMs: replica.clockSkewMs ?? null,
     resyncing: log.resyncTarget !== undefined,
     pendingTransactions: replica.pendingTransactions,
     pendingBatches: replica.pendingBatches,
@@ -112,30 +139,40 @@ export function statusJson(sources: StatusSources): { readonly [key: string]: Js
   };
 }
 
-/** Synced, connected, enclave reachable, attestation alive. */
-export function readinessOf(sources: StatusSources): Readiness {
-  const reasons: string[] = [];
+/** What readiness is judged by, all at one moment. */
+export function readinessFacts(sources: StatusSources): ReadinessFacts {
+  const { self, network, monotonicMs, freeBytes } = sources;
   const state = sources.state();
   const replica = sources.replica();
-  if ((sources.halted() ?? replica.halted) !== undefined) reasons.push('HALTED');
-  if (!replica.synced) reasons.push('SYNCING');
-  if (sources.log.resyncTarget !== undefined) reasons.push('RESYNCING');
-  const { state: signing } = replica.signing;
-  if (signing === 'asking' || signing === 'observing' || signing === 'confirming') reasons.push('NOT_SIGNING');
-  const others = [...state.members.values()].some(({ id, weight }) => id !== sources.self && weight > 0);
-  const connected =
-    sources
-      .network()
-      ?.peers()
-      .some(({ isMember }) => isMember) ?? false;
-  if (others && !connected) reasons.push('NOT_CONNECTED');
-  if (sources.enclave !== undefined) {
-    if (sources.enclave.state !== 'running') reasons.push('ENCLAVE_UNREACHABLE');
-    const view = attestationView(state, sources.self);
-    if (view === undefined) reasons.push('NOT_ATTESTED');
-    // An enclave that was launched since has other keys, and the ledger has not accepted those.
-    else if (view.keyset !== sources.enclave.description?.keyset) reasons.push('KEYSET_NOT_ATTESTED');
-    else reasons.push(...view.reasons);
-  }
+  const peers = network()?.peers() ?? [];
+  const connected = new Set(peers.map(({ member }) => member));
+  const validators = [...state.members.values()]
+    .filter(({ weight }) => weight > 0)
+    .map(({ id, name, weight }) => ({ id, name, weight, connected: id === self || connected.has(id) }));
+  return {
+    halted: (sources.halted() ?? replica.halted) !== undefined,
+    resyncing: sources.log.resyncTarget !== undefined,
+    replica,
+    monotonicMs: monotonicMs(),
+    validators,
+    self,
+    isConnected: peers.some(({ isMember }) => isMember),
+    enclaveReasons: enclaveReasons(sources, state),
+    freeBytes: freeBytes(),
+  };
+}
+
+function enclaveReasons({ enclave, self }: StatusSources, state: LedgerState): string[] {
+  if (enclave === undefined) return [];
+  const reasons = enclave.state === 'running' ? [] : ['ENCLAVE_UNREACHABLE'];
+  const view = attestationView(state, self);
+  if (view === undefined) return [...reasons, 'NOT_ATTESTED'];
+  // An enclave that was launched since has other keys, and the ledger has not accepted those.
+  if (view.keyset !== enclave.description?.keyset) return [...reasons, 'KEYSET_NOT_ATTESTED'];
+  return [...reasons, ...view.reasons];
+}
+
+export function readinessOf(sources: StatusSources): Readiness {
+  const reasons = readinessReasons(readinessFacts(sources));
   return { ready: reasons.length === 0, reasons };
 }

@@ -11,6 +11,7 @@ function metricsOf(chain: Chain, self: string = v0.id): NodeMetrics {
     self,
     state: () => chain.state,
     heights: () => ({ finalized: 2, provable: 1 }),
+    standing: () => undefined,
     pendingTransactions: () => 0,
     eventCount: () => chain.log.length,
     peers: () => ({ members: 3, strangers: 1 }),

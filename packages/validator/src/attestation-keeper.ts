@@ -3,7 +3,8 @@
  * enclave port, one action at a time.
  *
  * The nonce of evidence is the hash of a header that the enclave's own light client has accepted; the keeper only
- * carries proofs to it. A refused transaction is tried again after a growing number of blocks.
+ * carries proofs to it. Nothing is said to the ledger before this node is synced. A refused transaction is tried again
+ * after a growing number of blocks.
  */
 import { asHeight, type Digest, type Ed25519KeyPair, type Result, toBase64, toHex } from '@cloister/crypto';
 import {
@@ -42,6 +43,8 @@ export interface KeeperPorts {
   readonly proofs: ProofPort;
   readonly random: RandomPort;
   readonly submit: SubmitPort;
+  /** Whether this node is up to date with the chain. */
+  readonly isSynced: () => boolean;
 }
 
 /** What the keeper did or could not do, for logs and metrics. */
@@ -127,6 +130,8 @@ export class AttestationKeeper {
       provableCount: this.#provableCount,
       shownSequence: this.#shown?.sequence,
     });
+    // Evidence made at an old height is refused by the time it is executed, and each refusal makes the keeper wait longer.
+    if ((action.type === 'submit' || action.type === 'refresh') && !this.#ports.isSynced()) return;
     switch (action.type) {
       case 'none':
         return;

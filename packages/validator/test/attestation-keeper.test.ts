@@ -127,7 +127,11 @@ function keeperScene(genesis?: ParsedGenesis) {
   const enclave = new MockEnclave(chain, enclaveOf(v0));
   const submit = submitInto(chain);
   const reports: KeeperReport[] = [];
-  const keeper = new AttestationKeeper({ ...portsOver(chain, v0, enclave), submit }, (report) => reports.push(report));
+  const standing = { synced: true };
+  const keeper = new AttestationKeeper(
+    { ...portsOver(chain, v0, enclave), submit, isSynced: () => standing.synced },
+    (report) => reports.push(report),
+  );
   const commit = async (include = true): Promise<void> => {
     const transactions = include
       ? submit.submitted.splice(0).flatMap((bytes) => {
@@ -138,7 +142,7 @@ function keeperScene(genesis?: ParsedGenesis) {
     chain.block(transactions);
     await keeper.blockCommitted({ provableCount: chain.log.length });
   };
-  return { chain, enclave, submit, reports, keeper, commit };
+  return { chain, enclave, submit, reports, keeper, commit, standing };
 }
 
 describe('AttestationKeeper', () => {
@@ -156,6 +160,18 @@ describe('AttestationKeeper', () => {
     expect(kinds).not.toContain('failed');
     const attestation = chain.state.attestations.get(v0.id);
     expect(attestation?.aliveUntilHeight).toBeGreaterThan(chain.height);
+  });
+
+  it('says nothing to the ledger before the node is synced, and speaks at the first block after that', async () => {
+    const { chain, reports, commit, standing } = keeperScene();
+    standing.synced = false;
+    for (let block = 0; block < 30; block++) await commit();
+    expect(reports).toEqual([]);
+    standing.synced = true;
+    await commit();
+    await commit();
+    expect(chain.state.attestations.get(v0.id)).toBeDefined();
+    expect(reports.filter(({ type }) => type === 'failed')).toEqual([]);
   });
 
   it('tells an evicted enclave, submits new evidence less and less often, and is back when that passes', async () => {

@@ -19,6 +19,7 @@ import { put } from './put.ts';
 import { joinNetwork, start } from './start.ts';
 import { status } from './status.ts';
 import { testnet } from './testnet.ts';
+import { unsafeAllowSigning } from './unsafe-allow-signing.ts';
 import { unsafeReset } from './unsafe-reset.ts';
 import { version } from './version.ts';
 
@@ -56,5 +57,6 @@ export const COMMANDS: readonly Command[] = [
   policyEndorsements,
   configShow,
   unsafeReset,
+  unsafeAllowSigning,
   version,
 ];

@@ -29,8 +29,14 @@ const CONFIG_FLAGS: { readonly [name: string]: Flag } = Object.fromEntries(
   ]),
 );
 
-/** Resolves at the first SIGINT or SIGTERM; a second one ends the process at once. */
-function stopRequested(): Promise<string> {
+/** Longest that a node drains after whoever started it is gone. */
+const ORPHAN_MS_MAX = 30_000;
+
+/**
+ * Resolves at the first SIGINT, SIGTERM, or SIGHUP of a closed terminal; a second one ends the process at once. With a
+ * lifeline it resolves too when standard input closes: whoever started this process is gone, and nobody else stops it.
+ */
+function stopRequested(hasLifeline: boolean): Promise<string> {
   return new Promise((resolve) => {
     let asked = false;
     const onSignal = (signal: string): void => {
@@ -40,8 +46,21 @@ function stopRequested(): Promise<string> {
     };
     process.on('SIGINT', onSignal);
     process.on('SIGTERM', onSignal);
+    process.on('SIGHUP', onSignal);
+    if (!hasLifeline) return;
+    // What is written to the streams of whoever is gone fails, which must not end the draining.
+    for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+    process.stdin.on('close', () => {
+      setTimeout(() => process.exit(1), ORPHAN_MS_MAX).unref();
+      if (!asked) onSignal('the process that started this node is gone');
+    });
+    process.stdin.resume();
   });
 }
+
+const LIFELINE: { readonly lifeline: Flag } = {
+  lifeline: { type: 'boolean', about: 'Stop when standard input closes: for a program that runs this node.' },
+};
 
 /** Builds the image of this version into the home, unless one is there: it comes out the same on every machine. */
 async function ensureImage({ enclave }: HomeLayout, output: Output): Promise<void> {
@@ -69,7 +88,7 @@ async function run(
   }
   const { config } = await loadConfig({ file: layout.configFile, environment: process.env, flags });
   if (config['enclave.kind'] !== 'none' && config['enclave.image'] === '') await ensureImage(layout, output);
-  const stop = stopRequested();
+  const stop = stopRequested(invocation.flags.lifeline === true);
   const node: RunningNode = await startNode({ layout, config, ...(joining === undefined ? {} : { join: joining }) });
   await writeRunFile(home, { pid: process.pid, api: node.apiUrl ?? null, addresses: node.addresses });
   output.ofChain(node.simulated);
@@ -100,7 +119,7 @@ export const start: Command = {
   name: 'start',
   summary: 'Run the node of this home until Ctrl-C.',
   usage: '[--home DIR] [--<option> VALUE…]',
-  flags: CONFIG_FLAGS,
+  flags: { ...CONFIG_FLAGS, ...LIFELINE },
   positionals: { min: 0, max: 0 },
   chain: 'always',
   run: (invocation) => run(invocation),
@@ -112,6 +131,7 @@ export const joinNetwork: Command = {
   usage: '<multiaddr> --genesis HASH [--home DIR] [--<option> VALUE…]',
   flags: {
     ...CONFIG_FLAGS,
+    ...LIFELINE,
     genesis: { type: 'string', value: 'HASH', about: 'Genesis hash, from a source you trust.' },
   },
   positionals: { min: 1, max: 1 },

@@ -12,6 +12,19 @@ function rows(value: JsonValue, indent = ''): string[] {
   });
 }
 
+/** First what an operator looks for: whether the node is ready, and what it waits for. */
+function standing(value: JsonValue): string[] {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return [];
+  const { ready, reasons, waitsFor, missing } = value as { readonly [key: string]: JsonValue };
+  const words = (list: JsonValue | undefined): string[] => (Array.isArray(list) ? list.map(String) : []);
+  const away = (Array.isArray(missing) ? missing : []).map((one) => {
+    const { name, id } = one as { readonly name: string; readonly id: string };
+    return `  not connected: ${name || id}`;
+  });
+  const head = ready === true ? 'ready' : `NOT READY: ${words(reasons).join(', ')}`;
+  return [head, ...words(waitsFor).map((sentence) => `  ${sentence}`), ...away, ''];
+}
+
 export const status: Command = {
   name: 'status',
   summary: 'Print the heights, peers, enclave and health of a node.',
@@ -22,7 +35,7 @@ export const status: Command = {
   async run(invocation) {
     const { output } = invocation;
     const value = await getJson(output, await nodeUrl(invocation), '/v1/status');
-    output.result(value, rows(value).join('\n'));
+    output.result(value, [...standing(value), ...rows(value)].join('\n'));
     return 0;
   },
 };

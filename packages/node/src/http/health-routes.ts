@@ -16,7 +16,7 @@ const healthz = route({
 const readyz = route({
   method: 'GET',
   path: '/readyz',
-  summary: 'Synced, attestation alive, enclave reachable; else 503 with the reasons',
+  summary: 'Hears new blocks, signs, has a quorum, clock, disk, enclave and attestation; else 503 with the reasons',
   group: 'probe',
   cost: 1,
   answer: jsonAnswer('Readiness'),

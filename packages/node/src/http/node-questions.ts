@@ -10,7 +10,10 @@ import type { UploadCode, UploadRequest } from './uploads.ts';
 
 export interface Readiness {
   readonly ready: boolean;
-  /** Codes: SYNCING, NOT_CONNECTED, ENCLAVE_UNREACHABLE, NOT_ATTESTED, KEYSET_NOT_ATTESTED, ATTESTATION_… and HALTED. */
+  /**
+   * Codes: HALTED, RESYNCING, NO_FINALITY, SYNCING, NOT_SIGNING, NO_QUORUM_CONNECTED, NOT_CONNECTED, CLOCK_SKEW, DISK_FULL,
+   * ENCLAVE_UNREACHABLE, NOT_ATTESTED, KEYSET_NOT_ATTESTED and ATTESTATION_….
+   */
   readonly reasons: readonly string[];
 }
 

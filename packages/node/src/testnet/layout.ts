@@ -1,6 +1,6 @@
 /** The folder of a testnet: one home for each validator, the keys of owner and tenant, the image, the genesis. */
 import { randomBytes } from 'node:crypto';
-import { access, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { access, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Platform } from '@cloister/attestation';
 import type { AccountId, Digest, Measurement } from '@cloister/crypto';
@@ -13,6 +13,40 @@ import { initHome } from '../home.ts';
 import { simulatedMeasurements } from '../platforms.ts';
 
 const MARKER = 'cloister-testnet.json';
+const SCHEMA = 'cloister/testnet/v1';
+/** Files that name a process: of the orchestrator, and of each validator, which outlives it by its draining. */
+const HOLDERS = /^(cloister-testnet\.json|[^/]+\/run\.json)$/;
+
+/** The process that uses this testnet's folder, if any. */
+async function holderOf(path: string): Promise<number | undefined> {
+  const files = await readdir(path, { recursive: true }).catch(() => []);
+  for (const file of files.filter((name) => HOLDERS.test(name))) {
+    const pid = pidIn(await readFile(join(path, file), 'utf8').catch(() => ''));
+    if (pid !== undefined && pid !== process.pid && (await isCloister(pid))) return pid;
+  }
+  return undefined;
+}
+
+function pidIn(json: string): number | undefined {
+  try {
+    const { pid } = JSON.parse(json) as { readonly pid?: unknown };
+    return typeof pid === 'number' && Number.isSafeInteger(pid) && pid > 0 ? pid : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether a process lives that runs this program: after a crash its number may be another program's. */
+async function isCloister(pid: number): Promise<boolean> {
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
+  }
+  // Not every system has /proc: there, a living process counts.
+  const words = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => undefined);
+  return words === undefined || /\b(testnet|start|join)\b/.test(words);
+}
 
 /** Validators of a testnet stand on these in turn, all of them SIMULATED. */
 export const TESTNET_PLATFORMS: readonly [Platform, ...Platform[]] = ['sev-snp', 'tdx'];
@@ -35,7 +69,7 @@ export type TestnetLayout = {
   readonly chainId: Digest;
 };
 
-/** Empties the folder of an earlier testnet; refuses a folder that holds anything else. */
+/** Empties the folder of an earlier testnet; refuses one in use, and a folder that holds anything else. */
 export async function claimFolder(folder: string): Promise<string> {
   const path = resolve(folder);
   const entries = await readdir(path).catch(() => []);
@@ -45,10 +79,20 @@ export async function claimFolder(folder: string): Promise<string> {
         cause,
       });
     });
+    const pid = await holderOf(path);
+    if (pid !== undefined) {
+      const advice = 'Stop it first, or choose another --dir.';
+      throw new NodeError('FOLDER_IN_USE', `process ${pid} runs a testnet in ${path}. ${advice}`);
+    }
     await rm(path, { recursive: true });
   }
   await mkdir(path, { recursive: true, mode: 0o700 });
-  await writeFile(join(path, MARKER), '{"schema":"cloister/testnet/v1"}\n');
+  // Of two that start at once, one finds the marker of the other.
+  await writeFile(join(path, MARKER), `${JSON.stringify({ schema: SCHEMA, pid: process.pid })}\n`, {
+    flag: 'wx',
+  }).catch((cause: unknown) => {
+    throw new NodeError('FOLDER_IN_USE', `another testnet starts in ${path} at this moment`, { cause });
+  });
   return path;
 }
 

@@ -31,11 +31,16 @@ type Listening = { readonly event: 'listening'; readonly api: string; readonly a
 /** Runs a command of this program on a home and resolves once it listens; its log goes to <home>/node.log. `ending` stops it. */
 export async function spawnNode(home: string, words: readonly string[], ending?: AbortSignal): Promise<NodeProcess> {
   // A process group of its own: Ctrl-C in the terminal reaches the orchestrator alone, which stops the validators in order.
-  const child = spawn(process.execPath, [...NODE_FLAGS, MAIN, ...words, '--home', home, '--output', 'json'], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    detached: true,
-    env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', TMPDIR: process.env.TMPDIR ?? '/tmp' },
-  });
+  // Nothing is ever written to its standard input: it closes when this process is gone, even by SIGKILL, and the node stops.
+  const child = spawn(
+    process.execPath,
+    [...NODE_FLAGS, MAIN, ...words, '--lifeline', '--home', home, '--output', 'json'],
+    {
+      stdio: ['pipe', 'pipe', 'pipe'],
+      detached: true,
+      env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', TMPDIR: process.env.TMPDIR ?? '/tmp' },
+    },
+  );
   const log = createWriteStream(join(home, 'node.log'), { flags: 'a', mode: 0o600 });
   child.stderr.pipe(log, { end: false });
   const ended = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve) => {

@@ -22,7 +22,7 @@ export type TestnetOptions = {
 
 const READY_MS = 180_000;
 
-/** Resolves at the first SIGINT or SIGTERM. The second one leaves at once, taking the validators along. */
+/** Resolves at the first SIGINT, SIGTERM, or SIGHUP of a closed terminal. The second one leaves at once, taking the validators along. */
 function interrupted(nodes: readonly NodeProcess[]): Promise<'interrupted'> {
   return new Promise((resolve) => {
     let asked = false;
@@ -36,6 +36,9 @@ function interrupted(nodes: readonly NodeProcess[]): Promise<'interrupted'> {
     };
     process.on('SIGINT', onSignal);
     process.on('SIGTERM', onSignal);
+    process.on('SIGHUP', onSignal);
+    // A terminal that was closed takes no more words; the validators are stopped all the same.
+    for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   });
 }
 
