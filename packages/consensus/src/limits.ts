@@ -33,8 +33,6 @@ export const MAX_REQUESTED_VIEWS = 1024;
 export const MAX_SERVED_BYTES: number = 4 * MAX_PROPOSAL_BYTES;
 /** Peers whose requests are counted; further ones wait for the next interval. */
 export const MAX_SERVED_PEERS = 1024;
-/** Blocks held below the highest finalization while their ancestors are missing. */
-export const MAX_HELD_ANCESTORS = 256;
 /**
  * Signatures of carried certificates that one step checks: some ten milliseconds. A justification of 256 KiB holds 4,000, and
  * checking all at once held the event loop for most of a second.
@@ -48,8 +46,10 @@ export const CERTIFICATE_FANOUT = 3;
 export const RELAY_FANOUT = 8;
 /** Verified signatures remembered, so that a certificate of counted votes costs no second verification. */
 export const SIGNATURE_CACHE_SIZE = 8192;
-/** Uncommitted ancestors that are fetched one by one before the shell is asked to catch up in bulk. */
+/** Blocks missing below a finalization that are fetched by hash; of more, the shell is asked for certified ranges. */
 export const MAX_FETCH_DEPTH = 64;
+/** The same where no certified range is to be had: a long stretch in which nothing was finalized. */
+export const MAX_STRETCH_BLOCKS: number = 2 ** 16;
 /** Headers of a finality proof's path. */
 export const MAX_PROOF_PATH = 1024;
 /** Last view in the range of a request that has no upper end. */

@@ -42,7 +42,10 @@ export interface MachineConfig {
 /** What the shell read from its databases after a restart. */
 export interface RecoveredState {
   readonly guard: GuardState;
-  /** The last committed block (all of its chain batch is durable) and the finalization it was committed with. */
+  /**
+   * The last committed block (all of its chain batch is durable) and the finalization it was committed with; that is a
+   * descendant's when the process ended in the middle of a long commit.
+   */
   readonly committed: { readonly header: Header; readonly finalization: Finalization } | undefined;
   /** Stored blocks above the committed one, in any order. */
   readonly blocks: readonly { readonly header: Header; readonly body: Body }[];
@@ -75,11 +78,20 @@ export type Input =
       readonly verdict: 'valid' | 'invalid';
       readonly reason?: string;
     }
-  /** Answers fetch-block. A block that nothing refers to is ignored. */
-  | { readonly type: 'block-arrived'; readonly header: Header; readonly body: Body }
+  /**
+   * Answers fetch-block, with as many of its ancestors as came along, the parent first. A block that was not asked for is
+   * ignored, and so are ancestors from the first on that is not the parent of the one before.
+   */
+  | {
+      readonly type: 'block-arrived';
+      readonly header: Header;
+      readonly body: Body;
+      readonly ancestors?: readonly { readonly header: Header; readonly body: Body }[];
+    }
   /**
    * Answers catch-up, or comes from a follower's sync: consecutive blocks whose last one the finalization certifies.
-   * Blocks already committed are skipped; the machine checks the certificate and the hash chain itself.
+   * Blocks already committed are skipped; the machine checks the certificate and the hash chain itself. No blocks: the next
+   * certificate is too many blocks away for a range, so that they must be fetched by hash, down from the certified one.
    */
   | {
       readonly type: 'chain-arrived';
@@ -176,8 +188,16 @@ export type Effect =
       readonly lastFinal: { readonly height: Height; readonly hash: Digest };
       readonly ancestors: readonly Block[];
     }
-  /** Look in the own chain database, then ask one of `from` (best first) with a `BlockRequest` or by sync; repeated on each retry until it arrives. */
-  | { readonly type: 'fetch-block'; readonly hash: Digest; readonly from: readonly ValidatorId[] }
+  /**
+   * Look in the own chain database, then ask `from` (best first) by sync, for the block and its ancestors above a height;
+   * repeated on each retry until it arrives.
+   */
+  | {
+      readonly type: 'fetch-block';
+      readonly hash: Digest;
+      readonly aboveHeight: Height;
+      readonly from: readonly ValidatorId[];
+    }
   /** Send the block as a `block` message, if the chain database has it. */
   | { readonly type: 'serve-block'; readonly to: ValidatorId; readonly hash: Digest }
   /** Send a `CertRequest` to one of `from`; the answers come as certificate messages. */

@@ -59,6 +59,10 @@ export function openKey(hash: Digest): Uint8Array {
 export function finalizationsFrom(height: number): StoreRange {
   return { gte: finalizationKey(height), lt: rangeOf('finalization').lt };
 }
+/** A certificate at `height` or below. */
+export function finalizationsUpTo(height: number): StoreRange {
+  return { gte: rangeOf('finalization').gte, lt: finalizationKey(height + 1) };
+}
 export const EXECUTED_RANGE: StoreRange = rangeOf('executed');
 export const FINALIZATION_RANGE: StoreRange = rangeOf('finalization');
 export const OPEN_RANGE: StoreRange = rangeOf('open');

@@ -16,7 +16,7 @@ import {
   type Finalization,
   type Header,
 } from '@cloister/consensus';
-import { asHeight, ByteWriter, type Digest, decodeWith, type Height } from '@cloister/crypto';
+import { asHeight, ByteWriter, type Digest, decodeWith, type Height, type Result } from '@cloister/crypto';
 import {
   type LogReader,
   type ReadableStore,
@@ -33,6 +33,7 @@ import {
   FINALIZATION_RANGE,
   finalizationKey,
   finalizationsFrom,
+  finalizationsUpTo,
   heightOfKey,
   openKey,
 } from './chain-keys.ts';
@@ -65,6 +66,8 @@ export interface ChainReader {
   executed(height: Height): Promise<ExecutedRecord | undefined>;
   header(height: Height): Promise<Header | undefined>;
   block(hash: Digest): Promise<Block | undefined>;
+  /** A block as it is stored, with as much of its header as leads to its parent; cheaper than `block`. */
+  stored(hash: Digest): Promise<StoredBlock | undefined>;
   blockAt(height: Height): Promise<Block | undefined>;
   /** Wire form. */
   batch(id: Digest): Promise<Uint8Array | undefined>;
@@ -80,16 +83,24 @@ export interface ChainReader {
   latestFinality(): Promise<FinalityProof | undefined>;
 }
 
+export interface StoredBlock {
+  readonly header: Uint8Array;
+  readonly body: Uint8Array;
+  readonly height: Height;
+  readonly parentHash: Digest;
+}
+
 export function encodeStoredBlock(block: Pick<Block, 'header' | 'body'>): Uint8Array {
   return new ByteWriter(1024).var(encodeHeader(block.header)).var(encodeBody(block.body)).finish();
 }
 
+function splitStored(bytes: Uint8Array): Result<Pick<StoredBlock, 'header' | 'body'>, 'MALFORMED'> {
+  return decodeWith(bytes, (reader) => ({ header: reader.var(BLOCK_BYTES_MAX), body: reader.var(BLOCK_BYTES_MAX) }));
+}
+
 /** Undefined unless the bytes are a block of this hash. */
 export function decodeStoredBlock(hash: Digest, bytes: Uint8Array): Block | undefined {
-  const parts = decodeWith(bytes, (reader) => ({
-    header: reader.var(BLOCK_BYTES_MAX),
-    body: reader.var(BLOCK_BYTES_MAX),
-  }));
+  const parts = splitStored(bytes);
   if (!parts.ok) return undefined;
   const header = decodeHeader(parts.value.header);
   const body = decodeBody(parts.value.body);
@@ -130,14 +141,14 @@ export function blockOps(
   ];
 }
 
-/** What a commit adds to the events: the executed record, and the certificate when the block is the last of its commit. */
-export function commitOps(record: ExecutedRecord, finalization: Finalization | undefined): StoreOp[] {
-  const ops: StoreOp[] = [{ type: 'put', key: executedKey(record.height), value: encodeExecuted(record) }];
-  if (finalization !== undefined) {
-    const value = withChecksum(encodeCertificate(finalization));
-    ops.push({ type: 'put', key: finalizationKey(record.height), value });
-  }
-  return ops;
+/** What the execution of a block adds to the events. */
+export function executedOp(record: ExecutedRecord): StoreOp {
+  return { type: 'put', key: executedKey(record.height), value: encodeExecuted(record) };
+}
+
+/** What proves a commit, at the height of its last block; written with the first of its blocks, which may be in another batch. */
+export function finalizationOp(height: Height, finalization: Finalization): StoreOp {
+  return { type: 'put', key: finalizationKey(height), value: withChecksum(encodeCertificate(finalization)) };
 }
 
 function corrupt(what: string): StoreError {
@@ -184,6 +195,15 @@ export class ChainStore implements ChainReader {
     return block;
   }
 
+  async stored(hash: Digest): Promise<StoredBlock | undefined> {
+    const bytes = await this.#store.get(blockKey(hash));
+    if (bytes === undefined) return undefined;
+    const parts = splitStored(bytes);
+    const header = parts.ok ? decodeHeader(parts.value.header) : undefined;
+    if (!parts.ok || header?.ok !== true) throw corrupt(`block ${hash}`);
+    return { ...parts.value, height: header.value.height, parentHash: header.value.parentHash };
+  }
+
   async blockAt(height: Height): Promise<Block | undefined> {
     const record = await this.executed(height);
     return record === undefined ? undefined : this.block(record.hash);
@@ -206,6 +226,14 @@ export class ChainStore implements ChainReader {
 
   async latestFinalization(): Promise<{ height: Height; finalization: Finalization } | undefined> {
     for await (const [key, value] of this.#store.range({ ...FINALIZATION_RANGE, reverse: true, limit: 1 })) {
+      return readFinalization(key, value);
+    }
+    return undefined;
+  }
+
+  /** The highest certificate at or below `height`. */
+  async finalizationUpTo(height: Height): Promise<{ height: Height; finalization: Finalization } | undefined> {
+    for await (const [key, value] of this.#store.range({ ...finalizationsUpTo(height), reverse: true, limit: 1 })) {
       return readFinalization(key, value);
     }
     return undefined;

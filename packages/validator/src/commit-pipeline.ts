@@ -19,15 +19,23 @@ import { witnessOp } from '@cloister/event-log';
 import { type Execution, encodeEvent, executeBlock, type VerifiedBatch } from '@cloister/ledger';
 import type { BatchPool, BatchRefusal } from './batch-pool.ts';
 import type { Want } from './batch-puller.ts';
-import { batchKey, blockKey, openKey } from './chain-keys.ts';
-import { blockOps, commitOps, type ExecutedRecord } from './chain-store.ts';
+import { type ExecutedRecord, executedOp, finalizationOp } from './chain-store.ts';
 import { FactTrees } from './fact-trees.ts';
-import { ROOTS_KEPT } from './limits.ts';
+import { COMMIT_BLOCKS_MAX, ROOTS_KEPT } from './limits.ts';
+import { type OpenBlock, OpenBlocks } from './open-blocks.ts';
 import type { ExecutedRoot, ReplicaCore } from './replica-core.ts';
 
 export interface Commit {
   readonly blocks: readonly Block[];
   readonly finalization: Finalization;
+}
+
+/** As many of a commit's blocks as are executed in one go. */
+interface CommitPart extends Commit {
+  readonly isFirst: boolean;
+  readonly isLast: boolean;
+  /** Of the commit's last block, which the finalization is of. */
+  readonly height: Height;
 }
 
 /** One block of a commit, executed. */
@@ -52,12 +60,6 @@ export interface PipelineHandlers {
   ): void;
 }
 
-/** A block that was stored before a vote and is not final. */
-export interface OpenBlock {
-  readonly height: Height;
-  readonly batches: readonly Digest[];
-}
-
 export interface PipelineStart {
   readonly roots: ReadonlyMap<Height, ExecutedRoot>;
   /** Of the state after the last executed block. */
@@ -71,11 +73,12 @@ export class CommitPipeline {
   readonly #pool: BatchPool;
   readonly #log: Pick<EventLog, 'prepare'>;
   readonly #handlers: PipelineHandlers;
-  readonly #queue: Commit[] = [];
+  readonly #queue: CommitPart[] = [];
+  /** A part of a long commit is being made durable: the next one follows then. */
+  #pausing = false;
   /** Of durable executions. */
   readonly #roots: Map<Height, ExecutedRoot>;
-  /** Stored and not final. */
-  readonly #open: Map<Digest, OpenBlock>;
+  readonly #open: OpenBlocks;
   /** Batches that came with a range, by the id under which its blocks name them. */
   #offered: ReadonlyMap<Digest, Uint8Array> = new Map();
   #prepared: PreparedAppend | undefined;
@@ -93,7 +96,7 @@ export class CommitPipeline {
     this.#log = log;
     this.#handlers = handlers;
     this.#roots = new Map(start.roots);
-    this.#open = new Map(start.open);
+    this.#open = new OpenBlocks(pool, start.open);
     this.#facts = new FactTrees(core.executedHeight(), start.facts);
   }
 
@@ -113,23 +116,18 @@ export class CommitPipeline {
 
   /** The write of a voted block, to be made durable before the vote. */
   persistOps(block: Block): StoreOp[] {
-    if (this.#open.has(block.hash)) return [];
-    this.#open.set(block.hash, { height: block.header.height, batches: block.body.batches });
-    return blockOps(block, this.#batchesOf(block));
-  }
-
-  #batchesOf(block: Block): { readonly id: Digest; readonly bytes: Uint8Array }[] {
-    const batches: { readonly id: Digest; readonly bytes: Uint8Array }[] = [];
-    for (const id of block.body.batches) {
-      const held = this.#pool.get(id);
-      if (held !== undefined) batches.push({ id, bytes: held.verified.batch.bytes });
-    }
-    return batches;
+    return this.#open.persistOps(block);
   }
 
   commit(commit: Commit): void {
-    for (const { header, body } of commit.blocks) this.#pool.commit(body.batches, header.height);
-    this.#queue.push(commit);
+    const { blocks, finalization } = commit;
+    for (const { header, body } of blocks) this.#pool.commit(body.batches, header.height);
+    const height = blocks.at(-1)?.header.height;
+    for (let start = 0; height !== undefined && start < blocks.length; start += COMMIT_BLOCKS_MAX) {
+      const end = start + COMMIT_BLOCKS_MAX;
+      const part = { blocks: blocks.slice(start, end), finalization, height };
+      this.#queue.push({ ...part, isFirst: start === 0, isLast: end >= blocks.length });
+    }
   }
 
   /** Batches that a synced range brought along; they are looked at only when a committed block names them. */
@@ -155,12 +153,12 @@ export class CommitPipeline {
   /** Ids that blocks name which were voted on or wait for execution. */
   namedBatches(): Digest[] {
     const waiting = this.#queue.flatMap(({ blocks }) => blocks.flatMap(({ body }) => body.batches));
-    return [...waiting, ...[...this.#open.values()].flatMap(({ batches }) => batches)];
+    return [...waiting, ...this.#open.batches()];
   }
 
   /** Executes what can be executed. */
   run(): void {
-    for (let commit = this.#queue[0]; commit !== undefined; commit = this.#queue[0]) {
+    for (let commit = this.#queue[0]; commit !== undefined && !this.#pausing; commit = this.#queue[0]) {
       this.#takeOffered(commit);
       if (this.neededBatches().size > 0) {
         this.#handlers.onMissing();
@@ -171,7 +169,7 @@ export class CommitPipeline {
     }
   }
 
-  #takeOffered(commit: Commit): void {
+  #takeOffered(commit: Pick<Commit, 'blocks'>): void {
     if (this.#offered.size === 0) return;
     for (const { header, body } of commit.blocks) {
       for (const id of body.batches) {
@@ -184,10 +182,11 @@ export class CommitPipeline {
   }
 
   /** False when the replica halted. */
-  #execute(commit: Commit): boolean {
+  #execute(commit: CommitPart): boolean {
     const executed: ExecutedBlock[] = [];
     const append: PreparedAppend[] = [];
-    const chain: StoreOp[] = [];
+    // A restart in the middle of a long commit goes on from the certificate.
+    const chain: StoreOp[] = commit.isFirst ? [finalizationOp(commit.height, commit.finalization)] : [];
     const last = commit.blocks.at(-1);
     for (const block of commit.blocks) {
       if (this.#diverged(block)) return false;
@@ -205,16 +204,19 @@ export class CommitPipeline {
       this.#roots.set(header.height, rootOf(record));
       append.push(prepared);
       executed.push({ block, record, execution });
-      chain.push(...prepared.ops, ...this.#ownOps(block));
-      chain.push(...commitOps(record, block === last ? commit.finalization : undefined));
+      chain.push(...prepared.ops, ...this.#open.finalOps(block));
+      chain.push(executedOp(record));
     }
     const head = append.at(-1)?.head;
     if (last === undefined || head === undefined) return true;
-    chain.push(...this.#abandon(last.header.height));
+    chain.push(...this.#open.abandonOps(last.header.height));
     this.#pruneRoots(last.header.height);
+    this.#pausing = !commit.isLast;
     this.#handlers.store({ chain, guard: [witnessOp(head)], append }, () => {
       for (const { block } of executed) this.#pool.release(block.body.batches);
+      if (!commit.isLast) this.#pausing = false;
       this.#handlers.onDurable(executed, head);
+      if (!commit.isLast) this.run();
     });
     return true;
   }
@@ -263,33 +265,6 @@ export class CommitPipeline {
     this.#prepared = prepared;
     const factsRoot = this.#facts.executed(header.height, this.#core.ledger, execution.events);
     return { execution, prepared, factsRoot };
-  }
-
-  /** Block and batches, unless a vote stored them; either way the block is final now. */
-  #ownOps(block: Block): StoreOp[] {
-    const stored = this.#open.delete(block.hash);
-    const ops = stored
-      ? []
-      : blockOps(block, this.#batchesOf(block)).filter(({ key }) => key[0] !== openKey(block.hash)[0]);
-    return stored ? [{ type: 'del', key: openKey(block.hash) }] : ops;
-  }
-
-  /**
-   * Deletes stored blocks that lost, and of their batches what no committed and no other stored block names: those are in
-   * the pool, or in nobody's way, and would stay on disk for ever.
-   */
-  #abandon(height: Height): StoreOp[] {
-    const ops: StoreOp[] = [];
-    const lost = new Set<Digest>();
-    for (const [hash, open] of this.#open) {
-      if (open.height > height) continue;
-      this.#open.delete(hash);
-      ops.push({ type: 'del', key: blockKey(hash) }, { type: 'del', key: openKey(hash) });
-      for (const id of open.batches) lost.add(id);
-    }
-    for (const { batches } of this.#open.values()) for (const id of batches) lost.delete(id);
-    for (const id of lost) if (!this.#pool.isCommitted(id)) ops.push({ type: 'del', key: batchKey(id) });
-    return ops;
   }
 
   #pruneRoots(height: Height): void {

@@ -169,6 +169,11 @@ export class ConsensusDriver {
     this.tryBuild();
   }
 
+  /** A block that was asked for, with ancestors. */
+  chainFetched([tip, ...ancestors]: readonly Block[]): void {
+    if (tip !== undefined) this.feed({ type: 'block-arrived', header: tip.header, body: tip.body, ancestors });
+  }
+
   /** A synced range; the machine checks certificate and hash chain. */
   chainArrived(range: ArrivedRange): void {
     // A peer without a validator's name is one that the transport knows by another: it is not blamed here.
@@ -214,7 +219,7 @@ export class ConsensusDriver {
         this.tryBuild();
         break;
       case 'fetch-block':
-        fetcher.fetchBlock(effect.hash, effect.from);
+        fetcher.fetchChain(effect.hash, effect.aboveHeight, effect.from);
         break;
       case 'fetch-certificates':
         this.#fetchCertificates(effect);

@@ -1,5 +1,5 @@
 /**
- * Blocks from peers: single ones by hash, and ranges of the finalized chain.
+ * Blocks: chains of ancestors by hash, from the own database or from peers, and ranges of the finalized chain from peers.
  *
  * Nothing here trusts an answer: blocks are matched by hash, the batches of a range by the ids that its blocks name, and
  * the state machine checks a range against its certificate. A failed attempt moves on to the next peer.
@@ -14,12 +14,21 @@ import {
 } from '@cloister/consensus';
 import type { Digest, Height } from '@cloister/crypto';
 import { batchIdOf } from '@cloister/ledger';
-import { SYNC_BLOCKS_MAX, SYNC_RANGE_BYTES_MAX, SYNC_RESPONSE_BYTES_MAX, SYNC_TIMEOUT_MS } from './limits.ts';
+import {
+  SYNC_BLOCKS_MAX,
+  SYNC_CHAIN_BYTES_MAX,
+  SYNC_RANGE_BYTES_MAX,
+  SYNC_RESPONSE_BYTES_MAX,
+  SYNC_TIMEOUT_MS,
+} from './limits.ts';
 import type { PeerBook } from './peer-book.ts';
 import type { RequestDesk } from './request-desk.ts';
-import type { SyncBlock, SyncResponse } from './sync-messages.ts';
+import type { ChainBlock, SyncResponse } from './sync-messages.ts';
 
-/** Consecutive blocks from the height asked for; hashes match within each block, and each batch is one that they name. */
+/**
+ * Consecutive blocks from the height asked for; hashes match within each block, and each batch is one that they name. None:
+ * the certificate is too far above for a range.
+ */
 export interface ArrivedRange {
   readonly from: string;
   readonly blocks: readonly Block[];
@@ -31,41 +40,68 @@ export interface ArrivedRange {
 export type RangeOutcome = ArrivedRange | { readonly from: string; readonly outcome: 'none' | 'failed' };
 
 export interface FetchHandlers {
-  onBlock(block: Block): void;
+  /** A block that was asked for and ancestors of it, each the parent of the one before. */
+  onChain(blocks: readonly Block[]): void;
   onRange(outcome: RangeOutcome): void;
 }
 
 const OPTIONS = { timeoutMs: SYNC_TIMEOUT_MS, maxBytes: SYNC_RESPONSE_BYTES_MAX } as const;
-const BLOCKS_IN_FLIGHT_MAX = 64;
+const CHAINS_IN_FLIGHT_MAX = 64;
+/** A server that gives fewer blocks than this, and not all, is asked last from then on. */
+const CHAIN_SHORT_BLOCKS = 16;
 
 export class Fetcher {
+  readonly #self: string;
   readonly #peers: PeerBook;
   readonly #desk: RequestDesk;
   readonly #handlers: FetchHandlers;
-  readonly #blocksInFlight = new Map<Digest, number>();
+  /** Tip → whom it was asked of. */
+  readonly #chains = new Map<Digest, { readonly tried: Set<string>; inFlight: number }>();
   #rangeInFlight = false;
 
-  constructor(peers: PeerBook, desk: RequestDesk, handlers: FetchHandlers) {
+  constructor(self: string, peers: PeerBook, desk: RequestDesk, handlers: FetchHandlers) {
+    this.#self = self;
     this.#peers = peers;
     this.#desk = desk;
     this.#handlers = handlers;
   }
 
-  /** One attempt at a block; the machine asks again on each retry. */
-  fetchBlock(hash: Digest, prefer: readonly string[]): void {
-    const attempts = this.#blocksInFlight.get(hash);
-    if (attempts === undefined && this.#blocksInFlight.size >= BLOCKS_IN_FLIGHT_MAX) this.#blocksInFlight.clear();
-    this.#blocksInFlight.set(hash, (attempts ?? 0) + 1);
-    this.#desk.ask(this.#peers.pick(attempts ?? 0, prefer), { type: 'block', hash }, OPTIONS, ({ peer, response }) => {
-      if (response === undefined) return;
-      const block = decodeBlock(response.block);
-      if (block?.hash !== hash) {
-        this.#peers.blame(peer, 'UNASKED', 'BLOCK_MISMATCH');
+  /**
+   * Asks for a block and its ancestors above a height: the own database first, then one peer after the other, the next one
+   * as soon as one has failed, and a further one each time that the machine asks again.
+   */
+  fetchChain(tip: Digest, aboveHeight: Height, prefer: readonly string[]): void {
+    let fetch = this.#chains.get(tip);
+    if (fetch === undefined) {
+      for (const oldest of this.#chains.keys())
+        if (this.#chains.size >= CHAINS_IN_FLIGHT_MAX) this.#chains.delete(oldest);
+      fetch = { tried: new Set(), inFlight: 0 };
+      this.#chains.set(tip, fetch);
+    }
+    const peer = [this.#self, ...this.#peers.order(prefer)].find((each) => fetch.tried.has(each) === false);
+    if (peer === undefined) {
+      // Everyone was asked: the machine's next request begins again.
+      if (fetch.inFlight === 0) this.#chains.delete(tip);
+      return;
+    }
+    fetch.tried.add(peer);
+    fetch.inFlight++;
+    const request = { type: 'chain', tip, aboveHeight, maxBytes: SYNC_CHAIN_BYTES_MAX } as const;
+    this.#desk.ask(peer, request, OPTIONS, ({ response }) => {
+      fetch.inFlight--;
+      if (this.#chains.get(tip) !== fetch) return;
+      const blocks = response === undefined ? undefined : linked(tip, aboveHeight, response.blocks);
+      if (response !== undefined && blocks === undefined) this.#peers.blame(peer, 'LIED', 'CHAIN_UNLINKED');
+      if (blocks === undefined) {
+        this.fetchChain(tip, aboveHeight, prefer);
         return;
       }
-      this.#peers.served(peer);
-      this.#blocksInFlight.delete(hash);
-      this.#handlers.onBlock(block);
+      this.#chains.delete(tip);
+      const lowest = blocks.at(-1);
+      const cutShort = blocks.length < CHAIN_SHORT_BLOCKS && (lowest?.header.height ?? 0) > aboveHeight + 1;
+      if (cutShort) this.#peers.failed(peer);
+      else this.#peers.served(peer);
+      this.#handlers.onChain(blocks);
     });
   }
 
@@ -80,7 +116,8 @@ export class Fetcher {
         this.#handlers.onRange({ from: peer, outcome: refused ? 'none' : 'failed' });
         return;
       }
-      const range = response.blocks.length === 0 ? 'none' : decodeRange(peer, fromHeight, response);
+      const nothing = response.blocks.length === 0 && response.finalization === undefined;
+      const range = nothing ? 'none' : decodeRange(peer, fromHeight, response);
       if (range === undefined) this.#peers.blame(peer, 'LIED', 'RANGE_MALFORMED');
       if (range === undefined || range === 'none') this.#handlers.onRange({ from: peer, outcome: range ?? 'failed' });
       else this.#handlers.onRange(range);
@@ -88,7 +125,20 @@ export class Fetcher {
   }
 }
 
-function decodeBlock(bytes: SyncBlock): Block | undefined {
+/** The blocks as far as each is the parent of the one before and the first is the tip; undefined for any other answer. */
+function linked(tip: Digest, aboveHeight: Height, answer: readonly ChainBlock[]): Block[] | undefined {
+  const blocks: Block[] = [];
+  let due = tip;
+  for (const bytes of answer) {
+    const block = decodeBlock(bytes);
+    if (block?.hash !== due || (blocks.length > 0 && block.header.height <= aboveHeight)) return undefined;
+    blocks.push(block);
+    due = block.header.parentHash;
+  }
+  return blocks.length === 0 ? undefined : blocks;
+}
+
+function decodeBlock(bytes: ChainBlock): Block | undefined {
   const header = decodeHeader(bytes.header);
   const body = decodeBody(bytes.body);
   return header.ok && body.ok ? blockOf(header.value, body.value) : undefined;

@@ -91,8 +91,15 @@ export const FORWARD_TRANSACTIONS_MAX = 32;
 /** Bytes of one answer of the sync protocol, and of the blocks in it. */
 export const SYNC_RESPONSE_BYTES_MAX: number = 4 * 1024 * 1024;
 export const SYNC_RANGE_BYTES_MAX: number = 2 * 1024 * 1024;
+/** Blocks up to the first certificate of a range, which is of no use without it: one full block always fits. */
+export const SYNC_STRETCH_BYTES_MAX: number = 3.5 * 1024 * 1024;
 export const SYNC_REQUEST_BYTES_MAX: number = 1024 * 1024;
-export const SYNC_BLOCKS_MAX = 256;
+export const SYNC_BLOCKS_MAX = 128;
+/** Blocks of one answer of ancestors, which carry no batches, and bytes of them. */
+export const SYNC_CHAIN_BLOCKS_MAX = 4_096;
+export const SYNC_CHAIN_BYTES_MAX: number = 3 * 1024 * 1024;
+/** Blocks executed in one go: a long commit becomes durable in parts, between which votes are taken in. */
+export const COMMIT_BLOCKS_MAX = 32;
 export const SYNC_BATCHES_MAX = 256;
 export const SYNC_TIMEOUT_MS = 3_000;
 

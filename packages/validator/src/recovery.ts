@@ -31,10 +31,11 @@ import {
 } from '@cloister/ledger';
 import { GUARD_RANGE, hashOfOpenKey, OPEN_RANGE } from './chain-keys.ts';
 import { ChainStore } from './chain-store.ts';
-import { type OpenBlock, rootOf } from './commit-pipeline.ts';
+import { rootOf } from './commit-pipeline.ts';
 import type { CommittedTip } from './committed-tip.ts';
 import { type GuardMemory, guardFault, readGuardMark } from './guard-memory.ts';
 import { BATCH_LIFETIME_HEIGHTS, ROOTS_KEPT } from './limits.ts';
+import type { OpenBlock } from './open-blocks.ts';
 import { Replica } from './replica.ts';
 import type { ExecutedRoot, ReplicaConfig } from './replica-core.ts';
 
@@ -113,7 +114,7 @@ export async function openReplica(options: OpenReplicaOptions): Promise<OpenedRe
   const ledger = await replay(log, onProgress);
   const chainParts = await readChain(reader, genesis);
   const openParts = await readOpen(chain, reader, chainParts.executedHeight);
-  const { tip, executedHeight } = chainParts;
+  const { executedHeight } = chainParts;
   if (ledger.height !== executedHeight) {
     throw new StartRefused('CHAIN_INCONSISTENT', `events reach height ${ledger.height}, blocks ${executedHeight}`);
   }
@@ -130,7 +131,7 @@ export async function openReplica(options: OpenReplicaOptions): Promise<OpenedRe
     head: { count: log.head.count, hash: log.head.hash },
     machine: {
       guard: guardState,
-      committed: tip === undefined ? undefined : { header: tip.header, finalization: tip.finalization },
+      committed: chainParts.committed,
       blocks: openParts.blocks,
     },
     guardMemory: memory,
@@ -202,7 +203,7 @@ async function replay(log: EventLog, onProgress: OpenReplicaOptions['onProgress'
 type ChainParts = Pick<
   RecoveredReplica,
   'executedHeight' | 'provableHeight' | 'workHeight' | 'tip' | 'committedBatches' | 'roots'
->;
+> & { readonly committed: RecoveredState['committed'] };
 
 async function readChain(reader: ChainStore, genesis: ParsedGenesis): Promise<ChainParts> {
   const executedHeight = await reader.tipHeight();
@@ -228,19 +229,27 @@ async function readChain(reader: ChainStore, genesis: ParsedGenesis): Promise<Ch
     if (block === undefined) throw new StartRefused('CHAIN_INCONSISTENT', `block ${at} is missing`);
     committedBatches.push({ height, ids: block.body.batches });
   }
-  const tip = await readTip(reader, executedHeight);
-  const provableHeight = tip?.header.lastFinal.height ?? asHeight(0);
-  return { executedHeight, provableHeight, workHeight, tip, committedBatches, roots };
+  const { committed, tip } = await readTip(reader, executedHeight);
+  const provableHeight = committed?.header.lastFinal.height ?? asHeight(0);
+  return { executedHeight, provableHeight, workHeight, committed, tip, committedBatches, roots };
 }
 
-async function readTip(reader: ChainStore, executedHeight: Height): Promise<CommittedTip | undefined> {
-  if (executedHeight === 0) return undefined;
+/**
+ * The last executed block with the newest certificate, which may be of a descendant: a long commit becomes durable in parts.
+ * The tip is the newest block with a certificate of its own.
+ */
+async function readTip(reader: ChainStore, executedHeight: Height): Promise<Pick<ChainParts, 'committed' | 'tip'>> {
+  if (executedHeight === 0) return { committed: undefined, tip: undefined };
   const latest = await reader.latestFinalization();
   const block = await reader.blockAt(executedHeight);
-  if (latest?.height !== executedHeight || block === undefined) {
+  if (latest === undefined || latest.height < executedHeight || block === undefined) {
     throw new StartRefused('CHAIN_INCONSISTENT', `no certificate of block ${executedHeight}`);
   }
-  return { hash: block.hash, header: block.header, finalization: latest.finalization };
+  const committed = { header: block.header, finalization: latest.finalization };
+  const certified = await reader.finalizationUpTo(executedHeight);
+  const own = certified === undefined ? undefined : await reader.blockAt(certified.height);
+  if (certified === undefined || own === undefined) return { committed, tip: undefined };
+  return { committed, tip: { hash: own.hash, header: own.header, finalization: certified.finalization } };
 }
 
 async function readOpen(

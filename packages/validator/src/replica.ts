@@ -6,7 +6,15 @@
  * (fetcher.ts). Nothing that comes from outside makes `step` throw: hostile bytes end in a `refused` effect with a code.
  */
 import { evidenceKey } from '@cloister/consensus';
-import { asEpoch, assert, type Digest, type Height, type KeyedTree, type ValidatorId } from '@cloister/crypto';
+import {
+  asEpoch,
+  asHeight,
+  assert,
+  type Digest,
+  type Height,
+  type KeyedTree,
+  type ValidatorId,
+} from '@cloister/crypto';
 import type { EventLog, PreparedAppend } from '@cloister/event-log';
 import { genesisValidatorSet, type LedgerState, paramsHash } from '@cloister/ledger';
 import { BatchIntake } from './batch-intake.ts';
@@ -91,7 +99,7 @@ export class Replica {
       },
       emit: (effect) => this.#effects.push(effect),
       setTimer: (id, delayMs) => this.#effects.push({ type: 'set-timer', id, delayMs }),
-      committedHeight: () => this.#tip.height,
+      committedHeight: () => asHeight(Math.max(this.#tip.height, this.#standing.height)),
       executedHeight: () => this.#standing.height,
       halt: (code, detail) => this.#halt(code, detail),
     };
@@ -109,8 +117,8 @@ export class Replica {
     this.#evidence = new EvidencePool(core.chainId, set, core.ledger.equivocations.keys());
     this.#peers = new PeerBook(core);
     this.#desk = new RequestDesk(core, this.#peers);
-    this.#fetcher = new Fetcher(this.#peers, this.#desk, {
-      onBlock: ({ header, body }) => this.#consensus.feed({ type: 'block-arrived', header, body }),
+    this.#fetcher = new Fetcher(self, this.#peers, this.#desk, {
+      onChain: (blocks) => this.#consensus.chainFetched(blocks),
       onRange: (range) => this.#follower.onRange(range),
     });
     this.#puller = new BatchPuller({
@@ -147,6 +155,7 @@ export class Replica {
         for (const { body } of commit.blocks) this.#evidence.commit(body.evidence);
         this.#pipeline.commit(commit);
         this.#pipeline.run();
+        this.#follower.committed();
       },
       onEvidence: (evidence) => {
         if (!this.#evidence.add(evidence)) return;

@@ -31,6 +31,8 @@ export class Follower {
   #turn = 0;
   /** Asked in a row without getting further. */
   #failures = 0;
+  /** Who showed the end of a stretch that is fetched by hash. */
+  #stretchFrom: string | undefined;
   /** Who said, since the last progress, that there is nothing above. */
   readonly #nothingAbove = new Set<string>();
 
@@ -61,6 +63,15 @@ export class Follower {
     this.#ask(this.#parts.peers.pick(0, from));
   }
 
+  /** Consensus committed: a stretch that ranges could not bring is over, and they go on above it. */
+  committed(): void {
+    const from = this.#stretchFrom;
+    if (from === undefined) return;
+    this.#stretchFrom = undefined;
+    this.#failures = 0;
+    this.#ask(from);
+  }
+
   #ask(peer: string): void {
     const { core, fetcher } = this.#parts;
     fetcher.fetchRange(asHeight(core.committedHeight() + 1), peer);
@@ -76,6 +87,11 @@ export class Follower {
     const before = core.committedHeight();
     consensus.chainArrived(range);
     pipeline.offer(range.batches);
+    // A certificate without blocks: the machine fetches them by hash, down from it.
+    if (range.blocks.length === 0) {
+      this.#stretchFrom = range.from;
+      return;
+    }
     const top = range.blocks.at(-1)?.header.height ?? asHeight(0);
     if (core.committedHeight() === before) {
       // Consensus may have come past it while it was on its way.

@@ -5,7 +5,13 @@
  * bounded on both sides; an answer that would be larger is cut at a whole item and the asker comes again.
  */
 import { type ByteReader, ByteWriter, DecodeError, type Digest, decodeWith, type Result } from '@cloister/crypto';
-import { FORWARD_TRANSACTIONS_MAX, SYNC_BATCHES_MAX, SYNC_BLOCKS_MAX, SYNC_RESPONSE_BYTES_MAX } from './limits.ts';
+import {
+  FORWARD_TRANSACTIONS_MAX,
+  SYNC_BATCHES_MAX,
+  SYNC_BLOCKS_MAX,
+  SYNC_CHAIN_BLOCKS_MAX,
+  SYNC_RESPONSE_BYTES_MAX,
+} from './limits.ts';
 
 const VERSION = 1;
 
@@ -16,8 +22,8 @@ export type SyncRequest =
   | { readonly type: 'genesis' }
   /** Consecutive finalized blocks from a height on, with batches, up to a height that has a certificate of its own. */
   | { readonly type: 'range'; readonly fromHeight: number; readonly maxBytes: number }
-  /** One block by hash, finalized or not, with the batches that are held. */
-  | { readonly type: 'block'; readonly hash: Digest }
+  /** A block by hash, finalized or not, and its ancestors above a height, without batches. */
+  | { readonly type: 'chain'; readonly tip: Digest; readonly aboveHeight: number; readonly maxBytes: number }
   | { readonly type: 'batches'; readonly ids: readonly Digest[] }
   /** A finality proof of the header at this height. */
   | { readonly type: 'finality'; readonly height: number }
@@ -32,6 +38,9 @@ export interface SyncBlock {
   /** Undefined where the server does not hold it. */
   readonly batches: readonly (Uint8Array | undefined)[];
 }
+
+/** A block without its batches, in the encodings of consensus. */
+export type ChainBlock = Pick<SyncBlock, 'header' | 'body'>;
 
 /** What an event proof is made of; @cloister/proof gives it its wire form. */
 export interface EventProofParts {
@@ -49,9 +58,13 @@ export type SyncResponse =
   | { readonly type: 'refused'; readonly code: SyncRefusal }
   | { readonly type: 'status'; readonly finality: Uint8Array | undefined }
   | { readonly type: 'genesis'; readonly bytes: Uint8Array }
-  /** `finalization` is of the last block; no blocks and no certificate when the server has none from that height on. */
+  /**
+   * `finalization` is of the last block; no blocks and no certificate when the server has none from that height on. A
+   * certificate without blocks: it is the next one, and too far above for one answer.
+   */
   | { readonly type: 'range'; readonly blocks: readonly SyncBlock[]; readonly finalization: Uint8Array | undefined }
-  | { readonly type: 'block'; readonly block: SyncBlock }
+  /** The tip first, each followed by its parent; cut where the answer would grow too large. */
+  | { readonly type: 'chain'; readonly blocks: readonly ChainBlock[] }
   | { readonly type: 'batches'; readonly batches: readonly (Uint8Array | undefined)[] }
   | { readonly type: 'finality'; readonly proof: Uint8Array }
   | { readonly type: 'event-proof'; readonly parts: EventProofParts }
@@ -62,7 +75,7 @@ const REQUEST_TAGS = {
   status: 1,
   genesis: 2,
   range: 3,
-  block: 4,
+  chain: 4,
   batches: 5,
   finality: 6,
   'event-proof': 7,
@@ -84,8 +97,8 @@ export function encodeSyncRequest(request: SyncRequest): Uint8Array {
     case 'range':
       writer.u64(request.fromHeight).u32(request.maxBytes);
       break;
-    case 'block':
-      writer.digest(request.hash);
+    case 'chain':
+      writer.digest(request.tip).u64(request.aboveHeight).u32(request.maxBytes);
       break;
     case 'batches':
       writer.u16(request.ids.length);
@@ -115,8 +128,8 @@ export function decodeSyncRequest(bytes: Uint8Array): Result<SyncRequest, 'MALFO
         return { type: 'genesis' };
       case REQUEST_TAGS.range:
         return { type: 'range', fromHeight: reader.u64(), maxBytes: reader.u32() };
-      case REQUEST_TAGS.block:
-        return { type: 'block', hash: reader.digest() };
+      case REQUEST_TAGS.chain:
+        return { type: 'chain', tip: reader.digest(), aboveHeight: reader.u64(), maxBytes: reader.u32() };
       case REQUEST_TAGS.batches:
         return { type: 'batches', ids: readList(reader, SYNC_BATCHES_MAX, () => reader.digest()) };
       case REQUEST_TAGS.finality:
@@ -150,8 +163,9 @@ export function encodeSyncResponse(response: SyncResponse): Uint8Array {
       for (const block of response.blocks) writeBlock(writer, block);
       writeOptional(writer, response.finalization);
       break;
-    case 'block':
-      writeBlock(writer, response.block);
+    case 'chain':
+      writer.u16(response.blocks.length);
+      for (const { header, body } of response.blocks) writer.var(header).var(body);
       break;
     case 'batches':
       writer.u16(response.batches.length);
@@ -192,8 +206,8 @@ export function decodeSyncResponse(bytes: Uint8Array): Result<SyncResponse, 'MAL
           blocks: readList(reader, SYNC_BLOCKS_MAX, () => readBlock(reader)),
           finalization: readOptional(reader),
         };
-      case REQUEST_TAGS.block:
-        return { type: 'block', block: readBlock(reader) };
+      case REQUEST_TAGS.chain:
+        return { type: 'chain', blocks: readList(reader, SYNC_CHAIN_BLOCKS_MAX, () => readChainBlock(reader)) };
       case REQUEST_TAGS.batches:
         return { type: 'batches', batches: readList(reader, SYNC_BATCHES_MAX, () => readOptional(reader)) };
       case REQUEST_TAGS.finality:
@@ -248,8 +262,11 @@ function writeBlock(writer: ByteWriter, block: SyncBlock): void {
   for (const batch of block.batches) writeOptional(writer, batch);
 }
 
+function readChainBlock(reader: ByteReader): ChainBlock {
+  return { header: reader.var(FIELD_BYTES_MAX), body: reader.var(FIELD_BYTES_MAX) };
+}
+
 function readBlock(reader: ByteReader): SyncBlock {
-  const header = reader.var(FIELD_BYTES_MAX);
-  const body = reader.var(FIELD_BYTES_MAX);
+  const { header, body } = readChainBlock(reader);
   return { header, body, batches: readList(reader, SYNC_BATCHES_MAX, () => readOptional(reader)) };
 }

@@ -4,8 +4,16 @@
 import { type Block, encodeBody, encodeCertificate, encodeFinalityProof, encodeHeader } from '@cloister/consensus';
 import { asHeight, type Digest, parseHeight } from '@cloister/crypto';
 import type { ChainReader } from './chain-store.ts';
-import { SYNC_BLOCKS_MAX, SYNC_RANGE_BYTES_MAX, SYNC_REQUEST_BYTES_MAX } from './limits.ts';
 import {
+  SYNC_BLOCKS_MAX,
+  SYNC_CHAIN_BLOCKS_MAX,
+  SYNC_CHAIN_BYTES_MAX,
+  SYNC_RANGE_BYTES_MAX,
+  SYNC_REQUEST_BYTES_MAX,
+  SYNC_STRETCH_BYTES_MAX,
+} from './limits.ts';
+import {
+  type ChainBlock,
   decodeSyncRequest,
   type EventProofParts,
   encodeSyncResponse,
@@ -42,10 +50,8 @@ async function answer(reader: ChainReader, request: SyncRequest, extras: SyncExt
       return { type: 'genesis', bytes: reader.genesisBytes };
     case 'range':
       return serveRange(reader, request.fromHeight, Math.min(request.maxBytes, SYNC_RANGE_BYTES_MAX));
-    case 'block': {
-      const block = await reader.block(request.hash);
-      return block === undefined ? refused('NOT_FOUND') : { type: 'block', block: await syncBlock(reader, block) };
-    }
+    case 'chain':
+      return serveChain(reader, request.tip, request.aboveHeight, Math.min(request.maxBytes, SYNC_CHAIN_BYTES_MAX));
     case 'batches':
       return serveBatches(reader, request.ids);
     case 'finality': {
@@ -92,9 +98,32 @@ function sizeOf(block: SyncBlock): number {
   return block.header.length + block.body.length + block.batches.reduce((sum, batch) => sum + (batch?.length ?? 0), 0);
 }
 
+/** A block and its ancestors, by hash, so that each proves the next. At least the tip, whatever its size. */
+async function serveChain(
+  reader: ChainReader,
+  tip: Digest,
+  aboveHeight: number,
+  maxBytes: number,
+): Promise<SyncResponse> {
+  const blocks: ChainBlock[] = [];
+  let bytes = 0;
+  for (let hash = tip; blocks.length < SYNC_CHAIN_BLOCKS_MAX; ) {
+    const found = await reader.stored(hash);
+    if (found === undefined) break;
+    const { header, body, height, parentHash } = found;
+    bytes += header.length + body.length;
+    if (blocks.length > 0 && bytes > maxBytes) break;
+    blocks.push({ header, body });
+    if (height <= aboveHeight + 1) break;
+    hash = parentHash;
+  }
+  return blocks.length === 0 ? refused('NOT_FOUND') : { type: 'chain', blocks };
+}
+
 /**
- * Blocks from `fromHeight` on. What does not fit is cut after the last block that has a certificate of its own; a stretch
- * that has none within the bound is served whole, since nothing less would prove anything.
+ * Blocks from `fromHeight` on. What does not fit is cut after the last block that has a certificate of its own. Of a stretch
+ * that has none within the bounds nothing is served but the certificate at its end: the asker fetches the blocks below it by
+ * hash, since nothing less would prove them.
  */
 async function serveRange(reader: ChainReader, fromHeight: number, maxBytes: number): Promise<SyncResponse> {
   const blocks: SyncBlock[] = [];
@@ -109,13 +138,14 @@ async function serveRange(reader: ChainReader, fromHeight: number, maxBytes: num
     if (block === undefined) break;
     const item = await syncBlock(reader, block);
     bytes += sizeOf(item);
-    if (bytes > maxBytes && certified > 0) break;
+    if (bytes > (certified > 0 ? maxBytes : SYNC_STRETCH_BYTES_MAX)) break;
     blocks.push(item);
     if (at < next.height) continue;
     certified = blocks.length;
     finalization = encodeCertificate(next.finalization);
     next = await reader.finalizationFrom(asHeight(at + 1));
   }
+  if (certified === 0 && next !== undefined) finalization = encodeCertificate(next.finalization);
   return { type: 'range', blocks: blocks.slice(0, certified), finalization };
 }
 

@@ -121,6 +121,8 @@ export interface MiniNode {
   cut: boolean;
   /** Gossips no batches. */
   mute: boolean;
+  /** False: its writes do not become durable, and it is told nothing. */
+  writes: () => boolean;
   /** Of its wall clock against the net's. */
   skewMs: number;
 }
@@ -128,6 +130,10 @@ export interface MiniNode {
 export class MiniNet {
   readonly genesis: ParsedGenesis;
   readonly nodes: MiniNode[] = [];
+  /** Whether a frame of one node reaches another. */
+  carries: (from: MiniNode, to: MiniNode, bytes: Uint8Array) => boolean = () => true;
+  /** Requests of one node that another one answered. */
+  onRequest: (from: MiniNode, to: MiniNode) => void = () => undefined;
   nowMs = START_MS;
   monotonicMs = 0;
   readonly #queue: (() => void | Promise<void>)[] = [];
@@ -163,6 +169,7 @@ export class MiniNet {
       serve: (answer) => answer,
       cut: false,
       mute: false,
+      writes: () => true,
       skewMs: 0,
     };
     this.nodes.push(node);
@@ -231,6 +238,7 @@ export class MiniNet {
     switch (effect.type) {
       case 'store':
         later(async () => {
+          if (!node.writes()) return;
           await carryOutStore(effect, node);
           this.input(node, { type: 'stored', token: effect.token });
         });
@@ -245,6 +253,7 @@ export class MiniNet {
           const meant = effect.type === 'gossip' || effect.to === 'all' || effect.to === other.id;
           if (other === node || !meant || node.cut || other.cut) continue;
           if (effect.type === 'gossip' && node.mute) continue;
+          if (effect.type === 'send' && !this.carries(node, other, effect.bytes)) continue;
           const { bytes } = effect;
           this.#queue.push(() => void this.input(other, { type: 'frame', channel, from: node.id, bytes }));
         }
@@ -255,6 +264,7 @@ export class MiniNet {
           const { requestId } = effect;
           const other = this.nodes.find(({ id }) => id === effect.to);
           const reachable = other !== undefined && !other.cut && !node.cut;
+          if (other !== undefined && other !== node) this.onRequest(node, other);
           const submit = async (bytes: Uint8Array) => {
             const result = other === undefined ? undefined : this.submit(other, bytes);
             return result?.ok === true ? '' : (result?.code ?? 'HALTED');

@@ -399,7 +399,7 @@ describe('serveSync', () => {
     const answer = (request: Parameters<typeof encodeSyncRequest>[0]) => serveSync(reader, encodeSyncRequest(request));
     expect((await answer({ type: 'genesis' })).length).toBeGreaterThan(net.genesis.bytes.length);
     for (const request of [
-      { type: 'block', hash: net.genesis.chainId },
+      { type: 'chain', tip: net.genesis.chainId, aboveHeight: 0, maxBytes: 1 },
       { type: 'finality', height: 100_000 },
       { type: 'event-proof', sequence: 100_000 },
       { type: 'range', fromHeight: 0, maxBytes: 1 },

@@ -21,7 +21,7 @@ const request: fc.Arbitrary<SyncRequest> = fc.oneof(
   fc.constant({ type: 'status' } as const),
   fc.constant({ type: 'genesis' } as const),
   fc.record({ type: fc.constant('range' as const), fromHeight: fc.maxSafeNat(), maxBytes: fc.nat() }),
-  fc.record({ type: fc.constant('block' as const), hash: digest }),
+  fc.record({ type: fc.constant('chain' as const), tip: digest, aboveHeight: fc.nat(), maxBytes: fc.nat() }),
   fc.record({ type: fc.constant('batches' as const), ids: fc.array(digest, { maxLength: 10 }) }),
   fc.record({ type: fc.constant('finality' as const), height: fc.maxSafeNat() }),
   fc.record({ type: fc.constant('event-proof' as const), sequence: fc.maxSafeNat() }),
@@ -35,7 +35,10 @@ const response: fc.Arbitrary<SyncResponse> = fc.oneof(
   fc.record({ type: fc.constant('status' as const), finality: optional }),
   fc.record({ type: fc.constant('genesis' as const), bytes }),
   fc.record({ type: fc.constant('range' as const), blocks: fc.array(block, { maxLength: 4 }), finalization: optional }),
-  fc.record({ type: fc.constant('block' as const), block }),
+  fc.record({
+    type: fc.constant('chain' as const),
+    blocks: fc.array(fc.record({ header: bytes, body: bytes }), { maxLength: 4 }),
+  }),
   fc.record({ type: fc.constant('batches' as const), batches: fc.array(optional, { maxLength: 5 }) }),
   fc.record({ type: fc.constant('finality' as const), proof: bytes }),
   fc.record({

@@ -7,7 +7,6 @@ import type { Digest, ValidatorId } from '@cloister/crypto';
 import { HEADER_VERSION } from '../block-codec.ts';
 import { verifyCertificate } from '../certificate.ts';
 import { leaderOf } from '../leader.ts';
-import { MAX_HELD_ANCESTORS } from '../limits.ts';
 import type { Block, Body, Header } from '../types.ts';
 import { type BlockEntry, chainTo, emit, type MachineState, parentFacts } from './state.ts';
 
@@ -32,11 +31,12 @@ export function everyone(machine: MachineState): ValidatorId[] {
   return machine.current.set.validators.map((validator) => validator.id);
 }
 
-/** Asks for a block once in each retry interval. */
+/** Asks for a block and its uncommitted ancestors, once in each retry interval. */
 export function requestBlock(machine: MachineState, hash: Digest, from: readonly ValidatorId[]): void {
   if (machine.fetching.has(hash)) return;
   machine.fetching.add(hash);
-  emit(machine, { type: 'fetch-block', hash, from: rotated(machine, from) });
+  const aboveHeight = machine.committed.height;
+  emit(machine, { type: 'fetch-block', hash, aboveHeight, from: rotated(machine, from) });
 }
 
 /** What is wrong with a header on a known parent, or with its body's lastFinalCert; undefined when nothing is. */
@@ -109,14 +109,17 @@ export function checkBlock(
   return 'wait';
 }
 
-/** Forgets blocks that no round refers to, directly or as a near ancestor, and everything at or below the committed height. */
+/**
+ * Forgets blocks that no round refers to, directly or as an ancestor, and everything at or below the committed height. What a
+ * finalization is about to commit is never among them, however long the stretch: it would have to be fetched again.
+ */
 export function pruneBlocks(machine: MachineState): void {
   // While records are replayed, rounds do not yet refer to what they will.
   if (!machine.started) return;
   const kept = new Set<Digest>();
   const keepChain = (tip: Digest | undefined): void => {
     let at = tip;
-    for (let depth = 0; at !== undefined && depth < MAX_HELD_ANCESTORS && !kept.has(at); depth++) {
+    while (at !== undefined && !kept.has(at)) {
       const header = machine.blocks.get(at)?.block.header;
       if (header === undefined || header.height <= machine.committed.height) return;
       kept.add(at);

@@ -6,7 +6,7 @@ import { blockOf } from '../block-codec.ts';
 import { signersOf, verifyCertificate } from '../certificate.ts';
 import { leaderOf } from '../leader.ts';
 import type { Turn } from '../leader-standing.ts';
-import { MAX_FETCH_DEPTH } from '../limits.ts';
+import { MAX_FETCH_DEPTH, MAX_STRETCH_BLOCKS } from '../limits.ts';
 import type { Input } from '../machine-types.ts';
 import type { Block, Finalization } from '../types.ts';
 import { pruneBlocks, requestBlock, rotated } from './blocks.ts';
@@ -22,19 +22,15 @@ export function tryCommit(machine: MachineState): void {
   } else if (!('missing' in chain)) {
     if (chain.blocks.length > 0) commitChain(machine, chain.blocks, finalized);
   } else {
-    const [lowest] = chain.blocks;
-    const tip = chain.blocks.at(-1);
     const holders = signersOf(machine.current.set, finalized);
-    if (
-      lowest === undefined ||
-      tip === undefined ||
-      lowest.header.height - machine.committed.height <= MAX_FETCH_DEPTH
-    ) {
+    const missing = (chain.blocks[0]?.header.height ?? machine.committed.height + 1) - machine.committed.height - 1;
+    if (missing <= (machine.inStretch ? MAX_STRETCH_BLOCKS : MAX_FETCH_DEPTH)) {
       requestBlock(machine, chain.missing, holders);
     } else if (!machine.catchingUp) {
       machine.catchingUp = true;
       const fromHeight = asHeight(machine.committed.height + 1);
-      emit(machine, { type: 'catch-up', fromHeight, toHeight: tip.header.height, from: rotated(machine, holders) });
+      const toHeight = chain.blocks.at(-1)?.header.height ?? fromHeight;
+      emit(machine, { type: 'catch-up', fromHeight, toHeight, from: rotated(machine, holders) });
     }
   }
 }
@@ -46,6 +42,7 @@ function commitChain(machine: MachineState, blocks: readonly Block[], finalizati
   const { epoch, view } = finalization;
   noteLeaders(machine, blocks);
   machine.committed = { height: header.height, hash, view, header, timestampMs: header.timestampMs };
+  machine.inStretch = false;
   machine.floors.push({ height: header.height, hash, round: { epoch, view } });
   emit(machine, { type: 'commit', blocks, finalization });
   pruneBlocks(machine);
@@ -76,12 +73,16 @@ export function onExecuted(machine: MachineState, height: Height, hash: Digest):
   }
 }
 
-/** Blocks in a row with the finalization of the last: checked as a whole, then committed as one. */
+/**
+ * Blocks in a row with the finalization of the last: checked as a whole, then committed as one. Without blocks it is the word
+ * that the next certificate is beyond any range.
+ */
 export function onChainArrived(machine: MachineState, input: Extract<Input, { type: 'chain-arrived' }>): void {
   const { from, finalization } = input;
   if (finalization.view <= machine.committed.view || finalization.epoch !== machine.current.epoch) return;
   const blocks = newBlocks(machine, input);
-  if (blocks === undefined || blocks.at(-1)?.hash !== finalization.proposition.blockHash) {
+  const connected = blocks !== undefined && blocks.at(-1)?.hash === finalization.proposition.blockHash;
+  if (input.blocks.length > 0 && !connected) {
     reject(machine, from, 'NOT_CONNECTED');
     return;
   }
@@ -91,8 +92,13 @@ export function onChainArrived(machine: MachineState, input: Extract<Input, { ty
     return;
   }
   machine.catchingUp = false;
-  commitChain(machine, blocks, finalization);
   machine.queue.push({ type: 'message', from, message: finalization });
+  if (blocks !== undefined && connected) {
+    commitChain(machine, blocks, finalization);
+  } else {
+    machine.inStretch = true;
+    tryCommit(machine);
+  }
 }
 
 /** The blocks above the committed one, if they form one chain on it. */

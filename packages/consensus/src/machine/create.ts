@@ -33,8 +33,9 @@ function committedTip(config: MachineConfig, recovered: RecoveredState | undefin
   }
   const { header, finalization } = recovered.committed;
   const hash = blockHashOf(header);
-  assert(finalization.proposition.blockHash === hash, 'recovery: the finalization is not of the committed block');
-  return { height: header.height, hash, view: finalization.view, header, timestampMs: header.timestampMs };
+  // A long commit becomes durable in parts: then the certificate is of a descendant that is yet to be executed.
+  const view = finalization.proposition.blockHash === hash ? finalization.view : header.view;
+  return { height: header.height, hash, view, header, timestampMs: header.timestampMs };
 }
 
 export function createMachineWith(
@@ -80,6 +81,7 @@ export function createMachineWith(
     farProposals: new Set(),
     backlog: new Map(),
     catchingUp: false,
+    inStretch: false,
     floors: [],
     unpersisted: new Map(),
     nextToken: 1,

@@ -138,6 +138,8 @@ export interface MachineState {
   /** Certificates that came in proposals and are not verified yet, by sender; the next in turn first. */
   readonly backlog: Map<ValidatorId, Carried>;
   catchingUp: boolean;
+  /** A peer showed a certificate that is too far above for a range: blocks are fetched by hash until it is committed. */
+  inStretch: boolean;
   /** Commits whose chain batch is not known to be durable: the guard's floor follows them. */
   readonly floors: { readonly height: Height; readonly hash: Digest; readonly round: Round }[];
   readonly unpersisted: Map<number, Unpersisted>;

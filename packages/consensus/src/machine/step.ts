@@ -42,6 +42,7 @@ export function step(
     drain(machine);
     onStarted(machine);
     tryFinalizeAll(machine, false);
+    tryCommit(machine);
   } else {
     take(machine, input);
   }
@@ -76,7 +77,7 @@ function take(machine: MachineState, input: Input): void {
       onBlockVerified(machine, input.blockHash, input.verdict);
       break;
     case 'block-arrived':
-      onBlockArrived(machine, input.header, input.body);
+      onBlockArrived(machine, input.header, input.body, input.ancestors);
       break;
     case 'chain-arrived':
       onChainArrived(machine, input);
@@ -171,12 +172,24 @@ function onBlockVerified(machine: MachineState, blockHash: Digest, verdict: 'val
   }
 }
 
-/** Takes a block that was asked for; says whether it was. */
-function onBlockArrived(machine: MachineState, header: Header, body: Body): boolean {
+/** Takes a block that was asked for, and ancestors that came with it; says whether it was. */
+function onBlockArrived(
+  machine: MachineState,
+  header: Header,
+  body: Body,
+  ancestors: readonly { readonly header: Header; readonly body: Body }[] = [],
+): boolean {
   if (machine.fetching.size === 0) return false;
   const block = blockOf(header, body);
   if (block === undefined || !machine.fetching.delete(block.hash)) return false;
   keepBlock(machine, block);
+  let due = block.header;
+  for (const each of ancestors) {
+    const parent = blockOf(each.header, each.body);
+    if (parent === undefined || parent.hash !== due.parentHash || due.height <= machine.committed.height + 1) break;
+    keepBlock(machine, parent);
+    due = parent.header;
+  }
   tryCommit(machine);
   tryFinalizeAll(machine, false);
   return true;
