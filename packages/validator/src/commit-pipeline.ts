@@ -23,6 +23,7 @@ import { type ExecutedRecord, executedOp, finalizationOp } from './chain-store.t
 import { FactTrees } from './fact-trees.ts';
 import { COMMIT_BLOCKS_MAX, ROOTS_KEPT } from './limits.ts';
 import { type OpenBlock, OpenBlocks } from './open-blocks.ts';
+import type { ReplicaEffect } from './ports.ts';
 import type { ExecutedRoot, ReplicaCore } from './replica-core.ts';
 
 export interface Commit {
@@ -281,6 +282,23 @@ function faultsIn(evidence: readonly Uint8Array[]): ProvenFault[] {
     const decoded = decodeEvidence(bytes);
     return decoded.ok ? [faultOf(decoded.value)] : [];
   });
+}
+
+/** What the shell is told of a block whose execution is durable. */
+export function committedEffect({ block, record, execution }: ExecutedBlock): ReplicaEffect {
+  return {
+    type: 'committed',
+    height: record.height,
+    hash: block.hash,
+    timeMs: record.timeMs,
+    proposer: block.header.proposer,
+    transactionCount: execution.fates.length,
+    firstSequence: execution.firstSequence,
+    events: execution.events,
+    fates: execution.fates,
+    provableHeight: block.header.lastFinal.height,
+    provableCount: block.header.lastFinal.eventCount,
+  };
 }
 
 /** What a header says of an executed block. */

@@ -21,9 +21,10 @@ import { BatchIntake } from './batch-intake.ts';
 import { BatchPool } from './batch-pool.ts';
 import { BatchPuller, PULL_TIMER } from './batch-puller.ts';
 import { BUILD_TIMER } from './block-builder.ts';
-import { CommitPipeline, type ExecutedBlock } from './commit-pipeline.ts';
+import { CommitPipeline, committedEffect, type ExecutedBlock } from './commit-pipeline.ts';
 import { TipTracker } from './committed-tip.ts';
 import { ConsensusDriver } from './consensus-driver.ts';
+import { DurableWrites } from './durable-writes.ts';
 import { EvidencePool } from './evidence-pool.ts';
 import { Fetcher } from './fetcher.ts';
 import { Forwarder } from './forwarder.ts';
@@ -54,12 +55,11 @@ export class Replica {
   readonly #pipeline: CommitPipeline;
   readonly #consensus: ConsensusDriver;
   readonly #startRule: StartRule;
-  readonly #stores = new Map<number, () => void>();
+  readonly #writes = new DurableWrites((effect) => this.#effects.push(effect));
   readonly #tasks: TaskAssigner;
   readonly #follower: Follower;
   #effects: ReplicaEffect[] = [];
   #clocks: ReplicaClocks = { nowMs: 0, monotonicMs: 0 };
-  #nextToken = 1;
   #halted: { readonly code: string; readonly detail: string } | undefined;
   readonly #tip: TipTracker;
   readonly #standing: Standing;
@@ -135,7 +135,7 @@ export class Replica {
       onMissing: () => this.#puller.need(),
       onDurable: (executed, head) => this.#onDurable(executed, head),
       onRefused: (code) => core.emit({ type: 'refused', from: 'sync', code }),
-      store: ({ chain, guard, append }, done) => this.#store({ chain, guard, guardSync: false, append }, done),
+      store: ({ chain, guard, append }, done) => this.#writes.store({ chain, guard, guardSync: false, append }, done),
     });
     this.#consensus = new ConsensusDriver({
       core,
@@ -146,7 +146,7 @@ export class Replica {
       root: (height) => this.#pipeline.root(height),
       newestCommit: (height) => this.#tip.newestUpTo(height),
       fetcher: this.#fetcher,
-      persist: (chain, guard, done) => this.#store({ chain, guard, guardSync: true, append: [] }, done),
+      persist: (chain, guard, done) => this.#writes.store({ chain, guard, guardSync: true, append: [] }, done),
       persistOps: (block) => this.#pipeline.persistOps(block),
       onCommit: (commit) => {
         const last = commit.blocks.at(-1);
@@ -264,13 +264,9 @@ export class Replica {
       case 'timer':
         this.#onTimer(input.id);
         break;
-      case 'stored': {
-        const done = this.#stores.get(input.token);
-        this.#stores.delete(input.token);
-        assert(done !== undefined, 'stored: an unknown token');
-        done();
+      case 'stored':
+        this.#writes.stored(input.token);
         break;
-      }
       case 'submit':
         this.#core.emit({
           type: 'admission',
@@ -297,33 +293,13 @@ export class Replica {
     else this.#consensus.timer(id);
   }
 
-  // Durability.
-
-  #store(effect: Omit<Extract<ReplicaEffect, { type: 'store' }>, 'type' | 'token'>, done: () => void): void {
-    const token = this.#nextToken++;
-    this.#stores.set(token, done);
-    this.#core.emit({ type: 'store', token, ...effect });
-  }
-
   #onDurable(executed: readonly ExecutedBlock[], head: PreparedAppend['head']): void {
     for (const { block, record, execution } of executed) {
       this.#standing.executed(record);
       this.#provableHeight = block.header.lastFinal.height;
       if (execution.events.length > 1) this.#workHeight = record.height;
       this.#ingress.executed(execution.fates.map(({ id }) => id));
-      this.#core.emit({
-        type: 'committed',
-        height: record.height,
-        hash: block.hash,
-        timeMs: record.timeMs,
-        proposer: block.header.proposer,
-        transactionCount: execution.fates.length,
-        firstSequence: execution.firstSequence,
-        events: execution.events,
-        fates: execution.fates,
-        provableHeight: this.#provableHeight,
-        provableCount: block.header.lastFinal.eventCount,
-      });
+      this.#core.emit(committedEffect({ block, record, execution }));
     }
     const { height } = this.#standing;
     for (const expired of this.#pool.expire(height)) this.#ingress.requeue(expired);
