@@ -10,6 +10,7 @@ import type { CloisterClient, PreparedModel } from '@cloister/client';
 import type { JsonValue } from '@cloister/crypto';
 import { awaitReady, buildTestnetImage, loadBareModel, type TestnetLayout } from '@cloister/node/testnet';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { OWN_MAPPING, OWN_TARGET, surfaceOf } from '../../packages/enclave/test/surface.ts';
 import { answerOf, publishDigits } from './digits-model.ts';
 import { cleanUpAfterwards, makeFolder, Network } from './harness.ts';
 import {
@@ -22,6 +23,7 @@ import {
   type Listed,
   read,
 } from './node-api.ts';
+import { descendantsOf } from './processes.ts';
 import { claimedBy, digitInput, requestTo, settle, signFor } from './transactions.ts';
 import { eventually } from './wait.ts';
 
@@ -205,4 +207,41 @@ describe('a policy that bars one machine', () => {
     await expectExecutes(TDX[1]);
     await expectAgreement(network.apis);
   });
+});
+
+/** Platform, vault and engines of a validator, each with the processes of its sandbox, once a vault is there. */
+function enclaveProcesses(index: number, other: number): Promise<{ platform: number; pids: readonly number[] }> {
+  return eventually(`the vault of validator ${index}`, async () => {
+    const found = descendantsOf(network.node(index).pid);
+    const platform = found.find(({ pid, command }) => pid !== other && command.includes('platform/main.ts'));
+    const hasVault = found.some(({ parent, command }) => parent === platform?.pid && command.includes('enclave.mjs'));
+    return platform === undefined || !hasVault
+      ? undefined
+      : { platform: platform.pid, pids: found.map(({ pid }) => pid) };
+  });
+}
+
+describe('what a running validator has open', () => {
+  // Nobody but root looks into the processes of an enclave.
+  it.runIf(process.getuid?.() === 0)(
+    'is not open in platform, vault and engine, at the first launch and after',
+    async () => {
+      const index = SEV_SNP[0];
+      const own = await surfaceOf(network.node(index).pid);
+      expect(own.descriptors.filter((target) => target.includes('/sign-guard/'))).not.toEqual([]);
+      let platform = 0;
+      for (const launch of ['first', 'second']) {
+        const running = await enclaveProcesses(index, platform);
+        expect(running.pids.length, launch).toBeGreaterThanOrEqual(2);
+        for (const pid of running.pids) {
+          const surface = await surfaceOf(pid);
+          expect(surface.descriptors.filter((target) => !OWN_TARGET.test(target))).toEqual([]);
+          expect(surface.mapped.filter((path) => !OWN_MAPPING.test(path))).toEqual([]);
+          expect(surface).toMatchObject({ workingFolder: '/', coreBytesMax: '0' });
+        }
+        platform = running.platform;
+        process.kill(platform, 'SIGKILL');
+      }
+    },
+  );
 });

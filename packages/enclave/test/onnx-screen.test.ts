@@ -9,6 +9,10 @@ import { digitsFile } from './launched.ts';
 const digits = new Uint8Array(readFileSync(digitsFile));
 const graph = (...parts: Uint8Array[]): Uint8Array => message(7, ...parts);
 const node = (operator: string, ...parts: Uint8Array[]): Uint8Array => message(1, text(4, operator), ...parts);
+/** So many empty metadata entries. */
+const MANY = 1_000_000;
+const bytesOf = (count: number): Uint8Array =>
+  Uint8Array.from({ length: 2 * count }, (_, i) => (i % 2 === 0 ? 14 * 8 + 2 : 0));
 /** A subgraph as the attribute of a node, so many times over. */
 const nested = (depth: number, inner: Uint8Array): Uint8Array =>
   depth === 0 ? inner : node('If', message(5, text(1, 'then_branch'), message(6, nested(depth - 1, inner))));
@@ -45,6 +49,9 @@ it.each<[string, Uint8Array, string]>([
     concatBytes(graph(node('Relu')), graph(node('RandomUniform'))),
     'ONNX_RANDOM_OPERATOR',
   ],
+  ['fields without number', concatBytes(graph(), bytesOf(MANY)), 'ONNX_TOO_MANY_FIELDS'],
+  ['a text', new TextEncoder().encode('A text that says that it is a model.'), 'ONNX_MALFORMED'],
+  ['no graph at all', int(1, 8), 'ONNX_MALFORMED'],
   ['a length beyond the file', Uint8Array.of(7 * 8 + 2, 100, 1), 'ONNX_MALFORMED'],
   // Protobuf's own parser drops the fifth byte's high bits and reads field 7, the graph.
   [

@@ -154,13 +154,23 @@ async function execute(
   if (contextTaskId(sealed.context) !== event.task) return fail('TASK_MISMATCH');
   const opened = await openRequest({ sealed, keyset, image, hpkeSecretKey: vault.hpkeSecretKey });
   if (!opened.ok) return opened;
-  const outcome = await compute(event.model, model, opened.value);
-  if (!outcome.ok) return outcome;
-  const { requestKey, salt } = opened.value;
-  const response = sealResponse({ requestKey, salt, chainId, task: event.task, outcome: outcome.value });
-  if (response.sealed.length > limits.responseBytesMax) return fail('RESPONSE_TOO_LARGE');
-  const receipt = signReceipt(context, authorised, model, response);
-  return ok({ receipt, response: response.sealed });
+  try {
+    const outcome = await compute(event.model, model, opened.value);
+    if (!outcome.ok) return outcome;
+    const { requestKey, salt } = opened.value;
+    const response = sealResponse({ requestKey, salt, chainId, task: event.task, outcome: outcome.value });
+    if (outcome.value.status === 'completed') for (const { data } of outcome.value.tensors) data.fill(0);
+    if (response.sealed.length > limits.responseBytesMax) return fail('RESPONSE_TOO_LARGE');
+    const receipt = signReceipt(context, authorised, model, response);
+    return ok({ receipt, response: response.sealed });
+  } finally {
+    forgetRequest(opened.value);
+  }
+}
+
+/** Overwrites what was opened: the garbage collector would leave it in memory for whoever reads that later. */
+function forgetRequest({ requestKey, salt, tensorBytes, tensors }: OpenedRequest): void {
+  for (const secret of [requestKey, salt, tensorBytes, ...tensors.map(({ data }) => data)]) secret.fill(0);
 }
 
 /** The outcome as the tenant reads it. An input that the model does not take is an outcome; a failing engine is none. */
@@ -172,7 +182,9 @@ async function compute(
   const { manifest, engine } = model;
   const fits = matchTensors(request.tensors, manifest.inputs);
   if (!fits.ok) return ok({ status: 'refused', code: fits.code, detail: fits.detail ?? '' });
-  const output = await engine.run(id, encodeTensors(request.tensors));
+  const tensorBytes = encodeTensors(request.tensors);
+  const output = await engine.run(id, tensorBytes);
+  tensorBytes.fill(0);
   if (!output.ok) return output;
   const tensors = decodeTensors(output.value);
   if (!tensors.ok || !matchTensors(tensors.value, manifest.outputs).ok) return fail('OUTPUT_MISMATCH');

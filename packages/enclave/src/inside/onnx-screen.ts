@@ -18,8 +18,8 @@ export type OnnxRefusal =
   | 'ONNX_TRAINING';
 
 const DEPTH_MAX = 32;
-/** In the whole file; models of a hundred thousand nodes have fewer. */
-const FIELDS_MAX = 1_500_000;
+/** In the whole file: a node with its attributes has about fifteen. */
+const FIELDS_MAX = 1_000_000;
 /** A parser may drop the bits of a tag beyond these, and so read another field than the one that is written. */
 const TAG_MAX = 0xffff_ffff;
 /** By these bytes at offset 4 onnxruntime takes a file for one of its own format, which nothing here reads. */
@@ -139,13 +139,16 @@ function textOf(bytes: Uint8Array): string {
 /** Visitors of one model, which may define functions in domains of its own. */
 function modelVisitors(
   count: Count,
-  ownDomains: ReadonlySet<string>,
+  ownDomains: () => ReadonlySet<string>,
 ): { readonly model: Visit; readonly hasGraph: () => boolean } {
   const { each } = walker(count);
   let graphs = 0;
+  let own: ReadonlySet<string> | undefined;
   const domain: Visit = (bytes) => {
     const name = textOf(bytes);
-    if (!DOMAINS.has(name) && !ownDomains.has(name)) throw new Refusal('ONNX_CUSTOM_OPERATOR', name);
+    if (DOMAINS.has(name)) return;
+    own ??= ownDomains();
+    if (!own.has(name)) throw new Refusal('ONNX_CUSTOM_OPERATOR', name);
   };
   const operator: Visit = (bytes) => {
     const name = textOf(bytes);
@@ -225,8 +228,7 @@ export function screenOnnx(onnx: Uint8Array): Result<void, OnnxRefusal> {
   const format = onnx.subarray(ORT_FORMAT_OFFSET, ORT_FORMAT_OFFSET + ORT_FORMAT.length);
   if (equalBytes(format, ORT_FORMAT)) return fail('ONNX_MALFORMED', 'another format');
   try {
-    const ownDomains = ownDomainsOf(onnx, { fields: 0 });
-    const { model, hasGraph } = modelVisitors({ fields: 0 }, ownDomains);
+    const { model, hasGraph } = modelVisitors({ fields: 0 }, () => ownDomainsOf(onnx, { fields: 0 }));
     model(onnx, 0);
     return hasGraph() ? ok(undefined) : fail('ONNX_MALFORMED', 'no graph');
   } catch (error) {

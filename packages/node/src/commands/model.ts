@@ -1,12 +1,14 @@
 /** `cloister model …`: what a model owner does. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { MODEL_KEY_BYTES, type TensorSpec } from '@cloister/confidential';
-import { parseAccountId, parseDigest, parseHex, toHex } from '@cloister/crypto';
+import { type AccountId, parseAccountId, parseDigest, parseHex, toHex } from '@cloister/crypto';
 import { makePrivateFolder, writeFileAtomic } from '../atomic-file.ts';
 import { NodeError } from '../errors.ts';
 import { homeLayout } from '../home.ts';
 import { platformFlag, platformName, platformsGiven } from '../platforms.ts';
+import { keepGranted } from '../standing-grant.ts';
 import { type Command, listFlag, numberFlag, positional, requiredFlag, UsageError } from './command.ts';
 import { CLIENT_FLAGS, connectClient, getList, NODE_FLAG, nodeUrl } from './connect.ts';
 
@@ -90,13 +92,21 @@ function notADigest(text: string): never {
   throw new UsageError(`'${text}' is not a digest (64 lower-case hexadecimal digits)`);
 }
 
+/** Aborted by Ctrl-C. */
+function interrupted(): AbortSignal {
+  const stop = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
+  return stop.signal;
+}
+
 export const modelGrant: Command = {
   name: 'model grant',
   summary: "Verify a node's enclave here and grant it the key of a model.",
-  usage: '<model> --to ID… --key NAME',
+  usage: '<model> --to ID… --key NAME [--keep]',
   flags: {
     ...CLIENT_FLAGS,
     to: { type: 'string', multiple: true, value: 'ID', about: 'Node whose enclave gets the key.' },
+    keep: { type: 'boolean', about: 'Stay, and grant again whenever an enclave of these nodes was started anew.' },
   },
   positionals: { min: 1, max: 1 },
   chain: 'always',
@@ -107,13 +117,29 @@ export const modelGrant: Command = {
     if (modelKey === undefined) throw new NodeError('KEY_MISSING', `the key of this model is not in ${path}`);
     const nodes = listFlag(invocation, 'to').map((text) => parseAccountId(text) ?? notADigest(text));
     if (nodes.length === 0) throw new UsageError('--to names the node, and may be repeated');
-    const { client } = await connectClient(invocation);
-    for (const node of nodes) {
+    const { client, api } = await connectClient(invocation);
+    const grant = async (node: AccountId): Promise<void> => {
       const { height, enclave } = await client.grantModelKey({ model, modelKey, node });
       const { platform, measurement, image, simulated } = enclave.result;
       invocation.output.result(
         { model, node, height, platform, measurement, image, simulated },
         `granted to ${node} in block ${height}: enclave on ${platformName(platform, simulated)} verified, measurement ${measurement}`,
+      );
+    };
+    if (invocation.flags.keep !== true) for (const node of nodes) await grant(node);
+    else {
+      invocation.output.note('granting these nodes again whenever their enclave is started anew; until Ctrl-C');
+      await keepGranted(
+        {
+          model,
+          nodes,
+          api,
+          grant,
+          onRefused: (node, reason) => invocation.output.note(`not granted to ${node}: ${reason}`),
+          nowMs: () => performance.now(),
+          sleep: (delayMs, signal) => setTimeout(delayMs, undefined, { signal }).catch(() => undefined),
+        },
+        interrupted(),
       );
     }
     return 0;
