@@ -81,13 +81,16 @@ it('takes as many bytes of a file as were announced, and loads nothing less', ()
   expect(files.end('0')).toMatchObject({ code: 'MODEL_NOT_LOADED' });
 });
 
-it('writes no telemetry, where onnxruntime left alone does', async () => {
+it('writes no telemetry, where onnxruntime left alone does, and gets no memory beyond its limit', async () => {
   const engine = await startEngine();
   const channel = new RpcChannel(engine.stdio[3] as unknown as Socket, { messageBytesMax: 1 << 24 });
   const onnx = new Uint8Array(await readFile(digitsFile));
   await load(channel, 'digits', onnx);
   unwrap(await channel.call('run', { head: { model: 'digits' }, parts: [encodeTensors([input])] }));
   expect(await readdir(home, { recursive: true })).toEqual([]);
+  // It was started with a gibibyte, and reserves less than another.
+  const beyond = headOnly({ transfer: '1', bytes: 2048 * MEBIBYTE });
+  expect(await channel.call('load-begin', beyond)).toMatchObject({ code: 'MODEL_TOO_LARGE' });
 
   // The channel's end is the engine's.
   channel.close();

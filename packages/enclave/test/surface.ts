@@ -13,6 +13,7 @@ export interface Surface {
   readonly mapped: readonly string[];
   readonly coreBytesMax: string;
   readonly fileBytesMax: string;
+  readonly descriptorsMax: string;
 }
 
 export async function surfaceOf(pid: number): Promise<Surface> {
@@ -22,15 +23,15 @@ export async function surfaceOf(pid: number): Promise<Surface> {
   const environment = (await readFile(`${directory}/environ`, 'latin1')).split('\0').filter(Boolean);
   const maps = (await readFile(`${directory}/maps`, 'latin1')).split('\n');
   const limits = await readFile(`${directory}/limits`, 'latin1');
-  const limit = (name: string): string =>
-    new RegExp(`^Max ${name} size\\s+\\S+\\s+(\\S+)`, 'm').exec(limits)?.[1] ?? '';
+  const limit = (name: string): string => new RegExp(`^Max ${name}\\s+\\S+\\s+(\\S+)`, 'm').exec(limits)?.[1] ?? '';
   return {
     descriptors: descriptors.filter((target) => target !== ''),
     environment: environment.map((entry) => entry.split('=')[0] ?? '').sort(),
     workingFolder: await readlink(`${directory}/cwd`),
     mapped: [...new Set(maps.flatMap((line) => /\s(\/.*)$/.exec(line)?.[1] ?? []))],
-    coreBytesMax: limit('core file'),
-    fileBytesMax: limit('file'),
+    coreBytesMax: limit('core file size'),
+    fileBytesMax: limit('file size'),
+    descriptorsMax: limit('open files'),
   };
 }
 
