@@ -72,6 +72,20 @@ export function admissionRefusal(
   return known ? undefined : 'SENDER_UNKNOWN';
 }
 
+/**
+ * Why evidence of somebody whom the ledger does not know would be rejected in a block of `context`, or undefined. Ingress asks
+ * before it packs a stranger's evidence: what costs a stranger nothing is kept nowhere unless it is admitted.
+ */
+export function strangerRefusal(
+  state: LedgerState,
+  transaction: TransactionToDecide,
+  context: DecideContext,
+): { readonly code: RejectionCode; readonly detail?: string } | undefined {
+  if (isKnownSender(state, transaction.sender)) return undefined;
+  const decision = decide(state, transaction, context);
+  return decision.ok ? undefined : decision;
+}
+
 /** The ledger in the decider form of @cloister/event-log. */
 export const ledgerDecider: Decider<LedgerState, TransactionToDecide, LedgerEvent, DecideContext, RejectionCode> = {
   initial: initialState,

@@ -39,7 +39,10 @@ export interface BlockToExecute {
   readonly faults?: readonly ProvenFault[];
 }
 
-/** IGNORED: expired, expiring too far ahead, for another chain, from a sender nobody knows, or executed before. */
+/**
+ * IGNORED: expired, expiring too far ahead, for another chain, executed before, or from a sender nobody knows, whose evidence
+ * was not admitted.
+ */
 export type ExecutionFate =
   | { readonly id: Digest; readonly fate: 'COMMITTED' }
   | { readonly id: Digest; readonly fate: 'REJECTED'; readonly code: RejectionCode }
@@ -120,9 +123,10 @@ class BlockExecution {
       const refusal = admissionRefusal(this.#state, transaction, this.#block.height);
       const stranger =
         refusal === 'SENDER_UNKNOWN' || (refusal === undefined && this.#isUnappraisedStranger(transaction));
-      if (stranger) unknownSenders++;
-      if (stranger || refusal !== undefined) this.#fates.push({ id: transaction.id, fate: 'IGNORED' });
-      else this.#runTransaction(transaction, this.#limited(batch, transaction) ?? this.#decide(transaction));
+      if (stranger || refusal !== undefined) {
+        if (stranger) unknownSenders++;
+        this.#fates.push({ id: transaction.id, fate: 'IGNORED' });
+      } else if (this.#runTransaction(transaction, batch) === 'UNKNOWN_SENDER') unknownSenders++;
     }
     return unknownSenders;
   }
@@ -161,7 +165,14 @@ class BlockExecution {
     return decide(this.#state, transaction, this.#context);
   }
 
-  #runTransaction({ id, sender, expiryHeight }: Transaction, decision: Decision): void {
+  /** A stranger's evidence that is not admitted leaves no event: strangers cost nothing to make, and events are kept for ever. */
+  #runTransaction(transaction: Transaction, batch: Batch): 'UNKNOWN_SENDER' | undefined {
+    const { id, sender, expiryHeight } = transaction;
+    const decision = this.#limited(batch, transaction) ?? this.#decide(transaction);
+    if (!decision.ok && !isKnownSender(this.#state, sender)) {
+      this.#fates.push({ id, fate: 'IGNORED' });
+      return 'UNKNOWN_SENDER';
+    }
     if (decision.ok) {
       for (const event of decision.value) {
         this.#emit(event);
@@ -169,7 +180,7 @@ class BlockExecution {
         if (reappraised && event.cause === 'endorsements') this.#appraisals++;
       }
       this.#fates.push({ id, fate: 'COMMITTED' });
-      return;
+      return undefined;
     }
     const { height } = this.#block;
     const { code } = decision;
@@ -177,6 +188,7 @@ class BlockExecution {
     for (const fact of decision.facts ?? []) this.#emit(fact);
     this.#emit({ type: 'TransactionRejected', id, expiryHeight, sender, code, detail, height });
     this.#fates.push({ id, fate: 'REJECTED', code });
+    return undefined;
   }
 
   #policyIfDue(): void {

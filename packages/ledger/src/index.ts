@@ -35,7 +35,7 @@ export {
   REJECTION_CODES,
   type RejectionCode,
 } from './codes.ts';
-export { admissionRefusal, decide, isKnownSender, ledgerDecider } from './decide.ts';
+export { admissionRefusal, decide, isKnownSender, ledgerDecider, strangerRefusal } from './decide.ts';
 export type { DecideContext, Decision, ProposalKind, TransactionToDecide } from './decision.ts';
 export { type Eligibility, type EligibilityQuestion, eligible, isStanding, lapseReasons } from './eligibility.ts';
 export type { Cause } from './event-cause.ts';

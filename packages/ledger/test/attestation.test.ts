@@ -1,7 +1,7 @@
 import { simulatedCrl } from '@cloister/attestation/simulated';
-import { asMeasurement, toBase64 } from '@cloister/crypto';
+import { asHeight, asMeasurement, toBase64 } from '@cloister/crypto';
 import { describe, expect, test } from 'vitest';
-import { attestationView, listMembers } from '../src/index.ts';
+import { attestationView, listMembers, strangerRefusal } from '../src/index.ts';
 import {
   AGES,
   Chain,
@@ -79,13 +79,22 @@ describe('submit-attestation', () => {
     expect(typesOf(chain.block(put))).toEqual(['RecordPut']);
   });
 
-  test('refused evidence of an unknown key is a rejection with its code, and registers nobody', () => {
+  test('refused evidence of an unknown key is counted, registers nobody, and says why to whoever asks before', () => {
     const chain = new Chain();
     chain.block();
     const forged = enclaveOf(stranger, { measurement: asMeasurement('ab'.repeat(48)) });
-    const execution = chain.block(chain.evidence(stranger, forged));
-    expect(typesOf(execution)).toEqual(['TransactionRejected']);
-    expect([codesOf(execution), detailOf(execution)]).toEqual([['EVIDENCE_REFUSED'], 'MEASUREMENT_NOT_ALLOWED']);
+    const evidence = chain.evidence(stranger, forged);
+    const { height, timeMs } = chain.state;
+    const context = { height: asHeight(height + 1), timeMs };
+    const why = { code: 'EVIDENCE_REFUSED', detail: 'MEASUREMENT_NOT_ALLOWED' };
+    expect(strangerRefusal(chain.state, evidence, context)).toMatchObject(why);
+    // A known sender's evidence is judged in its block, with an event.
+    expect(strangerRefusal(chain.state, chain.evidence(v0, forged), context)).toBeUndefined();
+    expect(strangerRefusal(chain.state, chain.evidence(stranger, enclaveOf(stranger)), context)).toBeUndefined();
+    const execution = chain.block(evidence);
+    expect(typesOf(execution)).toEqual(['UnknownSendersCounted']);
+    expect(execution.fates).toEqual([{ id: evidence.id, fate: 'IGNORED' }]);
+    expect(chain.state.executed.has(evidence.id)).toBe(false);
     expect(chain.state.members.size).toBe(4);
   });
 
@@ -216,13 +225,14 @@ describe('submit-attestation', () => {
 test('strangers cannot take more than half of a block’s appraisals', () => {
   const chain = new Chain(genesisWith({ params: { ...GENESIS.params, maxAppraisalsPerBlock: 3 } }));
   chain.block();
-  const strangers = ['s0', 's1', 's2'].map((label) => {
+  const strangers = ['s0', 's1'].map((label) => {
     const bundle = toBase64(new Uint8Array(9));
     return chain.transaction(keyOf(label), 'submit-attestation', { bundle });
   });
-  const execution = chain.block([...strangers, chain.evidence(v0, enclave)]);
-  expect(codesOf(execution)).toEqual(['EVIDENCE_MALFORMED', 'EVIDENCE_MALFORMED']);
-  expect(eventOf(execution, 'UnknownSendersCounted').count).toBe(1);
+  const third = chain.evidence(stranger, enclaveOf(stranger));
+  const execution = chain.block([...strangers, third, chain.evidence(v0, enclave)]);
+  expect(typesOf(execution)).toEqual(['AttestationAccepted', 'UnknownSendersCounted']);
+  expect(eventOf(execution, 'UnknownSendersCounted').count).toBe(3);
   expect(eventOf(execution, 'AttestationAccepted').node).toBe(v0.id);
 });
 

@@ -156,11 +156,11 @@ describe('streams that never end', () => {
     await expectUnharmed();
   });
 
-  it('thousands of streams are refused beyond a few, and held memory is bounded', async () => {
+  it('hundreds of streams are refused beyond a few, and held memory is bounded', async () => {
     const connection = await stranger();
     let [opened, failed] = [0, 0];
     const before = process.memoryUsage().rss;
-    for (let round = 0; round < 100; round++) {
+    for (let round = 0; round < 25; round++) {
       const batch = PROTOCOLS.flatMap((protocol) =>
         Array.from({ length: 4 }, () =>
           connection.newStream(protocolName(protocol), { signal: AbortSignal.timeout(2_000) }).then(
@@ -177,7 +177,7 @@ describe('streams that never end', () => {
       );
       await Promise.all(batch);
     }
-    expect(opened + failed).toBe(2_000);
+    expect(opened + failed).toBe(500);
     const inbound = connection.streams.filter((stream) => stream.status === 'open').length;
     expect(inbound).toBeLessThan(300);
     expect(process.memoryUsage().rss - before).toBeLessThan(300 * 1024 * 1024);

@@ -19,6 +19,7 @@ import {
   MAX_BATCH_BYTES,
   MAX_TRANSACTION_BYTES,
   signBatch,
+  strangerRefusal,
   type Transaction,
   type VerifiedBatch,
 } from '@cloister/ledger';
@@ -129,6 +130,10 @@ export class Ingress {
     if (crowded !== undefined) return fail(crowded);
     if (verified) this.#signatures.add(transaction);
     else if (!this.#signatures.verify(transaction)) return fail('SIGNATURE_INVALID');
+    const context = { height: this.#nextHeight(), timeMs: this.#core.ledger.timeMs };
+    const rejected = strangerRefusal(this.#core.ledger, transaction, context);
+    if (rejected !== undefined)
+      return fail('EVIDENCE_NOT_ADMITTED', `${rejected.code} ${rejected.detail ?? ''}`.trim());
     this.#charge(transaction, stranger);
     this.#enqueue(transaction);
     return ok({ id: transaction.id });

@@ -147,6 +147,8 @@ export type AdmissionCode =
   | 'TRANSACTION_EXPIRED'
   | 'EXPIRY_TOO_FAR'
   | 'SENDER_UNKNOWN'
+  /** Evidence of a node that is no member, which the ledger would reject; the detail says why. */
+  | 'EVIDENCE_NOT_ADMITTED'
   | 'SIGNATURE_INVALID'
   | 'ALREADY_PENDING'
   | 'ALREADY_EXECUTED'
