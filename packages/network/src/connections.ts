@@ -38,6 +38,14 @@ export class Connections {
     return this.all().filter((connection) => !this.#book.isKnownPeer(connection.remotePeer.toString()));
   }
 
+  /** Those of members without a vote. */
+  ofWeightless(): Connection[] {
+    return this.all().filter(({ remotePeer }) => {
+      const peerId = remotePeer.toString();
+      return this.#book.isKnownPeer(peerId) && !this.#book.isVoter(peerId);
+    });
+  }
+
   close(peerId: string, why: string): void {
     for (const connection of this.of(peerId)) connection.abort(new Error(why));
   }

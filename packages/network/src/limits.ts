@@ -5,6 +5,7 @@ const MiB = 1024 * 1024;
 
 export const DEFAULT_LIMITS: NetworkLimits = {
   strangersMax: 32,
+  weightlessMax: 192,
   connectionsPerPeerMax: 4,
   voteFrameBytesMax: MiB + 64 * 1024,
   voteQueueBytesMax: 8 * MiB,
@@ -54,3 +55,5 @@ export const ARRIVALS_WAITING_MAX = 32;
 export const ARRIVAL_WAIT_MS = 1_500;
 /** A stranger beyond the cap has this long to show a member's record. */
 export const PROBATION_MS = 3_000;
+/** A stranger that asked for nothing for this long gives its place to another. */
+export const IDLE_STRANGER_MS = 10_000;

@@ -87,7 +87,6 @@ export class LibP2PNetwork implements Network {
       seeds,
       isCutOff: (peerId) => gate.isCutOff(peerId),
       gossipsWith: (peerId) => book.isVoter(peerId) && book.isValidator,
-      // An exchange that failed is repeated until it is answered.
       onTurn: () => this.#askAll(),
     });
     const named = {
@@ -152,7 +151,7 @@ export class LibP2PNetwork implements Network {
   }
 
   addresses(): string[] {
-    return this.#parts.host.getMultiaddrs().map((address) => address.toString());
+    return this.#parts.host.getMultiaddrs().map(String);
   }
 
   peers(): PeerInfo[] {
@@ -160,12 +159,12 @@ export class LibP2PNetwork implements Network {
   }
 
   setMembers(members: readonly AccountId[], weightless: readonly AccountId[] = []): void {
-    const before = new Set(this.#book.records().map((record) => record.member));
-    this.#book.setMembers(members, new Set(this.peers().map((peer) => peer.peerId)), weightless);
+    const before = new Set(this.#book.records().map(({ member }) => member));
+    this.#book.setMembers(members, new Set(this.peers().map(({ peerId }) => peerId)), weightless);
     // A connected stranger that just became a member is told apart from now on, and its record is wanted.
     for (const { peerId, member } of this.peers()) {
       this.#announce(peerId);
-      if (member === undefined || !before.has(member)) this.#introductions.forget(peerId);
+      if (member === undefined || !before.has(member)) this.#introductions.askAgain(peerId);
     }
     this.#askAll();
   }
@@ -176,9 +175,7 @@ export class LibP2PNetwork implements Network {
 
   async connect(address: string): Promise<string> {
     const target = parseAddress(address);
-    if (peerOf(target) === undefined) {
-      throw new NetworkError('ADDRESS_INVALID', `${address} must end in /p2p/<peer id>`);
-    }
+    if (peerOf(target) === undefined) throw new NetworkError('ADDRESS_INVALID', `${address} lacks /p2p/<peer id>`);
     let peerId: string;
     try {
       const connection = await this.#parts.host.dial(target, {
@@ -221,8 +218,8 @@ export class LibP2PNetwork implements Network {
     if (connection === undefined) throw new NetworkError('NOT_CONNECTED', `no connection to ${peer}`);
     const timeoutMs = options.timeoutMs ?? this.#parts.limits.requestTimeoutMs;
     const name = requestProtocol(this.#options.chainId, protocol);
-    const maxBytes = options.maxBytes ?? this.#parts.limits.responseBytesMax;
-    const answer = await this.#asking.ask(peerId, () => sendRequest(connection, name, bytes, timeoutMs, maxBytes));
+    const max = options.maxBytes ?? this.#parts.limits.responseBytesMax;
+    const answer = await this.#asking.ask(peerId, () => sendRequest(connection, name, bytes, timeoutMs, max));
     if (answer === undefined) throw new NetworkError('REQUEST_REFUSED', `too many requests to ${peer}`);
     this.#liveness.heard(peerId);
     return answer;
@@ -238,6 +235,7 @@ export class LibP2PNetwork implements Network {
 
   #onConnect(peerId: string): void {
     this.#liveness.heard(peerId);
+    this.#introductions.used(peerId);
     this.#announce(peerId);
     this.#askAll();
   }
@@ -290,6 +288,7 @@ export class LibP2PNetwork implements Network {
       this.counters.requestsServed += 1;
       return this.#exchange.answer();
     }
+    this.#introductions.used(peerId);
     const isMember = this.#book.isKnownPeer(peerId);
     if (protocol === 'blob' && !isMember) return undefined;
     const requester = { peerId, member: this.#book.accountOf(peerId), isMember };

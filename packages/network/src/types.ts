@@ -115,6 +115,8 @@ export type NetworkOptions = {
 export type NetworkLimits = {
   /** Connections of strangers. Beyond it, as many again may come in to prove a membership and are closed when they do not. */
   readonly strangersMax: number;
+  /** Connections of members without weight, so that places are left for validators. */
+  readonly weightlessMax: number;
   /** Connections of one peer: simultaneous dials make two, and a half-dead one may linger beside its successor. */
   readonly connectionsPerPeerMax: number;
   /** Bytes of one frame on a vote stream. */
