@@ -1,5 +1,7 @@
 /** The open connections, by the names of their peers. */
 import { peerIdFromString } from '@libp2p/peer-id';
+import { SHARED_ADDRESS } from './addresses.ts';
+import { groupOf } from './budgets.ts';
 import type { Connection, Host } from './host.ts';
 import type { PeerBook } from './peer-book.ts';
 import type { PeerInfo } from './types.ts';
@@ -32,6 +34,12 @@ export class Connections {
 
   openTo(peerId: string): Connection | undefined {
     return this.of(peerId).find((connection) => connection.status === 'open');
+  }
+
+  /** Where a peer comes from, for allowances that are shared. */
+  groupOf(peerId: string): string {
+    const [connection] = this.of(peerId);
+    return connection === undefined ? SHARED_ADDRESS : groupOf(connection.remoteAddr);
   }
 
   ofStrangers(): Connection[] {

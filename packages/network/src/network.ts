@@ -273,7 +273,6 @@ export class LibP2PNetwork implements Network {
     if (!this.#stopped) this.#introductions.askAll();
   }
 
-  /** Asks a peer for its records, showing the own one. @throws NetworkError */
   async #ask(peerId: string, timeoutMs: number, dialled: boolean): Promise<void> {
     const options = { timeoutMs, maxBytes: PEER_LIST_BYTES_MAX };
     const answer = await this.request(peerId, 'peers', this.#exchange.request(), options);
@@ -291,9 +290,10 @@ export class LibP2PNetwork implements Network {
     this.#introductions.used(peerId);
     const isMember = this.#book.isKnownPeer(peerId);
     if (protocol === 'blob' && !isMember) return undefined;
-    const requester = { peerId, member: this.#book.accountOf(peerId), isMember };
+    const member = this.#book.accountOf(peerId);
+    const requester = { peerId, member, isMember, group: this.#connections.groupOf(peerId) };
     const answer = await this.#options.handlers.onRequest(protocol, requester, bytes);
-    if (answer !== undefined) this.counters.requestsServed += 1;
+    this.counters.requestsServed += answer === undefined ? 0 : 1;
     return answer;
   }
 }

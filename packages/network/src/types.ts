@@ -48,8 +48,16 @@ export type PeerRecord = {
   readonly nodeSignature: Uint8Array;
 };
 
-/** Who asks. `member` is set when the peer proved a member id, whether or not that id belongs to the members now. */
-export type Requester = { readonly peerId: string; readonly member: AccountId | undefined; readonly isMember: boolean };
+/**
+ * Who asks. `member` is set when the peer proved a member id, whether or not that id belongs to the members now. `group`: all
+ * who come from the same address prefix, for allowances that a new name must not renew.
+ */
+export type Requester = {
+  readonly peerId: string;
+  readonly member: AccountId | undefined;
+  readonly isMember: boolean;
+  readonly group: string;
+};
 
 /**
  * What no honest peer sends: a signature that does not verify, bytes that are not of their kind, an answer or a stream that

@@ -4,7 +4,11 @@ import type { Connection, MessageStream, Stream, StreamHandler } from '@libp2p/i
 import { StreamMessageEvent } from '@libp2p/interface';
 import { describe, expect, it, vi } from 'vitest';
 import { AcceptGate } from '../src/accept-gate.ts';
+import { noCounts } from '../src/counters.ts';
+import { BatchGossip } from '../src/gossip.ts';
 import { GossipDoor } from '../src/gossip-door.ts';
+import type { GossipRouter } from '../src/host.ts';
+import { DEFAULT_LIMITS } from '../src/limits.ts';
 import { PacedReads } from '../src/paced-reads.ts';
 import { WorkBudget } from '../src/work-budget.ts';
 
@@ -78,6 +82,32 @@ describe('the door of gossip', () => {
     const stream = open('stranger');
     door.forget('stranger');
     expect([door.size, stream.status]).toEqual([0, 'aborted']);
+  });
+});
+
+describe('batches being judged', () => {
+  it('are bounded: what comes beyond is ignored, and found by sync', async () => {
+    const verdicts: string[] = [];
+    const router = Object.assign(new EventTarget(), {
+      subscribe: () => undefined,
+      reportMessageValidationResult: (_: string, __: string, verdict: string) => void verdicts.push(verdict),
+    });
+    const slow = Promise.withResolvers<'accept'>();
+    const handlers = {
+      onVote: () => undefined,
+      onBatch: () => slow.promise,
+      onRequest: async () => undefined,
+      onPeer: () => undefined,
+    };
+    const limits = { ...DEFAULT_LIMITS, gossipJudgedMax: 8 };
+    new BatchGossip(router as unknown as GossipRouter, 'batches', limits, noCounts(), handlers).start();
+    for (let i = 0; i < 20; i++) {
+      const detail = { msg: { topic: 'batches', data: Uint8Array.of(i) }, msgId: `${i}`, propagationSource: 'peer' };
+      router.dispatchEvent(new CustomEvent('gossipsub:message', { detail }));
+    }
+    await vi.waitFor(() => expect(verdicts).toEqual(Array(12).fill('ignore')));
+    slow.resolve('accept');
+    await vi.waitFor(() => expect(verdicts.filter((verdict) => verdict === 'accept')).toHaveLength(8));
   });
 });
 

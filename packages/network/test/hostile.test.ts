@@ -13,6 +13,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { frameBytes } from '../src/framing.ts';
 import { createHost } from '../src/host.ts';
 import { encodePeerRecord, encodePeerRecords, signPeerRecord } from '../src/peer-record.ts';
+import type { Requester } from '../src/types.ts';
 import { chainId, memberKey, openToAll, seedOf, startMembers, startNode, stopAll, type TestNode } from './cluster.ts';
 import { answerOf, ended, PROTOCOLS, protocolName, type RawPeer, startRaw } from './raw-peer.ts';
 
@@ -211,6 +212,41 @@ describe('streams that never end', () => {
     third.send(frameBytes([utf8('?')]));
     expect([...((await refused) ?? [])]).toEqual([1]);
     await expectUnharmed();
+  });
+});
+
+describe('names that cost nothing', () => {
+  it('share one allowance: strangers behind one address are one group, and no member is in it', async () => {
+    await stopAll(nodes);
+    const groups = new Map<string, string>();
+    const answer = async (_: string, { peerId, group }: Requester): Promise<Uint8Array> => {
+      groups.set(peerId, group);
+      return utf8('sync 8');
+    };
+    nodes = await startMembers(['a', 'b'], { answer }, { strangerWorkMsPerSecond: 1_000 });
+    const names = await Promise.all(['s1', 's2'].map((name) => startRaw(name)));
+    for (const name of names) {
+      const stream = await (await name.connect(at(0))).newStream(protocolName('attest'));
+      const answered = answerOf(stream);
+      stream.send(frameBytes([utf8('?')]));
+      expect((await answered)?.[0]).toBe(0);
+    }
+    expect(new Set(names.map(({ peerId }) => groups.get(peerId))).size).toBe(1);
+    await Promise.all(names.map(({ host }) => host.stop()));
+    await expectUnharmed();
+  });
+});
+
+describe('a validator that floods its vote stream', () => {
+  it('is heard at its rate, and the rest is dropped', async () => {
+    await stopAll(nodes);
+    nodes = await startMembers(['a', 'b'], { answer: async () => utf8('sync 8') }, { voteFramesPerSecond: 10 });
+    const { counters } = at(0).network;
+    for (let i = 0; i < 2_000; i++) at(1).network.sendVote(at(0).id as ValidatorId, utf8(`vote ${i}`), 1);
+    while (counters.votesReceived + counters.framesRefused < 2_000)
+      await new Promise((resolve) => setImmediate(resolve));
+    expect(counters.votesReceived).toBeLessThan(1_000);
+    expect(counters.votesReceived).toBeGreaterThanOrEqual(30);
   });
 });
 

@@ -44,6 +44,20 @@ function placesOf(strangersMax: number): {
   return { introductions, connect, peers: () => held.map(({ remotePeer }) => remotePeer) };
 }
 
+describe('places for members without weight', () => {
+  it('are bounded, so that validators find theirs', () => {
+    const weightless = Array.from({ length: DEFAULT_LIMITS.weightlessMax }, () => ({}));
+    const isFull = (isVoter: boolean): boolean =>
+      new Introductions({
+        connections: { of: () => [], ofWeightless: () => weightless } as unknown as Connections,
+        book: { isKnownPeer: () => true, isVoter: () => isVoter } as unknown as PeerBook,
+        limits: DEFAULT_LIMITS,
+        ask: () => Promise.resolve(),
+      }).isFull('peer');
+    expect([isFull(false), isFull(true)]).toEqual([true, false]);
+  });
+});
+
 describe('places for strangers', () => {
   it('go to a newcomer from whoever asked for nothing', async () => {
     const { introductions, connect, peers } = placesOf(3);

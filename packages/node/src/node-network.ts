@@ -68,7 +68,8 @@ export function startNetwork(options: NodeNetworkOptions): Promise<Network> {
               ? Promise.resolve(undefined)
               : blobs.answer(requester.member, bytes);
           case 'attest':
-            return desk.answerPeer(requester.member ?? requester.peerId, bytes);
+            // A new name costs a stranger nothing: all behind one address prefix share one allowance of quotes.
+            return desk.answerPeer(requester.isMember && requester.member ? requester.member : requester.group, bytes);
         }
       },
     },
