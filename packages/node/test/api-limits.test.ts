@@ -314,6 +314,31 @@ describe('questions to the thread that votes', () => {
     expect(answered).toBeGreaterThan(first);
   });
 
+  it('do not hold up transactions, which are no questions, when their share is used up', async () => {
+    let nowMs = 0;
+    const answered: string[] = [];
+    const server = new QuestionServer({
+      questions: {
+        status: async () => {
+          nowMs += 1;
+        },
+        submit: async () => {
+          nowMs += 1;
+        },
+      } as never,
+      answer: ({ id }) => answered.push(id < 1_000 ? 'status' : 'submit'),
+      monotonicMs: () => nowMs,
+      onError: () => undefined,
+    });
+    for (let i = 0; i < 500; i++) server.take({ id: i, name: 'status', args: [] });
+    for (let i = 0; i < 100; i++) await turn();
+    const before = answered.length;
+    for (let i = 0; i < 200; i++) server.take({ id: 1_000 + i, name: 'submit', args: [] });
+    for (let i = 0; i < 150; i++) await turn();
+    expect(before).toBeLessThan(80);
+    expect(answered.filter((name) => name === 'submit')).toHaveLength(200);
+  });
+
   it('are asked once for everybody until the next block, and a bounded number of answers is kept', async () => {
     let asked = 0;
     let height = 1;

@@ -323,6 +323,20 @@ describe('bad requests', () => {
     expect(errors).toEqual([]);
   });
 
+  it('refuses a request that names two hosts', async () => {
+    const { host, port } = new URL(await server.listen());
+    const answer = await new Promise<string>((resolve) => {
+      const socket = connect(Number(port), '127.0.0.1');
+      let text = '';
+      socket.on('data', (chunk) => {
+        text += chunk;
+      });
+      socket.on('close', () => resolve(text));
+      socket.write(`GET /healthz HTTP/1.1\r\nhost: ${host}\r\nhost: evil.example\r\nconnection: close\r\n\r\n`);
+    });
+    expect(answer).toContain('HOST_NOT_ALLOWED');
+  });
+
   it('answers bytes that are no HTTP', async () => {
     const { port } = new URL(await server.listen());
     const answer = await new Promise<string>((resolve) => {

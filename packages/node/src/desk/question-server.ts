@@ -23,7 +23,10 @@ export interface QuestionServerOptions {
 export class QuestionServer {
   readonly #options: QuestionServerOptions;
   readonly #waiting: AskMessage[] = [];
+  /** Transactions: what they cost is the replica's own work, which its pool and quotas bound. */
+  readonly #submissions: AskMessage[] = [];
   #scheduled = false;
+  #later: ReturnType<typeof setTimeout> | undefined;
   #leftMs: number = BURST_MS;
   #countedMs: number;
 
@@ -33,29 +36,50 @@ export class QuestionServer {
   }
 
   take(message: AskMessage): void {
-    this.#waiting.push(message);
+    (message.name === 'submit' ? this.#submissions : this.#waiting).push(message);
     if (this.#scheduled) return;
     this.#scheduled = true;
     setImmediate(() => this.#slice());
   }
 
-  #slice(): void {
-    const startMs = this.#options.monotonicMs();
-    this.#leftMs = Math.min(BURST_MS, this.#leftMs + (startMs - this.#countedMs) * QUESTION_SHARE);
-    this.#countedMs = startMs;
+  /** Takes the first of a queue until the time is up; the time that it took. */
+  #drain(queue: AskMessage[], forMs: number): number {
+    const { monotonicMs } = this.#options;
+    const startMs = monotonicMs();
+    let spentMs = 0;
     let taken = 0;
-    let nowMs = startMs;
-    for (; taken < this.#waiting.length && this.#leftMs > nowMs - startMs && nowMs - startMs < SLICE_MS; taken++) {
-      const message = this.#waiting[taken];
+    for (; taken < queue.length && spentMs < forMs; taken++) {
+      const message = queue[taken];
       if (message !== undefined) void this.#answer(message);
-      nowMs = this.#options.monotonicMs();
+      spentMs = monotonicMs() - startMs;
     }
-    this.#waiting.splice(0, taken);
-    this.#leftMs -= nowMs - startMs;
-    this.#scheduled = this.#waiting.length > 0;
+    queue.splice(0, taken);
+    return spentMs;
+  }
+
+  #slice(): void {
+    const nowMs = this.#options.monotonicMs();
+    this.#leftMs = Math.min(BURST_MS, this.#leftMs + (nowMs - this.#countedMs) * QUESTION_SHARE);
+    this.#countedMs = nowMs;
+    const spentMs = this.#drain(this.#submissions, SLICE_MS);
+    this.#leftMs -= this.#drain(this.#waiting, Math.min(SLICE_MS - spentMs, this.#leftMs));
+    this.#scheduled = this.#submissions.length > 0 || this.#waiting.length > 0;
     if (!this.#scheduled) return;
-    if (this.#leftMs > 0) setImmediate(() => this.#slice());
-    else setTimeout(() => this.#slice(), Math.ceil((1 - this.#leftMs) / QUESTION_SHARE)).unref();
+    if (this.#leftMs > 0 || this.#submissions.length > 0) {
+      setImmediate(() => this.#slice());
+      return;
+    }
+    // The share is used up. A transaction that comes meanwhile does not wait for it.
+    this.#scheduled = false;
+    this.#later ??= setTimeout(
+      () => {
+        this.#later = undefined;
+        if (this.#scheduled) return;
+        this.#scheduled = true;
+        this.#slice();
+      },
+      Math.ceil((1 - this.#leftMs) / QUESTION_SHARE),
+    ).unref();
   }
 
   async #answer({ id, name, args }: AskMessage): Promise<void> {

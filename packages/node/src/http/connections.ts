@@ -132,7 +132,9 @@ export class Connections {
   #close({ socket }: Connection): void {
     this.closed++;
     this.#forget(socket);
-    socket.destroy();
+    // With a reset: what a reader leaves unread would stay in the kernel, and the connection open in its eyes.
+    if (socket.writableLength > 0) socket.resetAndDestroy();
+    else socket.destroy();
   }
 
   #began(request: IncomingMessage, response: ServerResponse): void {
