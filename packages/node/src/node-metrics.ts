@@ -17,6 +17,12 @@ export interface MetricSources {
   readonly standing: () =>
     | { readonly facts: ReadinessFacts; readonly reasons: readonly string[]; readonly certificateMs: number }
     | undefined;
+  /** Validators that missed turns to propose: how many, and whether they are passed over. */
+  readonly missedProposals: () => readonly {
+    readonly validator: string;
+    readonly missed: number;
+    readonly passedOver: boolean;
+  }[];
   readonly pendingTransactions: () => number;
   readonly eventCount: () => number;
   readonly peers: () => { readonly members: number; readonly strangers: number };
@@ -104,6 +110,11 @@ export class NodeMetrics {
     const provable = registry.gauge('cloister_consensus_provable_height', 'Height up to which events are provable');
     const blockTime = registry.gauge('cloister_consensus_block_timestamp_seconds', 'Time of the last executed block');
     const pending = registry.gauge('cloister_mempool_transactions', 'Transactions pending here');
+    const missed = registry.gauge(
+      'cloister_consensus_missed_proposals',
+      'Turns of a validator that gave no block in the committed chain, since this node started',
+    );
+    const passedOver = registry.gauge('cloister_consensus_leader_passed_over', '1 while a leader is passed over');
     const events = registry.gauge('cloister_events', 'Events in the log');
     const peers = registry.gauge('cloister_network_peers', 'Connected peers');
     const blobBytes = registry.gauge('cloister_blob_bytes', 'Bytes of blobs on disk');
@@ -153,6 +164,10 @@ export class NodeMetrics {
       provable.set(sources.heights().provable);
       blockTime.set(state.timeMs / 1000);
       pending.set(sources.pendingTransactions());
+      for (const { validator, missed: turns, passedOver: isPassedOver } of sources.missedProposals()) {
+        missed.set(turns, { validator });
+        passedOver.set(isPassedOver ? 1 : 0, { validator });
+      }
       events.set(sources.eventCount());
       const { members, strangers } = sources.peers();
       peers.set(members, { kind: 'member' });

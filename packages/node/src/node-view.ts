@@ -84,6 +84,7 @@ export function createMetrics(view: NodeView, self: AccountId): NodeMetrics {
       const { certificateMs } = core.opened.replica.status();
       return { facts, reasons: readinessReasons(facts), certificateMs };
     },
+    missedProposals: () => opened().replica.status().leaders,
     pendingTransactions: () => opened().replica.status().pendingTransactions,
     eventCount: () => opened().log.head.count,
     peers: () => {

@@ -122,6 +122,7 @@ export function statusJson(sources: StatusSources): { readonly [key: string]: Js
     finalityAgeSeconds: ageSeconds(facts.monotonicMs, replica.finalityMs),
     clockSkewMs: replica.clockSkewMs ?? null,
     resyncing: log.resyncTarget !== undefined,
+    missedProposals: replica.leaders.map((leader) => ({ ...leader })),
     pendingTransactions: replica.pendingTransactions,
     pendingBatches: replica.pendingBatches,
     peers: (network()?.peers() ?? []).map(({ peerId, member, isMember, address }) => ({

@@ -12,6 +12,7 @@ function metricsOf(chain: Chain, self: string = v0.id): NodeMetrics {
     state: () => chain.state,
     heights: () => ({ finalized: 2, provable: 1 }),
     standing: () => undefined,
+    missedProposals: () => [{ validator: 'ab', missed: 3, passedOver: true }],
     pendingTransactions: () => 0,
     eventCount: () => chain.log.length,
     peers: () => ({ members: 3, strangers: 1 }),
@@ -70,6 +71,8 @@ describe('metrics', () => {
     const text = metrics.registry.render();
     for (const name of [
       'cloister_consensus_height 2',
+      'cloister_consensus_missed_proposals{validator="ab"} 3',
+      'cloister_consensus_leader_passed_over{validator="ab"} 1',
       'cloister_attestation_expiry_timestamp_seconds{node="',
       'cloister_attestation_verifications_total{result="accepted",reason="OK"} 1',
       'cloister_enclave_info{platform="sev-snp",measurement="aa",svn="',
