@@ -2,6 +2,7 @@
  * The JSON of the node's API, read: only the members that the SDK uses, each checked; others are ignored, so that a newer
  * node stays readable.
  */
+import { type ModelManifest, modelId, modelManifestFromJson } from '@cloister/confidential';
 import {
   type AccountId,
   type Digest,
@@ -119,6 +120,25 @@ export function readModel(value: JsonValue): ListedModel {
     model: digest(value, 'model'),
     manifest: member(value, 'manifest') ?? refuse('manifest'),
     grants: list(value, 'grants', (grant) => parseDigest(grant) ?? refuse('grants')),
+  };
+}
+
+/** A model as a list shows it to people: its manifest checked, and whether its owner revoked it. Nothing of it is proven. */
+export function readListedModel(value: JsonValue): {
+  readonly model: Digest;
+  readonly manifest: ModelManifest;
+  readonly grants: readonly Digest[];
+  readonly revokedHeight: number | null;
+} {
+  const { model, manifest, grants } = readModel(value);
+  const parsed = modelManifestFromJson(manifest);
+  if (!parsed.ok || modelId(parsed.value) !== model) refuse('manifest');
+  const revoked = member(value, 'revokedHeight') ?? null;
+  return {
+    model,
+    manifest: parsed.value,
+    grants,
+    revokedHeight: revoked === null ? null : count(value, 'revokedHeight'),
   };
 }
 

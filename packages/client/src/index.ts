@@ -12,6 +12,7 @@ export type {
   TransactionFate,
 } from './api.ts';
 export { createHttpApi, type HttpApiOptions, JSON_ANSWER_BYTES_MAX } from './api-http.ts';
+export { readListedModel } from './api-shapes.ts';
 export type { InferenceResult, VerifiedReceipt } from './await-inference.ts';
 export { type ClientOptions, CloisterClient } from './client.ts';
 export { DEFAULT_WAIT_MS, type Edge, type ProvenTransaction, RUNTIME_EDGE, type WaitOptions } from './context.ts';

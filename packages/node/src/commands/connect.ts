@@ -1,9 +1,9 @@
 /** How the commands of tenants and owners reach a node: its API, the trusted genesis hash, the caller's key. */
-import { CloisterClient, createHttpApi, type NodeApi } from '@cloister/client';
+import { CloisterClient, createHttpApi } from '@cloister/client';
 import { type Digest, type JsonValue, parseDigest } from '@cloister/crypto';
 import { NodeError } from '../errors.ts';
 import { homeLayout, readGenesis } from '../home.ts';
-import { type Flag, type Invocation, type Output, requiredFlag, textFlag, UsageError } from './command.ts';
+import { type Flag, type Invocation, listFlag, type Output, requiredFlag, textFlag, UsageError } from './command.ts';
 import { accountKey } from './keys.ts';
 import { runningApi } from './run-file.ts';
 
@@ -12,7 +12,12 @@ export const NODE_FLAG: { readonly node: Flag } = {
 };
 
 export const CLIENT_FLAGS: { readonly [name: string]: Flag } = {
-  ...NODE_FLAG,
+  node: {
+    type: 'string',
+    multiple: true,
+    value: 'URL',
+    about: 'HTTP API of a node, may be repeated: the freshest head counts; by default the node of the home.',
+  },
   key: { type: 'string', value: 'NAME', about: "Account key: a name of 'keys list', or a file." },
   genesis: {
     type: 'string',
@@ -25,8 +30,17 @@ export const CLIENT_FLAGS: { readonly [name: string]: Flag } = {
   },
 };
 
+/** The node that a verb asks which needs one: the first that is named. */
 export async function nodeUrl(invocation: Invocation): Promise<string> {
-  return textFlag(invocation, 'node') ?? runningApi(invocation.home);
+  const [first] = await nodeUrls(invocation);
+  if (first === undefined) throw new UsageError('--node is empty');
+  return first;
+}
+
+async function nodeUrls(invocation: Invocation): Promise<readonly string[]> {
+  const one = textFlag(invocation, 'node');
+  const named = one === undefined ? listFlag(invocation, 'node') : [one];
+  return named.length > 0 ? named : [await runningApi(invocation.home)];
 }
 
 async function trustedGenesis(invocation: Invocation): Promise<Digest> {
@@ -37,17 +51,18 @@ async function trustedGenesis(invocation: Invocation): Promise<Digest> {
   return digest;
 }
 
-/** A client that trusts the genesis hash alone. */
-export async function connectClient(invocation: Invocation): Promise<{ client: CloisterClient; api: NodeApi }> {
-  const api = createHttpApi({ baseUrl: await nodeUrl(invocation) });
+/** A client that trusts the genesis hash alone. Nodes that lag, lie or do not answer are told of, where several are named. */
+export async function connectClient(invocation: Invocation): Promise<{ client: CloisterClient }> {
+  const urls = await nodeUrls(invocation);
   const client = await CloisterClient.connect({
-    api,
+    api: urls.map((baseUrl) => createHttpApi({ baseUrl })),
     chainId: await trustedGenesis(invocation),
     keyPair: await accountKey(invocation.home, requiredFlag(invocation, 'key')),
     acceptSimulated: invocation.flags['accept-simulated'] === true,
+    onNodeReport: ({ node, code, detail }) => invocation.output.note(`${node}: ${code} ${detail}`.trim()),
   });
   invocation.output.ofChain(client.simulated);
-  return { client, api };
+  return { client };
 }
 
 /** One JSON document of a node's API, which says of which kind its chain is. @throws NodeError API_FAILED */

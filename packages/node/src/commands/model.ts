@@ -2,8 +2,9 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
+import { readListedModel } from '@cloister/client';
 import { MODEL_KEY_BYTES, type TensorSpec } from '@cloister/confidential';
-import { type AccountId, parseAccountId, parseDigest, parseHex, toHex } from '@cloister/crypto';
+import { type AccountId, type JsonValue, parseAccountId, parseDigest, parseHex, toHex } from '@cloister/crypto';
 import { makePrivateFolder, writeFileAtomic } from '../atomic-file.ts';
 import { NodeError } from '../errors.ts';
 import { homeLayout } from '../home.ts';
@@ -146,11 +147,56 @@ export const modelGrant: Command = {
   },
 };
 
-type ListedModel = {
-  readonly model: string;
-  readonly grants: readonly string[];
-  readonly manifest: { readonly name: string; readonly version: string };
+export const modelRevoke: Command = {
+  name: 'model revoke',
+  summary: 'End requests, grants and executions of a model for good; keys that enclaves hold cannot be recalled.',
+  usage: '<model> --key NAME',
+  flags: CLIENT_FLAGS,
+  positionals: { min: 1, max: 1 },
+  chain: 'always',
+  async run(invocation) {
+    const model = parseDigest(positional(invocation, 0)) ?? notADigest(positional(invocation, 0));
+    const { client } = await connectClient(invocation);
+    const { height, sequence, transaction } = await client.submitGoverned('revoke-model', { model });
+    const text = `model ${model} is revoked from block ${height} on, transaction ${transaction}`;
+    invocation.output.result({ model, height, sequence, transaction }, text);
+    return 0;
+  },
 };
+
+export const modelRevokeGrant: Command = {
+  name: 'model revoke-grant',
+  summary: "End a keyset's right to execute a model; the key that its enclave holds cannot be recalled.",
+  usage: '<model> --keyset DIGEST… --key NAME',
+  flags: {
+    ...CLIENT_FLAGS,
+    keyset: { type: 'string', multiple: true, value: 'DIGEST', about: 'Keyset that was granted the key of the model.' },
+  },
+  positionals: { min: 1, max: 1 },
+  chain: 'always',
+  async run(invocation) {
+    const model = parseDigest(positional(invocation, 0)) ?? notADigest(positional(invocation, 0));
+    const keysets = listFlag(invocation, 'keyset').map((text) => parseDigest(text) ?? notADigest(text));
+    if (keysets.length === 0) throw new UsageError('--keyset names what the grant was given to, and may be repeated');
+    const { client } = await connectClient(invocation);
+    for (const keyset of keysets) {
+      const done = await client.submitGoverned('revoke-grant', { model, keyset });
+      const { height, sequence, transaction, event } = done;
+      invocation.output.result(
+        { model, keyset, node: event.node, height, sequence, transaction },
+        `keyset ${keyset} of ${event.node} may not execute ${model} from block ${height} on, transaction ${transaction}`,
+      );
+    }
+    return 0;
+  },
+};
+
+/** One line of the list, from what the node answered; nothing of it is proven. */
+function modelLine(listed: JsonValue): string {
+  const { manifest, model, grants, revokedHeight } = readListedModel(listed);
+  const revoked = revokedHeight === null ? '' : `, REVOKED at height ${revokedHeight}`;
+  return `${model} ${manifest.name} ${manifest.version}, key in ${grants.length} enclaves${revoked}`;
+}
 
 export const modelList: Command = {
   name: 'model list',
@@ -162,10 +208,7 @@ export const modelList: Command = {
   async run(invocation) {
     const { output } = invocation;
     const models = await getList(output, await nodeUrl(invocation), '/v1/models', 'models');
-    const lines = (models as unknown as readonly ListedModel[]).map(
-      ({ model, grants, manifest }) =>
-        `${model} ${manifest.name} ${manifest.version}, key in ${grants.length} enclaves`,
-    );
+    const lines = models.map(modelLine);
     output.result({ models }, lines.length === 0 ? 'no models' : lines.join('\n'));
     return 0;
   },

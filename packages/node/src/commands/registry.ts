@@ -11,7 +11,7 @@ import { genesisCreate, genesisShow, genesisValidate } from './genesis.ts';
 import { infer } from './infer.ts';
 import { init } from './init.ts';
 import { keysAdd, keysList, keysShow } from './keys.ts';
-import { modelGrant, modelList, modelPublish } from './model.ts';
+import { modelGrant, modelList, modelPublish, modelRevoke, modelRevokeGrant } from './model.ts';
 import { policyCheck, policyDiff } from './policy-compare.ts';
 import { policyShow } from './policy-show.ts';
 import { policyEndorsements, policyMeasurement, policyPropose } from './policy-submit.ts';
@@ -34,6 +34,8 @@ export const COMMANDS: readonly Command[] = [
   infer,
   modelPublish,
   modelGrant,
+  modelRevoke,
+  modelRevokeGrant,
   modelList,
   keysAdd,
   keysList,
