@@ -74,17 +74,51 @@ export function modelOf(facts: FreshFacts, model: Digest): NonNullable<ReturnTyp
   return found;
 }
 
+/** Executors that may execute for a model, and the distinct platforms that the policy asks of a request. */
+export interface LawfulExecutors {
+  readonly candidates: readonly Candidate[];
+  readonly minimumDistinctPlatforms: number;
+}
+
+/** How long a list serves the next requests for its model: who is drawn is judged by a fresh head in any case. */
+export const LIST_AGE_MS = 10_000;
+/** Models whose lists are kept; the oldest makes room. */
+export const LISTS_MAX = 64;
+
+/** The lists of the models that were asked lately. */
+export class ExecutorLists {
+  readonly #kept = new Map<Digest, { readonly atMs: number; readonly list: LawfulExecutors }>();
+
+  async of(model: Digest, nowMs: number, make: () => Promise<LawfulExecutors>): Promise<LawfulExecutors> {
+    const kept = this.#kept.get(model);
+    if (kept !== undefined && nowMs >= kept.atMs && nowMs - kept.atMs < LIST_AGE_MS) return kept.list;
+    const list = await make();
+    this.#kept.delete(model);
+    this.#kept.set(model, { atMs: nowMs, list });
+    const [oldest] = this.#kept.keys();
+    if (this.#kept.size > LISTS_MAX && oldest !== undefined) this.#kept.delete(oldest);
+    return list;
+  }
+
+  /** What a list said turned out to be past. */
+  forget(model: Digest): void {
+    this.#kept.delete(model);
+  }
+}
+
 /** Executors that may execute for the model, by what a fresh head says. */
 export async function lawfulExecutors(
   context: ClientContext,
   model: { readonly id: Digest; readonly manifest: ModelManifest; readonly grants: readonly Digest[] },
   deadline: Deadline,
-): Promise<readonly Candidate[]> {
+): Promise<LawfulExecutors> {
   const grants = await standingGrants(context, model.id, model.grants, deadline);
   const candidates: Candidate[] = [];
+  let minimumDistinctPlatforms = 1;
   await inParts(grants, async (part) => {
     const subjects = part.map(({ node }): FactSubject => ({ about: 'attestation', node }));
     const facts = await context.chain.facts([RULES, ...subjects], deadline);
+    minimumDistinctPlatforms = facts.rules.appraisalPolicy.minimumDistinctPlatforms;
     for (const { node, keyset } of part) {
       const attestation = facts.attestation(node);
       // A keyset was attested once, and the ledger forgets no node's attestation.
@@ -93,7 +127,7 @@ export async function lawfulExecutors(
       if (lawful) candidates.push({ node, platform: attestation.platform, image: attestation.image });
     }
   });
-  return candidates;
+  return { candidates, minimumDistinctPlatforms };
 }
 
 function isLawful(attestation: AttestationFact, rules: RulesFact, head: Head, manifest: ModelManifest): boolean {

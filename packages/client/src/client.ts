@@ -6,6 +6,7 @@ import type { AccountId, Digest, Ed25519KeyPair } from '@cloister/crypto';
 import type { LedgerEvent, LedgerEventType, PayloadByKind } from '@cloister/ledger';
 import type { NodeApi } from './api.ts';
 import { awaitInference, type InferenceResult } from './await-inference.ts';
+import { ExecutorLists } from './choose-executors.ts';
 import {
   type ClientContext,
   DEFAULT_WAIT_MS,
@@ -63,6 +64,7 @@ export class CloisterClient {
         return nodes.current;
       },
       chain,
+      executorLists: new ExecutorLists(),
       keyPair,
       edge,
       acceptSimulated,

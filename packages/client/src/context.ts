@@ -4,6 +4,7 @@
  */
 import type { Digest, Ed25519KeyPair } from '@cloister/crypto';
 import type { NodeApi } from './api.ts';
+import type { ExecutorLists } from './choose-executors.ts';
 import type { NodePool } from './node-pool.ts';
 import type { TrustedChain } from './trusted-chain.ts';
 
@@ -27,6 +28,7 @@ export interface ClientContext {
   /** The node that showed the newest head last. */
   readonly api: NodeApi;
   readonly chain: TrustedChain;
+  readonly executorLists: ExecutorLists;
   /** Signs the caller's transactions. */
   readonly keyPair: Ed25519KeyPair;
   readonly edge: Edge;

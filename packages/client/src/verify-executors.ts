@@ -2,9 +2,10 @@
  * Verifying the executors of a request: those that the tenant names, all of them or none; or ones drawn at random, where one that
  * does not answer or does not stand is replaced by the next, so that a single executor cannot keep a request from the others.
  */
+import { checkBundleBinding, keysetOf } from '@cloister/attestation';
 import type { ModelManifest } from '@cloister/confidential';
 import type { AccountId, Digest } from '@cloister/crypto';
-import { type FactSubject, RULES } from '@cloister/ledger';
+import type { FactSubject } from '@cloister/ledger';
 import { type Candidate, inRandomOrder, lawfulExecutors, modelOf, spread } from './choose-executors.ts';
 import type { ClientContext } from './context.ts';
 import { ClientError } from './errors.ts';
@@ -57,14 +58,20 @@ async function challengeAll(
   );
 }
 
+/** What a fresh head says of rules and model, and of each one's attestation and grant. */
 async function factsFor(
   { chain }: ClientContext,
   model: Digest,
-  nodes: readonly AccountId[],
+  answers: readonly EnclaveAnswer[],
   deadline: Deadline,
 ): Promise<FreshFacts> {
-  const subjects: readonly FactSubject[] = [...standingSubjects(nodes), { about: 'model', model }];
-  const facts = await chain.facts(subjects, deadline);
+  const grants = answers.flatMap(({ answer }): readonly FactSubject[] => {
+    // As the answer states it; that it is true, and the ledger's, is for the appraisal to say.
+    const runtime = checkBundleBinding(answer.bundle);
+    return runtime.ok ? [{ about: 'grant', model, keyset: keysetOf(runtime.value) }] : [];
+  });
+  const standing = standingSubjects(answers.map(({ node }) => node));
+  const facts = await chain.facts([...standing, { about: 'model', model }, ...grants], deadline);
   modelOf(facts, model);
   return facts;
 }
@@ -79,32 +86,44 @@ async function verifyNamed(
     if (answer instanceof ClientError) throw answer;
     answers.push(answer);
   }
-  const facts = await factsFor(context, choice.model.id, nodes, choice.deadline);
+  const facts = await factsFor(context, choice.model.id, answers, choice.deadline);
   return { enclaves: answers.map((answer) => judged(context, answer, facts, choice)), facts };
 }
 
 async function verifyDrawn(context: ClientContext, choice: Choice): Promise<VerifiedExecutors> {
   const draw = await drawFor(context, choice);
   for (;;) {
-    const asked = draw.next();
+    const asked = nextOf(draw, context, choice);
     const nodes = asked.map(({ node }) => node);
     draw.take(asked, await challengeAll(context, nodes));
     if (draw.missing > 0) continue;
-    const facts = await factsFor(context, choice.model.id, draw.nodes, choice.deadline);
+    const facts = await factsFor(context, choice.model.id, draw.answers, choice.deadline);
     const enclaves = draw.judge((answer) => judged(context, answer, facts, choice));
     if (draw.missing === 0) return { enclaves, facts };
+    context.executorLists.forget(choice.model.id);
+  }
+}
+
+/** Those to challenge next; when there are too few, the next request looks for others. */
+function nextOf(draw: Draw, { executorLists }: ClientContext, { model }: Choice): readonly Candidate[] {
+  try {
+    return draw.next();
+  } catch (error) {
+    executorLists.forget(model.id);
+    throw error;
   }
 }
 
 /** All lawful executors in a random order, and how many of them are wanted. */
 async function drawFor(context: ClientContext, { request, model, deadline }: Choice): Promise<Draw> {
   const { executionPolicy } = model.manifest;
-  const { rules } = await context.chain.facts([RULES], deadline);
-  const platformsMin = Math.max(executionPolicy.minPlatforms, rules.appraisalPolicy.minimumDistinctPlatforms);
+  const { candidates, minimumDistinctPlatforms } = await context.executorLists.of(model.id, context.edge.nowMs(), () =>
+    lawfulExecutors(context, model, deadline),
+  );
+  const platformsMin = Math.max(executionPolicy.minPlatforms, minimumDistinctPlatforms);
   const wanted = request.executorCount ?? Math.max(executionPolicy.k, platformsMin);
-  const lawful = await lawfulExecutors(context, model, deadline);
   const { images } = request;
-  const taken = lawful.filter(({ image }) => images === undefined || images.includes(image));
+  const taken = candidates.filter(({ image }) => images === undefined || images.includes(image));
   return new Draw(inRandomOrder(context, taken), wanted);
 }
 
@@ -129,8 +148,8 @@ class Draw {
     return this.#wanted - this.#drawn.length;
   }
 
-  get nodes(): readonly AccountId[] {
-    return this.#drawn.map(({ candidate }) => candidate.node);
+  get answers(): readonly EnclaveAnswer[] {
+    return this.#drawn.map(({ answer }) => answer);
   }
 
   /** Those to challenge next. Throws NOT_ENOUGH_EXECUTORS. */
@@ -182,6 +201,9 @@ function judged(
 ): VerifiedEnclave {
   const enclave = appraiseAnswer(context, answer, facts);
   checkRelease(model.manifest, enclave);
+  const grant = facts.grant(model.id, enclave.result.keyset);
+  if (grant === undefined) throw new ClientError('ENCLAVE_NOT_STANDING', 'MODEL_KEY_NOT_GRANTED');
+  if (grant.revokedHeight !== null) throw new ClientError('ENCLAVE_NOT_STANDING', 'MODEL_GRANT_REVOKED');
   if (images !== undefined && !images.includes(enclave.result.image)) {
     throw new ClientError('EVIDENCE_REFUSED', `the image of ${enclave.node} is not one that the caller takes`);
   }

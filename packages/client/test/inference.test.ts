@@ -124,13 +124,19 @@ describe('an inference', () => {
     });
   });
 
-  it('says why the ledger refused it', async () => {
-    const executors = [validators[3]?.id ?? tenant.id];
-    const refused = client.infer({ model: prepared.model, inputs: [floats([1])], executors });
-    await expect(refused).rejects.toMatchObject({
+  it('says why the ledger refused it, by the proven event', async () => {
+    await expect(client.publishModel(prepared)).rejects.toMatchObject({
       code: 'TRANSACTION_REJECTED',
-      detail: expect.stringContaining('MODEL_KEY_NOT_GRANTED') as string,
+      detail: 'MODEL_EXISTS',
     });
+  });
+
+  it('seals nothing to an executor that was not granted the key', async () => {
+    const executors = [validators[3]?.id ?? tenant.id];
+    const before = node.submitted.length;
+    const refused = client.infer({ model: prepared.model, inputs: [floats([1])], executors });
+    await expect(refused).rejects.toMatchObject({ code: 'ENCLAVE_NOT_STANDING', detail: 'MODEL_KEY_NOT_GRANTED' });
+    expect(node.submitted.length).toBe(before);
   });
 
   it('ends with the proven failure when the deadline passes', async () => {

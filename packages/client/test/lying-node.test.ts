@@ -192,6 +192,7 @@ describe('a node that lies', () => {
     const executionPolicy = { k: 2, m: 2, minPlatforms: 2, assignment: 'tenant' } as const;
     const picky = honest.prepareModel({ ...description, executionPolicy });
     await honest.publishModel(picky);
+    for (const to of executors) await honest.grantModelKey({ model: picky.model, modelKey: picky.modelKey, node: to });
     const inference = honest.infer({ model: picky.model, inputs: [input], executors });
     await expect(inference).rejects.toMatchObject({ code: 'PLATFORMS_NOT_DISTINCT' });
   });

@@ -246,6 +246,11 @@ describe('a revoked model', () => {
       const pending = await honest.requestInference({ model: prepared.model, inputs: [input] });
       expect(pending.executors.map((one) => one.keyset)).not.toContain(keyset);
     }
+    const executors = [grantOf(0).node];
+    await expect(honest.infer({ model: prepared.model, inputs: [input], executors })).rejects.toMatchObject({
+      code: 'ENCLAVE_NOT_STANDING',
+      detail: 'MODEL_GRANT_REVOKED',
+    });
     await honest.submitGoverned('revoke-model', { model: prepared.model });
     const before = node.submitted.length;
     const revoked = { code: 'MODEL_REVOKED' };

@@ -1,5 +1,5 @@
 /** How the commands of tenants and owners reach a node: its API, the trusted genesis hash, the caller's key. */
-import { CloisterClient, createHttpApi } from '@cloister/client';
+import { CloisterClient, createHttpApi, type NodeApi } from '@cloister/client';
 import { type Digest, type JsonValue, parseDigest } from '@cloister/crypto';
 import { NodeError } from '../errors.ts';
 import { homeLayout, readGenesis } from '../home.ts';
@@ -51,18 +51,20 @@ async function trustedGenesis(invocation: Invocation): Promise<Digest> {
   return digest;
 }
 
-/** A client that trusts the genesis hash alone. Nodes that lag, lie or do not answer are told of, where several are named. */
-export async function connectClient(invocation: Invocation): Promise<{ client: CloisterClient }> {
-  const urls = await nodeUrls(invocation);
+/** A client that trusts the genesis hash alone, and the first node. Nodes that lag, lie or do not answer are told of, where several are named. */
+export async function connectClient(invocation: Invocation): Promise<{ client: CloisterClient; api: NodeApi }> {
+  const apis = (await nodeUrls(invocation)).map((baseUrl) => createHttpApi({ baseUrl }));
+  const [api] = apis;
+  if (api === undefined) throw new UsageError('--node is empty');
   const client = await CloisterClient.connect({
-    api: urls.map((baseUrl) => createHttpApi({ baseUrl })),
+    api: apis,
     chainId: await trustedGenesis(invocation),
     keyPair: await accountKey(invocation.home, requiredFlag(invocation, 'key')),
     acceptSimulated: invocation.flags['accept-simulated'] === true,
     onNodeReport: ({ node, code, detail }) => invocation.output.note(`${node}: ${code} ${detail}`.trim()),
   });
   invocation.output.ofChain(client.simulated);
-  return { client };
+  return { client, api };
 }
 
 /** One JSON document of a node's API, which says of which kind its chain is. @throws NodeError API_FAILED */
