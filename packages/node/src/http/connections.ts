@@ -13,8 +13,11 @@ export interface ConnectionLimits {
   readonly perClientMax: number;
 }
 
-/** A connection on which no request is complete may be quiet, or drip headers, for so long. */
-export const IDLE_MS = 10_000;
+/**
+ * A connection on which no request is complete may be quiet, or drip headers, for so long: a little longer than the server
+ * keeps an answered one alive, whose end it tells in order.
+ */
+export const IDLE_MS = 12_000;
 /** A body must bring `BODY_BYTES_MIN` in each such stretch, and an answer must be taken up at all. */
 export const STALL_MS = 20_000;
 export const BODY_BYTES_MIN: number = 512 * 1024;

@@ -18,7 +18,7 @@ import { createApiServer } from './server.ts';
 import type { FromApi, ToApi, WorkerSetup } from './worker-messages.ts';
 
 /** Where cores are short, the thread that votes comes first. */
-const NICE = 5;
+const NICE = 2;
 
 function yieldToVoting(): void {
   try {
