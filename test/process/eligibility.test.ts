@@ -145,7 +145,7 @@ describe('one byte of a validator’s image changed', () => {
 
   it('a request that names it is rejected with the code', async () => {
     const claimed = await claimedBy(network, REVOKED, idOf(TAMPERED));
-    const request = await requestTo(network, REVOKED, prepared.model, claimed, 20);
+    const request = await requestTo(network, REVOKED, prepared.model, claimed, 12_000);
     const fate = await settle(network.api(REVOKED), request);
     expect(fate).toMatchObject({ fate: 'REJECTED', code: 'EXECUTOR_NOT_ELIGIBLE' });
     expect(fate.detail).toContain('NO_ATTESTATION');
@@ -187,7 +187,7 @@ describe('an accepted validator relaunched from a changed image', () => {
       return first?.payload.detail === 'MEASUREMENT_NOT_ALLOWED' ? first : undefined;
     });
     // The ledger's last word on it still stands, so that a request is admitted. Its own node refuses before anything runs.
-    const request = await requestTo(network, REVOKED, prepared.model, accepted, 30);
+    const request = await requestTo(network, REVOKED, prepared.model, accepted, 20_000);
     expect(await settle(network.api(REVOKED), request)).toMatchObject({ fate: 'COMMITTED' });
     const log = join(network.validator(RELAUNCHED).home, 'node.log');
     await eventually('its refusal', async () => {
@@ -239,7 +239,7 @@ describe('an attestation that lapses', () => {
     const lastHeight = await lapses();
     const sent: Digest[] = [];
     while ((await statusOf(network.api(at))).height < lastHeight + 3) {
-      const request = await requestTo(network, at, prepared.model, keys, 12);
+      const request = await requestTo(network, at, prepared.model, keys, 8_000);
       expect((await submit(network.api(at), request.bytes)).status).toBe(200);
       sent.push(request.id);
     }
@@ -272,7 +272,7 @@ describe('a measurement revoked on the ledger', () => {
   it('stops executors at once: those that are asked, and one that was asked before', async () => {
     const at = RELAUNCHED;
     // The executor stands still while the request and then the revocation become final.
-    const asked = await requestTo(network, at, prepared.model, await acceptedKeys(REVOKED), 60);
+    const asked = await requestTo(network, at, prepared.model, await acceptedKeys(REVOKED), 60_000);
     process.kill(network.node(REVOKED).pid, 'SIGSTOP');
     expect(await settle(network.api(at), asked)).toMatchObject({ fate: 'COMMITTED' });
     const owner = await network.accountKey('owner');
@@ -290,7 +290,7 @@ describe('a measurement revoked on the ledger', () => {
 
     const next = await settle(
       network.api(at),
-      await requestTo(network, at, prepared.model, await acceptedKeys(RELAUNCHED), 20),
+      await requestTo(network, at, prepared.model, await acceptedKeys(RELAUNCHED), 20_000),
     );
     expect(next).toMatchObject({ fate: 'REJECTED', code: 'EXECUTOR_NOT_ELIGIBLE' });
     expect(next.detail).toContain('MEASUREMENT_REVOKED');

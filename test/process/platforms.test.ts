@@ -151,7 +151,7 @@ describe('a policy that no longer takes TDX', () => {
   it('keeps them from executing, by the ledger, by the client and by their own enclaves', async () => {
     const [evicted] = TDX;
     const claimed = await claimedBy(network, SEV_SNP[0], idOf(evicted));
-    const request = await requestTo(network, SEV_SNP[0], single.model, claimed, 20);
+    const request = await requestTo(network, SEV_SNP[0], single.model, claimed, 20_000);
     const fate = await settle(network.api(SEV_SNP[0]), request);
     expect(fate).toMatchObject({ fate: 'REJECTED', code: 'EXECUTOR_NOT_ELIGIBLE' });
     expect(fate.detail).toContain('EVICTED');

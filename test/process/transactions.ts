@@ -117,7 +117,7 @@ export async function requestTo(
   at: number,
   model: Digest,
   enclave: ClaimedEnclave,
-  deadlineBlocks: number,
+  timeLimitMs: number,
 ): Promise<Transaction> {
   const tenant = await network.accountKey('tenant');
   const { chainId, image } = network.layout;
@@ -158,7 +158,7 @@ export async function requestTo(
         sealedKey: toBase64(sealedKey),
       })),
       threshold: 1,
-      deadlineHeight: asHeight(height + deadlineBlocks),
+      timeLimitMs,
       inputCommitment: context.inputCommitment,
       keyCommitment: context.keyCommitment,
       payloadDigest,

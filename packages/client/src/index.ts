@@ -27,6 +27,6 @@ export {
   type PendingExecutor,
   type PendingInference,
 } from './pending-inference.ts';
-export { DEFAULT_DEADLINE_BLOCKS, type InferenceRequest, PRIVACY_NOTE } from './request-inference.ts';
+export { DEFAULT_TIME_LIMIT_MS, type InferenceRequest, PRIVACY_NOTE } from './request-inference.ts';
 export type { ProvenEvent } from './trusted-chain.ts';
 export type { VerifiedEnclave } from './verify-enclave.ts';

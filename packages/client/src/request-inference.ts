@@ -5,7 +5,7 @@
  * More executors buy integrity and cost privacy; k = 1 is lawful.
  */
 import { contextTaskId, type ModelManifest, matchTensors, sealRequest, type Tensor } from '@cloister/confidential';
-import { type AccountId, asHeight, type Digest, toBase64, toHex } from '@cloister/crypto';
+import { type AccountId, type Digest, toBase64, toHex } from '@cloister/crypto';
 import { MAX_INLINE_BYTES } from '@cloister/ledger';
 import type { ClientContext } from './context.ts';
 import { ClientError } from './errors.ts';
@@ -20,8 +20,8 @@ import { verifyExecutors } from './verify-executors.ts';
 export const PRIVACY_NOTE: string =
   'Each of the k executors can read the input inside its enclave: the privacy of a request is that of the weakest of the k.';
 
-/** Blocks after the request within which receipts are taken, unless the caller says otherwise. */
-export const DEFAULT_DEADLINE_BLOCKS = 120;
+/** Milliseconds of block time after the request within which receipts are taken, unless the caller says otherwise. */
+export const DEFAULT_TIME_LIMIT_MS = 120_000;
 
 export interface InferenceRequest {
   readonly model: Digest;
@@ -34,7 +34,8 @@ export interface InferenceRequest {
   readonly threshold?: number;
   /** Images that the tenant takes, beside being allowed on the ledger; by default any that is. */
   readonly images?: readonly Digest[];
-  readonly deadlineBlocks?: number;
+  /** Milliseconds of block time after the block of the request within which receipts are taken. */
+  readonly timeLimitMs?: number;
 }
 
 /** The threshold of a request of k executors, within the model's policy. */
@@ -90,9 +91,9 @@ export async function requestInference(
   if (!sealed.ok) throw new ClientError('INPUT_INVALID', [sealed.code, sealed.detail].filter(Boolean).join(' '));
   const { context: sealedContext, payload, payloadDigest, executors } = sealed.value;
   const inline = payload.length <= MAX_INLINE_BYTES;
-  const window = Math.min(
-    request.deadlineBlocks ?? DEFAULT_DEADLINE_BLOCKS,
-    chain.genesis.genesis.params.deadlineWindow,
+  const timeLimitMs = Math.min(
+    request.timeLimitMs ?? DEFAULT_TIME_LIMIT_MS,
+    chain.genesis.genesis.params.maxTimeLimitMs,
   );
   const transaction = sign(
     context,
@@ -107,7 +108,7 @@ export async function requestInference(
         sealedKey: toBase64(one.sealedKey),
       })),
       threshold,
-      deadlineHeight: asHeight(head.height + window),
+      timeLimitMs,
       inputCommitment: sealedContext.inputCommitment,
       keyCommitment: sealedContext.keyCommitment,
       payloadDigest,

@@ -80,6 +80,7 @@ async function inferUnder(lie: Lie): Promise<InferenceResult> {
   const accepted: ReceiptAccepted = {
     type: 'ReceiptAccepted',
     ...shared,
+    status: 'completed',
     transaction: hash('t'),
     expiryHeight: height,
     requestSequence,

@@ -157,6 +157,7 @@ export class FakeEnclave {
       model: event.model,
       onnxDigest: model.manifest.onnxDigest,
       inputCommitment: event.inputCommitment,
+      status: 'completed',
       outputCommitment: response.outputCommitment,
       responseDigest: response.responseDigest,
       image: IMAGE,

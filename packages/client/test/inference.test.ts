@@ -141,7 +141,7 @@ describe('an inference', () => {
 
   it('ends with the proven failure when the deadline passes', async () => {
     node.silent = true;
-    const failed = client.infer({ model: prepared.model, inputs: [floats([1])], deadlineBlocks: 4 });
+    const failed = client.infer({ model: prepared.model, inputs: [floats([1])], timeLimitMs: 3_000 });
     await expect(failed).rejects.toMatchObject({ code: 'INFERENCE_FAILED', detail: 'DEADLINE_PASSED' });
   });
 
@@ -218,7 +218,7 @@ describe('an enclave that does not stand', () => {
     if (enclave === undefined) throw new Error('no enclave');
     enclave.misbehaviour = { signer: keyPair('forger') };
     const executors = [enclave.host.id];
-    const inference = client.infer({ model: prepared.model, inputs: [floats([1])], executors, deadlineBlocks: 3 });
+    const inference = client.infer({ model: prepared.model, inputs: [floats([1])], executors, timeLimitMs: 3_000 });
     await expect(inference).rejects.toMatchObject({ code: 'INFERENCE_FAILED' });
   });
 });

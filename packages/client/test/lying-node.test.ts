@@ -75,7 +75,7 @@ describe('a node that lies', () => {
 
     node.silent = true;
     const unanswered = [1, 2].map(() =>
-      honest.requestInference({ model: prepared.model, inputs: [input], deadlineBlocks: 3 }),
+      honest.requestInference({ model: prepared.model, inputs: [input], timeLimitMs: 3_000 }),
     );
     const [first] = await Promise.all(unanswered);
     for (let i = 0; i < 6; i++) await node.tick();

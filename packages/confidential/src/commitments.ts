@@ -8,10 +8,12 @@ import {
   type AccountId,
   accountBytes,
   assert,
+  ByteWriter,
   type Digest,
   digestFromBytes,
   digestToBytes,
   fromHex,
+  type Height,
   hash,
   hkdfSha256,
   parseHex,
@@ -68,8 +70,13 @@ export function isRequestNonce(text: unknown): text is string {
   return parseHex(text, REQUEST_NONCE_BYTES) !== undefined;
 }
 
-/** Name of a task: single use on the ledger, as the sender may use a request nonce once. `requestNonce` as above. */
-export function taskId(chainId: Digest, sender: AccountId, requestNonce: string): Digest {
+/**
+ * Name of a task: single use on the ledger, as the sender may use a request nonce once. The expiry of its transaction is
+ * part of it, so that nobody can make the id again after that height and no node need remember it for ever.
+ * `requestNonce` as above.
+ */
+export function taskId(chainId: Digest, sender: AccountId, requestNonce: string, expiryHeight: Height): Digest {
   assert(isRequestNonce(requestNonce), 'taskId: not a request nonce');
-  return hash('cloister/task/v1', digestToBytes(chainId), accountBytes(sender), fromHex(requestNonce));
+  const expiry = new ByteWriter().u64(expiryHeight).finish();
+  return hash('cloister/task/v2', digestToBytes(chainId), accountBytes(sender), fromHex(requestNonce), expiry);
 }

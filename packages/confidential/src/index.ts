@@ -71,10 +71,12 @@ export {
   parseReceiptStatement,
   RECEIPT_BYTES_MAX,
   RECEIPT_PREDICATE_TYPE,
+  RECEIPT_STATUSES,
   type Receipt,
   type ReceiptEngine,
   type ReceiptErrorCode,
   type ReceiptStatement,
+  type ReceiptStatus,
   STATEMENT_TYPE,
   verifyReceipt,
 } from './receipt.ts';

@@ -21,7 +21,7 @@ import { type DsseEnvelope, dssePae, encodeDsse, IN_TOTO_PAYLOAD_TYPE, parseDsse
 import { type DocumentErrorCode, JsonFields, readDocument, SchemaViolation } from './json-fields.ts';
 
 export const STATEMENT_TYPE = 'https://in-toto.io/Statement/v1';
-export const RECEIPT_PREDICATE_TYPE = 'urn:cloister:inference-receipt:v1';
+export const RECEIPT_PREDICATE_TYPE = 'urn:cloister:inference-receipt:v2';
 export const RECEIPT_BYTES_MAX: number = 6 * 1024;
 const STATEMENT_BYTES_MAX: number = 4 * 1024;
 /** Name of the digest in the statement's subject: not the plain SHA-256 of an artifact, hence a name of its own. */
@@ -34,6 +34,9 @@ export interface ReceiptEngine {
   readonly numericClass: string;
 }
 
+export const RECEIPT_STATUSES = ['completed', 'failed'] as const;
+export type ReceiptStatus = (typeof RECEIPT_STATUSES)[number];
+
 export interface ReceiptStatement {
   readonly chainId: Digest;
   readonly task: Digest;
@@ -43,6 +46,11 @@ export interface ReceiptStatement {
   /** Salted ONNX digest of the model's manifest. */
   readonly onnxDigest: Digest;
   readonly inputCommitment: Digest;
+  /**
+   * 'failed': the run gave no output for a reason that another executor may not meet (it took too long, the engine died).
+   * Commitment and response are then of the reason, which the tenant alone can read.
+   */
+  readonly status: ReceiptStatus;
   readonly outputCommitment: Digest;
   /** SHA-256 of the sealed response. */
   readonly responseDigest: Digest;
@@ -107,6 +115,7 @@ function readStatement(value: JsonValue): ReceiptStatement {
     model: predicate.digest('model'),
     onnxDigest: predicate.digest('onnxDigest'),
     inputCommitment: predicate.digest('inputCommitment'),
+    status: predicate.literal('status', RECEIPT_STATUSES),
     outputCommitment,
     responseDigest: predicate.digest('responseDigest'),
     image: predicate.digest('image'),

@@ -52,7 +52,7 @@ export function checkRequestContext(context: RequestContext): Result<void, 'CONT
 
 /** The task that a context names. */
 export function contextTaskId(context: RequestContext): Digest {
-  return taskId(context.chainId, context.sender, context.requestNonce);
+  return taskId(context.chainId, context.sender, context.requestNonce, context.expiryHeight);
 }
 
 function writeContext(writer: ByteWriter, context: RequestContext): ByteWriter {

@@ -90,6 +90,7 @@ export const statement: ReceiptStatement = {
   model: digest(0x22),
   onnxDigest: digest(0x23),
   inputCommitment: digest(0x24),
+  status: 'completed',
   outputCommitment: digest(0x25),
   responseDigest: digest(0x26),
   image,

@@ -59,11 +59,13 @@ describe('sealed request', () => {
     expect(openPayload(sealed, bytes32(5))).toMatchObject({ ok: false, code: 'KEY_COMMITMENT_MISMATCH' });
   });
 
-  it('names a task by chain, sender and nonce', () => {
+  it('names a task by chain, sender, nonce and expiry', () => {
     const task = contextTaskId(sealed.context);
-    expect(task).toBe(taskId(chainId, sender, toHex(bytes32(9))));
-    expect(task).not.toBe(taskId(digest(0xc2), sender, toHex(bytes32(9))));
-    expect(task).not.toBe(taskId(chainId, sender, toHex(bytes32(10))));
+    const { expiryHeight } = sealed.context;
+    expect(task).toBe(taskId(chainId, sender, toHex(bytes32(9)), expiryHeight));
+    expect(task).not.toBe(taskId(digest(0xc2), sender, toHex(bytes32(9)), expiryHeight));
+    expect(task).not.toBe(taskId(chainId, sender, toHex(bytes32(10)), expiryHeight));
+    expect(task).not.toBe(taskId(chainId, sender, toHex(bytes32(9)), asHeight(expiryHeight + 1)));
   });
 
   const otherContexts: [string, (context: RequestContext) => RequestContext][] = [

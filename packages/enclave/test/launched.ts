@@ -207,7 +207,7 @@ export async function request(
         sealedKey: toBase64(executor.sealedKey),
       })),
       threshold: 1,
-      deadlineHeight: chain.expiryHeight,
+      timeLimitMs: 600_000,
       inputCommitment,
       keyCommitment,
       payloadDigest: sealed.payloadDigest,

@@ -87,6 +87,7 @@ export function laneOf(kind: TransactionKind): Lane {
     case 'register-account':
       return 'governance';
     case 'submit-result':
+    case 'decline-task':
       return 'result';
     case 'put-record':
     case 'publish-model':

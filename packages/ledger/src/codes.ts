@@ -67,6 +67,14 @@ export const REJECTION_CODES = [
   'ATTESTATION_EVICTED',
   'MODEL_REVOKED',
   'GRANT_UNKNOWN',
+  'SENDER_TASK_LIMIT',
+  'OWNER_TASK_LIMIT',
+  'EXECUTOR_TASK_LIMIT',
+  'RECORD_LIMIT',
+  'MODEL_LIMIT',
+  'ACCOUNT_LIMIT',
+  'MEMBER_LIMIT',
+  'EXECUTOR_DECLINED',
 ] as const;
 export type RejectionCode = (typeof REJECTION_CODES)[number];
 
@@ -103,6 +111,41 @@ export const ELIGIBILITY_REASONS = [
 ] as const;
 export type EligibilityReason = (typeof ELIGIBILITY_REASONS)[number];
 
+/**
+ * Why a node says that it will not execute a task that names it. None of them tells of the input: what was found after the
+ * request was opened goes to the tenant alone, sealed, beside a receipt of status 'failed'.
+ */
+export const DECLINE_CODES = [
+  /** Nobody that the node reached holds the sealed payload. */
+  'PAYLOAD_MISSING',
+  /** The same of the sealed model. */
+  'MODEL_MISSING',
+  /** The enclave does not take the model: it is not what its manifest says, or nothing that the engine runs. */
+  'MODEL_REFUSED',
+  /** The enclave cannot open the request. */
+  'REQUEST_REFUSED',
+  /** The node has as many tasks waiting as it keeps. */
+  'EXECUTOR_BUSY',
+] as const;
+export type DeclineCode = (typeof DECLINE_CODES)[number];
+
 /** Why a task ended without an answer. */
-export const FAILURE_CODES = ['DEADLINE_PASSED', 'DISPUTED', 'EXECUTORS_LAPSED', 'MODEL_REVOKED'] as const;
-export type FailureCode = (typeof FAILURE_CODES)[number];
+export type FailureCode =
+  | 'DEADLINE_PASSED'
+  | 'DISPUTED'
+  | 'EXECUTORS_LAPSED'
+  | 'MODEL_REVOKED'
+  /** Enclaves signed that there is no output. */
+  | 'EXECUTION_FAILED'
+  /** So many executors gave no answer, for different reasons, that no threshold can be met. */
+  | 'EXECUTORS_FAILED'
+  | DeclineCode;
+export const FAILURE_CODES: readonly FailureCode[] = [
+  'DEADLINE_PASSED',
+  'DISPUTED',
+  'EXECUTORS_LAPSED',
+  'MODEL_REVOKED',
+  'EXECUTION_FAILED',
+  'EXECUTORS_FAILED',
+  ...DECLINE_CODES,
+];

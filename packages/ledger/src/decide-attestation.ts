@@ -98,7 +98,9 @@ function statementRefusal(
   }
   const current = state.attestations.get(sender);
   if (current !== undefined && nonceHeight <= current.nonceHeight) return 'EVIDENCE_NOT_NEWER';
-  return isMember(state, sender) || isAcceptableEd25519Key(accountBytes(sender)) ? undefined : 'KEY_UNACCEPTABLE';
+  if (isMember(state, sender)) return undefined;
+  if (state.members.size >= networkOf(state).params.maxMembers) return 'MEMBER_LIMIT';
+  return isAcceptableEd25519Key(accountBytes(sender)) ? undefined : 'KEY_UNACCEPTABLE';
 }
 
 function appraiseAt(state: LedgerState, bundle: EvidenceBundle, { height, timeMs }: DecideContext) {

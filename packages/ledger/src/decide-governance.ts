@@ -110,6 +110,7 @@ export function decideRegisterAccount(
   if (state.accounts.has(account) || state.members.has(asValidatorId(account))) return reject('ACCOUNT_EXISTS');
   if (!networkOf(state).governance.members.includes(command.sender)) return reject('NOT_GOVERNANCE');
   if (!isAcceptableEd25519Key(accountBytes(account))) return reject('KEY_UNACCEPTABLE');
+  if (state.accounts.size >= networkOf(state).params.maxAccounts) return reject('ACCOUNT_LIMIT');
   return approveOrCarry(state, command.sender, { kind: 'register-account', ...command }, height, {
     type: 'AccountRegistered',
     ...causeOf(command),

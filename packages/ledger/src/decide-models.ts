@@ -7,8 +7,9 @@
 import { modelId } from '@cloister/confidential';
 import { accept, type Command, causeOf, type DecideContext, type Decision, reject } from './decision.ts';
 import { eligible } from './eligibility.ts';
-import type { LedgerEvent } from './events.ts';
+import { networkOf } from './network-of.ts';
 import type { LedgerState, Model, Task } from './state.ts';
+import { failure } from './task-outcome.ts';
 
 export function decidePublishModel(
   state: LedgerState,
@@ -20,6 +21,8 @@ export function decidePublishModel(
   if (manifest.executionPolicy.assignment !== 'tenant') return reject('MODEL_POLICY_NOT_OFFERED', 'assignment');
   const model = modelId(manifest);
   if (state.models.has(model)) return reject('MODEL_EXISTS');
+  const published = state.modelsOf.get(command.sender) ?? 0;
+  if (published >= networkOf(state).params.maxModelsPerOwner) return reject('MODEL_LIMIT');
   return accept({ type: 'ModelPublished', ...causeOf(command), model, owner: command.sender, manifest, height });
 }
 
@@ -66,26 +69,16 @@ export function decideRevokeModel(
   if (model === undefined) return reject('MODEL_UNKNOWN');
   if (model.owner !== command.sender) return reject('MODEL_NOT_OWNED');
   if (model.revokedHeight !== null) return reject('MODEL_REVOKED');
-  const failed = openTasksOfModel(state, model).map(
-    ({ id, receipts, threshold }): LedgerEvent => ({
-      type: 'InferenceFailed',
-      task: id,
-      code: 'MODEL_REVOKED',
-      receipts: receipts.length,
-      threshold,
-      height,
-    }),
-  );
+  const failed = openTasksOfModel(state, model).map((task) => failure(task, 'MODEL_REVOKED', height));
   const revoked = { type: 'ModelRevoked', ...causeOf(command), model: model.id, owner: model.owner, height } as const;
   return accept(revoked, ...failed);
 }
 
-/** Open tasks wait in the queue of deadlines, and closed ones stand there no longer than until theirs. */
 function openTasksOfModel(state: LedgerState, model: Model): readonly Task[] {
-  return [...state.deadlines.values()]
-    .flat()
+  return state.taskIndex
+    .open()
     .flatMap((id) => state.tasks.get(id) ?? [])
-    .filter((task) => task.model === model.id && task.status === 'open')
+    .filter((task) => task.model === model.id)
     .sort((a, b) => a.requestSequence - b.requestSequence);
 }
 

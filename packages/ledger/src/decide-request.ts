@@ -2,13 +2,14 @@
  * A request for an inference: admitted when every executor that it names may execute for the model right now.
  */
 import { contentDigest, taskId } from '@cloister/confidential';
-import { assert, parseBase64 } from '@cloister/crypto';
+import { type AccountId, assert, parseBase64 } from '@cloister/crypto';
 import type { RejectionCode } from './codes.ts';
 import { accept, type Command, causeOf, type DecideContext, type Decision, reject } from './decision.ts';
 import { eligible } from './eligibility.ts';
 import type { AuthorisedExecutor } from './inference-events.ts';
 import { networkOf } from './network-of.ts';
 import type { Attestation, LedgerState, Model } from './state.ts';
+import type { RequestInferencePayload } from './transaction-payloads.ts';
 
 export function decideRequestInference(
   state: LedgerState,
@@ -16,13 +17,15 @@ export function decideRequestInference(
   context: DecideContext,
 ): Decision {
   const { payload, sender } = command;
-  const task = taskId(networkOf(state).chainId, sender, payload.requestNonce);
+  const task = taskId(networkOf(state).chainId, sender, payload.requestNonce, command.expiryHeight);
   if (state.tasks.has(task) || state.spentTasks.has(task)) return reject('TASK_EXISTS');
   const model = state.models.get(payload.model);
   if (model === undefined) return reject('MODEL_UNKNOWN');
   if (model.revokedHeight !== null) return reject('MODEL_REVOKED');
-  const refusal = formRefusal(state, command, model, context);
+  const refusal = formRefusal(state, command, model);
   if (refusal !== undefined) return reject(refusal);
+  const crowded = taskLimit(state, sender, model, payload);
+  if (crowded !== undefined) return reject(crowded);
 
   const executors: AuthorisedExecutor[] = [];
   const attestations: Attestation[] = [];
@@ -53,10 +56,11 @@ export function decideRequestInference(
     sender,
     requestNonce: payload.requestNonce,
     model: model.id,
+    owner: model.owner,
     images: payload.images,
     executors,
     threshold: payload.threshold,
-    deadlineHeight: payload.deadlineHeight,
+    deadlineMs: context.timeMs + payload.timeLimitMs,
     inputCommitment: payload.inputCommitment,
     keyCommitment: payload.keyCommitment,
     payloadDigest: payload.payloadDigest,
@@ -72,7 +76,6 @@ function formRefusal(
   state: LedgerState,
   { payload }: Command<'request-inference'>,
   model: Model,
-  { height }: DecideContext,
 ): RejectionCode | undefined {
   const { params } = networkOf(state);
   const { k, m } = model.manifest.executionPolicy;
@@ -80,11 +83,33 @@ function formRefusal(
   if (named > params.maxExecutors) return 'EXECUTORS_INVALID';
   if (payload.threshold > named || 2 * payload.threshold <= named) return 'THRESHOLD_INVALID';
   if (named < k || payload.threshold < m) return 'EXECUTION_POLICY_UNMET';
-  const { deadlineHeight } = payload;
-  if (deadlineHeight <= height || deadlineHeight > height + params.deadlineWindow) return 'DEADLINE_INVALID';
+  if (payload.timeLimitMs > params.maxTimeLimitMs) return 'DEADLINE_INVALID';
   if (payload.payload === null) return undefined;
   const bytes = parseBase64(payload.payload);
   assert(bytes !== undefined, 'the payload was validated');
   const matches = bytes.length === payload.payloadSize && contentDigest(bytes) === payload.payloadDigest;
   return matches ? undefined : 'PAYLOAD_DIGEST_MISMATCH';
+}
+
+/**
+ * Which bound one more open task would break. Whoever opens tasks that nobody can answer fills its own bounds: those of a
+ * sender are far below those of an executor, and a sender with no open task is always let in.
+ */
+export function taskLimit(
+  state: LedgerState,
+  sender: AccountId,
+  { owner }: Pick<Model, 'owner'>,
+  { executors }: Pick<RequestInferencePayload, 'executors'>,
+): 'SENDER_TASK_LIMIT' | 'OWNER_TASK_LIMIT' | 'EXECUTOR_TASK_LIMIT' | undefined {
+  const { taskIndex, keysets } = state;
+  const { maxOpenTasksPerSender, maxOpenTasksPerOwner, maxOpenTasksPerExecutor } = networkOf(state).params;
+  const ofSender = taskIndex.openOfSender(sender);
+  if (ofSender >= maxOpenTasksPerSender) return 'SENDER_TASK_LIMIT';
+  if (taskIndex.openOfOwner(owner) >= maxOpenTasksPerOwner) return 'OWNER_TASK_LIMIT';
+  if (ofSender === 0) return undefined;
+  const full = executors.some(({ keyset }) => {
+    const node = keysets.get(keyset)?.node;
+    return node !== undefined && taskIndex.openOfExecutor(node) >= maxOpenTasksPerExecutor;
+  });
+  return full ? 'EXECUTOR_TASK_LIMIT' : undefined;
 }

@@ -5,14 +5,15 @@
  * A second, different receipt under one keyset is proof of equivocation by itself, whoever brings it.
  */
 import { contentDigest, parseReceipt, type ReceiptStatement, verifyReceipt } from '@cloister/confidential';
-import { assert, type Digest, fromHex, parseBase64 } from '@cloister/crypto';
+import { assert, fromHex, parseBase64 } from '@cloister/crypto';
 import type { RejectionCode } from './codes.ts';
 import { accept, type Command, causeOf, type DecideContext, type Decision, reject } from './decision.ts';
 import { type Eligibility, eligible } from './eligibility.ts';
 import type { LedgerEvent } from './events.ts';
-import type { InferenceCompleted, ReceiptAccepted } from './inference-events.ts';
+import type { ReceiptAccepted } from './inference-events.ts';
 import { networkOf } from './network-of.ts';
 import type { Attestation, Keyset, LedgerState, Task, TaskExecutor, TaskReceipt } from './state.ts';
+import { agree, conclusion, type ExecutionResult } from './task-outcome.ts';
 
 export function decideSubmitResult(
   state: LedgerState,
@@ -38,7 +39,8 @@ export function decideSubmitResult(
   if (earlier !== undefined)
     return decideSecondReceipt(command, context, { task, executor, keyset, statement, earlier });
   if (sender !== executor.node) return reject('NOT_AN_EXECUTOR');
-  if (task.status === 'failed' || context.height > task.deadlineHeight) return reject('TASK_CLOSED');
+  if (task.status === 'failed' || context.timeMs > task.deadlineMs) return reject('TASK_CLOSED');
+  if (executor.declined !== null) return reject('EXECUTOR_DECLINED');
   const answer = eligible({ state, validator: executor.node, keyset: executor.keyset, model: task.model, ...context });
   if (!answer.eligible) return rejectLapsed(task, executor, answer, context);
   if (answer.attestation.measurement !== statement.measurement || answer.attestation.image !== statement.image) {
@@ -159,58 +161,46 @@ function acceptReceipt(
     response: command.payload.response,
     height,
   };
-  const trusted = task.receipts.filter(({ keyset }) => state.keysets.get(keyset)?.status !== 'distrusted');
-  const agreeing = new Set<Digest>(trusted.filter((taken) => agree(taken, result)).map(({ keyset }) => keyset));
-  agreeing.add(executor.keyset);
+  const answered: Task = { ...task, receipts: [...task.receipts, { ...accepted, sequence: state.eventCount }] };
   const events: LedgerEvent[] = [accepted];
-  const disputed = task.disputed || !task.receipts.every((taken) => agree(taken, result));
-  if (disputed && !task.disputed) {
-    const keysets = [...task.receipts.map(({ keyset }) => keyset), executor.keyset];
-    events.push({ type: 'InferenceDisputed', task: task.id, keysets, height });
+  const outputs = [...task.receipts.filter(({ status }) => status === 'completed'), accepted];
+  if (!task.disputed && accepted.status === 'completed' && !outputs.every((taken) => agree(taken, accepted))) {
+    events.push({ type: 'InferenceDisputed', task: task.id, keysets: outputs.map(({ keyset }) => keyset), height });
   }
-  if (task.status === 'open' && agreeing.size >= task.threshold) {
-    events.push(completion({ ...task, disputed }, result, agreeing, height));
-  }
+  const disputed = task.disputed || events.length > 1;
+  const end = task.status === 'open' ? conclusion(state, { ...answered, disputed }, height) : undefined;
+  if (end !== undefined) events.push(end);
   return accept(...events);
 }
 
-function completion(
-  task: Task,
-  result: ExecutionResult,
-  agreeing: ReadonlySet<Digest>,
-  height: DecideContext['height'],
-): InferenceCompleted {
-  const executors = task.executors.filter(({ keyset }) => agreeing.has(keyset));
-  return {
-    type: 'InferenceCompleted',
-    task: task.id,
-    model: task.model,
-    sender: task.sender,
-    inputCommitment: task.inputCommitment,
-    ...result,
-    keysets: executors.map(({ keyset }) => keyset),
-    nodes: executors.map(({ node }) => node),
-    threshold: task.threshold,
-    disputed: task.disputed,
-    height,
-  };
-}
-
-/** What executors must agree on; model and input commitment are the request's already. */
-interface ExecutionResult {
-  readonly outputCommitment: Digest;
-  readonly numericClass: string;
-  readonly responseDigest: Digest;
-}
-
-function resultOf({ outputCommitment, responseDigest, engine }: ReceiptStatement): ExecutionResult {
-  return { outputCommitment, numericClass: engine.numericClass, responseDigest };
-}
-
-function agree(a: ExecutionResult, b: ExecutionResult): boolean {
-  return (
-    a.outputCommitment === b.outputCommitment &&
-    a.numericClass === b.numericClass &&
-    a.responseDigest === b.responseDigest
+/**
+ * A named executor's node says that it will not answer. It could keep silent just as well: its word ends the waiting
+ * and proves nothing against anyone.
+ */
+export function decideDeclineTask(
+  state: LedgerState,
+  command: Command<'decline-task'>,
+  { height, timeMs }: DecideContext,
+): Decision {
+  const { sender, payload } = command;
+  const task = state.tasks.get(payload.task);
+  if (task === undefined) return reject(state.spentTasks.has(payload.task) ? 'TASK_CLOSED' : 'TASK_UNKNOWN');
+  const executor = task.executors.find(({ node }) => node === sender);
+  if (executor === undefined) return reject('NOT_AN_EXECUTOR');
+  if (task.status !== 'open' || timeMs > task.deadlineMs) return reject('TASK_CLOSED');
+  if (executor.declined !== null) return reject('EXECUTOR_DECLINED');
+  if (task.receipts.some(({ keyset }) => keyset === executor.keyset)) return reject('RECEIPT_REPEATED');
+  const { node, keyset } = executor;
+  const { code, detail } = payload;
+  const declined = { code, sequence: state.eventCount };
+  const executors = task.executors.map((one) => (one.keyset === keyset ? { ...one, declined } : one));
+  const end = conclusion(state, { ...task, executors }, height);
+  return accept(
+    { type: 'ExecutorDeclined', ...causeOf(command), task: task.id, node, keyset, code, detail, height },
+    ...(end === undefined ? [] : [end]),
   );
+}
+
+function resultOf({ status, outputCommitment, responseDigest, engine }: ReceiptStatement): ExecutionResult {
+  return { status, outputCommitment, numericClass: engine.numericClass, responseDigest };
 }

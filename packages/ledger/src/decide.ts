@@ -10,7 +10,7 @@ import { decideRegisterAccount, decideSetMeasurement, decideSetPolicy } from './
 import { decideGrantModelKey, decidePublishModel, decideRevokeGrant, decideRevokeModel } from './decide-models.ts';
 import { decidePutRecord } from './decide-records.ts';
 import { decideRequestInference } from './decide-request.ts';
-import { decideSubmitResult } from './decide-result.ts';
+import { decideDeclineTask, decideSubmitResult } from './decide-result.ts';
 import type { DecideContext, Decision, TransactionToDecide } from './decision.ts';
 import type { LedgerEvent } from './events.ts';
 import { evolve } from './evolve.ts';
@@ -38,6 +38,8 @@ export function decide(state: LedgerState, transaction: TransactionToDecide, con
       return decideRequestInference(state, transaction, context);
     case 'submit-result':
       return decideSubmitResult(state, transaction, context);
+    case 'decline-task':
+      return decideDeclineTask(state, transaction, context);
     case 'set-measurement':
       return decideSetMeasurement(state, transaction, context);
     case 'register-account':

@@ -2,9 +2,10 @@
  * The shape of each event's payload. They mirror the types of events.ts, which the compiler holds them to.
  */
 import { type CrlSeen, MAX_BUNDLE_BYTES, type StatementSeen } from '@cloister/attestation';
+import { RECEIPT_STATUSES } from '@cloister/confidential';
 import { EVIDENCE_TYPES } from '@cloister/consensus';
 import type { Digest, ValidatorId } from '@cloister/crypto';
-import { ELIGIBILITY_REASONS, FAILURE_CODES, REJECTION_CODES } from './codes.ts';
+import { DECLINE_CODES, ELIGIBILITY_REASONS, FAILURE_CODES, REJECTION_CODES } from './codes.ts';
 import { PROPOSAL_KINDS } from './decision.ts';
 import type { LedgerEvent, LedgerEventType } from './events.ts';
 import { governance } from './genesis.ts';
@@ -31,6 +32,7 @@ import {
   view,
 } from './shape.ts';
 import {
+  declineDetail,
   endorsedPlatform,
   MAX_EXECUTORS,
   MAX_IMAGES,
@@ -198,10 +200,11 @@ export const FIELDS: { readonly [T in LedgerEventType]: Fields<T> } = {
     sender: account,
     requestNonce: hex(32),
     model: digest,
+    owner: account,
     images: array(digest, { min: 1, max: MAX_IMAGES }),
     executors: array(executor, { min: 1, max: MAX_EXECUTORS }),
     threshold: count({ min: 1, max: MAX_EXECUTORS }),
-    deadlineHeight: height,
+    deadlineMs: timeMs,
     inputCommitment: digest,
     keyCommitment: digest,
     payloadDigest: digest,
@@ -219,6 +222,7 @@ export const FIELDS: { readonly [T in LedgerEventType]: Fields<T> } = {
     attestationSequence: count(),
     model: digest,
     inputCommitment: digest,
+    status: oneOf(RECEIPT_STATUSES),
     outputCommitment: digest,
     numericClass: text(64, 1),
     payloadDigest: digest,
@@ -250,6 +254,15 @@ export const FIELDS: { readonly [T in LedgerEventType]: Fields<T> } = {
     node: account,
     keyset: digest,
     reasons: array(oneOf(ELIGIBILITY_REASONS), { min: 1, max: ELIGIBILITY_REASONS.length }),
+    height,
+  },
+  ExecutorDeclined: {
+    ...cause,
+    task: digest,
+    node: account,
+    keyset: digest,
+    code: oneOf(DECLINE_CODES),
+    detail: declineDetail,
     height,
   },
   EquivocationRecorded: {

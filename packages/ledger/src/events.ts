@@ -20,6 +20,7 @@ import type { ProposalKind } from './decision.ts';
 import type { Cause, OptionalCause } from './event-cause.ts';
 import type {
   EquivocationRecorded,
+  ExecutorDeclined,
   ExecutorLapsed,
   InferenceCompleted,
   InferenceDisputed,
@@ -172,6 +173,7 @@ export type LedgerEvent =
   | InferenceDisputed
   | InferenceFailed
   | ExecutorLapsed
+  | ExecutorDeclined
   | EquivocationRecorded
   | TransactionRejected
   | UnknownSendersCounted

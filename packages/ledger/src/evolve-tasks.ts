@@ -1,8 +1,11 @@
 /**
- * What events change about inference tasks: opened, answered, closed, and dropped after their retention.
+ * What events change about inference tasks: opened, answered, declined, closed, and dropped after their retention.
+ *
+ * Every change of a task goes through `replace`, which keeps `taskIndex` with it.
  */
-import { asHeight, assert, type Digest, type Height } from '@cloister/crypto';
+import { assert, type Digest, type Height } from '@cloister/crypto';
 import type {
+  ExecutorDeclined,
   ExecutorLapsed,
   InferenceCompleted,
   InferenceDisputed,
@@ -11,7 +14,7 @@ import type {
   ReceiptAccepted,
 } from './inference-events.ts';
 import { networkOf } from './network-of.ts';
-import type { HeightQueue, LedgerState, Task } from './state.ts';
+import type { HeightQueue, LedgerState, Task, TaskExecutor } from './state.ts';
 
 /** Puts an id on a queue, behind those that are due at the same height. */
 export function enqueue(queue: HeightQueue, height: Height, id: Digest): void {
@@ -26,22 +29,35 @@ function taskOf(state: LedgerState, id: Digest): Task {
   return task;
 }
 
+function replace(state: LedgerState, id: Digest, changes: Partial<Task>): void {
+  const before = taskOf(state, id);
+  const after = { ...before, ...changes };
+  state.tasks.set(id, after);
+  // Only a task that closes stands elsewhere in the index.
+  if (before.status === after.status) return;
+  state.taskIndex.remove(before);
+  state.taskIndex.add(after);
+}
+
 export function openTask(state: LedgerState, event: InferenceRequested): void {
-  const { task: id, transaction, sender, model, threshold, deadlineHeight, height } = event;
+  const { task: id, transaction, sender, model, owner, threshold, deadlineMs, expiryHeight, height } = event;
   const { inputCommitment, payloadDigest, policyDigest } = event;
-  state.tasks.set(id, {
+  const task: Task = {
     id,
     transaction,
     sender,
     model,
+    owner,
     executors: event.executors.map(({ node, keyset, attestationSequence }) => ({
       node,
       keyset,
       attestationSequence,
       lapsed: false,
+      declined: null,
     })),
     threshold,
-    deadlineHeight,
+    deadlineMs,
+    expiryHeight,
     inputCommitment,
     payloadDigest,
     policyDigest,
@@ -53,52 +69,72 @@ export function openTask(state: LedgerState, event: InferenceRequested): void {
     failure: null,
     agreed: [],
     closedHeight: null,
-  });
-  enqueue(state.deadlines, asHeight(deadlineHeight + 1), id);
+    keptUntilMs: 0,
+  };
+  state.tasks.set(id, task);
+  state.taskIndex.add(task);
 }
 
 export function recordReceipt(state: LedgerState, event: ReceiptAccepted): void {
-  const task = taskOf(state, event.task);
-  const { keyset, outputCommitment, numericClass, responseDigest, receiptDigest } = event;
-  const receipt = { keyset, sequence: state.eventCount, outputCommitment, numericClass, responseDigest, receiptDigest };
-  state.tasks.set(task.id, { ...task, receipts: [...task.receipts, receipt] });
+  const { receipts } = taskOf(state, event.task);
+  const { keyset, status, outputCommitment, numericClass, responseDigest, receiptDigest } = event;
+  const sequence = state.eventCount;
+  const receipt = { keyset, sequence, status, outputCommitment, numericClass, responseDigest, receiptDigest };
+  replace(state, event.task, { receipts: [...receipts, receipt] });
+}
+
+function changeExecutor(state: LedgerState, task: Digest, keyset: Digest, changes: Partial<TaskExecutor>): void {
+  const { executors } = taskOf(state, task);
+  replace(state, task, {
+    executors: executors.map((executor) => (executor.keyset === keyset ? { ...executor, ...changes } : executor)),
+  });
 }
 
 export function lapseExecutor(state: LedgerState, event: ExecutorLapsed): void {
-  const task = taskOf(state, event.task);
-  const executors = task.executors.map((executor) =>
-    executor.keyset === event.keyset ? { ...executor, lapsed: true } : executor,
-  );
-  state.tasks.set(task.id, { ...task, executors });
+  changeExecutor(state, event.task, event.keyset, { lapsed: true });
+}
+
+export function declineExecutor(state: LedgerState, event: ExecutorDeclined): void {
+  changeExecutor(state, event.task, event.keyset, { declined: { code: event.code, sequence: state.eventCount } });
 }
 
 export function disputeTask(state: LedgerState, event: InferenceDisputed): void {
-  state.tasks.set(event.task, { ...taskOf(state, event.task), disputed: true });
+  replace(state, event.task, { disputed: true });
 }
 
 export function completeTask(state: LedgerState, event: InferenceCompleted): void {
-  const task = taskOf(state, event.task);
-  close(state, { ...task, status: 'completed', agreed: event.keysets, closedHeight: event.height });
+  close(state, event.task, { status: 'completed', agreed: event.keysets, closedHeight: event.height });
 }
 
 export function failTask(state: LedgerState, event: InferenceFailed): void {
-  const task = taskOf(state, event.task);
-  close(state, { ...task, status: 'failed', failure: event.code, closedHeight: event.height });
+  close(state, event.task, { status: 'failed', failure: event.code, closedHeight: event.height });
 }
 
-/** A closed task stays at least until its deadline, since further receipts are taken until then. */
-function close(state: LedgerState, task: Task): void {
-  state.tasks.set(task.id, task);
-  const { taskRetention } = networkOf(state).params;
-  enqueue(state.taskRemovals, asHeight(Math.max(state.height, task.deadlineHeight) + taskRetention + 1), task.id);
-}
-
-export function removeClosedTasks(state: LedgerState, height: Height): void {
-  for (const id of state.taskRemovals.get(height) ?? []) {
-    state.tasks.delete(id);
-    state.spentTasks.add(id);
+/** A closed task stays at least until its deadline, since further receipts are taken until then, while its sender has room. */
+function close(state: LedgerState, id: Digest, changes: Partial<Task>): void {
+  const { taskRetentionMs, maxClosedTasksPerSender } = networkOf(state).params;
+  const { sender, deadlineMs } = taskOf(state, id);
+  replace(state, id, { ...changes, keptUntilMs: Math.max(state.timeMs, deadlineMs) + taskRetentionMs });
+  while (state.taskIndex.closedOfSender(sender) > maxClosedTasksPerSender) {
+    const oldest = state.taskIndex.oldestClosedOf(sender);
+    assert(oldest !== undefined, 'a counted task is there');
+    drop(state, oldest);
   }
-  state.taskRemovals.delete(height);
-  // Tasks due at this height are failed by events of this very block.
-  state.deadlines.delete(asHeight(height - 1));
+}
+
+/** A task's id names the expiry of its transaction too, so after that nobody can make the id again. */
+function drop(state: LedgerState, id: Digest): void {
+  const task = taskOf(state, id);
+  state.taskIndex.remove(task);
+  state.tasks.delete(id);
+  if (task.expiryHeight < state.height) return;
+  state.spentTasks.add(id);
+  enqueue(state.spentByExpiry, task.expiryHeight, id);
+}
+
+/** To be called as a block begins: what is kept no longer goes. */
+export function dropOldTasks(state: LedgerState, expired: Height): void {
+  for (const id of state.spentByExpiry.get(expired) ?? []) state.spentTasks.delete(id);
+  state.spentByExpiry.delete(expired);
+  for (const id of state.taskIndex.removable(state.timeMs)) drop(state, id);
 }

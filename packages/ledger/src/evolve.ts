@@ -23,13 +23,14 @@ import {
 } from './evolve-attestation.ts';
 import {
   completeTask,
+  declineExecutor,
   disputeTask,
+  dropOldTasks,
   enqueue,
   failTask,
   lapseExecutor,
   openTask,
   recordReceipt,
-  removeClosedTasks,
 } from './evolve-tasks.ts';
 import { raiseFloors } from './floors.ts';
 import type { ModelGrantRevoked } from './inference-events.ts';
@@ -42,6 +43,7 @@ import type {
   MeasurementGraced,
   MeasurementRevoked,
 } from './policy-events.ts';
+import { recordUseAfter } from './record-use.ts';
 import type { LedgerState, MeasurementEntry, Model } from './state.ts';
 
 export function evolve(state: LedgerState, event: LedgerEvent): LedgerState {
@@ -110,6 +112,7 @@ function apply(state: LedgerState, event: LedgerEvent): void {
     case 'ModelPublished': {
       const { model, owner, manifest, height } = event;
       state.models.set(model, { id: model, owner, manifest, height, revokedHeight: null, grants: new Map() });
+      state.modelsOf.set(owner, (state.modelsOf.get(owner) ?? 0) + 1);
       break;
     }
     case 'ModelKeyGrantAuthorised':
@@ -138,6 +141,9 @@ function apply(state: LedgerState, event: LedgerEvent): void {
       break;
     case 'ExecutorLapsed':
       lapseExecutor(state, event);
+      break;
+    case 'ExecutorDeclined':
+      declineExecutor(state, event);
       break;
     case 'EquivocationRecorded': {
       const keyset = state.keysets.get(event.keyset);
@@ -205,10 +211,11 @@ function beginBlock(state: LedgerState, event: BlockBegun): void {
   const expired = asHeight(event.height - 1);
   for (const id of state.executedByExpiry.get(expired) ?? []) state.executed.delete(id);
   state.executedByExpiry.delete(expired);
-  removeClosedTasks(state, event.height);
+  dropOldTasks(state, expired);
 }
 
 function putRecord(state: LedgerState, event: RecordPut): void {
+  state.recordUse.set(event.sender, recordUseAfter(state, event.sender, event));
   let namespace = state.namespaces.get(event.namespace);
   if (namespace === undefined) {
     namespace = { owner: event.sender, records: new Map() };

@@ -13,7 +13,7 @@
  * in it, which only governance can decide.
  */
 import { faultKey, type ProvenFault } from '@cloister/consensus';
-import type { Digest, Height } from '@cloister/crypto';
+import { assert, type Digest, type Height } from '@cloister/crypto';
 import type { Batch, VerifiedBatch } from './batch.ts';
 import type { RejectionCode } from './codes.ts';
 import { admissionRefusal, decide, isKnownSender } from './decide.ts';
@@ -23,8 +23,9 @@ import type { LedgerEvent } from './events.ts';
 import { evolve } from './evolve.ts';
 import { networkOf } from './network-of.ts';
 import { policyTakingEffect } from './reappraise.ts';
-import type { LedgerState, Task } from './state.ts';
+import type { LedgerState } from './state.ts';
 import { STATE_VERSION, stateDigest } from './state-codec.ts';
+import { deadlineCode, failure, silentExecutors } from './task-outcome.ts';
 import type { Transaction } from './transaction.ts';
 import type { TransactionKind } from './transaction-payloads.ts';
 
@@ -95,7 +96,7 @@ class BlockExecution {
     this.#emit({ type: 'BlockBegun', height, hash, timeMs });
     for (const fault of this.#block.faults ?? []) this.#recordFault(fault);
     this.#policyIfDue();
-    for (const id of this.#state.deadlines.get(height) ?? []) this.#meetDeadline(id);
+    for (const id of this.#state.taskIndex.overdue(timeMs)) this.#meetDeadline(id);
     const unknown = batches.map(({ batch, transactions }) => ({ batch, count: this.#runBatch(batch, transactions) }));
     for (const { batch, count } of unknown) {
       if (count === 0) continue;
@@ -201,27 +202,14 @@ class BlockExecution {
     const task = this.#state.tasks.get(id);
     if (task?.status !== 'open') return;
     const { height } = this.#block;
-    for (const { node, keyset, lapsed } of unansweredExecutors(task)) {
+    for (const { node, keyset, lapsed } of silentExecutors(task)) {
       const answer = eligible({ state: this.#state, validator: node, keyset, model: task.model, ...this.#context });
       if (answer.eligible || lapsed) continue;
       this.#emit({ type: 'ExecutorLapsed', task: id, node, keyset, reasons: answer.reasons, height });
     }
-    this.#emit({
-      type: 'InferenceFailed',
-      task: id,
-      code: this.#failureCode(id),
-      receipts: task.receipts.length,
-      threshold: task.threshold,
-      height,
-    });
-  }
-
-  #failureCode(id: Digest): 'DISPUTED' | 'EXECUTORS_LAPSED' | 'DEADLINE_PASSED' {
-    const task = this.#state.tasks.get(id);
-    if (task === undefined) return 'DEADLINE_PASSED';
-    if (task.disputed) return 'DISPUTED';
-    const left = task.executors.filter(({ lapsed }) => !lapsed).length;
-    return left < task.threshold ? 'EXECUTORS_LAPSED' : 'DEADLINE_PASSED';
+    const lapsed = this.#state.tasks.get(id);
+    assert(lapsed !== undefined, 'a lapse closes no task');
+    this.#emit(failure(lapsed, deadlineCode(lapsed), height));
   }
 
   #snapshotIfDue(): void {
@@ -236,9 +224,4 @@ class BlockExecution {
       height,
     });
   }
-}
-
-function unansweredExecutors(task: Task): Task['executors'] {
-  const answered = new Set(task.receipts.map(({ keyset }) => keyset));
-  return task.executors.filter(({ keyset }) => !answered.has(keyset));
 }

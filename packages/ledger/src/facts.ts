@@ -137,6 +137,7 @@ function touchedBy(event: LedgerEvent): readonly FactSubject[] {
     case 'InferenceDisputed':
     case 'InferenceFailed':
     case 'ExecutorLapsed':
+    case 'ExecutorDeclined':
     case 'TransactionRejected':
     case 'UnknownSendersCounted':
     case 'ValidatorEquivocated':

@@ -1,9 +1,9 @@
 /**
  * The events of models and inference tasks, a part of the union in events.ts.
  */
-import type { ModelManifest } from '@cloister/confidential';
+import type { ModelManifest, ReceiptStatus } from '@cloister/confidential';
 import type { AccountId, Digest, Height, Measurement } from '@cloister/crypto';
-import type { EligibilityReason, FailureCode } from './codes.ts';
+import type { DeclineCode, EligibilityReason, FailureCode } from './codes.ts';
 import type { Cause } from './event-cause.ts';
 
 export interface ModelPublished extends Cause {
@@ -63,10 +63,13 @@ export interface InferenceRequested extends Cause {
   readonly sender: AccountId;
   readonly requestNonce: string;
   readonly model: Digest;
+  /** Of the model. */
+  readonly owner: AccountId;
   readonly images: readonly Digest[];
   readonly executors: readonly AuthorisedExecutor[];
   readonly threshold: number;
-  readonly deadlineHeight: Height;
+  /** Block time after which no receipt is taken. */
+  readonly deadlineMs: number;
   readonly inputCommitment: Digest;
   readonly keyCommitment: Digest;
   readonly payloadDigest: Digest;
@@ -87,6 +90,8 @@ export interface ReceiptAccepted extends Cause {
   readonly attestationSequence: number;
   readonly model: Digest;
   readonly inputCommitment: Digest;
+  /** 'failed': the sealed response tells the tenant why there is no output. */
+  readonly status: ReceiptStatus;
   readonly outputCommitment: Digest;
   readonly numericClass: string;
   readonly payloadDigest: Digest;
@@ -134,6 +139,18 @@ export interface InferenceFailed {
   readonly code: FailureCode;
   readonly receipts: number;
   readonly threshold: number;
+  readonly height: Height;
+}
+
+/** The node of a named executor says that it will not answer: its own word, which costs it the task and nobody else anything. */
+export interface ExecutorDeclined extends Cause {
+  readonly type: 'ExecutorDeclined';
+  readonly task: Digest;
+  readonly node: AccountId;
+  readonly keyset: Digest;
+  readonly code: DeclineCode;
+  /** A code of the enclave's, or empty. */
+  readonly detail: string;
   readonly height: Height;
 }
 

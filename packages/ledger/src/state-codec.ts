@@ -26,9 +26,11 @@ import {
   utf8,
 } from '@cloister/crypto';
 import { measurementKey } from './measurement-set.ts';
+import { recordUseOf } from './record-use.ts';
 import { parseShape } from './shape.ts';
 import type { HeightQueue, LedgerState, Model, Namespace, Network, Proposal, ScheduledPolicy } from './state.ts';
 import { type StateDocument, stateDocument } from './state-document.ts';
+import { TaskIndex } from './task-index.ts';
 
 /** Rises with every change of the encoding. */
 export const STATE_VERSION = 4;
@@ -89,9 +91,7 @@ function toDocument(state: LedgerState): StateDocument {
     statementFloors: entries(state.statementFloors).map(([name, floor]) => ({ name, ...floor })),
     models: entries(state.models).map(([, { grants, ...model }]) => ({ ...model, grants: entries(grants) })),
     tasks: entries(state.tasks).map(([, task]) => task),
-    deadlines: entries<Height, readonly Digest[]>(state.deadlines),
-    taskRemovals: entries<Height, readonly Digest[]>(state.taskRemovals),
-    spentTasks: [...state.spentTasks].sort(),
+    spentByExpiry: entries<Height, readonly Digest[]>(state.spentByExpiry),
     unknownSenders: entries(state.unknownSenders),
     equivocations: entries(state.equivocations).map(([, equivocation]) => equivocation),
     snapshot: state.snapshot,
@@ -142,7 +142,13 @@ function byId<T extends { readonly id: string }>(items: readonly T[]): Map<T['id
   return new Map(items.map((item) => [item.id, item]));
 }
 
-function queueFrom(items: StateDocument['deadlines']): HeightQueue {
+function countBy<K>(keys: readonly K[]): Map<K, number> {
+  const counts = new Map<K, number>();
+  for (const key of keys) counts.set(key, (counts.get(key) ?? 0) + 1);
+  return counts;
+}
+
+function queueFrom(items: StateDocument['executedByExpiry']): HeightQueue {
   return new Map(items.map(([height, ids]) => [height, [...ids]]));
 }
 
@@ -152,6 +158,9 @@ function fromDocument(
   scheduledPolicy: ScheduledPolicy | null,
 ): LedgerState {
   const keysets = document.keysets.map(({ id, ...keyset }) => [id, keyset] as const);
+  const namespaces = new Map(
+    document.namespaces.map(({ name, owner, records }) => [name, namespaceFrom(owner, records)]),
+  );
   return {
     network,
     eventCount: document.eventCount,
@@ -161,7 +170,7 @@ function fromDocument(
     recentBlocks: new Map(document.recentBlocks),
     executed: new Map(document.executed),
     executedByExpiry: queueFrom(document.executedByExpiry),
-    namespaces: new Map(document.namespaces.map(({ name, owner, records }) => [name, namespaceFrom(owner, records)])),
+    namespaces,
     accounts: byId(document.accounts),
     members: byId(document.members),
     proposals: new Map(
@@ -189,9 +198,11 @@ function fromDocument(
       document.models.map((model): [Digest, Model] => [model.id, { ...model, grants: new Map(model.grants) }]),
     ),
     tasks: byId(document.tasks),
-    deadlines: queueFrom(document.deadlines),
-    taskRemovals: queueFrom(document.taskRemovals),
-    spentTasks: new Set(document.spentTasks),
+    taskIndex: TaskIndex.of(document.tasks),
+    spentTasks: new Set(document.spentByExpiry.flatMap(([, ids]) => ids)),
+    spentByExpiry: queueFrom(document.spentByExpiry),
+    modelsOf: countBy(document.models.map(({ owner }) => owner)),
+    recordUse: recordUseOf(namespaces),
     unknownSenders: new Map(document.unknownSenders),
     equivocations: new Map(document.equivocations.map((each) => [faultKey(each), each])),
     snapshot: document.snapshot,

@@ -2,9 +2,10 @@
  * The JSON document that `encodeState` writes: its type and its shape.
  */
 import { MAX_BUNDLE_BYTES } from '@cloister/attestation';
+import { RECEIPT_STATUSES } from '@cloister/confidential';
 import { EVIDENCE_TYPES } from '@cloister/consensus';
 import type { AccountId, Digest, Height, JsonValue, ValidatorId } from '@cloister/crypto';
-import { FAILURE_CODES, REJECTION_CODES, type RejectionCode } from './codes.ts';
+import { DECLINE_CODES, FAILURE_CODES, REJECTION_CODES, type RejectionCode } from './codes.ts';
 import { PROPOSAL_KINDS } from './decision.ts';
 import { governance } from './genesis.ts';
 import { ledgerParams } from './params.ts';
@@ -102,9 +103,7 @@ export interface StateDocument {
   readonly statementFloors: readonly StatementFloorDocument[];
   readonly models: readonly ModelDocument[];
   readonly tasks: readonly Task[];
-  readonly deadlines: Entries<Height, readonly Digest[]>;
-  readonly taskRemovals: Entries<Height, readonly Digest[]>;
-  readonly spentTasks: readonly Digest[];
+  readonly spentByExpiry: Entries<Height, readonly Digest[]>;
   readonly unknownSenders: Entries<ValidatorId, number>;
   readonly equivocations: readonly Equivocation[];
   readonly snapshot: LedgerState['snapshot'];
@@ -163,9 +162,21 @@ const task: Shape<Task> = object<Task>({
   transaction: digest,
   sender: account,
   model: digest,
-  executors: list(object<TaskExecutor>({ node: account, keyset: digest, attestationSequence: count(), lapsed: bool })),
+  owner: account,
+  executors: list(
+    object<TaskExecutor>({
+      node: account,
+      keyset: digest,
+      attestationSequence: count(),
+      lapsed: bool,
+      declined: nullable(
+        object<NonNullable<TaskExecutor['declined']>>({ code: oneOf(DECLINE_CODES), sequence: count() }),
+      ),
+    }),
+  ),
   threshold: count(),
-  deadlineHeight: height,
+  deadlineMs: timeMs,
+  expiryHeight: height,
   inputCommitment: digest,
   payloadDigest: digest,
   policyDigest: digest,
@@ -175,6 +186,7 @@ const task: Shape<Task> = object<Task>({
     object<TaskReceipt>({
       keyset: digest,
       sequence: count(),
+      status: oneOf(RECEIPT_STATUSES),
       outputCommitment: digest,
       numericClass: text(64),
       responseDigest: digest,
@@ -186,6 +198,7 @@ const task: Shape<Task> = object<Task>({
   failure: nullable(oneOf(FAILURE_CODES)),
   agreed: list(digest),
   closedHeight: nullable(height),
+  keptUntilMs: timeMs,
 });
 
 const measurementEntry: Shape<MeasurementEntry> = object<MeasurementEntry>({
@@ -271,9 +284,7 @@ export const stateDocument: Shape<StateDocument> = object<StateDocument>({
     }),
   ),
   tasks: list(task),
-  deadlines: queue,
-  taskRemovals: queue,
-  spentTasks: list(digest),
+  spentByExpiry: queue,
   unknownSenders: list(entry(validator, count())),
   equivocations: list(object<Equivocation>({ validator, kind: oneOf(EVIDENCE_TYPES), epoch, view, height })),
   snapshot: nullable(

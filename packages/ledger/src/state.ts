@@ -6,7 +6,7 @@
  * `decodeState(encodeState(state))` is how to copy it.
  */
 import type { AppraisalPolicy, CrlSeen, Platform, StatementSeen, TrustAnchors } from '@cloister/attestation';
-import type { ModelManifest } from '@cloister/confidential';
+import type { ModelManifest, ReceiptStatus } from '@cloister/confidential';
 import type { ProvenFault } from '@cloister/consensus';
 import {
   type AccountId,
@@ -18,9 +18,10 @@ import {
   type ValidatorId,
   ZERO_DIGEST,
 } from '@cloister/crypto';
-import type { FailureCode, RejectionCode } from './codes.ts';
+import type { DeclineCode, FailureCode, RejectionCode } from './codes.ts';
 import type { ProposalKind } from './decision.ts';
 import type { LedgerParams } from './params.ts';
+import { TaskIndex } from './task-index.ts';
 import type { MeasurementStatus } from './transaction-payloads.ts';
 
 /** What the genesis fixed, and the appraisal policy, which it only began. */
@@ -41,6 +42,12 @@ export interface RecordEntry {
 export interface Namespace {
   readonly owner: AccountId;
   readonly records: Map<string, RecordEntry>;
+}
+
+/** Records that an account holds, and the bytes of their keys, values and namespaces. */
+export interface RecordUse {
+  readonly count: number;
+  readonly bytes: number;
 }
 
 export interface Account {
@@ -165,12 +172,16 @@ export interface TaskExecutor {
   readonly keyset: Digest;
   readonly attestationSequence: number;
   readonly lapsed: boolean;
+  /** Why its node said that it will not execute, and the sequence of its ExecutorDeclined. */
+  readonly declined: { readonly code: DeclineCode; readonly sequence: number } | null;
 }
 
 export interface TaskReceipt {
   readonly keyset: Digest;
   /** Sequence of its ReceiptAccepted, which holds the receipt and the inline response. */
   readonly sequence: number;
+  /** 'failed': the enclave signed that there is no output; the sealed response tells the tenant why. */
+  readonly status: ReceiptStatus;
   readonly outputCommitment: Digest;
   readonly numericClass: string;
   readonly responseDigest: Digest;
@@ -184,9 +195,14 @@ export interface Task {
   readonly transaction: Digest;
   readonly sender: AccountId;
   readonly model: Digest;
+  /** Of the model. */
+  readonly owner: AccountId;
   readonly executors: readonly TaskExecutor[];
   readonly threshold: number;
-  readonly deadlineHeight: Height;
+  /** Block time after which no receipt is taken. */
+  readonly deadlineMs: number;
+  /** Last height at which its transaction could execute: until then its id may come again and stays spent. */
+  readonly expiryHeight: Height;
   readonly inputCommitment: Digest;
   readonly payloadDigest: Digest;
   readonly policyDigest: Digest;
@@ -200,6 +216,8 @@ export interface Task {
   /** Keysets that agreed, once completed. */
   readonly agreed: readonly Digest[];
   readonly closedHeight: Height | null;
+  /** Block time until which a closed task is kept; 0 while it is open. */
+  readonly keptUntilMs: number;
 }
 
 export interface Proposal {
@@ -253,12 +271,16 @@ export interface LedgerState {
   readonly statementFloors: Map<string, StatementFloor>;
   readonly models: Map<Digest, Model>;
   readonly tasks: Map<Digest, Task>;
-  /** First height above the deadline → tasks. */
-  readonly deadlines: HeightQueue;
-  /** Height → closed tasks to drop from `tasks`. */
-  readonly taskRemovals: HeightQueue;
-  /** Ids of dropped tasks; a task id is single use for ever. */
+  /** Follows from `tasks`, and is no part of the encoding. */
+  readonly taskIndex: TaskIndex;
+  /** Ids of dropped tasks whose transaction could still come again. */
   readonly spentTasks: Set<Digest>;
+  /** Expiry height → spent tasks to forget after it. */
+  readonly spentByExpiry: HeightQueue;
+  /** Owner → models published. Follows from `models`. */
+  readonly modelsOf: Map<AccountId, number>;
+  /** What each account has under its records. Follows from `namespaces`. */
+  readonly recordUse: Map<AccountId, RecordUse>;
   /** Author → transactions of unknown senders in its batches. */
   readonly unknownSenders: Map<ValidatorId, number>;
   /** By `faultKey` of @cloister/consensus: at most one for each validator, kind and epoch. */
@@ -293,9 +315,11 @@ export function initialState(): LedgerState {
     statementFloors: new Map(),
     models: new Map(),
     tasks: new Map(),
-    deadlines: new Map(),
-    taskRemovals: new Map(),
+    taskIndex: new TaskIndex(),
     spentTasks: new Set(),
+    spentByExpiry: new Map(),
+    modelsOf: new Map(),
+    recordUse: new Map(),
     unknownSenders: new Map(),
     equivocations: new Map(),
     snapshot: null,

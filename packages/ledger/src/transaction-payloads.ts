@@ -7,6 +7,7 @@
 import { MAX_BUNDLE_BYTES, PLATFORMS, type Platform } from '@cloister/attestation';
 import { type ModelManifest, modelManifestFromJson } from '@cloister/confidential';
 import type { AccountId, Digest, Height, JsonValue, Measurement, Result } from '@cloister/crypto';
+import { DECLINE_CODES, type DeclineCode } from './codes.ts';
 import {
   account,
   anyJson,
@@ -113,8 +114,8 @@ export interface RequestInferencePayload {
   readonly executors: readonly RequestedExecutor[];
   /** Equal receipts that complete the task: m with 2m > k. */
   readonly threshold: number;
-  /** Last height at which a receipt is taken. */
-  readonly deadlineHeight: Height;
+  /** Milliseconds of block time after the block that executes the request within which receipts are taken. */
+  readonly timeLimitMs: number;
   readonly inputCommitment: Digest;
   readonly keyCommitment: Digest;
   /** SHA-256 of the sealed payload. */
@@ -131,6 +132,14 @@ export interface SubmitResultPayload {
   readonly receipt: string;
   /** base64 of the sealed response, or null when it is a blob. */
   readonly response: string | null;
+}
+
+/** A named executor's node says that it will not execute, so that nobody waits for it. */
+export interface DeclineTaskPayload {
+  readonly task: Digest;
+  readonly code: DeclineCode;
+  /** A code in capitals, or empty; public. */
+  readonly detail: string;
 }
 
 /** Endorsements of a vendor that are newer than those in use, without any evidence. */
@@ -178,6 +187,7 @@ export interface PayloadByKind {
   readonly 'submit-endorsements': SubmitEndorsementsPayload;
   readonly 'revoke-model': RevokeModelPayload;
   readonly 'revoke-grant': RevokeGrantPayload;
+  readonly 'decline-task': DeclineTaskPayload;
 }
 export type TransactionKind = keyof PayloadByKind;
 
@@ -196,6 +206,7 @@ export const KIND_CODES: Readonly<Record<TransactionKind, number>> = {
   'submit-endorsements': 11,
   'revoke-model': 12,
   'revoke-grant': 13,
+  'decline-task': 14,
 };
 
 export const namespaceName: Shape<string> = matching(
@@ -216,6 +227,9 @@ export type MeasurementStatus = (typeof MEASUREMENT_STATUSES)[number];
 export const measurementStatus: Shape<MeasurementStatus> = oneOf(MEASUREMENT_STATUSES);
 
 export const modelManifest: Shape<ModelManifest> = via(modelManifestFromJson);
+
+/** Codes alone: free text could carry what an enclave saw. */
+export const declineDetail: Shape<string> = matching(/^[A-Z0-9_]*$/, 64, 'a code or nothing');
 
 const sealedKey: Shape<string> = base64(MAX_SEALED_KEY_BYTES, 1);
 
@@ -250,7 +264,7 @@ const PAYLOADS: { readonly [K in TransactionKind]: Shape<PayloadByKind[K]> } = {
     images: ascending(digest, { min: 1, max: MAX_IMAGES }),
     executors: distinct(executor, ({ keyset }) => keyset, { min: 1, max: MAX_EXECUTORS }),
     threshold: count({ min: 1, max: MAX_EXECUTORS }),
-    deadlineHeight: height,
+    timeLimitMs: count({ min: 1 }),
     inputCommitment: digest,
     keyCommitment: digest,
     payloadDigest: digest,
@@ -271,6 +285,7 @@ const PAYLOADS: { readonly [K in TransactionKind]: Shape<PayloadByKind[K]> } = {
   }),
   'revoke-model': object<RevokeModelPayload>({ model: digest }),
   'revoke-grant': object<RevokeGrantPayload>({ model: digest, keyset: digest }),
+  'decline-task': object<DeclineTaskPayload>({ task: digest, code: oneOf(DECLINE_CODES), detail: declineDetail }),
 };
 
 /** The payload of a kind from its parsed JSON, or 'SHAPE_MISMATCH' with the path of the first violation. */

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { type EligibilityReason, eligible, type LedgerState, type SetMeasurementPayload } from '../src/index.ts';
 import {
   AGES,
+  BLOCK_MS,
   codesOf,
   digestOf,
   type Enclave,
@@ -147,9 +148,9 @@ describe('an attestation that lapses', () => {
 
   test('between request and deadline is found at the deadline, which then says why', () => {
     const { chain, enclaves, model } = runningChain(1);
-    const deadlineHeight = asHeight(chain.height + 40);
-    const requested = eventOf(chain.block(chain.request(model, enclaves, { deadlineHeight })), 'InferenceRequested');
-    chain.advanceTo(deadlineHeight);
+    const request = chain.request(model, enclaves, { timeLimitMs: 39 * BLOCK_MS });
+    const requested = eventOf(chain.block(request), 'InferenceRequested');
+    chain.advanceTo(chain.height + 39);
     const closing = chain.block();
     expect(eventOf(closing, 'ExecutorLapsed')).toMatchObject({ task: requested.task, reasons: ['NOT_REFRESHED'] });
     expect(eventOf(closing, 'InferenceFailed')).toMatchObject({ code: 'EXECUTORS_LAPSED', receipts: 0 });

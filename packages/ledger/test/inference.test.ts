@@ -1,13 +1,15 @@
 import { contentDigest } from '@cloister/confidential';
 import { asHeight, toBase64 } from '@cloister/crypto';
 import { describe, expect, test } from 'vitest';
-import { inferenceView, openTasksOf } from '../src/index.ts';
+import { inferenceView, openTasksOf, type Transaction } from '../src/index.ts';
 import {
+  BLOCK_MS,
   codesOf,
   digestOf,
   enclaveOf,
   eventOf,
   GENESIS,
+  genesisWith,
   keyOf,
   owner,
   PAYLOAD,
@@ -57,14 +59,23 @@ describe('request-inference', () => {
     expect(openTasksOf(chain.state, v3.id)).toEqual([]);
   });
 
-  test('is single use', () => {
-    const { chain, enclaves, model } = runningChain(1);
-    const requestNonce = digestOf('once');
-    chain.block(chain.request(model, enclaves, { requestNonce }));
-    expect(codesOf(chain.block(chain.request(model, enclaves, { requestNonce })))).toEqual(['TASK_EXISTS']);
-    chain.advanceTo(chain.height + GENESIS.params.deadlineWindow + GENESIS.params.taskRetention);
-    expect(chain.state.tasks.size).toBe(0);
-    expect(codesOf(chain.block(chain.request(model, enclaves, { requestNonce })))).toEqual(['TASK_EXISTS']);
+  test('is single use until its expiry, and leaves nothing behind after it', () => {
+    const params = { ...GENESIS.params, taskRetentionMs: 2 * BLOCK_MS };
+    const { chain, enclaves, model } = runningChain(1, genesisWith({ params }));
+    const expiryHeight = chain.height + 20;
+    const again = (): Transaction => {
+      const made = chain.request(model, enclaves, { requestNonce: digestOf('once') });
+      if (made.kind !== 'request-inference') throw new Error('not a request');
+      return chain.transaction(tenant, made.kind, made.payload, expiryHeight);
+    };
+    chain.block(again());
+    expect(codesOf(chain.block(again()))).toEqual(['TASK_EXISTS']);
+    chain.advanceTo(chain.height + 14);
+    expect([chain.state.tasks.size, chain.state.spentTasks.size]).toEqual([0, 1]);
+    expect(codesOf(chain.block(again()))).toEqual(['TASK_EXISTS']);
+    chain.advanceTo(expiryHeight + 1);
+    expect([chain.state.spentTasks.size, chain.state.spentByExpiry.size]).toEqual([0, 0]);
+    expect(chain.block(again()).fates).toMatchObject([{ fate: 'IGNORED' }]);
   });
 
   test('is rejected when an executor is not eligible, with each one’s reasons', () => {
@@ -81,8 +92,7 @@ describe('request-inference', () => {
     ['MODEL_UNKNOWN', { model: digestOf('no model') }],
     ['THRESHOLD_INVALID', { threshold: 1 }],
     ['THRESHOLD_INVALID', { threshold: 4 }],
-    ['DEADLINE_INVALID', { deadlineHeight: asHeight(5) }],
-    ['DEADLINE_INVALID', { deadlineHeight: asHeight(6 + GENESIS.params.deadlineWindow) }],
+    ['DEADLINE_INVALID', { timeLimitMs: GENESIS.params.maxTimeLimitMs + 1 }],
     ['PAYLOAD_DIGEST_MISMATCH', { payloadDigest: digestOf('other payload') }],
     ['PAYLOAD_DIGEST_MISMATCH', { payloadSize: 5 }],
     ['IMAGE_NOT_NAMED', { images: [digestOf('other image')] }],
@@ -174,15 +184,15 @@ describe('submit-result', () => {
     chain.block(request);
     chain.block(chain.result(v0, request, chain.receipt(request, e0)));
     const second = chain.block(chain.result(v1, request, chain.receipt(request, e1, { engine })));
-    expect(typesOf(second)).toEqual(['ReceiptAccepted', 'InferenceDisputed']);
-    chain.advanceTo(chain.height + 10);
+    // Nobody is left to tip the scales, so nobody waits for the deadline.
+    expect(typesOf(second)).toEqual(['ReceiptAccepted', 'InferenceDisputed', 'InferenceFailed']);
     expect(inferenceView(chain.state, chain.taskOf(request))).toMatchObject({ status: 'failed', failure: 'DISPUTED' });
   });
 
   test('a deadline that passes fails the task in the next block', () => {
     const { chain, enclaves, model } = runningChain(2);
     const [e0 = enclaveOf(v0), e1 = enclaveOf(v1)] = enclaves;
-    const request = chain.request(model, enclaves, { deadlineHeight: asHeight(8) });
+    const request = chain.request(model, enclaves, { timeLimitMs: 3 * BLOCK_MS });
     chain.block(request);
     chain.block(chain.result(v0, request, chain.receipt(request, e0)));
     const late = chain.result(v1, request, chain.receipt(request, e1));

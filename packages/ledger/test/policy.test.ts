@@ -1,5 +1,4 @@
 import type { AppraisalPolicy, appraisalPolicyToJson, SnpRequirements } from '@cloister/attestation';
-import { asHeight } from '@cloister/crypto';
 import { describe, expect, test } from 'vitest';
 import {
   type Attestation,
@@ -12,6 +11,7 @@ import {
 import { mixedChain, setPolicy } from './platforms.ts';
 import {
   AGES,
+  BLOCK_MS,
   Chain,
   codesOf,
   enclaveOf,
@@ -120,8 +120,7 @@ describe('set-policy', () => {
   test('loosening waits, is announced with what it loosens, and takes effect before anything else of its block', () => {
     const { chain, enclaves, model } = runningChain(1, DELAYED);
     const wider = { acceptedStatuses: ['UpToDate', 'OutOfDate'] as const, maxAgeBlocks: 40 };
-    const deadlineHeight = asHeight(chain.height + 3);
-    chain.block([chain.request(model, enclaves, { deadlineHeight }), setPolicy(chain, wider)]);
+    chain.block([chain.request(model, enclaves, { timeLimitMs: 2 * BLOCK_MS }), setPolicy(chain, wider)]);
     const effectiveHeight = chain.height + 3;
     expect(networkView(chain.state)).toMatchObject({
       appraisalPolicy: { maxAgeBlocks: AGES.maxAgeBlocks },

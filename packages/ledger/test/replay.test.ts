@@ -40,6 +40,7 @@ describe('events', () => {
       'BlockBegun',
       'EndorsementsAccepted',
       'EquivocationRecorded',
+      'ExecutorDeclined',
       'ExecutorLapsed',
       'GovernanceApproved',
       'InferenceCompleted',

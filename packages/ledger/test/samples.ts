@@ -104,7 +104,13 @@ export const GENESIS: Genesis = {
   schema: 'cloister/genesis/v1',
   name: 'testnet',
   timeMs: GENESIS_MS,
-  params: { ...DEFAULT_PARAMS, transactionWindow: 100, deadlineWindow: 60, taskRetention: 30, approvalWindow: 25 },
+  params: {
+    ...DEFAULT_PARAMS,
+    transactionWindow: 100,
+    maxTimeLimitMs: 60_000,
+    taskRetentionMs: 30_000,
+    approvalWindow: 25,
+  },
   validators: byId(validators.map(({ id }, index) => ({ id, name: `v${index}`, weight: 1 }))),
   accounts: byId([
     { id: tenant.id, name: 'tenant' },
@@ -374,7 +380,7 @@ export class Chain {
         sealedKey: SEALED_KEY,
       })),
       threshold: Math.floor(enclaves.length / 2) + 1,
-      deadlineHeight: asHeight(this.height + 10),
+      timeLimitMs: 9 * BLOCK_MS,
       inputCommitment: digestOf('input'),
       keyCommitment: digestOf('key commitment'),
       payloadDigest: contentDigest(PAYLOAD),
@@ -397,6 +403,7 @@ export class Chain {
       model: found.model,
       onnxDigest: model.manifest.onnxDigest,
       inputCommitment: found.inputCommitment,
+      status: 'completed',
       outputCommitment: digestOf('output'),
       responseDigest: contentDigest(RESPONSE),
       image: enclave.image,
@@ -414,7 +421,7 @@ export class Chain {
 
   taskOf(request: Transaction): Digest {
     assert(request.kind === 'request-inference', 'not a request');
-    return taskId(this.genesis.chainId, request.sender, request.payload.requestNonce);
+    return taskId(this.genesis.chainId, request.sender, request.payload.requestNonce, request.expiryHeight);
   }
 
   result(

@@ -97,7 +97,7 @@ describe('transaction', () => {
     };
     expect(attempt({ executors: [executor, executor] })).toMatchObject({ code: 'PAYLOAD_MALFORMED' });
     expect(attempt({ images: ['bb'.repeat(32), 'aa'.repeat(32)] })).toMatchObject({ code: 'PAYLOAD_MALFORMED' });
-    expect(attempt({ deadlineHeight: -1 })).toMatchObject({ code: 'PAYLOAD_MALFORMED' });
+    expect(attempt({ timeLimitMs: 0 })).toMatchObject({ code: 'PAYLOAD_MALFORMED' });
     expect(attempt({})).toMatchObject({ ok: true });
   });
 

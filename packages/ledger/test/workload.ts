@@ -3,6 +3,7 @@ import { asEpoch, asHeight, asView, SeededRandom, type ValidatorId } from '@cloi
 import type { Transaction } from '../src/index.ts';
 import { setPolicy, snpEndorsements, submitEndorsements } from './platforms.ts';
 import {
+  BLOCK_MS,
   type Chain,
   deviceOf,
   digestOf,
@@ -45,8 +46,12 @@ export function eventfulChain(): Chain {
   ]);
   chain.block(chain.evidence(stranger, enclaveOf(stranger)));
   const request = chain.request(model, enclaves);
-  const forgotten = chain.request(model, enclaves, { deadlineHeight: asHeight(40) });
-  chain.block([request, forgotten]);
+  const forgotten = chain.request(model, enclaves, { timeLimitMs: 30 * BLOCK_MS });
+  const refused = chain.request(model, enclaves);
+  chain.block([request, forgotten, refused]);
+  const task = chain.taskOf(refused);
+  chain.block(chain.transaction(v0, 'decline-task', { task, code: 'MODEL_REFUSED', detail: 'ONNX_MALFORMED' }));
+  chain.block(chain.result(v1, refused, chain.receipt(refused, e1, { status: 'failed' })));
   chain.block(chain.result(v0, request, chain.receipt(request, e0)));
   chain.block(chain.result(v1, request, chain.receipt(request, e1, { outputCommitment: digestOf('other') })));
   chain.block(chain.result(v2, request, chain.receipt(request, e2)));
@@ -82,7 +87,7 @@ export function randomChain(seed: string, blocks: number): Chain {
     ...GENESIS.params,
     measurementDelay: 2,
     transactionWindow: 20,
-    taskRetention: 3,
+    taskRetentionMs: 3 * BLOCK_MS,
     approvalWindow: 4,
     snapshotInterval: 7,
   };
@@ -139,7 +144,7 @@ export function randomChain(seed: string, blocks: number): Chain {
     () => sent[random.below(Math.max(1, sent.length))] ?? chain.request(model, enclaves),
     () => {
       const request = chain.request(model, enclaves.slice(random.below(3)), {
-        deadlineHeight: asHeight(chain.height + 1 + random.below(4)),
+        timeLimitMs: (1 + random.below(4)) * BLOCK_MS,
       });
       requests.push(request);
       return request;
@@ -154,6 +159,11 @@ export function randomChain(seed: string, blocks: number): Chain {
         request,
         chain.receipt(request, enclaves[index] ?? enclaveOf(v0), changes),
       );
+    },
+    () => {
+      const request = requests.findLast((made) => chain.state.tasks.has(chain.taskOf(made)));
+      const task = request === undefined ? digestOf('no task') : chain.taskOf(request);
+      return chain.transaction(pick(nodes), 'decline-task', { task, code: 'PAYLOAD_MISSING', detail: '' });
     },
     () => {
       const index = random.below(enclaves.length);

@@ -254,6 +254,6 @@ export function authoriseInference(
   if (executor === undefined) return fail('KEYSET_NOT_OWN');
   if (executor.node !== standing.own.nodeId) return fail('NODE_NOT_OWN');
   if (!event.images.includes(standing.own.image)) return fail('IMAGE_NOT_OWN');
-  if (lightClient.height > event.deadlineHeight) return fail('TASK_PAST_DEADLINE', `deadline ${event.deadlineHeight}`);
+  if (lightClient.timestampMs > event.deadlineMs) return fail('TASK_PAST_DEADLINE', `deadline ${event.deadlineMs}`);
   return authorisation(standing, verified.value, event, executor.attestationSequence);
 }

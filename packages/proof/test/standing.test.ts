@@ -176,7 +176,7 @@ describe('authorisation', () => {
   });
 
   it('ends at the deadline of the task', () => {
-    const proof = prove(requested(sequence, { deadlineHeight: asHeight(8) }));
+    const proof = prove(requested(sequence, { deadlineMs: standing.lightClient.timestampMs }));
     const later = reach(standing, 9);
     expect(authoriseInference(later, chain.proof(proof.index))).toMatchObject({ code: 'TASK_PAST_DEADLINE' });
   });

@@ -140,7 +140,7 @@ export class Executor {
   async #attempt(assignment: TaskAssignment): Promise<(ProcessOutcome & { ok: true }) | undefined> {
     const { ports, report } = this.#options;
     for (let backoffMs = BACKOFF_MS_FIRST; !this.#stopped; backoffMs = Math.min(2 * backoffMs, BACKOFF_MS_MAX)) {
-      if (this.#height >= assignment.deadlineHeight) {
+      if (this.#options.ports.ledger.state().timeMs >= assignment.deadlineMs) {
         report({ type: 'deadline-passed', assignment });
         return undefined;
       }
@@ -177,7 +177,7 @@ export class Executor {
         report({ type: 'refused', assignment, code: rejection, detail: `transaction ${id}` });
         return true;
       }
-      if (task?.status !== 'open' || state.height >= assignment.deadlineHeight) {
+      if (task?.status !== 'open' || state.timeMs >= assignment.deadlineMs) {
         report({ type: 'deadline-passed', assignment });
         return true;
       }

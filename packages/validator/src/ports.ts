@@ -159,12 +159,16 @@ export type AdmissionCode =
 /** One inference that this node is named for. `requestSequence` is the sequence of its InferenceRequested event. */
 export interface TaskAssignment {
   readonly task: Digest;
+  readonly sender: AccountId;
+  /** Of the model. */
+  readonly owner: AccountId;
   readonly model: Digest;
   readonly keyset: Digest;
   readonly requestSequence: number;
   readonly requestHeight: Height;
   readonly payloadDigest: Digest;
-  readonly deadlineHeight: Height;
+  /** Block time after which no receipt is taken. */
+  readonly deadlineMs: number;
 }
 
 /** What an enclave says of itself. Nothing here is trusted: `verifyLocalEnclave` appraises evidence instead. */

@@ -251,6 +251,7 @@ export class Replica {
         this.#standing.start();
         this.#consensus.start();
         this.#startRule.start();
+        this.#tasks.resume(this.#core.ledger);
         this.#assignTasks();
         this.#follower.poll();
         break;
@@ -299,6 +300,7 @@ export class Replica {
       this.#provableHeight = block.header.lastFinal.height;
       if (execution.events.length > 1) this.#workHeight = record.height;
       this.#ingress.executed(execution.fates.map(({ id }) => id));
+      for (const event of execution.events) if (event.type === 'InferenceRequested') this.#tasks.requested(event);
       this.#core.emit(committedEffect({ block, record, execution }));
     }
     const { height } = this.#standing;

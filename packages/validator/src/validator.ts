@@ -206,7 +206,7 @@ function checkStanding(
   const state = ledger.state();
   const task = state.tasks.get(event.task);
   const answered = task?.receipts.some((receipt) => receipt.keyset === keyset) === true;
-  if (task?.status !== 'open' || answered || state.height >= event.deadlineHeight) {
+  if (task?.status !== 'open' || answered || state.timeMs >= event.deadlineMs) {
     return refuse('TASK_CLOSED', `task ${event.task} takes no receipt of this node any more`);
   }
   const answer = eligible({
@@ -285,7 +285,7 @@ async function submitResult(
     chainId,
     sender: signer.id,
     nonce: toHex(random.bytes(16)),
-    expiryHeight: asHeight(Math.min(event.deadlineHeight, state.height + window)),
+    expiryHeight: asHeight(state.height + window),
     kind: 'submit-result',
     payload: { task: event.task, receipt: toBase64(receipt), response: inline ? toBase64(response) : null },
   });

@@ -2,15 +2,15 @@ import { contentDigest } from '@cloister/confidential';
 import { type Digest, fail } from '@cloister/crypto';
 import { decodeTransaction } from '@cloister/ledger';
 import { describe, expect, it } from 'vitest';
-import { enclaveOf, runningChain, v0 } from '../../ledger/test/samples.ts';
+import { type Chain, enclaveOf, runningChain, v0 } from '../../ledger/test/samples.ts';
 import { type ExecutionReport, Executor } from '../src/index.ts';
 import { assignmentFor, CIPHERTEXT, MockEnclave, portsOver, submitInto } from './mock-enclave.ts';
 
-function scene() {
+function scene(changes: Parameters<Chain['request']>[2] = {}) {
   const { chain, enclaves, model } = runningChain(2, undefined, { ciphertextDigest: contentDigest(CIPHERTEXT) });
   const own = enclaves[0] ?? enclaveOf(v0);
   const enclave = new MockEnclave(chain, own);
-  const request = chain.request(model, [own]);
+  const request = chain.request(model, [own], changes);
   chain.block(request);
   enclave.request = request;
   const ports = portsOver(chain, v0, enclave);
@@ -154,11 +154,8 @@ describe('Executor', () => {
   });
 
   it('hands a result in again when no block has taken it', async () => {
-    const { executor, assignment, chain, submit, reported } = scene();
-    const event = chain.log[assignment.requestSequence];
-    executor.assign({ ...assignment, deadlineHeight: (assignment.deadlineHeight + 100) as never });
-    if (event?.type === 'InferenceRequested') Object.assign(event, { deadlineHeight: event.deadlineHeight + 100 });
-    chain.state.deadlines.clear();
+    const { executor, assignment, chain, submit, reported } = scene({ timeLimitMs: 60_000 });
+    executor.assign(assignment);
     await reported('submitted');
     for (let block = 0; block < 21; block++) {
       await settle();

@@ -102,14 +102,14 @@ it('assigns a request once its event is provable, again after a restart, and no 
     images: [IMAGE],
     executors: [{ keyset, enc: '22'.repeat(32), sealedKey }],
     threshold: 1,
-    deadlineHeight: asHeight(net.node(0).replica.ledger.height + 80),
+    timeLimitMs: 60_000,
     inputCommitment: digestOf('input'),
     keyCommitment: digestOf('key commitment'),
     payloadDigest: contentDigest(PAYLOAD),
     payloadSize: PAYLOAD.length,
     payload: toBase64(PAYLOAD),
   });
-  const task = taskId(chainId, client.id, requestNonce);
+  const task = taskId(chainId, client.id, requestNonce, request.expiryHeight);
   const effects = net.node(0).effects;
   const assigned = effects.findIndex((effect) => effect.type === 'execute');
   const effect = effects[assigned];
@@ -163,6 +163,7 @@ it('assigns a request once its event is provable, again after a restart, and no 
       model,
       onnxDigest: manifest.onnxDigest,
       inputCommitment: found.inputCommitment,
+      status: 'completed',
       outputCommitment: digestOf('output'),
       responseDigest: contentDigest(RESPONSE),
       image: IMAGE,

@@ -181,12 +181,14 @@ export function assignmentFor(chain: Chain, request: Transaction, enclave: Encla
   assert(task !== undefined, 'a requested task');
   return {
     task: task.id,
+    sender: task.sender,
+    owner: task.owner,
     model: task.model,
     keyset: chain.keyset(enclave),
     requestSequence: task.requestSequence,
     requestHeight: task.height,
     payloadDigest: task.payloadDigest,
-    deadlineHeight: task.deadlineHeight,
+    deadlineMs: task.deadlineMs,
   };
 }
 

@@ -1,16 +1,16 @@
 import { contentDigest } from '@cloister/confidential';
-import { asHeight, fail } from '@cloister/crypto';
+import { fail } from '@cloister/crypto';
 import { decodeTransaction, MAX_INLINE_BYTES } from '@cloister/ledger';
 import { describe, expect, it } from 'vitest';
-import { enclaveOf, IMAGE, MEASUREMENT, runningChain, v0, v1, v2, v3 } from '../../ledger/test/samples.ts';
+import { type Chain, enclaveOf, IMAGE, MEASUREMENT, runningChain, v0, v1, v2, v3 } from '../../ledger/test/samples.ts';
 import { LOCAL_ENCLAVE_TAMPERED_TEXT, processTransaction, verifyLocalEnclave } from '../src/index.ts';
 import { assignmentFor, CIPHERTEXT, MockEnclave, portsOver } from './mock-enclave.ts';
 
-function scene() {
+function scene(changes: Parameters<Chain['request']>[2] = {}) {
   const { chain, enclaves, model } = runningChain(2, undefined, { ciphertextDigest: contentDigest(CIPHERTEXT) });
   const own = enclaves[0] ?? enclaveOf(v0);
   const enclave = new MockEnclave(chain, own);
-  const request = chain.request(model, [own]);
+  const request = chain.request(model, [own], changes);
   chain.block(request);
   enclave.request = request;
   return {
@@ -141,14 +141,8 @@ describe('processTransaction', () => {
   });
 
   it('stops at the very block at which the attestation lapses', async () => {
-    const { chain, ports, assignment, enclave } = scene();
+    const { chain, ports, assignment, enclave } = scene({ timeLimitMs: 60_000 });
     const { aliveUntilHeight } = chain.state.attestations.get(v0.id) ?? { aliveUntilHeight: 0 };
-    const task = chain.state.tasks.get(assignment.task);
-    if (task !== undefined) chain.state.tasks.set(task.id, { ...task, deadlineHeight: asHeight(1000) });
-    const event = chain.log[assignment.requestSequence];
-    if (event?.type === 'InferenceRequested')
-      chain.log[assignment.requestSequence] = { ...event, deadlineHeight: asHeight(1000) };
-    chain.state.deadlines.clear();
     chain.advanceTo(aliveUntilHeight);
     expect(await processTransaction(ports, assignment)).toMatchObject({ ok: true });
     chain.block();
@@ -165,7 +159,7 @@ describe('processTransaction', () => {
     if (outcome.ok) chain.block(outcome.transaction);
     expect(await processTransaction(ports, assignment)).toMatchObject({ code: 'TASK_CLOSED' });
     const late = scene();
-    late.chain.advanceTo(late.assignment.deadlineHeight);
+    late.chain.advanceTo(late.chain.height + 9);
     expect(await processTransaction(late.ports, late.assignment)).toMatchObject({ code: 'TASK_CLOSED' });
   });
 

@@ -206,6 +206,7 @@ function signReceipt(
       model: event.model,
       onnxDigest: manifest.onnxDigest,
       inputCommitment: event.inputCommitment,
+      status: 'completed',
       outputCommitment: response.outputCommitment,
       responseDigest: response.responseDigest,
       image,

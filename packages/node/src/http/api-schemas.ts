@@ -231,14 +231,28 @@ export const API_SCHEMAS: { readonly [name: string]: JsonSchema } = {
     disputed: FLAG,
     failure: orNull(STRING),
     threshold: COUNT,
-    deadlineHeight: COUNT,
+    deadlineMs: COUNT,
     height: COUNT,
     closedHeight: orNull(COUNT),
     requestSequence: COUNT,
-    executors: list(shape({ node: HEX32, keyset: HEX32, lapsed: FLAG })),
+    executors: list(
+      shape({
+        node: HEX32,
+        keyset: HEX32,
+        lapsed: FLAG,
+        declined: orNull(shape({ code: STRING, sequence: COUNT })),
+      }),
+    ),
     receipts: list(
       shape(
-        { keyset: HEX32, sequence: COUNT, outputCommitment: HEX32, responseDigest: HEX32, receiptDigest: HEX32 },
+        {
+          keyset: HEX32,
+          sequence: COUNT,
+          status: oneOf('completed', 'failed'),
+          outputCommitment: HEX32,
+          responseDigest: HEX32,
+          receiptDigest: HEX32,
+        },
         { response: orNull(BASE64), receipt: BASE64 },
       ),
     ),
