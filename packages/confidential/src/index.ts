@@ -109,9 +109,12 @@ export {
   sealResponse,
 } from './sealed-response.ts';
 export {
+  checkFinite,
+  checkInputs,
   checkTensors,
   decodeTensors,
   encodeTensors,
+  INPUT_BYTES_MAX,
   isTensorName,
   matchTensors,
   TENSOR_DATATYPES,

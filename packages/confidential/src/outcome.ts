@@ -16,7 +16,7 @@ export type Outcome =
   | { readonly status: 'refused'; readonly code: string; readonly detail: string };
 
 const CODE: RegExp = /^[A-Z][A-Z0-9_]{0,63}$/;
-const OUTCOME_BYTES_MAX: number = 2 * TENSOR_LIMITS.totalBytes;
+const OUTCOME_BYTES_MAX: number = TENSOR_LIMITS.totalBytes + 64 * 1024;
 
 /** Whether an outcome can be encoded. */
 export function checkOutcome(outcome: Outcome): Result<void, 'OUTCOME_UNENCODABLE'> {

@@ -6,7 +6,7 @@ import { assert } from '@cloister/crypto';
 
 export const AEAD_TAG_BYTES = 16;
 export const SMALLEST_SEALED_BYTES = 1024;
-export const LARGEST_SEALED_BYTES: number = 32 * 1024 * 1024;
+export const LARGEST_SEALED_BYTES: number = 64 * 1024 * 1024;
 /** Sealed payloads and responses up to this travel inside the transaction; larger ones are blobs named by digest. */
 export const INLINE_SEALED_BYTES: number = 16 * 1024;
 

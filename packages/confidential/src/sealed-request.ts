@@ -36,10 +36,10 @@ import {
 import { AEAD_TAG_BYTES, isSealedSize, padToClass } from './padding.ts';
 import { checkRequestContext, hpkeInfo, payloadAad, type RequestContext, requestKeyAad } from './request-context.ts';
 import {
-  checkTensors,
+  checkInputs,
   decodeTensors,
   encodeTensors,
-  TENSOR_LIMITS,
+  INPUT_BYTES_MAX,
   type Tensor,
   type TensorErrorCode,
 } from './tensors.ts';
@@ -126,7 +126,7 @@ export async function sealRequest(input: SealRequestInput): Promise<Result<Seale
   assert(random.salt32.length === SALT_BYTES, 'sealRequest: the salt has 32 bytes');
   assert(random.payloadNonce12.length === NONCE_BYTES, 'sealRequest: the nonce has 12 bytes');
   assert(random.ephemeralSeeds.length === executors.length, 'sealRequest: a seed for each executor');
-  const checked = checkTensors(input.tensors);
+  const checked = checkInputs(input.tensors);
   if (!checked.ok) return checked;
   const tensorBytes = encodeTensors(input.tensors);
   const context: RequestContext = {
@@ -173,7 +173,7 @@ function readPlain(plain: Uint8Array): { salt: Uint8Array; tensorBytes: Uint8Arr
     const reader = new ByteReader(plain);
     if (reader.u8() !== 1) return undefined;
     const salt = reader.fixed(SALT_BYTES);
-    const tensorBytes = reader.var(2 * TENSOR_LIMITS.totalBytes);
+    const tensorBytes = reader.var(2 * INPUT_BYTES_MAX);
     if (reader.fixed(reader.remaining).some((byte) => byte !== 0)) return undefined;
     return { salt, tensorBytes };
   } catch (error) {
@@ -201,6 +201,8 @@ export function openPayload(
   if (read === undefined) return fail('PAYLOAD_MALFORMED');
   const tensors = decodeTensors(read.tensorBytes);
   if (!tensors.ok) return fail('PAYLOAD_MALFORMED', tensors.code);
+  const within = checkInputs(tensors.value);
+  if (!within.ok) return fail('PAYLOAD_MALFORMED', within.code);
   const committed = inputCommitment(inputSalt(read.salt), read.tensorBytes);
   if (committed !== context.inputCommitment) return fail('INPUT_COMMITMENT_MISMATCH');
   return ok({ tensors: tensors.value, tensorBytes: read.tensorBytes, salt: read.salt, requestKey });

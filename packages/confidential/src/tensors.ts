@@ -14,7 +14,10 @@ export const TENSOR_LIMITS: {
   readonly nameBytes: number;
   readonly dimension: number;
   readonly totalBytes: number;
-} = { count: 64, rank: 8, nameBytes: 256, dimension: 2 ** 31 - 1, totalBytes: 16 * 1024 * 1024 };
+} = { count: 64, rank: 8, nameBytes: 256, dimension: 2 ** 31 - 1, totalBytes: 32 * 1024 * 1024 };
+
+/** Bytes of all tensors of a request; an output may have as many as `TENSOR_LIMITS` says. */
+export const INPUT_BYTES_MAX: number = 16 * 1024 * 1024;
 
 /** Datatype names of the Open Inference Protocol. */
 export type TensorDatatype =
@@ -141,6 +144,35 @@ export function checkTensors(tensors: readonly Tensor[]): Result<void, TensorErr
     total += tensor.data.length;
   }
   return total > TENSOR_LIMITS.totalBytes ? fail('TENSORS_TOO_LARGE') : ok(undefined);
+}
+
+/** Bytes of an element and the bits of its exponent, all of them set in infinities and NaNs, from its highest bytes. */
+const FLOATS: Readonly<Partial<Record<TensorDatatype, { readonly size: number; readonly exponent: number }>>> = {
+  FP16: { size: 2, exponent: 0x7c00 },
+  BF16: { size: 2, exponent: 0x7f80 },
+  FP32: { size: 4, exponent: 0x7f80 },
+  FP64: { size: 8, exponent: 0x7ff0 },
+};
+
+/** Whether every number is one: an infinity or a NaN in an input is a mistake that a model answers with noise. */
+export function checkFinite(tensors: readonly Tensor[]): Result<void, 'TENSOR_NOT_FINITE'> {
+  for (const { name, datatype, data } of tensors) {
+    const float = FLOATS[datatype];
+    if (float === undefined) continue;
+    for (let at = float.size - 2; at < data.length; at += float.size) {
+      const high = (data[at] ?? 0) | ((data[at + 1] ?? 0) << 8);
+      if ((high & float.exponent) === float.exponent) return fail('TENSOR_NOT_FINITE', name);
+    }
+  }
+  return ok(undefined);
+}
+
+/** Whether a request may hold these tensors: what `checkTensors` asks, within the bytes of an input. */
+export function checkInputs(tensors: readonly Tensor[]): Result<void, TensorErrorCode> {
+  const checked = checkTensors(tensors);
+  if (!checked.ok) return checked;
+  const total = tensors.reduce((sum, { data }) => sum + data.length, 0);
+  return total > INPUT_BYTES_MAX ? fail('TENSORS_TOO_LARGE') : ok(undefined);
 }
 
 /** The binary form. Tensors that `checkTensors` refuses are a bug of the caller. */

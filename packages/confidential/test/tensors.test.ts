@@ -1,11 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
+  checkFinite,
+  checkInputs,
   checkTensors,
   decodeTensors,
   encodeTensors,
+  INPUT_BYTES_MAX,
   matchTensors,
   TENSOR_DATATYPES,
+  TENSOR_LIMITS,
   type Tensor,
 } from '../src/index.ts';
 import { fp32, hostile, tensors } from './samples.ts';
@@ -101,7 +105,13 @@ describe('checkTensors', () => {
     ['TENSOR_DATA_VALUE', [tensor({ datatype: 'BOOL', data: Uint8Array.of(0, 2) })]],
     [
       'TENSORS_TOO_LARGE',
-      [tensor({ datatype: 'UINT8', shape: [16 * 1024 * 1024 + 1], data: new Uint8Array(16 * 1024 * 1024 + 1) })],
+      [
+        tensor({
+          datatype: 'UINT8',
+          shape: [TENSOR_LIMITS.totalBytes + 1],
+          data: new Uint8Array(TENSOR_LIMITS.totalBytes + 1),
+        }),
+      ],
     ],
   ] as const)('%s', (code, list: readonly Tensor[]) => {
     expect(checkTensors(list)).toMatchObject({ ok: false, code });
@@ -119,5 +129,27 @@ describe('matchTensors', () => {
       code: 'TENSOR_DATATYPE_DIFFERS',
     });
     expect(matchTensors([...tensors, fp32('more', [1], [1])], specs)).toMatchObject({ code: 'TENSOR_UNEXPECTED' });
+  });
+});
+
+describe('what a request may hold', () => {
+  it('is less than what an output may', () => {
+    const bytes = (length: number) => [tensor({ datatype: 'UINT8', shape: [length], data: new Uint8Array(length) })];
+    expect(checkInputs(bytes(INPUT_BYTES_MAX)).ok).toBe(true);
+    expect(checkInputs(bytes(INPUT_BYTES_MAX + 1))).toMatchObject({ code: 'TENSORS_TOO_LARGE' });
+    expect(checkTensors(bytes(INPUT_BYTES_MAX + 1)).ok).toBe(true);
+  });
+
+  it.each([
+    ['FP16', [0x00, 0x7c], [0xff, 0x7b]],
+    ['BF16', [0x80, 0xff], [0x7f, 0x7f]],
+    ['FP32', [0, 0, 0x80, 0x7f], [0xff, 0xff, 0x7f, 0x7f]],
+    ['FP64', [1, 0, 0, 0, 0, 0, 0xf0, 0xff], [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xef, 0x7f]],
+  ] as const)('is numbers alone: an infinity or a NaN of %s is named', (datatype, odd, largest) => {
+    const of = (...values: readonly (readonly number[])[]) =>
+      tensor({ name: 'x', datatype, shape: [values.length], data: Uint8Array.from(values.flat()) });
+    expect(checkFinite([of(largest, largest)]).ok).toBe(true);
+    expect(checkFinite([of(largest, odd)])).toEqual({ ok: false, code: 'TENSOR_NOT_FINITE', detail: 'x' });
+    expect(checkFinite([tensor({ datatype: 'UINT8', shape: [odd.length], data: Uint8Array.from(odd) })]).ok).toBe(true);
   });
 });

@@ -9,10 +9,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { hash, type JsonValue, ok } from '@cloister/crypto';
 import type * as Ort from 'onnxruntime-node';
-import { expect, it } from 'vitest';
-import { type CallHandler, headOnly, RpcChannel } from '../src/channel/rpc.ts';
+import { describe, expect, it } from 'vitest';
+import { type CallHandler, headOnly, partsOnly, RpcChannel } from '../src/channel/rpc.ts';
 import { Engine } from '../src/engine/engine.ts';
-import { EnginePool, OwnerEngine } from '../src/inside/engines.ts';
+import {
+  EnginePool,
+  ModelEngine,
+  SUSPENSION_MS_FIRST,
+  SUSPENSION_MS_MAX,
+  Suspensions,
+} from '../src/inside/engines.ts';
 import { ModelRoom } from '../src/inside/model-room.ts';
 import type { EngineLauncher } from '../src/inside/platform-link.ts';
 import { keyPair } from './chain.ts';
@@ -45,8 +51,10 @@ function launcherOf(onCall: CallHandler): EngineLauncher & { readonly stopped: n
   };
 }
 
-function engineThat(onCall: CallHandler): OwnerEngine {
-  return new OwnerEngine(launcherOf(onCall), 5_000);
+const never = new Suspensions(() => Number.MAX_SAFE_INTEGER);
+
+function engineThat(onCall: CallHandler): ModelEngine {
+  return new ModelEngine(launcherOf(onCall), 5_000, model, never);
 }
 
 const loads: CallHandler = async () => ok(headOnly({ numericClass: 'avx2', inputs: [], outputs: [] }));
@@ -70,7 +78,7 @@ it.each<JsonValue>([SECRET, 7, { a: 1 }])('gets nothing but a class into receipt
 
 it('holds its models as long as its process, which goes with the last of them', async () => {
   const launcher = launcherOf(loads);
-  const engine = new OwnerEngine(launcher, 5_000);
+  const engine = new ModelEngine(launcher, 5_000, model, never);
   await engine.beginLoad('0', 1);
   await engine.endLoad('0', model);
   expect(engine.has(model)).toBe(true);
@@ -81,11 +89,11 @@ it('holds its models as long as its process, which goes with the last of them', 
 
 it('gives way to the engines of others when there are too many', async () => {
   const launcher = launcherOf(loads);
-  const pool = new EnginePool(launcher, 5_000, 2);
-  const owners = ['a', 'b', 'c'].map((name) => keyPair(name).id);
-  for (const owner of owners) await pool.of(owner).beginLoad('0', 1);
+  const pool = new EnginePool(launcher, 5_000, 2, () => 0);
+  const models = ['a', 'b', 'c'].map((name) => hash(name));
+  for (const one of models) await pool.of(one).beginLoad('0', 1);
   expect(launcher.stopped).toEqual([0]);
-  expect(owners.slice(1).map((owner) => pool.of(owner).isRunning)).toEqual([true, true]);
+  expect(models.slice(1).map((one) => pool.of(one).isRunning)).toEqual([true, true]);
 });
 
 it('makes room for a model at the cost of whoever holds most', () => {
@@ -114,4 +122,57 @@ it('is given no other format than the one that was screened', async () => {
   expect(options).toMatchObject([{ extra: { session: { load_model_format: 'ONNX' } } }]);
   expect(await engine.load('m', new Uint8Array())).toMatchObject({ code: 'ONNX_MALFORMED' });
   expect(options).toHaveLength(1);
+});
+
+describe('a model whose runs never end', () => {
+  /** Pool on a clock of its own, over engines that hang in the runs of `model` alone while `hangs.on`. */
+  function scene(timeoutMs: number) {
+    const clock = { nowMs: 0 };
+    const hangs = { on: true };
+    const onCall: CallHandler = async (method, { head }) => {
+      const isRun = method === 'run';
+      const isHostile = typeof head === 'object' && head !== null && 'model' in head && head.model === model;
+      if (isRun && isHostile && hangs.on) return new Promise(() => undefined);
+      return isRun ? ok(partsOnly(Uint8Array.of(1))) : loads(method, headOnly(null));
+    };
+    const pool = new EnginePool(launcherOf(onCall), timeoutMs, 4, () => clock.nowMs);
+    const load = async (one: typeof model): Promise<void> => {
+      await pool.of(one).beginLoad('0', 1);
+      await pool.of(one).endLoad('0', one);
+    };
+    return { clock, hangs, pool, load, run: (one = model) => pool.of(one).run(one, Uint8Array.of(1)) };
+  }
+
+  it('is not loaded or run for growing times, up to a bound, and at once again after a good run', async () => {
+    const { clock, hangs, pool, load, run } = scene(5);
+    let pauseMs = SUSPENSION_MS_FIRST;
+    for (let i = 0; i < 10; i++) {
+      await load(model);
+      expect(await run()).toMatchObject({ code: 'ENGINE_TIMEOUT' });
+      clock.nowMs += pauseMs - 1;
+      expect(await pool.of(model).beginLoad('1', 1)).toMatchObject({ code: 'MODEL_SUSPENDED' });
+      clock.nowMs += 1;
+      pauseMs = Math.min(2 * pauseMs, SUSPENSION_MS_MAX);
+    }
+    hangs.on = false;
+    await load(model);
+    expect(await run()).toMatchObject({ ok: true });
+    hangs.on = true;
+    expect(await run()).toMatchObject({ code: 'ENGINE_TIMEOUT' });
+    clock.nowMs += SUSPENSION_MS_FIRST;
+    expect(await pool.of(model).beginLoad('1', 1)).toMatchObject({ ok: true });
+  });
+
+  it('keeps no other model waiting, its owner’s others included, and its engine is not taken while it is asked', async () => {
+    const { load, run, pool } = scene(60_000);
+    const others = ['b', 'c', 'd', 'e', 'f'].map((name) => hash(name));
+    await load(model);
+    void run();
+    for (const other of others) {
+      await load(other);
+      expect(await run(other)).toMatchObject({ ok: true });
+    }
+    expect(pool.of(model).isRunning).toBe(true);
+    pool.of(model).stop();
+  });
 });

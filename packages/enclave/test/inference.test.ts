@@ -178,8 +178,13 @@ describe('once accepted', () => {
     const endless = await publish(chain, workshop.built.image, endlessModel(), { name: 'endless', outputs });
     await grant(chain, endless);
     unwrap(await provision(chain, enclave.port, endless));
-    const [engine] = await enclave.pids.engines();
-    expect(await run(await request(chain, endless, [image], 'endless'))).toMatchObject({ code: 'ENGINE_TIMEOUT' });
+    const engine = (await enclave.pids.engines()).at(-1);
+    const hung = await request(chain, endless, [image], 'endless');
+    const failed = unwrap(await run(hung));
+    // The ledger reads that there is no output, the tenant why.
+    expect(unwrap(parseReceipt(failed.receipt)).statement.status).toBe('failed');
+    expect(open(hung, failed).outcome).toEqual({ status: 'refused', code: 'ENGINE_TIMEOUT', detail: '' });
+    expect(await run(hung)).toEqual({ ok: true, value: failed });
     await gone(engine ?? 0);
     // Its owner's other models went with it; they come back with their grant.
     const tenant = await request(chain, model, [image], 'after the endless one');

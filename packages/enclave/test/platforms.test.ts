@@ -133,7 +133,7 @@ it.each(PLATFORMS)('an enclave on %s opens a model that is released to it, and n
     const models = new Models({
       vault,
       view: { authoriseModelKey: () => ok({ event, acceptance: { event: { platform } } }) } as unknown as LedgerView,
-      engines: new EnginePool({} as EngineLauncher, 1, 1),
+      engines: new EnginePool({} as EngineLauncher, 1, 1, () => 0),
       limits: { ...DEFAULT_ENCLAVE_LIMITS, modelBytesMax: 0 },
       engine,
     });

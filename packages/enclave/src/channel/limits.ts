@@ -3,9 +3,9 @@
  */
 
 /**
- * Of one message on any channel: the largest are a sealed payload with its proof, and the tensors of a run. Models travel in
+ * Of one message on any channel: the largest is a sealed response with its receipt, of 64 MiB and some. Models travel in
  * pieces, so that no process ever holds one in a message.
  */
-export const MESSAGE_BYTES_MAX: number = 64 * 1024 * 1024;
+export const MESSAGE_BYTES_MAX: number = 72 * 1024 * 1024;
 /** Of a sealed model from the validator to its enclave, and of the opened one on to the engine. */
 export const MODEL_PIECE_BYTES: number = 1024 * 1024;

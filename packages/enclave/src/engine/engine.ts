@@ -34,7 +34,8 @@ export type EngineCode =
   | 'MODEL_UNSUPPORTED_TYPE'
   | 'TENSORS_MALFORMED'
   | 'RUN_FAILED'
-  | 'OUTPUT_UNSUPPORTED';
+  | 'OUTPUT_UNSUPPORTED'
+  | 'OUTPUT_TOO_LARGE';
 
 /** Inputs and outputs as the ONNX file declares them; a symbolic dimension is -1. */
 export interface LoadedModel {
@@ -113,6 +114,8 @@ export class Engine {
       if (output === undefined) return fail('OUTPUT_UNSUPPORTED');
       outputs.push(output);
     }
-    return checkTensors(outputs).ok ? ok(encodeTensors(outputs)) : fail('OUTPUT_UNSUPPORTED');
+    const checked = checkTensors(outputs);
+    if (checked.ok) return ok(encodeTensors(outputs));
+    return fail(checked.code === 'TENSORS_TOO_LARGE' ? 'OUTPUT_TOO_LARGE' : 'OUTPUT_UNSUPPORTED');
   }
 }

@@ -1,5 +1,5 @@
 /**
- * The engine process: keyless, killable, one for each model owner. Bundled into the image as `engine.mjs`.
+ * The engine process: keyless, killable, one for each model. Bundled into the image as `engine.mjs`.
  *
  * What is open in it stands in channel/descriptors.ts. Calls: `load-begin`, `load-piece`,
  * `load-end` and `load-cancel` {transfer, model, bytes} for an ONNX file in pieces; `run` {model} with encoded tensors; `unload`
@@ -7,6 +7,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { Socket } from 'node:net';
+import { setPriority } from 'node:os';
 import type { TensorSpec } from '@cloister/confidential';
 import { fail, type JsonValue, ok, type Result } from '@cloister/crypto';
 import {
@@ -106,7 +107,11 @@ function callsOf(engine: Engine, numericClass: string): CallHandler {
   };
 }
 
+/** Below the vault and the validator: a model that never ends must not take the processor from votes. */
+const NICENESS = 10;
+
 async function serve(): Promise<void> {
+  setPriority(NICENESS);
   blockOnReads(ENGINE_LIFELINE_DESCRIPTOR);
   const foreign = beginProgram(DESCRIPTORS, { ...LIMITS, memoryBytes: memoryBytesMax() });
   holdLifeline();

@@ -30,8 +30,8 @@ const NATIVE_FILES = [NATIVE_BINDING, NATIVE_LIBRARY] as const;
 /** What an enclave of this image takes. */
 export const DEFAULT_ENCLAVE_LIMITS: EnclaveLimits = {
   modelBytesMax: 512 * 1024 * 1024,
-  payloadBytesMax: 20 * 1024 * 1024,
-  responseBytesMax: 20 * 1024 * 1024,
+  payloadBytesMax: 32 * 1024 * 1024,
+  responseBytesMax: 64 * 1024 * 1024,
   runMsMax: 30_000,
   memoryMibMax: 4_096,
 };

@@ -39,7 +39,7 @@ export function createEnclave(
   const image = imageDigest(launch.manifest);
   const vault = createVault({ chainId: genesis.value.chainId, nodeId, image }, random);
   const view = new LedgerView(genesis.value, vault.identity);
-  const engines = new EnginePool(platform, limits.runMsMax, ENGINES_MAX);
+  const engines = new EnginePool(platform, limits.runMsMax, ENGINES_MAX, () => performance.now());
   const models = new Models({ vault, view, engines, limits, engine });
   const inference: InferenceContext = { vault, view, models, limits, engine, results: new ResultCache() };
   const attestation = { vault, view, attester: platform };

@@ -1,19 +1,23 @@
 /**
- * Engines as the vault uses them: one process for each model owner, killed when it hangs, replaced when it is gone.
+ * Engines as the vault uses them: one process for each model, killed when it hangs, replaced when it is gone.
+ *
+ * A model may be hostile. Its engine holds nothing of other models, its owner's others included, so what it does to its
+ * process (a loop without end, memory without end, a crash) costs no other model anything but the processor time of one
+ * run; and one that keeps doing so is not run for growing times.
  *
  * The vault keeps no weights. They go through it in pieces into the engine, and are gone with the engine: whoever wants
  * to run such a model again brings its ciphertext again.
  */
 import type { TensorSpec } from '@cloister/confidential';
-import { type AccountId, type Digest, fail, type JsonValue, ok, type Result } from '@cloister/crypto';
+import { type Digest, fail, type JsonValue, ok, type Result } from '@cloister/crypto';
 import { MESSAGE_BYTES_MAX } from '../channel/limits.ts';
 import { type Payload, RpcChannel } from '../channel/rpc.ts';
 import type { EngineCode } from '../engine/engine.ts';
 import { NUMERIC_CLASSES, type NumericClass } from '../engine/numeric-class.ts';
 import type { EngineLauncher } from './platform-link.ts';
 
-/** Why an engine gave no result. None of these says anything about the request: no receipt follows. */
-export type EngineFailure = EngineCode | 'ENGINE_TIMEOUT' | 'ENGINE_CRASHED' | 'ENGINE_NOT_STARTED';
+/** Why an engine gave no result. */
+export type EngineFailure = EngineCode | 'ENGINE_TIMEOUT' | 'ENGINE_CRASHED' | 'ENGINE_NOT_STARTED' | 'MODEL_SUSPENDED';
 
 /** What an engine says of a model that it loaded. */
 export interface EngineModel {
@@ -39,6 +43,7 @@ const ENGINE_CODES: Readonly<Record<EngineCode, true>> = {
   TENSORS_MALFORMED: true,
   RUN_FAILED: true,
   OUTPUT_UNSUPPORTED: true,
+  OUTPUT_TOO_LARGE: true,
 };
 
 interface RunningEngine {
@@ -50,17 +55,56 @@ interface RunningEngine {
 
 const NO_BYTES: Uint8Array = new Uint8Array(0);
 
-/** The engine of one model owner. Calls run one after another. */
-export class OwnerEngine {
+/** How long a model is not run that cost its engine: this after the first time, doubled with each further one. */
+export const SUSPENSION_MS_FIRST = 1_000;
+export const SUSPENSION_MS_MAX: number = 5 * 60_000;
+/** Models whose losses are remembered; the one that lost its engine longest ago makes room. */
+const SUSPENSIONS_MAX = 1_024;
+
+/** Models that cost their engines, and until when they are not run. */
+export class Suspensions {
+  readonly #nowMs: () => number;
+  readonly #models = new Map<Digest, { readonly losses: number; readonly untilMs: number }>();
+
+  /** `nowMs`: milliseconds that never go back. */
+  constructor(nowMs: () => number) {
+    this.#nowMs = nowMs;
+  }
+
+  has(model: Digest): boolean {
+    return this.#nowMs() < (this.#models.get(model)?.untilMs ?? 0);
+  }
+
+  lost(model: Digest): void {
+    const losses = (this.#models.get(model)?.losses ?? 0) + 1;
+    const pauseMs = Math.min(SUSPENSION_MS_FIRST * 2 ** (losses - 1), SUSPENSION_MS_MAX);
+    this.#models.delete(model);
+    this.#models.set(model, { losses, untilMs: this.#nowMs() + pauseMs });
+    if (this.#models.size > SUSPENSIONS_MAX) this.#models.delete(this.#models.keys().next().value ?? model);
+  }
+
+  /** A run came to its end. */
+  clear(model: Digest): void {
+    this.#models.delete(model);
+  }
+}
+
+/** The engine of one model. Calls run one after another. */
+export class ModelEngine {
   readonly #launcher: EngineLauncher;
   readonly #timeoutMs: number;
+  readonly #model: Digest;
+  readonly #suspensions: Suspensions;
+  #calls = 0;
   #running: RunningEngine | undefined;
   #queue: Promise<unknown> = Promise.resolve();
 
   /** `timeoutMs`: a load or run that takes longer is killed with its process. */
-  constructor(launcher: EngineLauncher, timeoutMs: number) {
+  constructor(launcher: EngineLauncher, timeoutMs: number, model: Digest, suspensions: Suspensions) {
     this.#launcher = launcher;
     this.#timeoutMs = timeoutMs;
+    this.#model = model;
+    this.#suspensions = suspensions;
   }
 
   /** Whether it holds a model now. */
@@ -68,12 +112,18 @@ export class OwnerEngine {
     return this.#running?.loaded.has(model) === true;
   }
 
+  /** Whether nobody waits for an answer of it. */
+  get isIdle(): boolean {
+    return this.#calls === 0;
+  }
+
   get isRunning(): boolean {
     return this.#running !== undefined;
   }
 
   /** Announces an ONNX file of so many bytes, which comes in pieces. `transfer` is a name that was not used before. */
-  beginLoad(transfer: string, bytes: number): Promise<Result<void, EngineFailure>> {
+  async beginLoad(transfer: string, bytes: number): Promise<Result<void, EngineFailure>> {
+    if (this.#suspensions.has(this.#model)) return fail('MODEL_SUSPENDED');
     return this.#nothing('load-begin', { transfer, bytes });
   }
 
@@ -112,10 +162,13 @@ export class OwnerEngine {
   run(model: Digest, tensorBytes: Uint8Array): Promise<Result<Uint8Array, EngineFailure>> {
     return this.#enqueue(async () => {
       if (!this.has(model) || this.#running === undefined) return fail('MODEL_NOT_LOADED');
+      if (this.#suspensions.has(this.#model)) return fail('MODEL_SUSPENDED');
       const result = await this.#call(this.#running, 'run', { head: { model }, parts: [tensorBytes] });
       if (!result.ok) return result;
       const [output] = result.value.parts;
-      return output === undefined ? fail('ENGINE_CRASHED') : ok(output);
+      if (output === undefined) return fail('ENGINE_CRASHED');
+      this.#suspensions.clear(this.#model);
+      return ok(output);
     });
   }
 
@@ -138,7 +191,8 @@ export class OwnerEngine {
   }
 
   #enqueue<T>(task: () => Promise<T>): Promise<T> {
-    const turn = this.#queue.then(task);
+    this.#calls++;
+    const turn = this.#queue.then(task).finally(() => this.#calls--);
     this.#queue = turn.catch(() => undefined);
     return turn;
   }
@@ -174,12 +228,14 @@ export class OwnerEngine {
       const answer = await Promise.race([running.channel.call(method, payload), timeout]);
       if (answer === 'timeout') {
         running.channel.close();
+        this.#suspensions.lost(this.#model);
         return fail('ENGINE_TIMEOUT');
       }
       if (answer.ok) return answer;
       // The engine's own words stay here: they may quote the input.
       return fail(Object.hasOwn(ENGINE_CODES, answer.code) ? (answer.code as EngineCode) : 'ENGINE_CRASHED');
     } catch {
+      this.#suspensions.lost(this.#model);
       return fail('ENGINE_CRASHED');
     } finally {
       clearTimeout(timer);
@@ -187,29 +243,36 @@ export class OwnerEngine {
   }
 }
 
-/** The engines of all owners: so many at most, the one that was used longest ago giving way. */
+/** The engines of all models: so many at most, the idle one that was used longest ago giving way. */
 export class EnginePool {
   readonly #launcher: EngineLauncher;
   readonly #timeoutMs: number;
   readonly #enginesMax: number;
   /** Least used first. */
-  readonly #engines = new Map<AccountId, OwnerEngine>();
+  readonly #engines = new Map<Digest, ModelEngine>();
+  readonly #suspensions: Suspensions;
 
-  constructor(launcher: EngineLauncher, timeoutMs: number, enginesMax: number) {
+  constructor(launcher: EngineLauncher, timeoutMs: number, enginesMax: number, nowMs: () => number) {
+    this.#suspensions = new Suspensions(nowMs);
     this.#launcher = launcher;
     this.#timeoutMs = timeoutMs;
     this.#enginesMax = enginesMax;
   }
 
-  of(owner: AccountId): OwnerEngine {
-    const engine = this.#engines.get(owner) ?? new OwnerEngine(this.#launcher, this.#timeoutMs);
-    this.#engines.delete(owner);
-    for (const [other, idle] of this.#engines) {
+  of(model: Digest): ModelEngine {
+    const engine =
+      this.#engines.get(model) ?? new ModelEngine(this.#launcher, this.#timeoutMs, model, this.#suspensions);
+    this.#engines.delete(model);
+    for (const [other, { isIdle }] of this.#engines) {
       if (this.#engines.size < this.#enginesMax) break;
-      this.#engines.delete(other);
-      idle.stop();
+      if (isIdle) this.#drop(other);
     }
-    this.#engines.set(owner, engine);
+    this.#engines.set(model, engine);
     return engine;
+  }
+
+  #drop(model: Digest): void {
+    this.#engines.get(model)?.stop();
+    this.#engines.delete(model);
   }
 }

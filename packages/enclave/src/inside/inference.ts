@@ -3,9 +3,11 @@
  *
  * It refuses until the enclave has itself verified that the ledger accepted its evidence and that the acceptance has not
  * lapsed, and it opens a request only on the proven event that names own keyset. What it returns for a task is the same,
- * byte for byte, every time. No refusal carries plaintext: what concerns the input goes sealed to the tenant.
+ * byte for byte, every time. No refusal carries plaintext: what concerns the input goes sealed to the tenant, a run that
+ * failed as well, beside a receipt that says no more than that.
  */
 import {
+  checkFinite,
   contextTaskId,
   decodeTensors,
   type EnclaveLimits,
@@ -16,6 +18,8 @@ import {
   type OpenRequestCode,
   type Outcome,
   openRequest,
+  type ReceiptStatement,
+  type ReceiptStatus,
   type RequestContext,
   type SealedExecutorKey,
   type SealedRequest,
@@ -37,13 +41,22 @@ export type InferenceCode =
   | StandingCode
   | AuthorisationRefusal
   | OpenRequestCode
-  | EngineFailure
+  | NotRun
   | 'MODEL_NOT_GRANTED'
   | 'REQUEST_MALFORMED'
   | 'TASK_MISMATCH'
-  | 'PAYLOAD_TOO_LARGE'
-  | 'RESPONSE_TOO_LARGE'
-  | 'OUTPUT_MISMATCH';
+  | 'PAYLOAD_TOO_LARGE';
+
+/** The engine was not asked; asking again later may help. */
+type NotRun = 'ENGINE_NOT_STARTED' | 'MODEL_SUSPENDED' | 'MODEL_NOT_LOADED';
+/** The engine was asked and gave no output. */
+type RunFailure = Exclude<EngineFailure, NotRun> | 'OUTPUT_MISMATCH' | 'OUTPUT_TOO_LARGE';
+
+/** What a run came to, and whether it is a failure of the run or something that the model's input determines. */
+interface Computed {
+  readonly status: ReceiptStatus;
+  readonly outcome: Outcome;
+}
 
 export interface InferenceRequest {
   /** Encoded EventProof of the InferenceRequested event. */
@@ -155,13 +168,20 @@ async function execute(
   const opened = await openRequest({ sealed, keyset, image, hpkeSecretKey: vault.hpkeSecretKey });
   if (!opened.ok) return opened;
   try {
-    const outcome = await compute(event.model, model, opened.value);
-    if (!outcome.ok) return outcome;
+    const computed = await compute(event.model, model, opened.value);
+    if (!computed.ok) return computed;
     const { requestKey, salt } = opened.value;
-    const response = sealResponse({ requestKey, salt, chainId, task: event.task, outcome: outcome.value });
-    if (outcome.value.status === 'completed') for (const { data } of outcome.value.tensors) data.fill(0);
-    if (response.sealed.length > limits.responseBytesMax) return fail('RESPONSE_TOO_LARGE');
-    const receipt = signReceipt(context, authorised, model, response);
+    const { outcome } = computed.value;
+    const seal = (said: Outcome) => sealResponse({ requestKey, salt, chainId, task: event.task, outcome: said });
+    let { status } = computed.value;
+    let response = seal(outcome);
+    if (outcome.status === 'completed') for (const { data } of outcome.tensors) data.fill(0);
+    if (response.sealed.length > limits.responseBytesMax) {
+      const tooLarge = failedRun('OUTPUT_TOO_LARGE');
+      status = tooLarge.status;
+      response = seal(tooLarge.outcome);
+    }
+    const receipt = signReceipt(context, authorised, model, { ...response, status });
     return ok({ receipt, response: response.sealed });
   } finally {
     forgetRequest(opened.value);
@@ -173,29 +193,45 @@ function forgetRequest({ requestKey, salt, tensorBytes, tensors }: OpenedRequest
   for (const secret of [requestKey, salt, tensorBytes, ...tensors.map(({ data }) => data)]) secret.fill(0);
 }
 
-/** The outcome as the tenant reads it. An input that the model does not take is an outcome; a failing engine is none. */
+/**
+ * What the tenant reads. An input that the model does not take is an outcome like any other, since every executor finds the
+ * same; a run that gave no output is told to the tenant alone, under a receipt that says 'failed'.
+ */
 async function compute(
   id: Digest,
   model: GrantedModel,
   request: OpenedRequest,
-): Promise<Result<Outcome, EngineFailure | 'OUTPUT_MISMATCH'>> {
+): Promise<Result<Computed, NotRun>> {
   const { manifest, engine } = model;
   const fits = matchTensors(request.tensors, manifest.inputs);
-  if (!fits.ok) return ok({ status: 'refused', code: fits.code, detail: fits.detail ?? '' });
+  const finite = checkFinite(request.tensors);
+  const refused = fits.ok ? finite : fits;
+  if (!refused.ok) {
+    const outcome: Outcome = { status: 'refused', code: refused.code, detail: refused.detail ?? '' };
+    return ok({ status: 'completed', outcome });
+  }
   const tensorBytes = encodeTensors(request.tensors);
   const output = await engine.run(id, tensorBytes);
   tensorBytes.fill(0);
-  if (!output.ok) return output;
+  if (!output.ok) return isNotRun(output.code) ? fail(output.code) : ok(failedRun(output.code));
   const tensors = decodeTensors(output.value);
-  if (!tensors.ok || !matchTensors(tensors.value, manifest.outputs).ok) return fail('OUTPUT_MISMATCH');
-  return ok({ status: 'completed', tensors: tensors.value });
+  if (!tensors.ok || !matchTensors(tensors.value, manifest.outputs).ok) return ok(failedRun('OUTPUT_MISMATCH'));
+  return ok({ status: 'completed', outcome: { status: 'completed', tensors: tensors.value } });
+}
+
+function isNotRun(code: EngineFailure): code is NotRun {
+  return code === 'ENGINE_NOT_STARTED' || code === 'MODEL_SUSPENDED' || code === 'MODEL_NOT_LOADED';
+}
+
+function failedRun(code: RunFailure): Computed {
+  return { status: 'failed', outcome: { status: 'refused', code, detail: '' } };
 }
 
 function signReceipt(
   { vault, engine }: InferenceContext,
   { event, acceptance }: Authorised<InferenceRequested>,
   { manifest, numericClass }: GrantedModel,
-  response: { readonly outputCommitment: Digest; readonly responseDigest: Digest },
+  response: Pick<ReceiptStatement, 'status' | 'outputCommitment' | 'responseDigest'>,
 ): Uint8Array {
   const { chainId, nodeId, keyset, image } = vault.identity;
   return encodeReceipt(
@@ -206,7 +242,7 @@ function signReceipt(
       model: event.model,
       onnxDigest: manifest.onnxDigest,
       inputCommitment: event.inputCommitment,
-      status: 'completed',
+      status: response.status,
       outputCommitment: response.outputCommitment,
       responseDigest: response.responseDigest,
       image,

@@ -19,14 +19,14 @@ import {
 import { concatBytes, type Digest, fail, ok, parseBase64, parseHex, type Result } from '@cloister/crypto';
 import type { ModelKeyGrantAuthorised } from '@cloister/ledger';
 import { areSupported } from '../engine/datatypes.ts';
-import type { EngineFailure, EngineModel, EnginePool, OwnerEngine } from './engines.ts';
+import type { EngineFailure, EngineModel, EnginePool, ModelEngine } from './engines.ts';
 import type { AuthorisationRefusal, LedgerView } from './light-client.ts';
 import { ModelRoom } from './model-room.ts';
 import type { Vault } from './vault.ts';
 
 export interface GrantedModel {
   readonly manifest: ModelManifest;
-  readonly engine: OwnerEngine;
+  readonly engine: ModelEngine;
   readonly numericClass: string;
 }
 
@@ -70,7 +70,7 @@ interface Transfer {
   readonly model: Digest;
   readonly manifest: ModelManifest;
   readonly opening: ModelOpening;
-  readonly engine: OwnerEngine;
+  readonly engine: ModelEngine;
   /** Whether the engine was told of the file. */
   begun: boolean;
 }
@@ -160,7 +160,7 @@ export class Models {
       await this.#close(oldest);
     }
     const name = String(this.#nextTransfer++);
-    const engine = this.#context.engines.of(manifest.owner);
+    const engine = this.#context.engines.of(model);
     this.#transfers.set(name, { model, manifest, opening, engine, begun: false });
     return name;
   }
