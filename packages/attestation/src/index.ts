@@ -166,6 +166,7 @@ export {
 } from './intel-endorsements.ts';
 export { parsePem } from './pem.ts';
 export { loosenings } from './policy-loosenings.ts';
+export { answerPresence, verifyPresence } from './presence.ts';
 export { matchReferenceValue, type ReferenceCode, type ReferenceValue } from './reference-values.ts';
 export {
   decodeRefresh,

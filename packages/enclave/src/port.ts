@@ -31,9 +31,14 @@ export class ChannelEnclavePort implements EnclavePort {
   }
 
   attest(request: Parameters<EnclavePort['attest']>[0]): Promise<Result<Uint8Array>> {
-    return request.purpose === 'ledger'
-      ? this.#bytes('attest-ledger', request.finality)
-      : this.#bytes('attest-challenge', request.challenge);
+    switch (request.purpose) {
+      case 'ledger':
+        return this.#bytes('attest-ledger', request.finality);
+      case 'challenge':
+        return this.#bytes('attest-challenge', request.challenge);
+      case 'presence':
+        return this.#bytes('prove-presence', request.challenge);
+    }
   }
 
   refresh({ finality }: { readonly finality: Uint8Array }): Promise<Result<Uint8Array>> {

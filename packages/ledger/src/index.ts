@@ -28,6 +28,8 @@ export {
 } from './batch.ts';
 export {
   type AdmissionRefusal,
+  DECLINE_CODES,
+  type DeclineCode,
   ELIGIBILITY_REASONS,
   type EligibilityReason,
   FAILURE_CODES,
@@ -36,6 +38,8 @@ export {
   type RejectionCode,
 } from './codes.ts';
 export { admissionRefusal, decide, isKnownSender, ledgerDecider, strangerRefusal } from './decide.ts';
+export { exceedsRecordLimit } from './decide-records.ts';
+export { taskLimit } from './decide-request.ts';
 export type { DecideContext, Decision, ProposalKind, TransactionToDecide } from './decision.ts';
 export { type Eligibility, type EligibilityQuestion, eligible, isStanding, lapseReasons } from './eligibility.ts';
 export type { Cause } from './event-cause.ts';
@@ -164,6 +168,7 @@ export {
   verifyTransaction,
 } from './transaction.ts';
 export {
+  type DeclineTaskPayload,
   type EndorsedPlatform,
   type GrantModelKeyPayload,
   KIND_CODES,

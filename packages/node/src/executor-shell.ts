@@ -13,6 +13,7 @@ import {
   type KeeperReport,
   type LedgerPort,
   type ProofPort,
+  ProvenEnclave,
   type SubmitPort,
   type TaskAssignment,
 } from '@cloister/validator';
@@ -62,7 +63,8 @@ export class ExecutorShell {
     const random = { bytes: randomBytes };
     const clock = { monotonicMs, sleep: (delayMs: number) => this.#sleep(delayMs) };
     const common = { chainId, signer, enclave: enclave.port, ledger, proofs, random };
-    this.#executor = new Executor({ ports: { ...common, blobs, clock }, submit, report: options.onExecution });
+    const proven = new ProvenEnclave(clock);
+    this.#executor = new Executor({ ports: { ...common, blobs, clock, proven }, submit, report: options.onExecution });
     this.#keeper = new AttestationKeeper({ ...common, submit, isSynced: options.isSynced }, options.onKeeper);
   }
 

@@ -1,20 +1,37 @@
 /**
- * The executor: runs `processTransaction` for every request that names this node, a few at a time, until each task's
- * fate is known or its deadline has passed.
+ * The executor: answers every request that names this node, a few at a time, until each task's fate is known or its deadline
+ * has passed.
+ *
+ * Cheap before dear. A task whose sealed payload is a blob takes no slot before the blob is here; one of a model that the
+ * enclave has refused takes none at all. Slots are shared by `FairSlots`. What will not change by trying again is declined on
+ * the ledger at once, so that no tenant waits for a deadline.
  *
  * It remembers nothing on disk. After a restart the replica finds open tasks in the agreed state and assigns them again;
  * the enclave answers a task that it has run before with the same bytes.
  */
 import { asHeight, type Digest, type Height } from '@cloister/crypto';
+import type { DeclineCode, Transaction } from '@cloister/ledger';
 import { BlockSignal } from './block-signal.ts';
+import { FairSlots } from './fair-slots.ts';
+import { ModelRefusals } from './model-refusals.ts';
 import type { SubmitPort, TaskAssignment } from './ports.ts';
-import { type ExecutorPorts, type ProcessOutcome, processTransaction, TRANSIENT_CODES } from './validator.ts';
+import { type ProcessOutcome, TRANSIENT_CODES } from './process-outcome.ts';
+import { declineTask } from './sign-answer.ts';
+import { type ExecutorPorts, processTransaction } from './validator.ts';
 
-/** Executions at the same time. */
-const CONCURRENCY_DEFAULT = 2;
+/** Executions at the same time, in all, of one owner's models and of one model. */
+const SLOTS = 8;
+const SLOTS_PER_OWNER = 4;
+const SLOTS_PER_MODEL = 2;
+/** Payloads looked for at the same time, of all senders. */
+const FETCH_SLOTS = 4;
+/** Tasks taken on at one time; further ones are declined. */
+export const TASKS_MAX = 1_024;
+/** How long a payload or model may take to be found anywhere, in milliseconds. */
+export const BLOB_WAIT_MS = 10_000;
 const BACKOFF_MS_FIRST = 200;
 const BACKOFF_MS_MAX = 10_000;
-/** Blocks after which a result that was not executed is handed in again. */
+/** Blocks after which a transaction that was not executed is handed in again. */
 const RESUBMIT_BLOCKS = 20;
 
 /** What became of an assignment. */
@@ -25,6 +42,13 @@ export type ExecutionReport =
       readonly outcome: ProcessOutcome & { ok: false };
     }
   | { readonly type: 'submitted'; readonly assignment: TaskAssignment; readonly durationMs: number }
+  /** The ledger is told that there will be no answer. */
+  | {
+      readonly type: 'declined';
+      readonly assignment: TaskAssignment;
+      readonly code: DeclineCode;
+      readonly detail: string;
+    }
   /** A receipt of this node is on the ledger. */
   | { readonly type: 'accepted'; readonly assignment: TaskAssignment }
   /** Refused for good: locally (`code` of the outcome) or by the ledger (code of the rejection). */
@@ -35,25 +59,30 @@ export interface ExecutorOptions {
   readonly ports: ExecutorPorts;
   readonly submit: SubmitPort;
   readonly report: (report: ExecutionReport) => void;
-  readonly concurrency?: number;
 }
 
 export class Executor {
   readonly #options: ExecutorOptions;
-  readonly #concurrency: number;
   readonly #blocks = new BlockSignal();
-  readonly #queue: TaskAssignment[] = [];
-  /** Tasks that want to be tried again and wait for a slot. */
-  readonly #retries: (() => void)[] = [];
+  readonly #slots: FairSlots;
+  readonly #fetches: FairSlots;
+  readonly #refusals: ModelRefusals;
   readonly #known = new Set<string>();
   readonly #running = new Set<Promise<void>>();
-  #slots: number;
   #stopped = false;
 
   constructor(options: ExecutorOptions) {
     this.#options = options;
-    this.#concurrency = options.concurrency ?? CONCURRENCY_DEFAULT;
-    this.#slots = this.#concurrency;
+    const nowMs = (): number => options.ports.clock.monotonicMs();
+    this.#slots = new FairSlots({
+      slots: SLOTS,
+      slotsPerOwner: SLOTS_PER_OWNER,
+      slotsPerModel: SLOTS_PER_MODEL,
+      nowMs,
+    });
+    const each = { slotsPerOwner: FETCH_SLOTS - 1, slotsPerModel: FETCH_SLOTS - 1 };
+    this.#fetches = new FairSlots({ slots: FETCH_SLOTS, ...each, nowMs });
+    this.#refusals = new ModelRefusals(nowMs);
   }
 
   /** Tasks taken on and not settled. */
@@ -64,9 +93,19 @@ export class Executor {
   /** Takes on a task; one that is taken on already is ignored. */
   assign(assignment: TaskAssignment): void {
     if (this.#stopped || this.#known.has(assignment.task)) return;
+    const busy = this.#known.size >= TASKS_MAX;
     this.#known.add(assignment.task);
-    this.#queue.push(assignment);
-    this.#fill();
+    const run = this.#settle(assignment, busy)
+      .catch((error: unknown) => {
+        // Whatever broke in one execution (a store, say) is reported and ends neither the node nor the others.
+        const detail = error instanceof Error ? error.message : String(error);
+        this.#options.report({ type: 'refused', assignment, code: 'INTERNAL', detail });
+      })
+      .finally(() => {
+        this.#known.delete(assignment.task);
+        this.#running.delete(run);
+      });
+    this.#running.add(run);
   }
 
   /** To be called after each committed block. */
@@ -77,58 +116,19 @@ export class Executor {
   /** Takes on nothing more and resolves when what runs has come to its next stop. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    this.#queue.length = 0;
-    for (const retry of this.#retries.splice(0)) retry();
+    this.#slots.stop();
+    this.#fetches.stop();
     this.#blocks.announce();
     await Promise.allSettled(this.#running);
-  }
-
-  #fill(): void {
-    while (this.#slots > 0) {
-      const assignment = this.#queue.shift();
-      if (assignment === undefined) return;
-      this.#slots--;
-      const run = this.#settle(assignment)
-        .catch((error: unknown) => {
-          // Whatever broke in one execution (a store, say) is reported and ends neither the node nor the others.
-          const detail = error instanceof Error ? error.message : String(error);
-          this.#options.report({ type: 'refused', assignment, code: 'INTERNAL', detail });
-        })
-        .finally(() => {
-          this.#known.delete(assignment.task);
-          this.#running.delete(run);
-        });
-      this.#running.add(run);
-    }
-  }
-
-  /** What was never tried goes first: tasks that cannot be done must not keep others waiting. */
-  #releaseSlot(): void {
-    this.#slots++;
-    this.#fill();
-    if (this.#slots === 0) return;
-    const retry = this.#retries.shift();
-    if (retry === undefined) return;
-    this.#slots--;
-    retry();
-  }
-
-  /** Waits before the next attempt without a slot: whoever asks for what cannot be done costs others nothing. */
-  async #pause(delayMs: number): Promise<void> {
-    this.#releaseSlot();
-    await this.#options.ports.clock.sleep(delayMs);
-    if (this.#slots > 0) this.#slots--;
-    else if (!this.#stopped) await new Promise<void>((resolve) => this.#retries.push(resolve));
   }
 
   get #height(): Height {
     return this.#options.ports.ledger.state().height;
   }
 
-  async #settle(assignment: TaskAssignment): Promise<void> {
-    const outcome = await this.#attempt(assignment).finally(() => this.#releaseSlot());
-    if (outcome === undefined) return;
-    const { transaction } = outcome;
+  async #settle(assignment: TaskAssignment, busy: boolean): Promise<void> {
+    const transaction = busy ? this.#decline(assignment, 'EXECUTOR_BUSY', '') : await this.#answer(assignment);
+    if (transaction === undefined) return;
     while (!this.#stopped) {
       await this.#options.submit.submit(transaction.bytes);
       const settled = await this.#awaitFate(assignment, transaction.id, transaction.expiryHeight);
@@ -136,31 +136,101 @@ export class Executor {
     }
   }
 
-  /** Tries until there is a result, a refusal for good, or no time left. */
-  async #attempt(assignment: TaskAssignment): Promise<(ProcessOutcome & { ok: true }) | undefined> {
+  #decline(assignment: TaskAssignment, code: DeclineCode, detail: string): Transaction {
+    this.#options.report({ type: 'declined', assignment, code, detail });
+    return declineTask(this.#options.ports, assignment.task, code, detail);
+  }
+
+  /** Whether no receipt of this node is taken any more: its deadline has passed, or the task ended without it. */
+  #isOver({ task, deadlineMs }: TaskAssignment): boolean {
+    const { timeMs, tasks } = this.#options.ports.ledger.state();
+    const found = tasks.get(task);
+    return timeMs >= deadlineMs || (found !== undefined && found.status !== 'open');
+  }
+
+  /** The transaction that answers the task, or undefined when there is none to hand in. */
+  async #answer(assignment: TaskAssignment): Promise<Transaction | undefined> {
     const { ports, report } = this.#options;
+    const sinceMs = ports.clock.monotonicMs();
+    if (!(await this.#awaitPayload(assignment, sinceMs))) return this.#decline(assignment, 'PAYLOAD_MISSING', '');
     for (let backoffMs = BACKOFF_MS_FIRST; !this.#stopped; backoffMs = Math.min(2 * backoffMs, BACKOFF_MS_MAX)) {
-      if (this.#options.ports.ledger.state().timeMs >= assignment.deadlineMs) {
+      if (this.#isOver(assignment)) {
         report({ type: 'deadline-passed', assignment });
         return undefined;
       }
-      const startedMs = ports.clock.monotonicMs();
-      const outcome = await processTransaction(ports, assignment);
-      if (outcome.ok) {
-        report({ type: 'submitted', assignment, durationMs: ports.clock.monotonicMs() - startedMs });
-        return outcome;
-      }
+      const refused = this.#refusals.of(ports.ledger.state(), assignment);
+      if (refused !== undefined) return this.#decline(assignment, 'MODEL_REFUSED', refused);
+      const outcome = await this.#execute(assignment);
+      if (outcome === undefined) return undefined;
+      if (outcome.ok) return outcome.transaction;
+      const decline = this.#declineOf(assignment, outcome, sinceMs);
+      if (decline !== undefined) return this.#decline(assignment, decline, outcome.reason ?? '');
       if (!TRANSIENT_CODES.has(outcome.code)) {
         report({ type: 'refused', assignment, code: outcome.code, detail: outcome.detail });
         return undefined;
       }
       report({ type: 'attempt-failed', assignment, outcome });
-      await this.#pause(backoffMs);
+      await ports.clock.sleep(backoffMs);
     }
     return undefined;
   }
 
-  /** True when the task needs nothing more from here; false when the result should be handed in again. */
+  /** False when the sealed payload is a blob that nobody has. */
+  async #awaitPayload(assignment: TaskAssignment, sinceMs: number): Promise<boolean> {
+    const { ports } = this.#options;
+    const event = await ports.ledger.event(assignment.requestSequence);
+    if (event?.type !== 'InferenceRequested' || event.payload !== null) return true;
+    for (let backoffMs = BACKOFF_MS_FIRST; !this.#stopped && !this.#isOver(assignment); backoffMs *= 2) {
+      const slot = await this.#fetches.acquire(assignment);
+      try {
+        if (slot === undefined || (await ports.blobs.get(event.payloadDigest)) !== undefined) return true;
+      } finally {
+        slot?.release();
+      }
+      if (ports.clock.monotonicMs() - sinceMs >= BLOB_WAIT_MS) return false;
+      await ports.clock.sleep(backoffMs);
+    }
+    return true;
+  }
+
+  /** One attempt, in a slot of its own; undefined when all stops. */
+  async #execute(assignment: TaskAssignment): Promise<ProcessOutcome | undefined> {
+    const { ports, report } = this.#options;
+    const slot = await this.#slots.acquire(assignment);
+    if (slot === undefined) return undefined;
+    const startedMs = ports.clock.monotonicMs();
+    try {
+      const outcome = await processTransaction(ports, assignment);
+      if (outcome.ok) report({ type: 'submitted', assignment, durationMs: ports.clock.monotonicMs() - startedMs });
+      return outcome;
+    } finally {
+      slot.release();
+    }
+  }
+
+  /** The code under which an outcome is told to the ledger, or undefined for one that is not. */
+  #declineOf(
+    assignment: TaskAssignment,
+    { code, reason = '' }: ProcessOutcome & { ok: false },
+    sinceMs: number,
+  ): DeclineCode | undefined {
+    const { ports } = this.#options;
+    switch (code) {
+      case 'REQUEST_REFUSED':
+        return code;
+      case 'MODEL_REFUSED':
+        this.#refusals.add(ports.ledger.state(), assignment, reason);
+        return code;
+      case 'BLOB_UNAVAILABLE': {
+        const waited = ports.clock.monotonicMs() - sinceMs >= BLOB_WAIT_MS;
+        return waited && (reason === 'PAYLOAD_MISSING' || reason === 'MODEL_MISSING') ? reason : undefined;
+      }
+      default:
+        return undefined;
+    }
+  }
+
+  /** True when the task needs nothing more from here; false when the transaction should be handed in again. */
   async #awaitFate(assignment: TaskAssignment, id: Digest, expiryHeight: Height): Promise<boolean> {
     const { ports, report } = this.#options;
     const again = asHeight(Math.min(this.#height + RESUBMIT_BLOCKS, expiryHeight));
@@ -172,6 +242,10 @@ export class Executor {
         report({ type: 'accepted', assignment });
         return true;
       }
+      const declined = task?.executors.some(
+        ({ keyset, declined: word }) => keyset === assignment.keyset && word !== null,
+      );
+      if (declined === true) return true;
       const rejection = state.executed.get(id);
       if (typeof rejection === 'string') {
         report({ type: 'refused', assignment, code: rejection, detail: `transaction ${id}` });

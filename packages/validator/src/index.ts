@@ -29,6 +29,8 @@ export type {
   UntimedInput,
 } from './ports.ts';
 export { EnclaveUnavailable } from './ports.ts';
+export type { ProcessOutcome, ProcessTransactionCode, VerifyLocalEnclaveCode } from './process-outcome.ts';
+export { ProvenEnclave } from './proven-enclave.ts';
 export {
   type OpenedReplica,
   type OpenReplicaOptions,
@@ -54,9 +56,6 @@ export {
   type ExecutorPorts,
   LOCAL_ENCLAVE_TAMPERED_TEXT,
   type LocalEnclaveRefusal,
-  type ProcessOutcome,
-  type ProcessTransactionCode,
   processTransaction,
-  type VerifyLocalEnclaveCode,
   verifyLocalEnclave,
 } from './validator.ts';

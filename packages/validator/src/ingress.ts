@@ -12,15 +12,18 @@ import {
   BATCH_ENVELOPE_BYTES,
   costsAppraisal,
   decodeTransaction,
+  exceedsRecordLimit,
   isKnownSender,
   LANES,
   type Lane,
   laneOf,
   MAX_BATCH_BYTES,
   MAX_TRANSACTION_BYTES,
+  networkOf,
   signBatch,
   strangerRefusal,
   type Transaction,
+  taskLimit,
   type VerifiedBatch,
 } from '@cloister/ledger';
 import type { BatchPool } from './batch-pool.ts';
@@ -59,6 +62,7 @@ interface Charge {
   readonly expiryHeight: Height;
   readonly stranger: boolean;
   readonly appraised: boolean;
+  readonly request: boolean;
 }
 
 function emptyQueue(lane: Lane, appraised: boolean): Queue {
@@ -85,6 +89,7 @@ export class Ingress {
   readonly #bytesBySender = new Map<AccountId, number>();
   readonly #appraisalsBySender = new Map<AccountId, number>();
   readonly #bytesMax: number;
+  readonly #requestsBySender = new Map<AccountId, number>();
   #queuedBytes = 0;
   #strangers = 0;
   #timerSet = false;
@@ -128,6 +133,8 @@ export class Ingress {
     const stranger = !isKnownSender(this.#core.ledger, transaction.sender);
     const crowded = this.#crowded(transaction, stranger);
     if (crowded !== undefined) return fail(crowded);
+    const over = this.#overLimit(transaction);
+    if (over !== undefined) return fail(over);
     if (verified) this.#signatures.add(transaction);
     else if (!this.#signatures.verify(transaction)) return fail('SIGNATURE_INVALID');
     const context = { height: this.#nextHeight(), timeMs: this.#core.ledger.timeMs };
@@ -157,11 +164,25 @@ export class Ingress {
     return stranger && this.#strangers >= STRANGERS_MAX ? 'BACKPRESSURE' : undefined;
   }
 
+  /** What the ledger would refuse for a bound of the sender's, with what is pending here counted: said at once. */
+  #overLimit(transaction: Transaction): 'TASK_LIMIT' | 'RECORD_LIMIT' | undefined {
+    const { ledger } = this.#core;
+    if (transaction.kind === 'put-record') return exceedsRecordLimit(ledger, transaction) ? 'RECORD_LIMIT' : undefined;
+    if (transaction.kind !== 'request-inference') return undefined;
+    const { sender, payload } = transaction;
+    const open = ledger.taskIndex.openOfSender(sender) + (this.#requestsBySender.get(sender) ?? 0);
+    if (open >= networkOf(ledger).params.maxOpenTasksPerSender) return 'TASK_LIMIT';
+    const model = ledger.models.get(payload.model);
+    return model !== undefined && taskLimit(ledger, sender, model, payload) !== undefined ? 'TASK_LIMIT' : undefined;
+  }
+
   #charge(transaction: Transaction, stranger: boolean): void {
-    const { id, sender, expiryHeight, bytes } = transaction;
-    const appraised = costsAppraisal(transaction.kind);
-    this.#charges.set(id, { sender, bytes: bytes.length, expiryHeight, stranger, appraised });
+    const { id, sender, expiryHeight, bytes, kind } = transaction;
+    const appraised = costsAppraisal(kind);
+    const request = kind === 'request-inference';
+    this.#charges.set(id, { sender, bytes: bytes.length, expiryHeight, stranger, appraised, request });
     add(this.#bytesBySender, sender, bytes.length);
+    if (request) add(this.#requestsBySender, sender, 1);
     if (appraised) add(this.#appraisalsBySender, sender, 1);
     if (stranger) this.#strangers++;
   }
@@ -171,6 +192,7 @@ export class Ingress {
     if (charge === undefined) return;
     this.#charges.delete(id);
     add(this.#bytesBySender, charge.sender, -charge.bytes);
+    if (charge.request) add(this.#requestsBySender, charge.sender, -1);
     if (charge.appraised) add(this.#appraisalsBySender, charge.sender, -1);
     if (charge.stranger) this.#strangers--;
   }

@@ -153,6 +153,9 @@ export type AdmissionCode =
   | 'ALREADY_PENDING'
   | 'ALREADY_EXECUTED'
   | 'QUOTA_EXCEEDED'
+  /** The sender has as many tasks open, or records, as the ledger lets one account have. */
+  | 'TASK_LIMIT'
+  | 'RECORD_LIMIT'
   | 'BACKPRESSURE'
   | 'HALTED';
 
@@ -216,11 +219,11 @@ export interface InferenceOutput {
  */
 export interface EnclavePort {
   describe(): Promise<EnclaveDescription>;
-  /** Ledger: an encoded EvidenceBundle whose nonce is the header's hash. Challenge: an encoded ChallengeAnswer. */
+  /** Ledger: an encoded EvidenceBundle whose nonce is the header's hash. Challenge: an encoded ChallengeAnswer. Presence: a signature. */
   attest(
     request:
       | { readonly purpose: 'ledger'; readonly finality: Uint8Array }
-      | { readonly purpose: 'challenge'; readonly challenge: Uint8Array },
+      | { readonly purpose: 'challenge' | 'presence'; readonly challenge: Uint8Array },
   ): Promise<Result<Uint8Array>>;
   /** An encoded, signed RefreshStatement for the header that `finality` proves. */
   refresh(request: { readonly finality: Uint8Array }): Promise<Result<Uint8Array>>;

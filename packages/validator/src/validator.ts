@@ -2,39 +2,28 @@
  * `processTransaction`: what a validator does for a finalized transaction that requires AI and names its enclave.
  *
  * It stands on the executor's path, after finality and once the request's event is provable; executing a block calls no
- * enclave. Before anything runs, `verifyLocalEnclave` puts a fresh random challenge to the local enclave and appraises the
- * answer in full against the ledger's measurements at the current height: a changed image, another keyset, a replayed or
- * relayed answer all end here. A refusal is this node's own business and never an event: other executors and the deadline
+ * enclave. Before anything runs, `verifyLocalEnclave` puts a fresh random challenge to the local enclave. Its answer is
+ * evidence, appraised in full against the ledger's measurements at the current height, or while such evidence still stands
+ * a signature of the attested key: a changed image, another keyset, a replayed or relayed answer all end here. A refusal is this node's own business and never an event: other executors and the deadline
  * take care of the task.
  */
 import {
   type AttestationResult,
+  type Challenge,
   type ChallengeCode,
   decodeChallengeAnswer,
   encodeChallenge,
   makeChallenge,
   verifyChallengeAnswer,
+  verifyPresence,
 } from '@cloister/attestation';
 import { contentDigest, encodeModelManifest } from '@cloister/confidential';
+import { type Digest, type Ed25519KeyPair, ok, parseBase64, type Result } from '@cloister/crypto';
 import {
-  asHeight,
-  type Digest,
-  type Ed25519KeyPair,
-  ok,
-  parseBase64,
-  type Result,
-  toBase64,
-  toHex,
-} from '@cloister/crypto';
-import {
-  type EligibilityReason,
   eligible,
   type InferenceRequested,
-  MAX_INLINE_BYTES,
   networkOf,
   referenceValuesAt,
-  signTransaction,
-  type Transaction,
 } from '@cloister/ledger';
 import {
   type BlobPort,
@@ -47,6 +36,15 @@ import {
   type RandomPort,
   type TaskAssignment,
 } from './ports.ts';
+import {
+  MODEL_FAULTS,
+  type ProcessOutcome,
+  REQUEST_FAULTS,
+  refuse,
+  type VerifyLocalEnclaveCode,
+} from './process-outcome.ts';
+import type { ProvenEnclave } from './proven-enclave.ts';
+import { submitResult } from './sign-answer.ts';
 
 /** Everything outside of the pure core that an execution touches. */
 export interface ExecutorPorts {
@@ -58,15 +56,9 @@ export interface ExecutorPorts {
   readonly blobs: BlobPort;
   readonly random: RandomPort;
   readonly clock: ClockPort;
+  /** Remembers full evidence for a while; without it, every execution takes new evidence. */
+  readonly proven?: ProvenEnclave;
 }
-
-export type VerifyLocalEnclaveCode =
-  /** The enclave did not prove itself to be what the ledger accepted. */
-  | 'LOCAL_ENCLAVE_TAMPERED'
-  /** The ledger has accepted nothing from this node yet. */
-  | 'NOT_ATTESTED'
-  /** The enclave process cannot be reached at all. Transient. */
-  | 'ENCLAVE_UNAVAILABLE';
 
 /** The words of the refusal, as operators see them. */
 export const LOCAL_ENCLAVE_TAMPERED_TEXT = 'local enclave tampered';
@@ -84,9 +76,9 @@ export interface LocalEnclaveRefusal {
  * The keyset must be the one that the ledger accepted from this node.
  */
 export async function verifyLocalEnclave(
-  ports: Pick<ExecutorPorts, 'chainId' | 'signer' | 'enclave' | 'ledger' | 'random'>,
+  ports: Pick<ExecutorPorts, 'chainId' | 'signer' | 'enclave' | 'ledger' | 'random' | 'proven'>,
 ): Promise<{ readonly ok: true; readonly value: AttestationResult } | LocalEnclaveRefusal> {
-  const { chainId, signer, enclave, ledger, random } = ports;
+  const { chainId, signer, enclave, ledger, random, proven } = ports;
   if (!ledger.state().attestations.has(signer.id)) {
     return {
       ok: false,
@@ -98,6 +90,8 @@ export async function verifyLocalEnclave(
   const challenge = makeChallenge({ chainId, challenger: signer.id, target: signer.id, nonce: random.bytes(32) });
   let answered: Result<Uint8Array>;
   try {
+    const present = await provePresence(ports, challenge);
+    if (present !== undefined) return ok(present);
     answered = await enclave.attest({ purpose: 'challenge', challenge: encodeChallenge(challenge) });
   } catch (error) {
     if (!(error instanceof EnclaveUnavailable)) throw error;
@@ -125,49 +119,26 @@ export async function verifyLocalEnclave(
   });
   if (!verified.ok) return tampered(verified.code);
   if (verified.value.measurement !== accepted.measurement) return tampered('MEASUREMENT_MISMATCH');
+  proven?.proven(state, signer.id, verified.value);
   return verified;
+}
+
+/** What was proven before, if it stands before and after the attested key signed this challenge; undefined asks for evidence. */
+async function provePresence(
+  { signer, enclave, ledger, proven }: Pick<ExecutorPorts, 'signer' | 'enclave' | 'ledger' | 'proven'>,
+  challenge: Challenge,
+): Promise<AttestationResult | undefined> {
+  if (proven?.standing(ledger.state(), signer.id) === undefined) return undefined;
+  const answered = await enclave.attest({ purpose: 'presence', challenge: encodeChallenge(challenge) });
+  // Read after the answer came: a measurement revoked meanwhile counts.
+  const standing = proven.standing(ledger.state(), signer.id);
+  if (!answered.ok || standing === undefined) return undefined;
+  return verifyPresence(challenge, answered.value, standing.attestation.signKey) ? standing.result : undefined;
 }
 
 function tampered(reason: string): LocalEnclaveRefusal {
   return { ok: false, code: 'LOCAL_ENCLAVE_TAMPERED', detail: LOCAL_ENCLAVE_TAMPERED_TEXT, reason };
 }
-
-/** Codes after which trying again later may help. */
-export const TRANSIENT_CODES: ReadonlySet<string> = new Set([
-  'ENCLAVE_UNAVAILABLE',
-  'NOT_ATTESTED',
-  'NOT_PROVABLE',
-  'BLOB_UNAVAILABLE',
-  'ENCLAVE_REFUSED',
-]);
-
-export type ProcessTransactionCode =
-  | VerifyLocalEnclaveCode
-  /** The event at that sequence asks for no inference by this node. */
-  | 'NO_INFERENCE_REQUIRED'
-  /** The task is answered, closed or past its deadline. */
-  | 'TASK_CLOSED'
-  | 'NOT_ELIGIBLE'
-  /** No finalized header covers an event that the enclave wants to see. Transient. */
-  | 'NOT_PROVABLE'
-  /** Nobody holds the sealed payload or model now, or there is no room for the response. Transient. */
-  | 'BLOB_UNAVAILABLE'
-  /** The enclave said no, with its own code as reason. */
-  | 'ENCLAVE_REFUSED'
-  /** The answer does not fit a transaction. */
-  | 'RESULT_INVALID';
-
-/** What came of one attempt. `transaction` is a signed submit-result. */
-export type ProcessOutcome =
-  | { readonly ok: true; readonly transaction: Transaction; readonly receipt: Uint8Array }
-  | {
-      readonly ok: false;
-      readonly code: ProcessTransactionCode;
-      readonly detail: string;
-      /** The check or the enclave's code behind `code`. */
-      readonly reason?: string;
-      readonly reasons?: readonly EligibilityReason[];
-    };
 
 /** Runs the inference that a finalized transaction asks of this node; refuses before anything runs unless the enclave proves itself. */
 export async function processTransaction(ports: ExecutorPorts, assignment: TaskAssignment): Promise<ProcessOutcome> {
@@ -188,14 +159,6 @@ export async function processTransaction(ports: ExecutorPorts, assignment: TaskA
     if (error instanceof EnclaveUnavailable) return refuse('ENCLAVE_UNAVAILABLE', error.message, error.code);
     throw error;
   }
-}
-
-function refuse(
-  code: ProcessTransactionCode,
-  detail: string,
-  reason?: string,
-): ProcessOutcome & { readonly ok: false } {
-  return reason === undefined ? { ok: false, code, detail } : { ok: false, code, detail, reason };
 }
 
 function checkStanding(
@@ -233,11 +196,14 @@ async function execute(
   if (!provisioned.ok) return provisioned;
   const payload =
     event.payload === null ? await fetchBlob(ports.blobs, event.payloadDigest) : parseBase64(event.payload);
-  if (payload === undefined) return refuse('BLOB_UNAVAILABLE', `sealed payload ${event.payloadDigest}`);
+  if (payload === undefined)
+    return refuse('BLOB_UNAVAILABLE', `sealed payload ${event.payloadDigest}`, 'PAYLOAD_MISSING');
   const requestProof = await ports.proofs.eventProof(requestSequence);
   if (requestProof === undefined) return refuse('NOT_PROVABLE', `event ${requestSequence}`);
   const output = await ports.enclave.runInference({ requestProof, payload });
-  return output.ok ? output : refuse('ENCLAVE_REFUSED', output.detail ?? output.code, output.code);
+  if (output.ok) return output;
+  const code = REQUEST_FAULTS.has(output.code) ? 'REQUEST_REFUSED' : 'ENCLAVE_REFUSED';
+  return refuse(code, output.detail ?? output.code, output.code);
 }
 
 /** Loads the model into the enclave unless it is there. */
@@ -249,7 +215,9 @@ async function provision(ports: ExecutorPorts, id: Digest, keyset: Digest): Prom
   if (model === undefined || grant === undefined) return refuse('NOT_ELIGIBLE', 'MODEL_KEY_NOT_GRANTED');
   const { manifest } = model;
   const ciphertext = await fetchBlob(ports.blobs, manifest.ciphertextDigest);
-  if (ciphertext === undefined) return refuse('BLOB_UNAVAILABLE', `model ciphertext ${manifest.ciphertextDigest}`);
+  if (ciphertext === undefined) {
+    return refuse('BLOB_UNAVAILABLE', `model ciphertext ${manifest.ciphertextDigest}`, 'MODEL_MISSING');
+  }
   const grantProof = await ports.proofs.eventProof(grant.sequence);
   if (grantProof === undefined) return refuse('NOT_PROVABLE', `event ${grant.sequence}`);
   const loaded = await ports.enclave.provisionModel({
@@ -257,39 +225,12 @@ async function provision(ports: ExecutorPorts, id: Digest, keyset: Digest): Prom
     manifest: encodeModelManifest(manifest),
     ciphertext,
   });
-  return loaded.ok ? ok(undefined) : refuse('ENCLAVE_REFUSED', loaded.detail ?? loaded.code, loaded.code);
+  if (loaded.ok) return ok(undefined);
+  const code = MODEL_FAULTS.has(loaded.code) ? 'MODEL_REFUSED' : 'ENCLAVE_REFUSED';
+  return refuse(code, loaded.detail ?? loaded.code, loaded.code);
 }
 
 async function fetchBlob(blobs: BlobPort, digest: Digest): Promise<Uint8Array | undefined> {
   const bytes = await blobs.get(digest);
   return bytes !== undefined && contentDigest(bytes) === digest ? bytes : undefined;
-}
-
-async function submitResult(
-  { chainId, signer, random, ledger, blobs }: ExecutorPorts,
-  event: InferenceRequested,
-  { receipt, response }: InferenceOutput,
-): Promise<ProcessOutcome> {
-  const inline = response.length <= MAX_INLINE_BYTES;
-  if (!inline) {
-    const digest = contentDigest(response);
-    try {
-      await blobs.put(digest, response);
-    } catch {
-      return refuse('BLOB_UNAVAILABLE', `no room for the sealed response ${digest}`);
-    }
-  }
-  const state = ledger.state();
-  const window = networkOf(state).params.transactionWindow;
-  const signed = signTransaction(signer, {
-    chainId,
-    sender: signer.id,
-    nonce: toHex(random.bytes(16)),
-    expiryHeight: asHeight(state.height + window),
-    kind: 'submit-result',
-    payload: { task: event.task, receipt: toBase64(receipt), response: inline ? toBase64(response) : null },
-  });
-  return signed.ok
-    ? { ok: true, transaction: signed.value, receipt }
-    : refuse('RESULT_INVALID', signed.detail ?? signed.code, signed.code);
 }

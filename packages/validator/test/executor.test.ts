@@ -1,9 +1,10 @@
 import { contentDigest } from '@cloister/confidential';
-import { type Digest, fail } from '@cloister/crypto';
+import { type Digest, fail, hash } from '@cloister/crypto';
 import { decodeTransaction } from '@cloister/ledger';
 import { describe, expect, it } from 'vitest';
 import { type Chain, enclaveOf, runningChain, v0 } from '../../ledger/test/samples.ts';
-import { type ExecutionReport, Executor } from '../src/index.ts';
+import { BLOB_WAIT_MS, TASKS_MAX } from '../src/executor.ts';
+import { type ExecutionReport, Executor, type TaskAssignment } from '../src/index.ts';
 import { assignmentFor, CIPHERTEXT, MockEnclave, portsOver, submitInto } from './mock-enclave.ts';
 
 function scene(changes: Parameters<Chain['request']>[2] = {}) {
@@ -177,6 +178,67 @@ describe('Executor', () => {
     executor.blockCommitted();
     await reported('refused');
     expect(reports.at(-1)).toMatchObject({ type: 'refused', code: 'RECEIPT_MISMATCH' });
+  });
+
+  it('declines at once what will not change: one attempt, and the tenant reads why', async () => {
+    const { executor, assignment, enclave, reported, putIntoBlock, reports, chain } = scene();
+    enclave.mischief.inference = fail('REQUEST_KEY_NOT_OPENED');
+    executor.assign(assignment);
+    await reported('declined');
+    await settle();
+    putIntoBlock();
+    await settle();
+    expect(reports).toMatchObject([{ type: 'declined', code: 'REQUEST_REFUSED', detail: 'REQUEST_KEY_NOT_OPENED' }]);
+    expect(enclave.calls.filter((call) => call === 'runInference')).toHaveLength(1);
+    expect(executor.pending).toBe(0);
+    expect(chain.state.tasks.get(assignment.task)).toMatchObject({ status: 'failed', failure: 'REQUEST_REFUSED' });
+  });
+
+  it('asks the enclave once about a model that it refuses, until the owner grants again', async () => {
+    const { executor, assignment, enclave, putIntoBlock, reports, chain, own } = scene();
+    enclave.mischief.model = 'ONNX_CUSTOM_OPERATOR';
+    const finish = async (next: TaskAssignment): Promise<void> => {
+      executor.assign(next);
+      await settle();
+      putIntoBlock();
+      await settle();
+    };
+    const another = (): TaskAssignment => {
+      const request = chain.request(assignment.model, [own]);
+      chain.block(request);
+      return assignmentFor(chain, request, own);
+    };
+    await finish(assignment);
+    await finish(another());
+    expect(enclave.calls.filter((call) => call === 'provisionModel')).toHaveLength(1);
+    const detail = 'ONNX_CUSTOM_OPERATOR';
+    expect(reports).toMatchObject([0, 1].map(() => ({ type: 'declined', code: 'MODEL_REFUSED', detail })));
+    chain.block(chain.grant(assignment.model, assignment.keyset));
+    await finish(another());
+    expect(enclave.calls.filter((call) => call === 'provisionModel')).toHaveLength(2);
+  });
+
+  it('takes no slot and asks no enclave for a task whose payload nobody has, and says so after a short while', async () => {
+    const missing = { payload: null, payloadDigest: contentDigest(Uint8Array.of(1)), timeLimitMs: 60_000 };
+    const { executor, assignment, enclave, ports, reported, reports } = scene(missing);
+    executor.assign(assignment);
+    await reported('declined');
+    expect(reports).toMatchObject([{ type: 'declined', code: 'PAYLOAD_MISSING' }]);
+    expect(enclave.calls).toEqual([]);
+    const waitedMs = ports.clock.slept.reduce((sum, ms) => sum + ms, 0);
+    expect(waitedMs).toBeGreaterThanOrEqual(BLOB_WAIT_MS);
+    expect(waitedMs).toBeLessThan(2 * BLOB_WAIT_MS);
+    await executor.stop();
+  });
+
+  it('declines what comes beyond the tasks that it keeps', async () => {
+    const { executor, assignment, enclave, ports, reports } = scene();
+    enclave.mischief.unavailable = true;
+    Object.assign(ports, { clock: { ...ports.clock, sleep: () => new Promise(() => undefined) } });
+    for (let i = 0; i < TASKS_MAX; i++) executor.assign({ ...assignment, task: hash(`task ${i}`) });
+    expect(executor.pending).toBe(TASKS_MAX);
+    executor.assign(assignment);
+    expect(reports).toMatchObject([{ type: 'declined', code: 'EXECUTOR_BUSY' }]);
   });
 
   it('stops cleanly with work under way', async () => {

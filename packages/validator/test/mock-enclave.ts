@@ -3,6 +3,7 @@
  */
 import {
   answerChallenge,
+  answerPresence,
   decodeChallenge,
   decodeEvidenceBundle,
   encodeChallengeAnswer,
@@ -41,6 +42,8 @@ export interface Mischief {
   replay?: boolean;
   unavailable?: boolean;
   refuseChallenge?: boolean;
+  /** What it says of every model, in place of taking it. */
+  model?: string;
   inference?: Result<{ readonly receipt: Uint8Array; readonly response: Uint8Array }>;
   response?: Uint8Array;
 }
@@ -88,10 +91,11 @@ export class MockEnclave implements EnclavePort {
   async attest(request: Parameters<EnclavePort['attest']>[0]): Promise<Result<Uint8Array>> {
     this.#call(`attest ${request.purpose}`);
     if (request.purpose === 'ledger') return ok(this.#chain.bundle(this.#enclave));
-    if (this.mischief.refuseChallenge === true) return fail('PLATFORM_REFUSED');
+    if (request.purpose === 'challenge' && this.mischief.refuseChallenge === true) return fail('PLATFORM_REFUSED');
     const challenge = decodeChallenge(request.challenge);
     assert(challenge.ok, 'a challenge');
     const enclave = this.mischief.impostor ?? this.#enclave;
+    if (request.purpose === 'presence') return ok(answerPresence(challenge.value, enclave.sign.sign));
     const runtime = { purpose: 'challenge', nonce: challenge.value.nonce } as const;
     const bundle = decodeEvidenceBundle(this.#chain.bundle(enclave, { runtime }));
     assert(bundle.ok, 'a bundle');
@@ -121,6 +125,7 @@ export class MockEnclave implements EnclavePort {
 
   async provisionModel(): Promise<Result<void>> {
     this.#call('provisionModel');
+    if (this.mischief.model !== undefined) return fail(this.mischief.model);
     this.#models.push(...this.#chain.state.models.keys());
     return ok(undefined);
   }
@@ -167,7 +172,7 @@ export function portsOver(
     random: { bytes: (length) => random.bytes(length) },
     clock: {
       slept,
-      monotonicMs: () => 0,
+      monotonicMs: () => slept.reduce((sum, delayMs) => sum + delayMs, 0),
       sleep: async (delayMs) => {
         slept.push(delayMs);
       },

@@ -3,7 +3,8 @@ import { fail } from '@cloister/crypto';
 import { decodeTransaction, MAX_INLINE_BYTES } from '@cloister/ledger';
 import { describe, expect, it } from 'vitest';
 import { type Chain, enclaveOf, IMAGE, MEASUREMENT, runningChain, v0, v1, v2, v3 } from '../../ledger/test/samples.ts';
-import { LOCAL_ENCLAVE_TAMPERED_TEXT, processTransaction, verifyLocalEnclave } from '../src/index.ts';
+import { LOCAL_ENCLAVE_TAMPERED_TEXT, ProvenEnclave, processTransaction, verifyLocalEnclave } from '../src/index.ts';
+import { QUOTE_AGE_MS_MAX } from '../src/proven-enclave.ts';
 import { assignmentFor, CIPHERTEXT, MockEnclave, portsOver } from './mock-enclave.ts';
 
 function scene(changes: Parameters<Chain['request']>[2] = {}) {
@@ -109,6 +110,69 @@ describe('verifyLocalEnclave', () => {
     enclave.mischief.unavailable = true;
     expect(await verifyLocalEnclave(ports)).toMatchObject({ code: 'ENCLAVE_UNAVAILABLE', reason: 'ENCLAVE_GONE' });
     expect(await verifyLocalEnclave(portsOver(chain, v3, enclave))).toMatchObject({ code: 'NOT_ATTESTED' });
+  });
+});
+
+describe('verifyLocalEnclave with evidence that stands', () => {
+  function provenScene() {
+    const made = scene({ timeLimitMs: 60_000 });
+    const clock = { nowMs: 0 };
+    const proven = new ProvenEnclave({ monotonicMs: () => clock.nowMs });
+    const { calls } = made.enclave;
+    const quotes = () => calls.filter((call) => call === 'attest challenge').length;
+    return { ...made, clock, quotes, ports: { ...made.ports, proven } };
+  }
+
+  it('asks for a signature of the attested key alone, until the evidence is older than its bound', async () => {
+    const { ports, clock, quotes, enclave } = provenScene();
+    for (let i = 0; i < 3; i++) expect(await verifyLocalEnclave(ports)).toMatchObject({ ok: true });
+    expect(enclave.calls).toEqual(['attest challenge', 'attest presence', 'attest presence']);
+    clock.nowMs = QUOTE_AGE_MS_MAX + 1;
+    expect(await verifyLocalEnclave(ports)).toMatchObject({ ok: true });
+    expect(quotes()).toBe(2);
+  });
+
+  it('takes evidence of whoever answers with another key, and refuses it', async () => {
+    const { ports, enclave } = provenScene();
+    await verifyLocalEnclave(ports);
+    enclave.mischief.impostor = enclaveOf(v0, { run: 'second run' });
+    const refused = { code: 'LOCAL_ENCLAVE_TAMPERED', reason: 'KEYSET_MISMATCH' };
+    expect(await verifyLocalEnclave(ports)).toMatchObject(refused);
+  });
+
+  it('refuses once the measurement is revoked, whatever was proven before', async () => {
+    const { ports, chain } = provenScene();
+    await verifyLocalEnclave(ports);
+    const pair = { platform: 'sev-snp', measurement: MEASUREMENT, image: IMAGE, name: 'x' } as const;
+    const revoked = { ...pair, status: 'revoked', graceUntilHeight: null } as const;
+    chain.block([v2, v3].map((member) => chain.transaction(member, 'set-measurement', revoked)));
+    expect(await verifyLocalEnclave(ports)).toMatchObject({ reason: 'MEASUREMENT_REVOKED' });
+  });
+
+  it('takes new evidence when policy or endorsements have changed, or the attestation lapsed', async () => {
+    const { ports, chain, quotes } = provenScene();
+    await verifyLocalEnclave(ports);
+    const current = chain.state.attestations.get(v0.id);
+    if (current === undefined) throw new Error('no attestation');
+    chain.state.attestations.set(v0.id, { ...current, bundle: `${current.bundle}` });
+    await verifyLocalEnclave(ports);
+    expect(quotes()).toBe(1);
+    chain.state.attestations.set(v0.id, { ...current, bundle: 'AAAA' });
+    await verifyLocalEnclave(ports);
+    expect(quotes()).toBe(2);
+    chain.state.policyDigest = contentDigest(Uint8Array.of(1));
+    await verifyLocalEnclave(ports);
+    expect(quotes()).toBe(3);
+    chain.advanceTo(current.aliveUntilHeight + 1);
+    await verifyLocalEnclave(ports);
+    expect(quotes()).toBe(4);
+  });
+
+  it('tells an unreachable enclave from a tampered one', async () => {
+    const { ports, enclave } = provenScene();
+    await verifyLocalEnclave(ports);
+    enclave.mischief.unavailable = true;
+    expect(await verifyLocalEnclave(ports)).toMatchObject({ code: 'ENCLAVE_UNAVAILABLE' });
   });
 });
 

@@ -8,6 +8,7 @@
 import {
   type Attester,
   answerChallenge,
+  answerPresence,
   type BundleVerificationCode,
   type Challenge,
   checkBundleBinding,
@@ -122,6 +123,14 @@ export async function answerChallengeBytes(
   const quote = await generateQuote(context, { purpose: 'challenge', nonce, nonce_height: context.view.height });
   if (!quote.ok) return quote;
   return ok(encodeChallengeAnswer(answerChallenge(challenge.value, quote.value, context.vault.sign)));
+}
+
+/** Signs a challenge to this node on this chain with the attested key, without new evidence. */
+export function provePresence(vault: Vault, challengeBytes: Uint8Array): Result<Uint8Array, AttestCode> {
+  const challenge = decodeChallenge(challengeBytes);
+  if (!challenge.ok) return challenge;
+  const refused = checkChallenge(vault, challenge.value);
+  return refused === undefined ? ok(answerPresence(challenge.value, vault.sign)) : fail(refused);
 }
 
 function checkChallenge({ identity }: Vault, challenge: Challenge): AttestCode | undefined {

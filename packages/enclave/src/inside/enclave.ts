@@ -1,8 +1,8 @@
 /**
  * The calls that a validator can make of its enclave.
  *
- * Methods: `describe`; `attest-ledger` (finality), `attest-challenge` (challenge), `refresh` (finality), `accept` (proof),
- * `provision-begin` (grant proof, manifest; answers with the name of a transfer,
+ * Methods: `describe`; `attest-ledger` (finality), `attest-challenge` and `prove-presence` (challenge), `refresh` (finality),
+ * `accept` (proof), `provision-begin` (grant proof, manifest; answers with the name of a transfer,
  * null for a model that is loaded), `provision-piece` {transfer} (ciphertext), `provision-end` {transfer}; `run-inference` (request proof, payload). Parts are the bytes in
  * this order. The validator's word is never taken: whatever matters comes with its proof.
  */
@@ -11,7 +11,7 @@ import { fail, type JsonValue, ok, parseAccountId, type Result } from '@cloister
 import { parseGenesis } from '@cloister/ledger';
 import type { LaunchMessage } from '../channel/platform-messages.ts';
 import { type CallHandler, headOnly, type Payload, partsOnly } from '../channel/rpc.ts';
-import { answerChallengeBytes, attestForLedger, refreshAttestation } from './attestation.ts';
+import { answerChallengeBytes, attestForLedger, provePresence, refreshAttestation } from './attestation.ts';
 import { EnginePool } from './engines.ts';
 import { type InferenceContext, ResultCache, runInference } from './inference.ts';
 import { LedgerView } from './light-client.ts';
@@ -80,6 +80,8 @@ export function createEnclave(
       }
       case 'attest-challenge':
         return bytesResult(await answerChallengeBytes(attestation, first));
+      case 'prove-presence':
+        return bytesResult(provePresence(vault, first));
       case 'refresh':
         return bytesResult(refreshAttestation(attestation, first));
       case 'accept': {

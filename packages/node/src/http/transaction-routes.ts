@@ -20,6 +20,8 @@ const STATUS_OF: { readonly [Code in AdmissionCode]: number } = {
   ALREADY_PENDING: 200,
   ALREADY_EXECUTED: 200,
   QUOTA_EXCEEDED: 429,
+  TASK_LIMIT: 429,
+  RECORD_LIMIT: 403,
   BACKPRESSURE: 503,
   HALTED: 503,
 };

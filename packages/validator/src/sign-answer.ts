@@ -1,0 +1,68 @@
+/**
+ * The transactions with which a node answers a task that names it: a result, or that there will be none.
+ */
+import { contentDigest } from '@cloister/confidential';
+import { asHeight, assert, type Digest, toBase64, toHex } from '@cloister/crypto';
+import {
+  type DeclineCode,
+  type DeclineTaskPayload,
+  type InferenceRequested,
+  MAX_INLINE_BYTES,
+  networkOf,
+  type SubmitResultPayload,
+  signTransaction,
+  type Transaction,
+} from '@cloister/ledger';
+import type { InferenceOutput } from './ports.ts';
+import { type ProcessOutcome, refuse } from './process-outcome.ts';
+import type { ExecutorPorts } from './validator.ts';
+
+/** A signed submit-result; a large response becomes a blob first. */
+export async function submitResult(
+  { chainId, signer, random, ledger, blobs }: ExecutorPorts,
+  event: InferenceRequested,
+  { receipt, response }: InferenceOutput,
+): Promise<ProcessOutcome> {
+  const inline = response.length <= MAX_INLINE_BYTES;
+  if (!inline) {
+    const digest = contentDigest(response);
+    try {
+      await blobs.put(digest, response);
+    } catch {
+      return refuse('BLOB_UNAVAILABLE', `no room for the sealed response ${digest}`);
+    }
+  }
+  const payload = { task: event.task, receipt: toBase64(receipt), response: inline ? toBase64(response) : null };
+  const signed = signAnswer({ chainId, signer, random, ledger }, { kind: 'submit-result', payload });
+  return signed.ok
+    ? { ok: true, transaction: signed.value, receipt }
+    : refuse('RESULT_INVALID', signed.detail ?? signed.code, signed.code);
+}
+
+type AnswerPorts = Pick<ExecutorPorts, 'chainId' | 'signer' | 'random' | 'ledger'>;
+
+function signAnswer(
+  { chainId, signer, random, ledger }: AnswerPorts,
+  answer:
+    | { readonly kind: 'submit-result'; readonly payload: SubmitResultPayload }
+    | { readonly kind: 'decline-task'; readonly payload: DeclineTaskPayload },
+): ReturnType<typeof signTransaction> {
+  const state = ledger.state();
+  const window = networkOf(state).params.transactionWindow;
+  const expiryHeight = asHeight(state.height + window);
+  return signTransaction(signer, {
+    chainId,
+    sender: signer.id,
+    nonce: toHex(random.bytes(16)),
+    expiryHeight,
+    ...answer,
+  });
+}
+
+/** A signed decline-task. `detail` is made a code: nothing but a code may stand there. */
+export function declineTask(ports: AnswerPorts, task: Digest, code: DeclineCode, reason: string): Transaction {
+  const detail = /^[A-Z0-9_]{1,64}$/.test(reason) ? reason : '';
+  const signed = signAnswer(ports, { kind: 'decline-task', payload: { task, code, detail } });
+  assert(signed.ok, 'declineTask: a lawful payload');
+  return signed.value;
+}
