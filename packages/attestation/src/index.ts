@@ -47,6 +47,13 @@ export {
   verifyChallengeAnswer,
 } from './challenge.ts';
 export {
+  CHALLENGE_REQUEST_BYTES_MAX,
+  type ChallengeRequest,
+  decodeChallengeRequest,
+  isSignedByChallenger,
+  signChallengeRequest,
+} from './challenge-request.ts';
+export {
   CONFORMANCE_REQUIREMENTS,
   type ConformanceOutcome,
   type ConformanceVerdict,

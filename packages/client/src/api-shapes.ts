@@ -149,6 +149,10 @@ export function readInference(value: JsonValue): ListedInference {
     task: digest(value, 'task'),
     status,
     receipts: list(value, 'receipts', (one) => ({ keyset: digest(one, 'keyset'), sequence: count(one, 'sequence') })),
+    declines: list(value, 'executors', (one) => {
+      const declined = member(one, 'declined') ?? null;
+      return declined === null ? [] : [count(declined, 'sequence')];
+    }).flat(),
   };
 }
 

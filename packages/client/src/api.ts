@@ -49,6 +49,8 @@ export interface ListedInference {
   readonly status: 'open' | 'completed' | 'failed';
   /** Sequences of the ReceiptAccepted events. */
   readonly receipts: readonly { readonly keyset: Digest; readonly sequence: number }[];
+  /** Sequences of the ExecutorDeclined events. */
+  readonly declines: readonly number[];
 }
 
 /** What a node asks of whoever uploads. */
@@ -77,8 +79,8 @@ export interface NodeApi {
     readonly type: string;
   }): Promise<readonly ListedEvent[]>;
   attestations(): Promise<readonly ListedAttestation[]>;
-  /** Hands an encoded challenge to a node's enclave; its encoded answer. */
-  challenge(node: AccountId, challenge: Uint8Array): Promise<Uint8Array>;
+  /** Hands a challenge request, signed or not, to a node's enclave; its encoded answer. */
+  challenge(node: AccountId, request: Uint8Array): Promise<Uint8Array>;
   /** Undefined when the node knows no such model. */
   model(model: Digest): Promise<ListedModel | undefined>;
   /** Undefined while the node knows no such task. */

@@ -17,6 +17,7 @@ import type { InferenceCompleted, InferenceRequested, ReceiptAccepted } from '@c
 import type { ListedInference } from './api.ts';
 import type { ClientContext } from './context.ts';
 import { ClientError } from './errors.ts';
+import { failedError } from './failure-reasons.ts';
 import type { PendingExecutor, PendingInference } from './pending-inference.ts';
 import { type Deadline, poll } from './polling.ts';
 import { awaitSettled, ofType } from './submit.ts';
@@ -68,7 +69,7 @@ export async function awaitInference(
   if (listed.status === 'failed') {
     const failed = await context.chain.find('InferenceFailed', request.sequence, isTask, deadline);
     if (failed.event.task !== pending.task) throw mismatch(pending, 'failure of another task');
-    throw new ClientError('INFERENCE_FAILED', failed.event.code, { transaction: pending.transaction.id });
+    throw await failedError(context, pending, listed, failed.event, deadline);
   }
   const completed = await context.chain.find('InferenceCompleted', request.sequence, isTask, deadline);
   if (completed.event.task !== pending.task) throw mismatch(pending, 'completion of another task');
@@ -170,6 +171,7 @@ function verifyOne(
     model: pending.model,
     onnxDigest: pending.onnxDigest,
     inputCommitment: request.event.inputCommitment,
+    status: 'completed',
     outputCommitment: completed.outputCommitment,
     responseDigest: completed.responseDigest,
     image: executor.image,

@@ -24,7 +24,8 @@ import { deadlineAfter } from './polling.ts';
 import { type InferenceRequest, requestInference } from './request-inference.ts';
 import { expiryHeightAfter, sign, submitAndProve } from './submit.ts';
 import { type ProvenEvent, TrustedChain } from './trusted-chain.ts';
-import { type VerifiedEnclave, verifyEnclave } from './verify-enclave.ts';
+import { VerifiedEnclaves } from './verified-enclaves.ts';
+import { type VerifiedEnclave, verifyEnclave, verifyRecentEnclave } from './verify-enclave.ts';
 
 export interface ClientOptions {
   /** One node, or several: the freshest head of any of them counts, and those that lag or lie are reported. */
@@ -68,6 +69,7 @@ export class CloisterClient {
       keyPair,
       edge,
       acceptSimulated,
+      verified: new VerifiedEnclaves(),
     };
     return new CloisterClient(context);
   }
@@ -88,10 +90,14 @@ export class CloisterClient {
     return this.#context.chain.trustedHeight;
   }
 
-  /** Challenges a node's enclave and appraises the answer here. */
-  async verifyEnclave(node: AccountId, { timeoutMs = DEFAULT_WAIT_MS }: WaitOptions = {}): Promise<VerifiedEnclave> {
-    const { enclave } = await verifyEnclave(this.#context, node, deadlineAfter(this.#context.edge, timeoutMs));
-    return enclave;
+  /** Appraises evidence of a node's enclave here: what a challenge brought within the last minutes, or now if `fresh`. */
+  async verifyEnclave(
+    node: AccountId,
+    { timeoutMs = DEFAULT_WAIT_MS, fresh = false }: WaitOptions & { readonly fresh?: boolean } = {},
+  ): Promise<VerifiedEnclave> {
+    const deadline = deadlineAfter(this.#context.edge, timeoutMs);
+    if (!fresh) return verifyRecentEnclave(this.#context, node, deadline);
+    return (await verifyEnclave(this.#context, node, deadline)).enclave;
   }
 
   /** Seals a model under a fresh key; nothing leaves this machine. Keep `modelKey`. */

@@ -7,6 +7,7 @@ import type { NodeApi } from './api.ts';
 import type { ExecutorLists } from './choose-executors.ts';
 import type { NodePool } from './node-pool.ts';
 import type { TrustedChain } from './trusted-chain.ts';
+import type { VerifiedEnclaves } from './verified-enclaves.ts';
 
 /** Clock, waiting and randomness. */
 export interface Edge {
@@ -34,6 +35,7 @@ export interface ClientContext {
   readonly edge: Edge;
   /** Whether the caller takes a chain under simulated trust anchors, where no guarantee holds against anyone. */
   readonly acceptSimulated: boolean;
+  readonly verified: VerifiedEnclaves;
 }
 
 export interface WaitOptions {

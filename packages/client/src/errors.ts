@@ -2,6 +2,7 @@
  * The one error that the SDK throws. It fails closed: whatever it could not verify, it refuses under a code.
  */
 import type { Digest } from '@cloister/crypto';
+import type { FailureReason } from './failure-reasons.ts';
 
 export type ClientErrorCode =
   /** The genesis that the node serves is not the one of the expected chain id, or does not parse. */
@@ -65,11 +66,17 @@ export class ClientError extends Error {
   readonly detail: string | undefined;
   /** The transaction under way, when there is one. */
   readonly transaction: Digest | undefined;
+  /** Of INFERENCE_FAILED: what each executor said. */
+  readonly reasons: readonly FailureReason[];
 
   constructor(
     code: ClientErrorCode,
     detail?: string,
-    options?: { readonly transaction?: Digest | undefined; readonly cause?: unknown },
+    options?: {
+      readonly transaction?: Digest | undefined;
+      readonly cause?: unknown;
+      readonly reasons?: readonly FailureReason[];
+    },
   ) {
     super(
       detail === undefined ? code : `${code}: ${detail}`,
@@ -78,6 +85,7 @@ export class ClientError extends Error {
     this.code = code;
     this.detail = detail;
     this.transaction = options?.transaction;
+    this.reasons = options?.reasons ?? [];
   }
 }
 

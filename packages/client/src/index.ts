@@ -17,6 +17,7 @@ export type { InferenceResult, VerifiedReceipt } from './await-inference.ts';
 export { type ClientOptions, CloisterClient } from './client.ts';
 export { DEFAULT_WAIT_MS, type Edge, type ProvenTransaction, RUNTIME_EDGE, type WaitOptions } from './context.ts';
 export { ClientError, type ClientErrorCode } from './errors.ts';
+export type { FailureReason } from './failure-reasons.ts';
 export { CLOCK_TOLERANCE_MS, LIVE_HEAD_MS, MAX_HEAD_AGE_MS } from './freshness.ts';
 export type { GovernedKind, GovernedTransaction } from './governance.ts';
 export type { ModelDescription, PreparedModel } from './models.ts';

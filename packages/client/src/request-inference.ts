@@ -4,7 +4,14 @@
  * PRIVACY: a request sealed to k executors can be read by each of them, so its privacy is that of the weakest of the k.
  * More executors buy integrity and cost privacy; k = 1 is lawful.
  */
-import { contextTaskId, type ModelManifest, matchTensors, sealRequest, type Tensor } from '@cloister/confidential';
+import {
+  checkFinite,
+  contextTaskId,
+  type ModelManifest,
+  matchTensors,
+  sealRequest,
+  type Tensor,
+} from '@cloister/confidential';
 import { type AccountId, type Digest, toBase64, toHex } from '@cloister/crypto';
 import { MAX_INLINE_BYTES } from '@cloister/ledger';
 import type { ClientContext } from './context.ts';
@@ -62,6 +69,8 @@ export async function requestInference(
   const { manifest } = model;
   const matched = matchTensors(request.inputs, manifest.inputs);
   if (!matched.ok) throw new ClientError('INPUT_MISMATCH', [matched.code, matched.detail].filter(Boolean).join(' '));
+  const finite = checkFinite(request.inputs);
+  if (!finite.ok) throw new ClientError('INPUT_INVALID', `${finite.code} ${finite.detail ?? ''}`.trim());
   const { executors: named } = request;
   if (named !== undefined) thresholdOf(request, manifest, named.length);
   else if (request.executorCount !== undefined) thresholdOf(request, manifest, request.executorCount);

@@ -10,8 +10,8 @@ import {
   type Challenge,
   type ChallengeAnswer,
   decodeChallengeAnswer,
-  encodeChallenge,
   makeChallenge,
+  signChallengeRequest,
   verifyChallengeAnswer,
 } from '@cloister/attestation';
 import { type AccountId, asHeight, fromHex } from '@cloister/crypto';
@@ -41,26 +41,35 @@ export interface EnclaveAnswer {
   readonly node: AccountId;
   readonly challenge: Challenge;
   readonly answer: ChallengeAnswer;
+  /** When it was asked for, by the caller's clock. */
+  readonly atMs: number;
 }
 
-/** Challenges the enclave of a node. */
+/** Challenges the enclave of a node, as the account that the caller has. */
 export async function challengeEnclave(
   { api, chain, keyPair, edge }: ClientContext,
   node: AccountId,
 ): Promise<EnclaveAnswer> {
+  const atMs = edge.nowMs();
   const nonce = edge.randomBytes(32);
   const challenge = makeChallenge({ chainId: chain.chainId, challenger: keyPair.id, target: node, nonce });
-  const answer = decodeChallengeAnswer(await api.challenge(node, encodeChallenge(challenge)));
+  const answer = decodeChallengeAnswer(await api.challenge(node, signChallengeRequest(challenge, keyPair.sign)));
   if (!answer.ok) throw new ClientError('EVIDENCE_REFUSED', answer.code);
-  return { node, challenge, answer: answer.value };
+  return { node, challenge, answer: answer.value, atMs };
+}
+
+/** The answer that was verified within the last minutes, or one to a challenge now. */
+export async function recentAnswer(context: ClientContext, node: AccountId): Promise<EnclaveAnswer> {
+  return context.verified.recent(node, context.edge.nowMs()) ?? challengeEnclave(context, node);
 }
 
 /** Judges an answer by a fresh head's rules, and requires that the ledger lets this very keyset execute. */
 export function appraiseAnswer(
-  { chain, edge }: ClientContext,
-  { node, challenge, answer }: EnclaveAnswer,
+  { chain, edge, verified: kept }: ClientContext,
+  answered: EnclaveAnswer,
   facts: FreshFacts,
 ): VerifiedEnclave {
+  const { node, challenge, answer } = answered;
   const { rules, head } = facts;
   const standing = facts.attestation(node);
   if (standing === undefined) throw new ClientError('ENCLAVE_NOT_STANDING', 'NO_ATTESTATION');
@@ -79,6 +88,7 @@ export function appraiseAnswer(
   if (!verified.ok) throw new ClientError('EVIDENCE_REFUSED', verified.code);
   const reasons = reasonsAgainst(standing, head.height, head.timeMs);
   if (reasons.length > 0) throw new ClientError('ENCLAVE_NOT_STANDING', reasons.join(' '));
+  kept.keep(answered);
   return { node, result: verified.value, hpkeKey: fromHex(verified.value.runtime.hpke_key) };
 }
 
@@ -98,4 +108,24 @@ export async function verifyEnclave(
   const answer = await challengeEnclave(context, node);
   const facts = await context.chain.facts([...standingSubjects([node]), ...also], deadline);
   return { enclave: appraiseAnswer(context, answer, facts), facts };
+}
+
+/** The same by an answer of the last minutes, while it stands. */
+export async function verifyRecentEnclave(
+  context: ClientContext,
+  node: AccountId,
+  deadline: Deadline,
+): Promise<VerifiedEnclave> {
+  refuseSimulated(context);
+  const recent = context.verified.recent(node, context.edge.nowMs());
+  if (recent !== undefined) {
+    const facts = await context.chain.facts(standingSubjects([node]), deadline);
+    try {
+      return appraiseAnswer(context, recent, facts);
+    } catch (error) {
+      // Its keys may be gone: new evidence tells.
+      if (!(error instanceof ClientError)) throw error;
+    }
+  }
+  return (await verifyEnclave(context, node, deadline)).enclave;
 }

@@ -15,8 +15,8 @@ import type { InferenceRequest } from './request-inference.ts';
 import type { FreshFacts } from './trusted-chain.ts';
 import {
   appraiseAnswer,
-  challengeEnclave,
   type EnclaveAnswer,
+  recentAnswer,
   standingSubjects,
   type VerifiedEnclave,
 } from './verify-enclave.ts';
@@ -29,12 +29,24 @@ export interface Choice {
 
 export interface VerifiedExecutors {
   readonly enclaves: readonly VerifiedEnclave[];
-  /** Of one head, newer than every answer. */
+  /** Of one head, newer than every answer that was not kept. */
   readonly facts: FreshFacts;
 }
 
 /** The executors of a request, on machines of their own and on as many platforms as model and policy ask. */
 export async function verifyExecutors(context: ClientContext, choice: Choice): Promise<VerifiedExecutors> {
+  const hadAnswers = context.verified.size > 0;
+  try {
+    return await verifyOnce(context, choice);
+  } catch (error) {
+    // An answer that was kept may be of keys that are gone: once more, with new evidence alone.
+    if (!(error instanceof ClientError) || !hadAnswers) throw error;
+    context.verified.clear();
+    return verifyOnce(context, choice);
+  }
+}
+
+async function verifyOnce(context: ClientContext, choice: Choice): Promise<VerifiedExecutors> {
   const { executors } = choice.request;
   const verified = await (executors === undefined
     ? verifyDrawn(context, choice)
@@ -43,14 +55,14 @@ export async function verifyExecutors(context: ClientContext, choice: Choice): P
   return verified;
 }
 
-/** Challenges nodes at once; answers and failures, in the order of the nodes. */
+/** Challenges nodes at once, unless they were lately; answers and failures, in the order of the nodes. */
 async function challengeAll(
   context: ClientContext,
   nodes: readonly AccountId[],
 ): Promise<readonly (EnclaveAnswer | ClientError)[]> {
   return Promise.all(
     nodes.map((node) =>
-      challengeEnclave(context, node).catch((error: unknown) => {
+      recentAnswer(context, node).catch((error: unknown) => {
         if (error instanceof ClientError) return error;
         throw error;
       }),

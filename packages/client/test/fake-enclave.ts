@@ -52,6 +52,8 @@ export interface Misbehaviour {
   offset?: number;
   /** Changes what its receipts say, and signs it. */
   receipt?: Partial<ReceiptStatement>;
+  /** Its runs give no output, for this reason. */
+  fails?: string;
   /** Signs receipts with another key. */
   signer?: Ed25519KeyPair;
 }
@@ -60,6 +62,8 @@ export class FakeEnclave {
   readonly host: Ed25519KeyPair;
   readonly keyset: Digest;
   misbehaviour: Misbehaviour = {};
+  /** Challenges so far. */
+  answered = 0;
   readonly #chain: FakeChain;
   readonly #machine: SimulatedMachine;
   readonly #sign: Ed25519KeyPair;
@@ -110,6 +114,7 @@ export class FakeEnclave {
   }
 
   answer(challengeBytes: Uint8Array): Uint8Array {
+    this.answered++;
     const { relay, replay } = this.misbehaviour;
     if (relay !== undefined) return relay.answer(challengeBytes);
     if (replay === true && this.#firstAnswer !== undefined) return this.#firstAnswer;
@@ -148,7 +153,11 @@ export class FakeEnclave {
     });
     if (!opened.ok) throw new Error(opened.code);
     const { requestKey, salt, tensors } = opened.value;
-    const outcome: Outcome = { status: 'completed', tensors: tensors.map((tensor) => this.#double(tensor)) };
+    const { fails } = this.misbehaviour;
+    const outcome: Outcome =
+      fails === undefined
+        ? { status: 'completed', tensors: tensors.map((tensor) => this.#double(tensor)) }
+        : { status: 'refused', code: fails, detail: '' };
     const response = sealResponse({ requestKey, salt, chainId: this.#chain.chainId, task: event.task, outcome });
     const statement: ReceiptStatement = {
       chainId: this.#chain.chainId,
@@ -157,7 +166,7 @@ export class FakeEnclave {
       model: event.model,
       onnxDigest: model.manifest.onnxDigest,
       inputCommitment: event.inputCommitment,
-      status: 'completed',
+      status: fails === undefined ? 'completed' : 'failed',
       outputCommitment: response.outputCommitment,
       responseDigest: response.responseDigest,
       image: IMAGE,

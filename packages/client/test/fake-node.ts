@@ -2,7 +2,7 @@
  * A node behind the `NodeApi` port, over a fake chain and fake enclaves. Each `tick` is one block: what was handed in is
  * executed by the real ledger, and enclaves that a new event names do their part.
  */
-import type { Platform } from '@cloister/attestation';
+import { CHALLENGE_BYTES, type Platform } from '@cloister/attestation';
 import { contentDigest, modelManifestToJson } from '@cloister/confidential';
 import { type AccountId, type Digest, type JsonValue, parseBase64, parseJson, toBase64, toHex } from '@cloister/crypto';
 import {
@@ -170,7 +170,7 @@ export class FakeNode implements NodeApi {
     this.#answer();
     const enclave = this.enclaves.find(({ host }) => host.id === node);
     if (enclave === undefined) throw new ClientError('API_REFUSED', 'NODE_UNKNOWN');
-    return enclave.answer(challenge);
+    return enclave.answer(challenge.subarray(0, CHALLENGE_BYTES));
   }
 
   async model(model: Digest): Promise<ListedModel | undefined> {
@@ -182,8 +182,9 @@ export class FakeNode implements NodeApi {
   async inference(task: Digest) {
     const found = this.chain.state.tasks.get(task);
     if (found === undefined) return undefined;
-    const { status, receipts } = found;
-    return { task, status, receipts: receipts.map(({ keyset, sequence }) => ({ keyset, sequence })) };
+    const { status, receipts, executors } = found;
+    const declines = executors.flatMap(({ declined }) => declined?.sequence ?? []);
+    return { task, status, receipts: receipts.map(({ keyset, sequence }) => ({ keyset, sequence })), declines };
   }
 
   async facts(subjects: readonly FactSubject[]) {

@@ -145,6 +145,40 @@ describe('an inference', () => {
     await expect(failed).rejects.toMatchObject({ code: 'INFERENCE_FAILED', detail: 'DEADLINE_PASSED' });
   });
 
+  it('asks an enclave for new evidence once, not once a request, and again for new keys or when asked to', async () => {
+    const [enclave] = node.enclaves;
+    if (enclave === undefined) throw new Error('no enclave');
+    const fresh = await connect();
+    const executors = [enclave.host.id];
+    const before = enclave.answered;
+    for (let i = 0; i < 5; i++) await fresh.infer({ model: prepared.model, inputs: [floats([i])], executors });
+    await fresh.verifyEnclave(enclave.host.id);
+    expect(enclave.answered - before).toBe(1);
+    await fresh.verifyEnclave(enclave.host.id, { fresh: true });
+    expect(enclave.answered - before).toBe(2);
+  });
+
+  it('tells at once why a run failed: what the enclave sealed to the tenant alone', async () => {
+    const [enclave] = node.enclaves;
+    if (enclave === undefined) throw new Error('no enclave');
+    enclave.misbehaviour = { fails: 'ENGINE_TIMEOUT' };
+    const failed = client.infer({ model: prepared.model, inputs: [floats([1])], executors: [enclave.host.id] });
+    await expect(failed).rejects.toMatchObject({
+      code: 'INFERENCE_FAILED',
+      detail: 'EXECUTION_FAILED: ENGINE_TIMEOUT',
+      reasons: [{ node: enclave.host.id, from: 'enclave', code: 'ENGINE_TIMEOUT' }],
+    });
+    enclave.misbehaviour = {};
+  });
+
+  it('refuses numbers that are none before anything is sent', async () => {
+    const odd = client.infer({ model: prepared.model, inputs: [floats([Number.NaN])] });
+    await expect(odd).rejects.toMatchObject({
+      code: 'INPUT_INVALID',
+      detail: expect.stringContaining('FINITE') as string,
+    });
+  });
+
   it('reports a dispute, and takes the answer of the majority', async () => {
     const executors = node.enclaves.slice(0, 3).map(({ host }) => host.id);
     const [odd] = node.enclaves;

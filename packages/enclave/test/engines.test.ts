@@ -12,13 +12,7 @@ import type * as Ort from 'onnxruntime-node';
 import { describe, expect, it } from 'vitest';
 import { type CallHandler, headOnly, partsOnly, RpcChannel } from '../src/channel/rpc.ts';
 import { Engine } from '../src/engine/engine.ts';
-import {
-  EnginePool,
-  ModelEngine,
-  SUSPENSION_MS_FIRST,
-  SUSPENSION_MS_MAX,
-  Suspensions,
-} from '../src/inside/engines.ts';
+import { EnginePool, ModelEngine, SUSPENSION_MS_FIRST, SUSPENSION_MS_MAX, Suspensions } from '../src/inside/engines.ts';
 import { ModelRoom } from '../src/inside/model-room.ts';
 import type { EngineLauncher } from '../src/inside/platform-link.ts';
 import { keyPair } from './chain.ts';

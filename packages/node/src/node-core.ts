@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { type AccountId, type Ed25519KeyPair, ed25519KeyPair } from '@cloister/crypto';
-import type { ParsedGenesis } from '@cloister/ledger';
+import { isKnownSender, type ParsedGenesis } from '@cloister/ledger';
 import type { Network } from '@cloister/network';
 import { type OpenedReplica, openReplica, type ProofPort } from '@cloister/validator';
 import { BlobExchange } from './blob-exchange.ts';
@@ -22,7 +22,6 @@ import type { Log } from './log-lines.ts';
 import { connectedMembers, shellNetwork } from './node-network.ts';
 import { PeerAttestations } from './peer-attestation.ts';
 import { createProofPort } from './proof-port.ts';
-import { RateLimit } from './rate-limit.ts';
 import { ReplicaShell } from './replica-shell.ts';
 import type { NodeStores } from './stores.ts';
 import { TransactionTracker } from './transaction-tracker.ts';
@@ -151,8 +150,9 @@ export async function createCore(options: CoreOptions): Promise<NodeCore> {
     chainId: genesis.chainId,
     self,
     enclave: () => enclave?.port,
-    limit: new RateLimit(config['attestation.answers_per_minute'], monotonicMs),
-    relayLimit: new RateLimit(Math.ceil(config['attestation.answers_per_minute'] / 2), monotonicMs),
+    isAccount: (id) => isKnownSender(state(), id),
+    answersPerMinute: config['attestation.answers_per_minute'],
+    monotonicMs,
     request: ask('attest'),
   });
   const peers = new PeerAttestations({

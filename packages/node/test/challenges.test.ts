@@ -5,7 +5,9 @@ import {
   decodeChallenge,
   encodeChallengeAnswer,
   encodeRuntimeData,
+  makeChallenge,
   reportDataFor,
+  signChallengeRequest,
 } from '@cloister/attestation';
 import {
   type AccountId,
@@ -18,14 +20,28 @@ import {
   sha256,
   utf8,
 } from '@cloister/crypto';
+import { isKnownSender } from '@cloister/ledger';
 import { EnclaveUnavailable } from '@cloister/validator';
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { Chain, CRL, digestOf, type Enclave, enclaveOf, GENESIS, v0, v1, v2 } from '../../ledger/test/samples.ts';
+import {
+  Chain,
+  CRL,
+  digestOf,
+  type Enclave,
+  enclaveOf,
+  GENESIS,
+  keyOf,
+  owner,
+  tenant,
+  v0,
+  v1,
+  v2,
+} from '../../ledger/test/samples.ts';
 import { decodeAttestAnswer, encodeAttestAnswer } from '../src/attest-messages.ts';
 import { ChallengeDesk } from '../src/challenge-desk.ts';
 import { type ChallengeOutcome, PeerAttestations } from '../src/peer-attestation.ts';
-import { RateLimit } from '../src/rate-limit.ts';
+import { ASKERS_MAX, RateLimit } from '../src/rate-limit.ts';
 
 /** What an enclave answers to an encoded challenge. */
 function answerOf(chain: Chain, enclave: Enclave, bytes: Uint8Array, nonce?: string): Uint8Array {
@@ -214,14 +230,14 @@ describe('challenging a peer', () => {
 });
 
 describe('the desk for challenges', () => {
-  const limit = (): RateLimit => new RateLimit(3, () => monotonicMs);
   function deskOf(more: Partial<ConstructorParameters<typeof ChallengeDesk>[0]> = {}): ChallengeDesk {
     return new ChallengeDesk({
       chainId: chain.genesis.chainId,
       self: v0.id,
       enclave: () => ({ attest: () => Promise.resolve(ok(Uint8Array.of(1, 2))) }) as never,
-      limit: limit(),
-      relayLimit: new RateLimit(2, () => monotonicMs),
+      isAccount: (id) => isKnownSender(chain.state, id),
+      answersPerMinute: 4,
+      monotonicMs: () => monotonicMs,
       request: () => Promise.reject(Object.assign(new Error('gone'), { code: 'NOT_CONNECTED' })),
       ...more,
     });
@@ -238,13 +254,57 @@ describe('the desk for challenges', () => {
     expect(await desk.answerLocally('a', new Uint8Array(127))).toMatchObject({ code: 'CHALLENGE_MALFORMED' });
     await desk.answerLocally('a', challenge(v0.id));
     await desk.answerLocally('a', challenge(v0.id));
-    expect(await desk.answerLocally('a', challenge(v0.id))).toMatchObject({ code: 'RATE_LIMITED' });
+    await desk.answerLocally('a', challenge(v0.id));
+    expect(await desk.answerLocally('a', challenge(v0.id))).toEqual(fail('RATE_LIMITED', '15'));
     expect((await desk.answerLocally('b', challenge(v0.id))).ok).toBe(true);
-    monotonicMs += 20_000;
+    monotonicMs += 15_000;
     expect((await desk.answerLocally('a', challenge(v0.id))).ok).toBe(true);
   });
 
-  it('hands on to each other node a bounded number, whoever asks', async () => {
+  const signed = (who: Ed25519KeyPair, target: AccountId, nonce = 'nonce'): Uint8Array => {
+    const fields = { chainId: chain.genesis.chainId, challenger: who.id, target, nonce: sha256(utf8(nonce)) };
+    return signChallengeRequest(makeChallenge(fields), who.sign);
+  };
+
+  it('counts what an account signed to that account alone, here and through other nodes', async () => {
+    const desk = deskOf();
+    const flood = Array.from({ length: 70 }, () => desk.forward('address', v0.id, challenge(v0.id)));
+    const answered = (await Promise.all(flood)).filter(({ ok: taken }) => taken);
+    expect(answered).toHaveLength(2);
+    for (let i = 0; i < 4; i++) {
+      expect((await desk.forward('address', v0.id, signed(tenant, v0.id))).ok).toBe(true);
+      expect((await desk.answerLocally('peer', signed(owner, v0.id))).ok).toBe(true);
+    }
+    expect(await desk.forward('elsewhere', v0.id, signed(tenant, v0.id))).toMatchObject({ code: 'RATE_LIMITED' });
+    expect((await desk.answerLocally('peer', challenge(v0.id))).ok).toBe(true);
+  });
+
+  it('takes nothing from anybody for what nobody may have', async () => {
+    const desk = deskOf();
+    const forged = signed(tenant, v0.id).map((byte, at) => (at === 191 ? byte ^ 1 : byte));
+    const wrong: readonly [AccountId, Uint8Array, string][] = [
+      [v0.id, new Uint8Array(0), 'CHALLENGE_MALFORMED'],
+      [v0.id, new Uint8Array(129), 'CHALLENGE_MALFORMED'],
+      [v0.id, challenge(v1.id), 'NOT_THE_TARGET'],
+      [v0.id, challenge(v0.id, digestOf('other')), 'WRONG_CHAIN'],
+      [keyOf('nobody').id, challenge(keyOf('nobody').id), 'NODE_UNKNOWN'],
+      [v0.id, forged, 'CHALLENGE_UNSIGNED'],
+    ];
+    for (let i = 0; i < 10; i++) {
+      for (const [node, bytes, code] of wrong) expect(await desk.forward('a', node, bytes)).toMatchObject({ code });
+    }
+    expect((await desk.forward('a', v0.id, challenge(v0.id))).ok).toBe(true);
+    expect((await desk.forward('a', v0.id, signed(tenant, v0.id))).ok).toBe(true);
+  });
+
+  it('counts a signature of an account that nobody knows as none', async () => {
+    const desk = deskOf();
+    const strangers = Array.from({ length: 9 }, (_, i) => keyOf(`stranger ${i}`));
+    const answers = await Promise.all(strangers.map((who) => desk.forward('a', v0.id, signed(who, v0.id))));
+    expect(answers.filter(({ ok: taken }) => taken)).toHaveLength(2);
+  });
+
+  it('hands on a bounded number that nobody signed, whoever asks and whichever node', async () => {
     const handedOn: AccountId[] = [];
     const request = async (member: AccountId): Promise<Uint8Array> => {
       handedOn.push(member);
@@ -254,7 +314,8 @@ describe('the desk for challenges', () => {
     for (const asker of ['a', 'b', 'c']) await desk.forward(asker, v1.id, challenge(v1.id));
     expect(handedOn).toEqual([v1.id, v1.id]);
     expect(await desk.forward('d', v1.id, challenge(v1.id))).toMatchObject({ code: 'RATE_LIMITED' });
-    expect((await desk.forward('d', v2.id, challenge(v2.id))).ok).toBe(true);
+    expect(await desk.forward('d', v2.id, challenge(v2.id))).toMatchObject({ code: 'RATE_LIMITED' });
+    expect((await desk.forward('d', v2.id, signed(tenant, v2.id))).ok).toBe(true);
     // What this node itself wants to know is not counted with it.
     expect((await desk.ask(v1.id, challenge(v1.id))).ok).toBe(true);
   });
@@ -282,4 +343,13 @@ describe('the desk for challenges', () => {
       }),
     );
   });
+});
+
+it('remembers a bounded number of askers, and forgets who asked longest ago', () => {
+  const limit = new RateLimit(1, () => 0);
+  expect(limit.take('first')).toBe(true);
+  for (let i = 0; i < ASKERS_MAX; i++) limit.take(`asker ${i}`);
+  expect(limit.askers).toBe(ASKERS_MAX);
+  expect(limit.take(`asker ${ASKERS_MAX - 1}`)).toBe(false);
+  expect(limit.take('first')).toBe(true);
 });

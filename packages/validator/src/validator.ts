@@ -19,12 +19,7 @@ import {
 } from '@cloister/attestation';
 import { contentDigest, encodeModelManifest } from '@cloister/confidential';
 import { type Digest, type Ed25519KeyPair, ok, parseBase64, type Result } from '@cloister/crypto';
-import {
-  eligible,
-  type InferenceRequested,
-  networkOf,
-  referenceValuesAt,
-} from '@cloister/ledger';
+import { eligible, type InferenceRequested, networkOf, referenceValuesAt } from '@cloister/ledger';
 import {
   type BlobPort,
   type ClockPort,

@@ -197,11 +197,7 @@ function forgetRequest({ requestKey, salt, tensorBytes, tensors }: OpenedRequest
  * What the tenant reads. An input that the model does not take is an outcome like any other, since every executor finds the
  * same; a run that gave no output is told to the tenant alone, under a receipt that says 'failed'.
  */
-async function compute(
-  id: Digest,
-  model: GrantedModel,
-  request: OpenedRequest,
-): Promise<Result<Computed, NotRun>> {
+async function compute(id: Digest, model: GrantedModel, request: OpenedRequest): Promise<Result<Computed, NotRun>> {
   const { manifest, engine } = model;
   const fits = matchTensors(request.tensors, manifest.inputs);
   const finite = checkFinite(request.tensors);

@@ -1,5 +1,5 @@
 /** Routes over attestation: what the ledger accepted, with evidence to check for oneself, and challenges. */
-import { CHALLENGE_BYTES } from '@cloister/attestation';
+import { CHALLENGE_REQUEST_BYTES_MAX } from '@cloister/attestation';
 import { toBase64 } from '@cloister/crypto';
 import { accountField, base64Field, integerField, withDefault } from './fields.ts';
 import { cursorField, ID_CURSOR, listReply } from './ledger-routes.ts';
@@ -23,10 +23,15 @@ const attestations = route({
     listReply('attestations', query, simulated, (page) => node.attestations(page)),
 });
 
+/** Seconds to wait when another node has no answer left for the asker. */
+const PEER_WAIT_S = 5;
+
 const STATUS_OF: { readonly [code: string]: number } = {
   CHALLENGE_MALFORMED: 400,
   WRONG_CHAIN: 400,
   NOT_THE_TARGET: 400,
+  CHALLENGE_UNSIGNED: 403,
+  NODE_UNKNOWN: 404,
   RATE_LIMITED: 429,
 };
 
@@ -37,12 +42,22 @@ const challenge = route({
   group: 'challenge',
   cost: 5,
   params: { node: accountField('The node whose enclave is asked') },
-  body: { challenge: base64Field('An encoded challenge', CHALLENGE_BYTES) },
+  body: {
+    challenge: base64Field(
+      'An encoded challenge, alone or followed by its challenger’s signature',
+      CHALLENGE_REQUEST_BYTES_MAX,
+    ),
+  },
   answer: jsonAnswer('ChallengeAnswer'),
-  refusals: [429, 502],
+  refusals: [403, 404, 429, 502],
   handle: async ({ node }, { params, body, asker }) => {
     const answer = await node.challenge(asker, params.node, body.challenge);
-    if (!answer.ok) throw new ApiError(STATUS_OF[answer.code] ?? 502, answer.code, answer.detail);
+    if (!answer.ok) {
+      // A peer that refuses says no more than its code.
+      const waitS = answer.code === 'RATE_LIMITED' ? Number(answer.detail ?? PEER_WAIT_S) : undefined;
+      const more = waitS === undefined ? {} : { retryAfterS: waitS };
+      throw new ApiError(STATUS_OF[answer.code] ?? 502, answer.code, answer.detail, more);
+    }
     return json({ answer: toBase64(answer.value) });
   },
 });
