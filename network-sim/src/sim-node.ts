@@ -56,6 +56,8 @@ export class SimNode {
   #life = 0;
   #timerOrder = 0;
   crashes = 0;
+  /** Its disk is empty: it never started, or lost it. */
+  isNew = true;
 
   constructor(context: NodeContext) {
     this.context = context;
@@ -99,6 +101,7 @@ export class SimNode {
     const { genesis, keyPair, createMachine: machine } = this.context;
     if (this.#life === 0 && this.context.freshKey === true) await this.#markGuard();
     this.#life++;
+    this.isNew = false;
     const { replica, log, reader } = await openReplica({
       config: { genesis, signer: keyPair, ...(machine === undefined ? {} : { createMachine: machine }) },
       chain: this.#chain,
@@ -118,6 +121,7 @@ export class SimNode {
     this.crash();
     this.#chain = new MemoryStore();
     this.#guard = new MemoryStore();
+    this.isNew = true;
   }
 
   /** Power off: memory is gone, and of unsynced writes what chance leaves. */

@@ -176,7 +176,8 @@ export class Simulation {
   async #startNode(node: SimNode): Promise<void> {
     this.#trace.add(`${this.#at()} start ${node.index}`);
     try {
-      if (node.crashes > 0) await this.#checkRecovery(node);
+      // What was lost with a disk is known to be lost; the start rule must make up for it.
+      if (node.crashes > 0 && !node.isNew) await this.#checkRecovery(node);
       await node.start();
     } catch (error) {
       this.#checkers.fail(

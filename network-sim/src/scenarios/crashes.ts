@@ -32,6 +32,39 @@ export const CRASH_SCENARIOS: readonly Scenario[] = [
     }),
   },
   {
+    name: 'lost-disks',
+    description: 'validators come back with their key and nothing else, one after the other; none contradicts itself',
+    validators: 4,
+    blocks: 20,
+    plan: (random, { validators }) => ({
+      profile: LOSSY_NETWORK,
+      loadIntervalMs: 100,
+      incidents: Array.from({ length: 2 }, (_, round) => ({
+        type: 'lose-disk',
+        atMs: 1_000 + 14_000 * round + random.below(2_000),
+        node: random.below(validators),
+        forMs: 20 + random.below(300),
+      })),
+    }),
+  },
+  {
+    name: 'clock-steps',
+    description: 'the wall clock of one validator is an hour or a day off, either way, again and again',
+    validators: 4,
+    blocks: 30,
+    plan: (random, { validators }) => ({
+      profile: LOCAL_NETWORK,
+      loadIntervalMs: 100,
+      incidents: Array.from({ length: 2 }, (_, round) => ({
+        type: 'clock',
+        atMs: 1_000 + 3_000 * round,
+        node: random.below(validators),
+        stepMs: (random.below(2) === 0 ? 1 : -1) * (random.below(2) === 0 ? 3_600_000 : 86_400_000),
+        forMs: 500 + random.below(2_000),
+      })),
+    }),
+  },
+  {
     name: 'crashes-lossy',
     description: 'crashes on a network that loses messages',
     validators: 4,

@@ -234,6 +234,7 @@ export class LibP2PNetwork implements Network {
   }
 
   #onConnect(peerId: string): void {
+    this.#book.connected(peerId);
     this.#liveness.heard(peerId);
     this.#introductions.used(peerId);
     this.#announce(peerId);

@@ -16,6 +16,12 @@ export class PeerBook {
   /** libp2p names bound by a record that both keys signed; of ids that are no members only while they are connected. */
   readonly #accounts = new Map<string, AccountId>();
   readonly #peers = new Map<AccountId, string>();
+  /**
+   * The node that a member was moved from, as long as it stays connected: one for each member. A key that runs in two places
+   * is heard from both, so that each learns of the other, and the real one is not silenced by a copy that was started later.
+   */
+  readonly #former = new Map<AccountId, PeerRecord>();
+  readonly #connected = new Set<string>();
   /** Read once for each record, since whoever is cut off may ask as often as it connects. */
   readonly #prefixes = new WeakMap<PeerRecord, ReadonlySet<string | undefined>>();
 
@@ -90,6 +96,11 @@ export class PeerBook {
     return this.#peers.get(id);
   }
 
+  /** The node of an id, and the one before it while that is connected. */
+  peersOf(id: AccountId): string[] {
+    return [this.#peers.get(id), this.#former.get(id)?.peerId].filter((peerId) => peerId !== undefined);
+  }
+
   recordOf(id: AccountId): PeerRecord | undefined {
     return this.#records.get(id);
   }
@@ -105,10 +116,26 @@ export class PeerBook {
     return id !== undefined && this.hasWeight(id);
   }
 
-  /** The peer is gone: the binding of an id that is no member goes with it. */
+  connected(peerId: string): void {
+    this.#connected.add(peerId);
+  }
+
+  /**
+   * The peer is gone: the binding of an id that is no member goes with it. A member whose newest node is gone is at its
+   * former one again, if that is still here.
+   */
   forget(peerId: string): void {
+    this.#connected.delete(peerId);
     const id = this.#accounts.get(peerId);
-    if (id !== undefined && !this.#members.has(id)) this.#unbind(peerId);
+    if (id === undefined) return;
+    const former = this.#former.get(id);
+    if (!this.#members.has(id) || former?.peerId === peerId) {
+      this.#unbind(peerId);
+    } else if (former !== undefined && this.#peers.get(id) === peerId) {
+      this.#former.delete(id);
+      this.#records.set(id, former);
+      this.#bind(former.peerId, id);
+    }
   }
 
   /** Records of members, for the exchange and for redialling. */
@@ -130,10 +157,13 @@ export class PeerBook {
     const known = this.#records.get(record.member);
     if (known !== undefined && known.sequence >= record.sequence) {
       // Nothing new, nothing to verify: the binding of the newer record stands.
-      return known.peerId === record.peerId ? known : undefined;
+      if (known.peerId === record.peerId) return known;
+      const former = this.#former.get(record.member);
+      return former?.peerId === record.peerId ? former : undefined;
     }
     if (!verifyPeerRecord(this.#chainId, record).ok) return undefined;
     if (isMember && known === undefined && this.#records.size >= PEER_RECORDS_MAX) return undefined;
+    if (isMember && known !== undefined) this.#keepFormer(known, record);
     this.#bind(record.peerId, record.member);
     if (isMember) {
       this.#records.set(record.member, record);
@@ -142,9 +172,18 @@ export class PeerBook {
     return record;
   }
 
+  #keepFormer(known: PeerRecord, record: PeerRecord): void {
+    const before = this.#former.get(record.member);
+    if (known.peerId === record.peerId) return;
+    if (before !== undefined && before.peerId !== record.peerId) this.#unbind(before.peerId);
+    this.#former.delete(record.member);
+    if (this.#connected.has(known.peerId)) this.#former.set(record.member, known);
+  }
+
   #bind(peerId: string, id: AccountId): void {
     const formerPeer = this.#peers.get(id);
-    if (formerPeer !== undefined && formerPeer !== peerId) this.#unbind(formerPeer);
+    const isKept = this.#former.get(id)?.peerId === formerPeer;
+    if (formerPeer !== undefined && formerPeer !== peerId && !isKept) this.#unbind(formerPeer);
     this.#unbind(peerId);
     this.#accounts.set(peerId, id);
     this.#peers.set(id, peerId);
@@ -153,6 +192,8 @@ export class PeerBook {
   #unbind(peerId: string): void {
     const id = this.#accounts.get(peerId);
     this.#accounts.delete(peerId);
-    if (id !== undefined && this.#peers.get(id) === peerId) this.#peers.delete(id);
+    if (id === undefined) return;
+    if (this.#peers.get(id) === peerId) this.#peers.delete(id);
+    if (this.#former.get(id)?.peerId === peerId) this.#former.delete(id);
   }
 }

@@ -77,10 +77,12 @@ export class Votes {
   }
 
   send(to: ValidatorId, bytes: Uint8Array, priority: Priority): void {
-    const peerId = this.#book.peerOf(to);
-    if (peerId === undefined || !this.#mayVote() || !this.#book.hasWeight(to)) return;
-    const connection = this.#connections().find((c) => c.remotePeer.toString() === peerId);
-    if (connection !== undefined) this.#link(connection).send(bytes, priority);
+    if (!this.#mayVote() || !this.#book.hasWeight(to)) return;
+    const connections = this.#connections();
+    for (const peerId of this.#book.peersOf(to)) {
+      const connection = connections.find((c) => c.remotePeer.toString() === peerId);
+      if (connection !== undefined) this.#link(connection).send(bytes, priority);
+    }
   }
 
   broadcast(bytes: Uint8Array, priority: Priority): void {

@@ -138,6 +138,31 @@ describe('the peer book', () => {
     expect(people.records().map((r: PeerRecord) => r.peerId)).toEqual([n2?.peerId]);
   });
 
+  it('knows the former node of a member while it stays connected, and goes back to it when the new one is gone', () => {
+    const people = book();
+    const [first = '', second = '', third = ''] = [n1?.peerId, n2?.peerId, n3?.peerId];
+    people.connected(first);
+    people.learn(record(alice, n1, 1), first);
+    people.connected(second);
+    people.learn(record(alice, n2, 2), second);
+    expect(people.peersOf(alice.id)).toEqual([second, first]);
+    expect([people.accountOf(first), people.accountOf(second)]).toEqual([alice.id, alice.id]);
+    expect(people.learn(record(alice, n1, 1), first)?.peerId).toBe(first);
+    people.forget(second);
+    expect(people.peersOf(alice.id)).toEqual([first]);
+    expect(people.accountOf(second)).toBeUndefined();
+    // Two at a time, the newest, and none that is not connected.
+    people.connected(second);
+    people.learn(record(alice, n2, 3), second);
+    people.connected(third);
+    people.learn(record(alice, n3, 4), third);
+    expect(people.peersOf(alice.id)).toEqual([third, second]);
+    expect(people.isKnownPeer(first)).toBe(false);
+    people.forget(second);
+    expect(people.peersOf(alice.id)).toEqual([third]);
+    expect(people.isKnownPeer(second)).toBe(false);
+  });
+
   it('keeps nothing of strangers beyond their connection', () => {
     const people = book([bob.id]);
     expect(people.learn(record(alice, n1, 1), n3?.peerId)).toBeUndefined();
