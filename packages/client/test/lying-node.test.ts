@@ -186,7 +186,9 @@ describe('a node that lies', () => {
     if (first === undefined || second === undefined) throw new Error('two enclaves');
     second.misbehaviour = { platformOf: first };
     const executors = [first.host.id, second.host.id];
-    const doubled = honest.infer({ model: prepared.model, inputs: [input], executors });
+    // A client of its own: what another verified a moment ago would stand for new evidence.
+    const asking = await clientOf({});
+    const doubled = asking.infer({ model: prepared.model, inputs: [input], executors });
     await expect(doubled).rejects.toMatchObject({ code: 'PLATFORMS_NOT_DISTINCT' });
     second.misbehaviour = {};
     const executionPolicy = { k: 2, m: 2, minPlatforms: 2, assignment: 'tenant' } as const;
