@@ -156,6 +156,7 @@ describe('every verb', () => {
       'keys add',
       'keys list',
       'keys show',
+      'unsafe-allow-signing',
       'unsafe-reset',
       'version',
     ]);
