@@ -24,8 +24,8 @@ class Chain {
   }
 
   /** A block at `atMs` by `proposer`, after turns without one; as many views pass as there are validators. */
-  block(atMs: number, proposer: number, absent: readonly number[] = []): void {
-    this.#view += this.ids.length;
+  block(atMs: number, proposer: number, absent: readonly number[] = [], views: number = this.ids.length): void {
+    this.#view += views;
     const view = asView(this.#view);
     const missed = absent.map((index) => ({ leader: this.id(index), view: asView(this.#view - 1) }));
     if (missed.length > 0) this.standing.missed(missed, { atMs, view });
@@ -84,7 +84,11 @@ describe('a leader that misses a turn', () => {
     // Its time is over by the time of this block; the view before it was still given up at once.
     chain.block(6_000, 1, [0]);
     expect(chain.passes(0)).toBe(false);
+    // So was this one, by nodes that had not heard of that block yet.
+    chain.block(6_010, 1, [0], 2);
     expect(chain.standing.records()).toMatchObject([{ missedInARow: 1 }]);
+    chain.block(6_020, 1, [0]);
+    expect(chain.standing.records()).toMatchObject([{ missedInARow: 2 }]);
   });
 
   it('is forgiven as often as the record is patient', () => {
