@@ -1,7 +1,11 @@
 /** Every Byzantine behaviour by name, with what a validator of that name does. */
+import { badServer } from './bad-server.ts';
+import { batchFlooder } from './batch-flooder.ts';
+import { batchPoisoner } from './batch-poisoner.ts';
 import type { MakeBehaviour } from './behaviour.ts';
 import { conflicter } from './conflicter.ts';
 import { equivocator } from './equivocator.ts';
+import { evidenceBomber } from './evidence-bomber.ts';
 import { finalityWithholder } from './finality-withholder.ts';
 import { forger } from './forger.ts';
 import { forkingLeader } from './forking-leader.ts';
@@ -35,7 +39,11 @@ export type ByzantineName =
   | 'silent-leader'
   | 'selective-leader'
   | 'late-leader'
-  | 'finality-withholder';
+  | 'finality-withholder'
+  | 'batch-poisoner'
+  | 'batch-flooder'
+  | 'bad-server'
+  | 'evidence-bomber';
 
 export const BYZANTINE: Readonly<Record<ByzantineName, NamedBehaviour>> = {
   equivocator: { does: 'proposes two blocks in one view, to different halves', make: equivocator },
@@ -52,6 +60,19 @@ export const BYZANTINE: Readonly<Record<ByzantineName, NamedBehaviour>> = {
   'selective-leader': { does: 'gives its proposals to some, who make no quorum', make: selectiveLeader },
   'late-leader': { does: 'proposes just before its view ends', make: lateLeader },
   'finality-withholder': { does: 'shows its finalize votes to one validator or to none', make: finalityWithholder },
+  'batch-poisoner': {
+    does: 'withholds batches, repeats them and slips in some that never expire',
+    make: batchPoisoner,
+  },
+  'batch-flooder': { does: 'floods gossip with valid batches of junk', make: batchFlooder },
+  'bad-server': {
+    does: 'answers sync requests not, short, wrong, garbled or with what nobody asked for',
+    make: badServer,
+  },
+  'evidence-bomber': {
+    does: 'makes as much evidence as it can, against itself and against the innocent',
+    make: evidenceBomber,
+  },
 };
 
 export const BYZANTINE_NAMES: readonly ByzantineName[] = Object.keys(BYZANTINE) as ByzantineName[];
