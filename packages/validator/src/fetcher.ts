@@ -15,6 +15,7 @@ import {
 import type { Digest, Height } from '@cloister/crypto';
 import { batchIdOf } from '@cloister/ledger';
 import {
+  CHAIN_HEDGE_MS,
   SYNC_BLOCKS_MAX,
   SYNC_CHAIN_BYTES_MAX,
   SYNC_RANGE_BYTES_MAX,
@@ -22,6 +23,7 @@ import {
   SYNC_TIMEOUT_MS,
 } from './limits.ts';
 import type { PeerBook } from './peer-book.ts';
+import type { ReplicaCore } from './replica-core.ts';
 import type { RequestDesk } from './request-desk.ts';
 import type { ChainBlock, SyncResponse } from './sync-messages.ts';
 
@@ -47,20 +49,31 @@ export interface FetchHandlers {
 
 const OPTIONS = { timeoutMs: SYNC_TIMEOUT_MS, maxBytes: SYNC_RESPONSE_BYTES_MAX } as const;
 const CHAINS_IN_FLIGHT_MAX = 64;
+const RANGES_IN_FLIGHT_MAX = 2;
 /** A server that gives fewer blocks than this, and not all, is asked last from then on. */
 const CHAIN_SHORT_BLOCKS = 16;
 
+/** A tip that was asked for, and of whom. */
+interface ChainFetch {
+  readonly aboveHeight: Height;
+  readonly prefer: readonly string[];
+  readonly tried: Set<string>;
+  inFlight: number;
+}
+
+export const HEDGE_TIMER = 'hedge';
+
 export class Fetcher {
-  readonly #self: string;
+  readonly #core: ReplicaCore;
   readonly #peers: PeerBook;
   readonly #desk: RequestDesk;
   readonly #handlers: FetchHandlers;
-  /** Tip → whom it was asked of. */
-  readonly #chains = new Map<Digest, { readonly tried: Set<string>; inFlight: number }>();
-  #rangeInFlight = false;
+  readonly #chains = new Map<Digest, ChainFetch>();
+  #hedging = false;
+  #rangesInFlight = 0;
 
-  constructor(self: string, peers: PeerBook, desk: RequestDesk, handlers: FetchHandlers) {
-    this.#self = self;
+  constructor(core: ReplicaCore, peers: PeerBook, desk: RequestDesk, handlers: FetchHandlers) {
+    this.#core = core;
     this.#peers = peers;
     this.#desk = desk;
     this.#handlers = handlers;
@@ -68,17 +81,17 @@ export class Fetcher {
 
   /**
    * Asks for a block and its ancestors above a height: the own database first, then one peer after the other, the next one
-   * as soon as one has failed, and a further one each time that the machine asks again.
+   * as soon as one has failed, and a further one while the last has not answered for `CHAIN_HEDGE_MS`.
    */
   fetchChain(tip: Digest, aboveHeight: Height, prefer: readonly string[]): void {
     let fetch = this.#chains.get(tip);
     if (fetch === undefined) {
       for (const oldest of this.#chains.keys())
         if (this.#chains.size >= CHAINS_IN_FLIGHT_MAX) this.#chains.delete(oldest);
-      fetch = { tried: new Set(), inFlight: 0 };
+      fetch = { aboveHeight, prefer, tried: new Set(), inFlight: 0 };
       this.#chains.set(tip, fetch);
     }
-    const peer = [this.#self, ...this.#peers.order(prefer)].find((each) => fetch.tried.has(each) === false);
+    const peer = [this.#core.self, ...this.#peers.order(prefer)].find((each) => fetch.tried.has(each) === false);
     if (peer === undefined) {
       // Everyone was asked: the machine's next request begins again.
       if (fetch.inFlight === 0) this.#chains.delete(tip);
@@ -86,6 +99,7 @@ export class Fetcher {
     }
     fetch.tried.add(peer);
     fetch.inFlight++;
+    this.#hedge();
     const request = { type: 'chain', tip, aboveHeight, maxBytes: SYNC_CHAIN_BYTES_MAX } as const;
     this.#desk.ask(peer, request, OPTIONS, ({ response }) => {
       fetch.inFlight--;
@@ -105,13 +119,25 @@ export class Fetcher {
     });
   }
 
-  /** Asks for the finalized blocks from a height on. One range at a time. */
+  #hedge(): void {
+    if (this.#hedging) return;
+    this.#hedging = true;
+    this.#core.setTimer(HEDGE_TIMER, CHAIN_HEDGE_MS);
+  }
+
+  /** The hedge timer fired: what nobody has answered yet is asked of one more. */
+  hedge(): void {
+    this.#hedging = false;
+    for (const [tip, { aboveHeight, prefer }] of [...this.#chains]) this.fetchChain(tip, aboveHeight, prefer);
+  }
+
+  /** Asks for the finalized blocks from a height on. A second peer may be asked while a first one is silent. */
   fetchRange(fromHeight: Height, to: string): void {
-    if (this.#rangeInFlight) return;
-    this.#rangeInFlight = true;
+    if (this.#rangesInFlight >= RANGES_IN_FLIGHT_MAX) return;
+    this.#rangesInFlight++;
     const request = { type: 'range', fromHeight, maxBytes: SYNC_RANGE_BYTES_MAX } as const;
     this.#desk.ask(to, request, OPTIONS, ({ peer, response, refused }) => {
-      this.#rangeInFlight = false;
+      this.#rangesInFlight--;
       if (response === undefined) {
         this.#handlers.onRange({ from: peer, outcome: refused ? 'none' : 'failed' });
         return;

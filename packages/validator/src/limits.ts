@@ -95,6 +95,8 @@ export const SYNC_RANGE_BYTES_MAX: number = 2 * 1024 * 1024;
 export const SYNC_STRETCH_BYTES_MAX: number = 3.5 * 1024 * 1024;
 export const SYNC_REQUEST_BYTES_MAX: number = 1024 * 1024;
 export const SYNC_BLOCKS_MAX = 128;
+/** One more peer is asked for ancestors after this long without an answer, in milliseconds. */
+export const CHAIN_HEDGE_MS = 250;
 /** Blocks of one answer of ancestors, which carry no batches, and bytes of them. */
 export const SYNC_CHAIN_BLOCKS_MAX = 4_096;
 export const SYNC_CHAIN_BYTES_MAX: number = 3 * 1024 * 1024;

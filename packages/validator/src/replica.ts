@@ -26,7 +26,7 @@ import { TipTracker } from './committed-tip.ts';
 import { ConsensusDriver } from './consensus-driver.ts';
 import { DurableWrites } from './durable-writes.ts';
 import { EvidencePool } from './evidence-pool.ts';
-import { Fetcher } from './fetcher.ts';
+import { Fetcher, HEDGE_TIMER } from './fetcher.ts';
 import { Forwarder } from './forwarder.ts';
 import { rememberedRound } from './guard-memory.ts';
 import { FLUSH_TIMER, Ingress } from './ingress.ts';
@@ -117,7 +117,7 @@ export class Replica {
     this.#evidence = new EvidencePool(core.chainId, set, core.ledger.equivocations.keys());
     this.#peers = new PeerBook(core);
     this.#desk = new RequestDesk(core, this.#peers);
-    this.#fetcher = new Fetcher(self, this.#peers, this.#desk, {
+    this.#fetcher = new Fetcher(core, this.#peers, this.#desk, {
       onChain: (blocks) => this.#consensus.chainFetched(blocks),
       onRange: (range) => this.#follower.onRange(range),
     });
@@ -289,6 +289,7 @@ export class Replica {
     if (id === FLUSH_TIMER) this.#ingress.flush();
     else if (id === BUILD_TIMER) this.#consensus.tryBuild();
     else if (id === PULL_TIMER) this.#puller.pull();
+    else if (id === HEDGE_TIMER) this.#fetcher.hedge();
     else if (id === FOLLOW_TIMER) this.#follower.poll();
     else if (id === START_TIMER) this.#startRule.timer();
     else this.#consensus.timer(id);

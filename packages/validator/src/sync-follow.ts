@@ -55,12 +55,15 @@ export class Follower {
     core.setTimer(FOLLOW_TIMER, FOLLOW_INTERVAL_MS);
   }
 
-  /** The state machine found itself too far behind for single blocks; `from` have what is above. */
+  /**
+   * The state machine found itself too far behind for single blocks; `from` have what is above. It says so again on each
+   * retry, and another of them is asked then: a silent one costs a retry interval and not its timeout.
+   */
   catchUp(from: readonly string[]): void {
     this.#behind = true;
     this.#failures = 0;
     this.#nothingAbove.clear();
-    this.#ask(this.#parts.peers.pick(0, from));
+    this.#ask(this.#parts.peers.pick(this.#turn++, from));
   }
 
   /** Consensus committed: a stretch that ranges could not bring is over, and they go on above it. */
