@@ -153,7 +153,7 @@ describe('one validator', () => {
     expect(await api.transactionFate(transaction.id)).toEqual({ fate: 'UNKNOWN' });
     await api.submitTransaction(transaction.bytes);
     await untilBlock(node, () => node.context.state().executed.has(transaction.id));
-    expect(await api.transactionFate(transaction.id)).toEqual({ fate: 'COMMITTED' });
+    expect(await api.transactionFate(transaction.id)).toMatchObject({ fate: 'COMMITTED' });
     const [event] = await api.events({ from: 0, limit: 5, type: 'RecordPut' });
     expect(event).toMatchObject({ type: 'RecordPut', payload: { key: 'a', transaction: transaction.id } });
     expect(await api.attestations()).toEqual([]);
