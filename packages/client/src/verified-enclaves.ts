@@ -36,6 +36,11 @@ export class VerifiedEnclaves {
     if (this.#answers.size > ANSWERS_KEPT_MAX) this.#answers.delete(this.#answers.keys().next().value ?? node);
   }
 
+  /** Drops what is kept of a node. */
+  forget(node: AccountId): void {
+    this.#answers.delete(node);
+  }
+
   clear(): void {
     this.#answers.clear();
   }

@@ -47,14 +47,17 @@ export interface EnclaveAnswer {
 
 /** Challenges the enclave of a node, as the account that the caller has. */
 export async function challengeEnclave(
-  { api, chain, keyPair, edge }: ClientContext,
+  { api, chain, keyPair, edge, verified: kept }: ClientContext,
   node: AccountId,
 ): Promise<EnclaveAnswer> {
   const atMs = edge.nowMs();
   const nonce = edge.randomBytes(32);
   const challenge = makeChallenge({ chainId: chain.chainId, challenger: keyPair.id, target: node, nonce });
   const answer = decodeChallengeAnswer(await api.challenge(node, signChallengeRequest(challenge, keyPair.sign)));
-  if (!answer.ok) throw new ClientError('EVIDENCE_REFUSED', answer.code);
+  if (!answer.ok) {
+    kept.forget(node);
+    throw new ClientError('EVIDENCE_REFUSED', answer.code);
+  }
   return { node, challenge, answer: answer.value, atMs };
 }
 
@@ -63,7 +66,12 @@ export async function recentAnswer(context: ClientContext, node: AccountId): Pro
   return context.verified.recent(node, context.edge.nowMs()) ?? challengeEnclave(context, node);
 }
 
-/** Judges an answer by a fresh head's rules, and requires that the ledger lets this very keyset execute. */
+/**
+ * Judges an answer by a fresh head's rules, and requires that the ledger lets this very keyset execute.
+ *
+ * The evidence is judged before the ledger's standing. An enclave with another measurement mostly has another keyset or no
+ * attestation, too; its operator must read what is wrong with the enclave, not what follows from it.
+ */
 export function appraiseAnswer(
   { chain, edge, verified: kept }: ClientContext,
   answered: EnclaveAnswer,
@@ -71,13 +79,12 @@ export function appraiseAnswer(
 ): VerifiedEnclave {
   const { node, challenge, answer } = answered;
   const { rules, head } = facts;
-  const standing = facts.attestation(node);
-  if (standing === undefined) throw new ClientError('ENCLAVE_NOT_STANDING', 'NO_ATTESTATION');
+  // An answer that does not stand must not leave an older one in use: this client has seen that the enclave cannot be trusted now.
+  kept.forget(node);
   const verified = verifyChallengeAnswer({
     challenge,
     answer,
     peer: node,
-    ledgerKeyset: standing.keyset,
     referenceValues: referenceValuesOf(rules.measurements, asHeight(head.height)),
     policy: rules.appraisalPolicy,
     crlFloors: rules.crlFloors,
@@ -86,6 +93,9 @@ export function appraiseAnswer(
     atMs: edge.nowMs(),
   });
   if (!verified.ok) throw new ClientError('EVIDENCE_REFUSED', verified.code);
+  const standing = facts.attestation(node);
+  if (standing === undefined) throw new ClientError('ENCLAVE_NOT_STANDING', 'NO_ATTESTATION');
+  if (verified.value.keyset !== standing.keyset) throw new ClientError('EVIDENCE_REFUSED', 'KEYSET_MISMATCH');
   const reasons = reasonsAgainst(standing, head.height, head.timeMs);
   if (reasons.length > 0) throw new ClientError('ENCLAVE_NOT_STANDING', reasons.join(' '));
   kept.keep(answered);

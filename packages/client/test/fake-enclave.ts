@@ -71,12 +71,13 @@ export class FakeEnclave {
   #firstAnswer: Uint8Array | undefined;
   readonly models = new Map<Digest, { readonly onnx: Uint8Array; readonly manifest: ModelPublished['manifest'] }>();
 
-  constructor(chain: FakeChain, host: Ed25519KeyPair, platform: Platform) {
+  /** `life`: each launch of a host's enclave makes keys of its own, on the same machine. */
+  constructor(chain: FakeChain, host: Ed25519KeyPair, platform: Platform, life = '') {
     this.host = host;
     this.#chain = chain;
     this.#machine = simulatedMachine({ seed: seed(`device ${host.id}`), platform });
-    this.#sign = ed25519KeyPair(seed(`sign ${host.id}`));
-    this.#hpke = x25519KeyPair(seed(`hpke ${host.id}`));
+    this.#sign = ed25519KeyPair(seed(`sign ${host.id}${life}`));
+    this.#hpke = x25519KeyPair(seed(`hpke ${host.id}${life}`));
     this.keyset = keysetDigest({
       chainId: chain.chainId,
       nodeId: host.id,

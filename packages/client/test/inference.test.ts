@@ -12,7 +12,11 @@ import {
   type PreparedModel,
 } from '../src/index.ts';
 import { description, floats } from './doubling-model.ts';
+import { FakeEnclave } from './fake-enclave.ts';
 import { FakeNode, fakeEdge } from './fake-node.ts';
+
+/** A measurement that the chain does not allow. */
+const OTHER = '66'.repeat(48);
 
 let node: FakeNode;
 let client: CloisterClient;
@@ -223,9 +227,11 @@ describe('an enclave that does not stand', () => {
   });
 
   it.each([
-    ['another measurement', () => ({ launchDigest: '66'.repeat(48) }), 'MEASUREMENT_NOT_ALLOWED'],
+    ['another measurement', () => ({ launchDigest: OTHER }), 'MEASUREMENT_NOT_ALLOWED'],
     ['the answer of another node, relayed', () => ({ relay: node.enclaves[1] }), 'NODE_ID_MISMATCH'],
     ['an old answer, replayed', () => ({ replay: true }), 'NONCE_MISMATCH'],
+    ['keys that the ledger does not hold', () => ({ relay: relaunched() }), 'KEYSET_MISMATCH'],
+    ['another measurement with new keys', () => ({ relay: relaunched(OTHER) }), 'MEASUREMENT_NOT_ALLOWED'],
   ])('gets neither a key nor an input: %s', async (_, misbehaviour, detail) => {
     const [enclave] = node.enclaves;
     if (enclave === undefined) throw new Error('no enclave');
@@ -235,10 +241,36 @@ describe('an enclave that does not stand', () => {
     const to = enclave.host.id;
     const grant = client.grantModelKey({ model: prepared.model, modelKey: prepared.modelKey, node: to });
     await expect(grant).rejects.toMatchObject({ code: 'EVIDENCE_REFUSED', detail });
-    const inference = client.infer({ model: prepared.model, inputs: [floats([1])], executors: [to] });
-    await expect(inference).rejects.toMatchObject({ code: 'EVIDENCE_REFUSED', detail });
+    // The client kept an answer of this enclave from before. It has seen that the enclave does not stand, and must not use that answer.
+    for (const tenantClient of [client, await connect()]) {
+      const inference = tenantClient.infer({ model: prepared.model, inputs: [floats([1])], executors: [to] });
+      await expect(inference).rejects.toMatchObject({ code: 'EVIDENCE_REFUSED', detail });
+    }
     expect(node.submitted.length).toBe(before);
+    enclave.misbehaviour = {};
+    await expect(client.verifyEnclave(to)).resolves.toMatchObject({ node: to });
   });
+
+  it('is told first what is wrong with its evidence, then what the ledger lacks', async () => {
+    const unattested = new FakeNode();
+    const [enclave] = unattested.enclaves;
+    if (enclave === undefined) throw new Error('no enclave');
+    const asking = await connect(unattested);
+    const refused = asking.verifyEnclave(enclave.host.id);
+    await expect(refused).rejects.toMatchObject({ code: 'ENCLAVE_NOT_STANDING', detail: 'NO_ATTESTATION' });
+    enclave.misbehaviour = { launchDigest: OTHER };
+    const other = asking.verifyEnclave(enclave.host.id);
+    await expect(other).rejects.toMatchObject({ code: 'EVIDENCE_REFUSED', detail: 'MEASUREMENT_NOT_ALLOWED' });
+  });
+
+  /** The enclave of the first node after its host launched it again, from an image that measures as given. */
+  function relaunched(launchDigest?: string): FakeEnclave {
+    const [first] = node.enclaves;
+    if (first === undefined) throw new Error('no enclave');
+    const again = new FakeEnclave(node.chain, first.host, 'sev-snp', 'launched again');
+    if (launchDigest !== undefined) again.misbehaviour = { launchDigest };
+    return again;
+  }
 
   async function challengeOf(target: (typeof tenant)['id']): Promise<Uint8Array> {
     const { encodeChallenge, makeChallenge } = await import('@cloister/attestation');
