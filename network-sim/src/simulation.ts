@@ -1,17 +1,18 @@
 /**
  * One run: real replicas on virtual time, a faulty network between them, clients, incidents, and the checkers over all.
  */
-import { type Header, recoverGuard } from '@cloister/consensus';
+import type { Header } from '@cloister/consensus';
 import { type Digest, SeededRandom, type ValidatorId } from '@cloister/crypto';
-import { guardKeyOf, type ReplicaEffect } from '@cloister/validator';
+import type { ReplicaEffect } from '@cloister/validator';
 import type { Behaviour } from './byzantine/behaviour.ts';
 import { BYZANTINE } from './byzantine/index.ts';
 import { Checkers } from './checkers.ts';
 import { ClientLoad } from './client-load.ts';
 import { FaultyNetwork } from './faulty-network.ts';
 import { makeNetwork, type SimulatedNetwork, START_MS } from './genesis.ts';
+import { Incidents } from './incidents.ts';
 import type { RunOptions, RunReport } from './report.ts';
-import type { Incident, Scenario, ScenarioPlan } from './scenario.ts';
+import type { Scenario, ScenarioPlan } from './scenario.ts';
 import { Scheduler } from './scheduler.ts';
 import { SimNode } from './sim-node.ts';
 import { Trace } from './trace.ts';
@@ -43,8 +44,7 @@ export class Simulation {
   readonly #load: ClientLoad;
   readonly #wires: Wires;
   #nextRef = 1_000_000;
-  /** When the last incident is over. */
-  #calmAtMs = START_MS;
+  readonly #incidents: Incidents;
   #finished = false;
 
   constructor(options: RunOptions) {
@@ -97,18 +97,28 @@ export class Simulation {
       checkers: this.#checkers,
       trace: (line) => this.#trace.add(`${this.#at()} ${line}`),
     });
+    this.#incidents = new Incidents({
+      chainId: this.#setup.genesis.chainId,
+      scheduler: this.#scheduler,
+      network: this.#network,
+      nodes: this.#nodes,
+      heights: this.#heights,
+      checkers: this.#checkers,
+      trace: (line) => this.#trace.add(`${this.#at()} ${line}`),
+    });
   }
 
   async run(): Promise<RunReport> {
     const offline = new Set(this.#plan.offline ?? []);
     for (const node of this.#nodes) {
-      if (!offline.has(node.index)) this.#scheduler.after(this.#random.below(50), () => this.#startNode(node));
+      if (!offline.has(node.index))
+        this.#scheduler.after(this.#random.below(50), () => this.#incidents.startNode(node));
     }
-    for (const incident of this.#plan.incidents ?? []) this.#schedule(incident);
+    for (const incident of this.#plan.incidents ?? []) this.#incidents.schedule(incident);
     if ((this.#plan.loadIntervalMs ?? 0) > 0) this.#submitEvery(this.#plan.loadIntervalMs ?? 0);
     this.#wires.startTicks();
     if (this.#forMs !== undefined) this.#scheduler.after(this.#forMs, () => this.#scheduler.stop());
-    const budgetMs = this.#calmAtMs - START_MS + SETTLE_MS + this.#blocks * LIVENESS_MS_PER_BLOCK;
+    const budgetMs = this.#incidents.calmAtMs - START_MS + SETTLE_MS + this.#blocks * LIVENESS_MS_PER_BLOCK;
     try {
       const outcome = await this.#scheduler.run(START_MS + budgetMs);
       if (outcome !== 'stopped') {
@@ -123,92 +133,7 @@ export class Simulation {
     return this.#report();
   }
 
-  // Incidents and clients.
-
-  #schedule(incident: Incident): void {
-    const endsMs = incident.atMs + ('forMs' in incident ? incident.forMs : 0);
-    this.#calmAtMs = Math.max(this.#calmAtMs, START_MS + endsMs);
-    this.#scheduler.after(incident.atMs, () => this.#befall(incident));
-  }
-
-  async #befall(incident: Incident): Promise<void> {
-    switch (incident.type) {
-      case 'crash':
-      case 'lose-disk': {
-        const node = this.#nodes[incident.node];
-        if (node?.up !== true) return;
-        this.#trace.add(`${this.#at()} ${incident.type} ${node.index}`);
-        if (incident.type === 'crash') node.crash();
-        else node.loseDisk();
-        this.#tellPeers(node, false);
-        this.#scheduler.after(incident.forMs, () => this.#startNode(node));
-        return;
-      }
-      case 'partition':
-        this.#trace.add(`${this.#at()} partition ${incident.groups.join('')}`);
-        this.#network.partition(incident.groups);
-        this.#scheduler.after(incident.forMs, () => {
-          this.#trace.add(`${this.#at()} heal`);
-          this.#network.heal();
-        });
-        return;
-      case 'clock':
-        this.#stepClock(incident.node, incident.stepMs);
-        this.#scheduler.after(incident.forMs, () => this.#stepClock(incident.node, -incident.stepMs));
-        return;
-      case 'profile':
-        this.#network.profile = incident.profile;
-        return;
-      case 'join': {
-        const node = this.#nodes[incident.node];
-        if (node?.up === false) await this.#startNode(node);
-      }
-    }
-  }
-
-  #stepClock(index: number, stepMs: number): void {
-    const node = this.#nodes[index];
-    if (node === undefined) return;
-    this.#trace.add(`${this.#at()} clock of ${index} by ${stepMs}`);
-    node.context.skewMs += stepMs;
-  }
-
-  async #startNode(node: SimNode): Promise<void> {
-    this.#trace.add(`${this.#at()} start ${node.index}`);
-    try {
-      // What was lost with a disk is known to be lost; the start rule must make up for it.
-      if (node.crashes > 0 && !node.isNew) await this.#checkRecovery(node);
-      await node.start();
-    } catch (error) {
-      this.#checkers.fail(
-        'S10',
-        `node ${node.index} does not start: ${error instanceof Error ? error.message : String(error)}`,
-      );
-      return;
-    }
-    this.#heights[node.index] = node.replica?.status().executedHeight ?? 0;
-    this.#tellPeers(node, true);
-    for (const other of this.#nodes) {
-      if (other !== node && other.up) node.input({ type: 'peer', id: other.id, up: true });
-    }
-  }
-
-  #tellPeers(node: SimNode, up: boolean): void {
-    for (const other of this.#nodes) if (other !== node) other.input({ type: 'peer', id: node.id, up });
-  }
-
-  async #checkRecovery(node: SimNode): Promise<void> {
-    const stored: Uint8Array[] = [];
-    const [first] = guardKeyOf(new Uint8Array(0));
-    for await (const [key, value] of node.guardStore.range({})) if (key[0] === first) stored.push(value);
-    const guard = recoverGuard(this.#setup.genesis.chainId, stored);
-    if (!guard.ok) {
-      this.#checkers.fail('S10', `node ${node.index}: ${guard.code}`);
-      return;
-    }
-    const records = new Set(guard.value.records.map(({ signed }) => `${signed.view} ${signed.kind}`));
-    this.#checkers.recovered(node.id, records, guard.value.floor.view);
-  }
+  // Clients.
 
   #submitEvery(intervalMs: number): void {
     if (this.#finished) return;
@@ -283,7 +208,7 @@ export class Simulation {
   }
 
   #stopWhenDone(): void {
-    if (this.#finished || this.#scheduler.nowMs < this.#calmAtMs) return;
+    if (this.#finished || this.#scheduler.nowMs < this.#incidents.calmAtMs) return;
     const due = this.#nodes.filter((node) => !this.#byzantine.has(node.index) && this.#isDue(node));
     if (!due.every((node) => node.up && (this.#heights[node.index] ?? 0) >= this.#blocks)) return;
     this.#finished = true;

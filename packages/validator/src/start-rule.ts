@@ -192,8 +192,7 @@ export class StartRule {
       }
       return;
     }
-    const needed = core.set.quorum < this.#otherWeight ? core.set.quorum : this.#otherWeight;
-    if (weight < needed) return;
+    if (weight < core.set.quorum && weight < this.#otherWeight) return;
     if (this.#state === 'confirming') {
       this.#permit();
     } else if (this.#state === 'asking') {
