@@ -170,8 +170,12 @@ it('goes by the platform that the ledger accepted, whatever the host says of it'
   const model = await publish(chain, image, undefined, { releasePolicy });
   await grant(chain, model);
   const grantProof = chain.proofOf('ModelKeyGrantAuthorised');
-  const parts = [grantProof, encodeModelManifest(model.manifest), model.sealed.ciphertext];
-  expect(await call('provision-model', { head: null, parts })).toMatchObject({ code: 'ENGINE_NOT_STARTED' });
+  const parts = [grantProof, encodeModelManifest(model.manifest)];
+  const begun = unwrap(await call('provision-begin', { head: null, parts }));
+  const piece = { head: begun.head, parts: [model.sealed.ciphertext] };
+  const taken = await call('provision-piece', piece);
+  const ended = taken.ok ? await call('provision-end', { head: begun.head, parts: [] }) : taken;
+  expect(ended).toMatchObject({ code: 'ENGINE_NOT_STARTED' });
 });
 
 it.each([true, false])('tells of its attester what the platform said: simulated %s', async (simulated) => {

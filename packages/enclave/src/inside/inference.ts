@@ -124,10 +124,13 @@ export async function runInference(
   const authorised = context.view.authoriseInference(request.requestProof);
   if (!authorised.ok) return authorised;
   const { event } = authorised.value;
-  const model = context.models.get(event.model);
-  if (model === undefined) return fail('MODEL_NOT_GRANTED');
-  if (request.payload.length > context.limits.payloadBytesMax) return fail('PAYLOAD_TOO_LARGE');
-  return context.results.once(event.task, () => execute(context, authorised.value, model, request.payload));
+  // A task that was answered is answered alike, also when its run has cost the model its place.
+  return context.results.once(event.task, async () => {
+    const model = context.models.get(event.model);
+    if (model === undefined) return fail('MODEL_NOT_GRANTED');
+    if (request.payload.length > context.limits.payloadBytesMax) return fail('PAYLOAD_TOO_LARGE');
+    return execute(context, authorised.value, model, request.payload);
+  });
 }
 
 /** The sealed request as the event states it; undefined when the event's binary fields are none. */
