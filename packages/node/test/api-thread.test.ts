@@ -1,5 +1,5 @@
 /** The API's thread may die of anything: the node does not, and starts it again where clients look for it. */
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { ApiThread } from '../src/desk/api-thread.ts';
 import { API_OPTIONS, makeContext } from './fake-context.ts';
 
@@ -63,6 +63,53 @@ it('that cannot begin is the start that fails', async () => {
     monotonicMs: () => performance.now(),
   });
   await expect(thread.start()).rejects.toMatchObject({ code: 'API_FAILED' });
+  await thread.close();
+  await fake.remove();
+});
+
+it('tells of each indexed block, also of one that came while the index was at work on another', async () => {
+  const fake = await makeContext();
+  const { index, bus } = fake.node;
+  const log = { head: { ...fake.context.chain.log.head, count: 0 } };
+  let indexed = 0;
+  const works = [Promise.withResolvers<void>(), Promise.withResolvers<void>()] as const;
+  vi.spyOn(index, 'count', 'get').mockImplementation(() => indexed);
+  vi.spyOn(index, 'settled').mockImplementation(() => works[log.head.count === 1 ? 0 : 1].promise);
+  const told = new Set<string>();
+  const all = Promise.withResolvers<void>();
+  const thread = new ApiThread({
+    setup: {
+      options: API_OPTIONS,
+      chainId: fake.context.chainId,
+      genesisBytes: fake.chain.genesis.bytes,
+      simulated: true,
+      chainDirectory: '',
+      indexDirectory: '',
+      blobBytesMax: 1,
+    },
+    context: fake.node,
+    log,
+    desk: { abandonUploads: async () => undefined, close: async () => undefined } as never,
+    report: (_level, _event, { error } = {}) => {
+      told.add(String(error));
+      if (told.has('indexed 2')) all.resolve();
+    },
+    monotonicMs: () => performance.now(),
+    program: new URL('echoing-api.ts', import.meta.url),
+  });
+  await thread.start();
+  for (const count of [1, 2]) {
+    log.head = { ...log.head, count };
+    bus.publish({} as never);
+  }
+  indexed = 1;
+  works[0].resolve();
+  await works[0].promise;
+  await new Promise((resolve) => setImmediate(resolve));
+  indexed = 2;
+  works[1].resolve();
+  await all.promise;
+  expect([...told]).toEqual(['indexed 0', 'indexed 1', 'indexed 2']);
   await thread.close();
   await fake.remove();
 });

@@ -53,20 +53,31 @@ export class ApiThread {
 
   /** The address as http://host:port. Throws `NodeError` API_ADDRESS_IN_USE or API_FAILED. */
   async start(): Promise<string> {
-    const { bus, index } = this.#options.context;
+    const { bus } = this.#options.context;
     const url = await this.#spawn();
     this.#port = Number(new URL(url).port);
     this.#unsubscribe = bus.subscribe(() => {
       this.#post({ type: 'position', position: this.#position() });
       if (this.#posting) return;
       this.#posting = true;
-      // Once more when the index has the block too, for those who look for one type of event.
-      void index.settled().then(() => {
-        this.#posting = false;
-        this.#post({ type: 'position', position: this.#position() });
-      });
+      void this.#postIndexed();
     });
     return url;
+  }
+
+  /**
+   * Once more when the index has the block too, for those who look for one type of event; and again for blocks that came
+   * meanwhile, whose events would stay hidden until the next block.
+   */
+  async #postIndexed(): Promise<void> {
+    const { context, log } = this.#options;
+    let count: number;
+    do {
+      count = log.head.count;
+      await context.index.settled();
+      this.#post({ type: 'position', position: this.#position() });
+    } while (log.head.count !== count);
+    this.#posting = false;
   }
 
   #position(): ApiPosition {
