@@ -32,7 +32,8 @@ import { eventually } from './wait.ts';
 cleanUpAfterwards();
 /** Validators by what happens to them. */
 const [REVOKED, LAPSING, RELAUNCHED, TAMPERED] = [0, 1, 2, 3] as const;
-const AGES = { maxAgeBlocks: 7_200, refreshWindowBlocks: 60, nonceWindowBlocks: 64 };
+/** A sign of life holds for three times the blocks in which a validator is launched again, found out and asked. */
+const AGES = { maxAgeBlocks: 7_200, refreshWindowBlocks: 180, nonceWindowBlocks: 64 };
 
 let network: Network;
 let image: TestnetLayout['image'];
@@ -171,6 +172,12 @@ describe('one byte of a validator’s image changed', () => {
 describe('an accepted validator relaunched from a changed image', () => {
   it('fails its peers’ challenges, runs nothing, and cannot force a receipt', async () => {
     const accepted = await acceptedKeys(RELAUNCHED);
+    // Its last sign of life must outlast this test: the ledger refuses a lapsed node's request before the node itself can refuse.
+    await eventually('a sign of life of late', async () => {
+      const { height } = await statusOf(network.api(REVOKED));
+      const until = (await attestationOf(network.api(REVOKED), idOf(RELAUNCHED)))?.aliveUntilHeight ?? 0;
+      return until - height >= (AGES.refreshWindowBlocks * 2) / 3 ? true : undefined;
+    });
     await network.stop(RELAUNCHED);
     await network.start(RELAUNCHED, ['--enclave-image', tampered]);
     for (const index of [REVOKED, LAPSING]) {
@@ -233,8 +240,11 @@ describe('an attestation that lapses', () => {
     process.kill(platform.pid, 'SIGKILL');
     const lapses = async (): Promise<number> =>
       (await attestationOf(network.api(at), idOf(LAPSING)))?.aliveUntilHeight ?? 0;
-    await eventually('the last blocks of its attestation', async () =>
-      (await statusOf(network.api(at))).height >= (await lapses()) - 8 ? true : undefined,
+    // As long as the window of signs of life, on a slow machine.
+    await eventually(
+      'the last blocks of its attestation',
+      async () => ((await statusOf(network.api(at))).height >= (await lapses()) - 8 ? true : undefined),
+      240_000,
     );
     const lastHeight = await lapses();
     const sent: Digest[] = [];
