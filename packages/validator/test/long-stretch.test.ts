@@ -24,7 +24,10 @@ async function grow(net: MiniNet, blocks: number): Promise<void> {
   while (view() < due) await net.advance(5_000);
 }
 
-describe('a long stretch without finality', () => {
+/** Four replicas go through hundreds of views, whose real signatures take a slow machine more than the usual time of a test. */
+const TIME_MS = 300_000;
+
+describe('a long stretch without finality', { timeout: TIME_MS }, () => {
   it('ends at once when the network heals, by what the nodes hold, and one that was away needs few round trips', async () => {
     const net = await MiniNet.of(4);
     await net.start();
