@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { utf8, type ValidatorId } from '@cloister/crypto';
 import { afterEach, describe, expect, it } from 'vitest';
 import { NetworkError } from '../src/index.ts';
@@ -183,13 +184,48 @@ describe('a member', () => {
     const successor = await startNode('b', members, {}, { nodeKeySeed: seedOf('another node of b') });
     nodes.push(successor);
     await successor.network.connect(String(a.network.addresses()[0]));
-    expect(a.network.peers().find((peer) => peer.isMember)?.peerId).toBe(successor.network.peerId);
+    // Both are heard while both are here, and the member came up once.
+    const nodesOfB = (): string[] => a.network.peers().flatMap((peer) => (peer.isMember ? [peer.peerId] : []));
+    expect(nodesOfB().sort()).toEqual([former.network.peerId, successor.network.peerId].sort());
+    for (const node of [former, successor]) {
+      node.network.sendVote(a.id as ValidatorId, utf8(`from ${node.network.peerId}`), 1);
+      await a.until('vote', () => a.votes.some(({ text }) => text === `from ${node.network.peerId}`));
+    }
     await former.network.stop();
-    await a.until('peer', () => !a.up.has(former.network.peerId));
-    expect(a.up.has(former.id)).toBe(true);
-    expect(told.slice(told.indexOf(true)).every(Boolean)).toBe(true);
+    while (nodesOfB().includes(former.network.peerId)) await sleep(10);
     a.network.sendVote(successor.id as ValidatorId, utf8('hello'), 1);
     await successor.until('vote', () => successor.votes.length === 1);
+    expect(told.slice(told.indexOf(true)).every(Boolean)).toBe(true);
+    await successor.network.stop();
+    await a.until('peer', () => !a.up.has(former.id));
+  });
+
+  it('whose twin was started and stopped is heard, told and asked as before', async () => {
+    const members = ['a', 'b'].map((name) => memberKey(name).id);
+    const a = await startNode('a', members);
+    const told: boolean[] = [];
+    nodes = [a];
+    const real = await startNode('b', members, { answer: async () => utf8('the real one') });
+    nodes.push(real);
+    await real.network.connect(String(a.network.addresses()[0]));
+    await a.until('peer', () => a.up.has(real.id));
+    a.events.on('peer', () => told.push(a.up.has(real.id)));
+    const twin = await startNode('b', members, {}, { nodeKeySeed: seedOf('a twin of b') });
+    nodes.push(twin);
+    await twin.network.connect(String(a.network.addresses()[0]));
+    a.network.sendVote(real.id as ValidatorId, utf8('to both'), 1);
+    await Promise.all([real, twin].map((node) => node.until('vote', () => node.votes.length === 1)));
+    await twin.network.stop();
+    while (a.network.peers().some(({ peerId }) => peerId === twin.network.peerId)) await sleep(10);
+    real.network.sendVote(a.id as ValidatorId, utf8('still here'), 1);
+    a.network.sendVote(real.id as ValidatorId, utf8('so we see'), 1);
+    await Promise.all([
+      a.until('vote', () => a.votes.some(({ text }) => text === 'still here')),
+      real.until('vote', () => real.votes.length === 2),
+    ]);
+    const answer = await a.network.request(real.id, 'sync', utf8('who?'));
+    expect(Uint8Array.from(answer)).toEqual(utf8('the real one'));
+    expect(told.every(Boolean)).toBe(true);
   });
 
   it('whose address is taken or wrong gets a typed error', async () => {
