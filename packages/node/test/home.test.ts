@@ -52,7 +52,8 @@ describe('a home', () => {
       code: 'KEY_READABLE_BY_OTHERS',
       message: expect.stringContaining('chmod 600'),
     });
-    expect(await readdir(join(layout.root, 'data'))).not.toContain('sign-guard');
+    // Nothing was opened: a home has a sign guard from its beginning, and a chain only once it was started.
+    expect(await readdir(join(layout.root, 'data'))).not.toContain('chain');
   });
 
   it('refuses keys that are damaged, of another purpose, or of another id', async () => {
