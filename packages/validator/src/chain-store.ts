@@ -252,9 +252,18 @@ export class ChainStore implements ChainReader {
     return header === undefined ? undefined : { header, certificate: certified.finalization, path };
   }
 
+  /**
+   * In one thread the database is written a moment before the log's head moves, in another long before: a certificate of
+   * that moment vouches for events that this reader cannot prove yet, so the one below it is the newest.
+   */
   async latestFinality(): Promise<FinalityProof | undefined> {
-    const latest = await this.latestFinalization();
-    return latest === undefined ? undefined : this.finality(latest.height);
+    let latest = await this.latestFinalization();
+    while (latest !== undefined) {
+      const proof = await this.finality(latest.height);
+      if (proof === undefined || proof.header.lastFinal.eventCount <= this.log.head.count) return proof;
+      latest = latest.height === 0 ? undefined : await this.finalizationUpTo(asHeight(latest.height - 1));
+    }
+    return undefined;
   }
 }
 
