@@ -7,7 +7,7 @@ import { mkdtempSync, readFileSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { hash, type JsonValue, ok } from '@cloister/crypto';
+import { type Digest, hash, type JsonValue, ok } from '@cloister/crypto';
 import type * as Ort from 'onnxruntime-node';
 import { describe, expect, it } from 'vitest';
 import { type CallHandler, headOnly, partsOnly, RpcChannel } from '../src/channel/rpc.ts';
@@ -19,6 +19,7 @@ import { keyPair } from './chain.ts';
 import { digitsFile } from './launched.ts';
 
 const model = hash('model');
+const owner = keyPair('owner').id;
 const SECRET = 'WHAT_THE_TENANT_WROTE';
 
 /** Two ends of a socket: what is sent is copied, as between processes. */
@@ -81,13 +82,30 @@ it('holds its models as long as its process, which goes with the last of them', 
   expect(await engine.run(model, new Uint8Array())).toMatchObject({ code: 'MODEL_NOT_LOADED' });
 });
 
-it('gives way to the engines of others when there are too many', async () => {
+it('gives way to the engines of others when there are too many, the one used longest ago first', async () => {
   const launcher = launcherOf(loads);
   const pool = new EnginePool(launcher, 5_000, 2, () => 0);
-  const models = ['a', 'b', 'c'].map((name) => hash(name));
-  for (const one of models) await pool.of(one).beginLoad('0', 1);
-  expect(launcher.stopped).toEqual([0]);
-  expect(models.slice(1).map((one) => pool.of(one).isRunning)).toEqual([true, true]);
+  const [a, b, c] = ['a', 'b', 'c'].map((name) => hash(name)) as [Digest, Digest, Digest];
+  for (const one of [a, b]) await pool.of(one, keyPair(one).id).beginLoad('0', 1);
+  pool.used(a);
+  await pool.of(c, keyPair(c).id).beginLoad('0', 1);
+  expect(launcher.stopped).toEqual([1]);
+  expect([a, c].map((one) => pool.of(one, keyPair(one).id).isRunning)).toEqual([true, true]);
+});
+
+it('is not taken for the models of an owner who has more of them, however often those are used', async () => {
+  const launcher = launcherOf(loads);
+  const pool = new EnginePool(launcher, 5_000, 4, () => 0);
+  const [honest, thrashing] = [keyPair('honest').id, keyPair('thrashing').id];
+  await pool.of(model, honest).beginLoad('0', 1);
+  for (let i = 0; i < 12; i++) {
+    const one = hash(`thrashing ${i % 6}`);
+    await pool.of(one, thrashing).beginLoad('0', 1);
+    pool.used(one);
+  }
+  expect(launcher.stopped).toHaveLength(9);
+  expect(launcher.stopped).not.toContain(0);
+  expect(pool.of(model, honest).isRunning).toBe(true);
 });
 
 it('makes room for a model at the cost of whoever holds most', () => {
@@ -131,10 +149,10 @@ describe('a model whose runs never end', () => {
     };
     const pool = new EnginePool(launcherOf(onCall), timeoutMs, 4, () => clock.nowMs);
     const load = async (one: typeof model): Promise<void> => {
-      await pool.of(one).beginLoad('0', 1);
-      await pool.of(one).endLoad('0', one);
+      await pool.of(one, owner).beginLoad('0', 1);
+      await pool.of(one, owner).endLoad('0', one);
     };
-    return { clock, hangs, pool, load, run: (one = model) => pool.of(one).run(one, Uint8Array.of(1)) };
+    return { clock, hangs, pool, load, run: (one = model) => pool.of(one, owner).run(one, Uint8Array.of(1)) };
   }
 
   it('is never kept from its runs for longer than the bound', () => {
@@ -153,7 +171,7 @@ describe('a model whose runs never end', () => {
       await load(model);
       expect(await run()).toMatchObject({ code: 'ENGINE_TIMEOUT' });
       clock.nowMs += pauseMs - 1;
-      expect(await pool.of(model).beginLoad('1', 1)).toMatchObject({ code: 'MODEL_SUSPENDED' });
+      expect(await pool.of(model, owner).beginLoad('1', 1)).toMatchObject({ code: 'MODEL_SUSPENDED' });
       clock.nowMs += 1;
     }
     hangs.on = false;
@@ -162,7 +180,7 @@ describe('a model whose runs never end', () => {
     hangs.on = true;
     expect(await run()).toMatchObject({ code: 'ENGINE_TIMEOUT' });
     clock.nowMs += SUSPENSION_MS_FIRST;
-    expect(await pool.of(model).beginLoad('1', 1)).toMatchObject({ ok: true });
+    expect(await pool.of(model, owner).beginLoad('1', 1)).toMatchObject({ ok: true });
   });
 
   it('keeps no other model waiting, its owner’s others included, and its engine is not taken while it is asked', async () => {
@@ -174,7 +192,7 @@ describe('a model whose runs never end', () => {
       await load(other);
       expect(await run(other)).toMatchObject({ ok: true });
     }
-    expect(pool.of(model).isRunning).toBe(true);
-    pool.of(model).stop();
+    expect(pool.of(model, owner).isRunning).toBe(true);
+    pool.of(model, owner).stop();
   });
 });

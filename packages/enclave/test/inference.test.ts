@@ -4,7 +4,14 @@
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { decodeEvidenceBundle, parseRuntimeData } from '@cloister/attestation';
-import { type OpenedResponse, openResponse, parseReceipt, type Tensor, verifyReceipt } from '@cloister/confidential';
+import {
+  encodeModelManifest,
+  type OpenedResponse,
+  openResponse,
+  parseReceipt,
+  type Tensor,
+  verifyReceipt,
+} from '@cloister/confidential';
 import { encodeFinalityProof } from '@cloister/consensus';
 import { fromHex, toBase64, utf8 } from '@cloister/crypto';
 import type { InferenceOutput } from '@cloister/validator';
@@ -171,6 +178,36 @@ describe('once accepted', () => {
     const hostile = await publish(chain, workshop.built.image, random, { name: 'random', outputs });
     await grant(chain, hostile);
     expect(await provision(chain, enclave.port, hostile)).toMatchObject({ code: 'ONNX_RANDOM_OPERATOR' });
+  });
+
+  it('takes as many models at a time as a validator executes, and gives none up for another', async () => {
+    const outputs = [{ name: 'probabilities', datatype: 'FP32', shape: [1, 784] }] as const;
+    const models = await Promise.all(
+      Array.from({ length: 8 }, (_, i) => {
+        const nodes = [{ operator: 'Identity', inputs: ['image'], outputs: ['probabilities'] }];
+        const input = { name: 'image', shape: [1, 784] };
+        const onnx = encodeOnnx({
+          name: `m${i}`,
+          nodes,
+          weights: [],
+          input,
+          output: { ...input, name: 'probabilities' },
+        });
+        return publish(chain, workshop.built.image, onnx, { name: `at once ${i}`, outputs });
+      }),
+    );
+    const brought: Parameters<typeof enclave.port.provisionModel>[0][] = [];
+    for (const one of models) {
+      await grant(chain, one);
+      const grantProof = chain.proofOf('ModelKeyGrantAuthorised');
+      brought.push({
+        grantProof,
+        manifest: encodeModelManifest(one.manifest),
+        ciphertext: one.sealed.ciphertext,
+      });
+    }
+    const provisioned = await Promise.all(brought.map((one) => enclave.port.provisionModel(one)));
+    expect(provisioned.map(({ ok }) => ok)).toEqual(models.map(() => true));
   });
 
   it('kills an engine that does not come back, and answers its task alike when asked again', async () => {

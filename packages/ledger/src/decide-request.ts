@@ -93,7 +93,8 @@ function formRefusal(
 
 /**
  * Which bound one more open task would break. Whoever opens tasks that nobody can answer fills its own bounds: those of a
- * sender are far below those of an executor, and a sender with no open task is always let in.
+ * sender are far below those of an owner and an executor, and a sender with no open task is always let in, so that a few
+ * accounts that fill them keep nobody else out.
  */
 export function taskLimit(
   state: LedgerState,
@@ -105,8 +106,8 @@ export function taskLimit(
   const { maxOpenTasksPerSender, maxOpenTasksPerOwner, maxOpenTasksPerExecutor } = networkOf(state).params;
   const ofSender = taskIndex.openOfSender(sender);
   if (ofSender >= maxOpenTasksPerSender) return 'SENDER_TASK_LIMIT';
-  if (taskIndex.openOfOwner(owner) >= maxOpenTasksPerOwner) return 'OWNER_TASK_LIMIT';
   if (ofSender === 0) return undefined;
+  if (taskIndex.openOfOwner(owner) >= maxOpenTasksPerOwner) return 'OWNER_TASK_LIMIT';
   const full = executors.some(({ keyset }) => {
     const node = keysets.get(keyset)?.node;
     return node !== undefined && taskIndex.openOfExecutor(node) >= maxOpenTasksPerExecutor;

@@ -5,7 +5,7 @@ import { canonicalJson, type Digest, hash, utf8 } from '@cloister/crypto';
 import { count, object, type Shape } from './shape.ts';
 
 /** The only rules that this build can execute; a chain at another version is refused on open. */
-export const PROTOCOL_VERSION = 3;
+export const PROTOCOL_VERSION = 4;
 
 /** Heights and windows are in blocks unless they say otherwise. What concerns evidence stands in the appraisal policy instead. */
 export interface LedgerParams {
@@ -24,10 +24,9 @@ export interface LedgerParams {
   readonly taskRetentionMs: number;
   /** Executors that one request may name. */
   readonly maxExecutors: number;
-  /** Open tasks of one sender, and of all models of one owner. */
   readonly maxOpenTasksPerSender: number;
+  /** Open tasks of all models of one owner, and those that name one executor, beside one for each sender that has no other. */
   readonly maxOpenTasksPerOwner: number;
-  /** Open tasks that name one executor, beside one for each sender that has no other. */
   readonly maxOpenTasksPerExecutor: number;
   /** Closed tasks of one sender in the state; the oldest makes room. */
   readonly maxClosedTasksPerSender: number;

@@ -443,6 +443,18 @@ describe('the API of a node', () => {
     expect(await send('POST', '/v1/transactions', { transaction })).toMatchObject({ status: 503, retryAfter: '1' });
   });
 
+  it('charges the ordinary price for a transaction that a bound of tasks keeps out, and says when to come back', async () => {
+    serve(5);
+    const transaction = toBase64(
+      fake.chain.transaction(tenant, 'put-record', { namespace: 'n', key: 'k', value: 'v' }).bytes,
+    );
+    fake.verdict.code = 'TASK_LIMIT';
+    for (let i = 0; i < 5 * BURST_SECONDS; i++) {
+      const full = { status: 429, code: 'TASK_LIMIT', retryAfter: '1' };
+      expect(await send('POST', '/v1/transactions', { transaction })).toMatchObject(full);
+    }
+  });
+
   it('takes a blob for an account of the chain alone, or because the ledger names it', async () => {
     serve(10_000);
     const bytes = Buffer.from('an upload');

@@ -13,6 +13,7 @@ import { asHeight, type Digest, type Height } from '@cloister/crypto';
 import type { DeclineCode, Transaction } from '@cloister/ledger';
 import { BlockSignal } from './block-signal.ts';
 import { FairSlots } from './fair-slots.ts';
+import { ModelPauses } from './model-pauses.ts';
 import { ModelRefusals } from './model-refusals.ts';
 import type { SubmitPort, TaskAssignment } from './ports.ts';
 import { type ProcessOutcome, TRANSIENT_CODES } from './process-outcome.ts';
@@ -67,6 +68,7 @@ export class Executor {
   readonly #slots: FairSlots;
   readonly #fetches: FairSlots;
   readonly #refusals: ModelRefusals;
+  readonly #pauses: ModelPauses;
   readonly #known = new Set<string>();
   readonly #running = new Set<Promise<void>>();
   #stopped = false;
@@ -83,6 +85,7 @@ export class Executor {
     const each = { slotsPerOwner: FETCH_SLOTS - 1, slotsPerModel: FETCH_SLOTS - 1 };
     this.#fetches = new FairSlots({ slots: FETCH_SLOTS, ...each, nowMs });
     this.#refusals = new ModelRefusals(nowMs);
+    this.#pauses = new ModelPauses(nowMs);
   }
 
   /** Tasks taken on and not settled. */
@@ -160,7 +163,10 @@ export class Executor {
       }
       const refused = this.#refusals.of(ports.ledger.state(), assignment);
       if (refused !== undefined) return this.#decline(assignment, 'MODEL_REFUSED', refused);
+      const pauseMs = this.#pauses.of(assignment.model);
+      if (pauseMs > 0) await ports.clock.sleep(Math.min(pauseMs, BACKOFF_MS_MAX));
       const outcome = await this.#execute(assignment);
+      if (outcome === 'paused') continue;
       if (outcome === undefined) return undefined;
       if (outcome.ok) return outcome.transaction;
       const decline = this.#declineOf(assignment, outcome, sinceMs);
@@ -193,14 +199,17 @@ export class Executor {
     return true;
   }
 
-  /** One attempt, in a slot of its own; undefined when all stops. */
-  async #execute(assignment: TaskAssignment): Promise<ProcessOutcome | undefined> {
+  /** One attempt, in a slot of its own; undefined when all stops. Nothing is read or asked for a model that is not run now. */
+  async #execute(assignment: TaskAssignment): Promise<ProcessOutcome | 'paused' | undefined> {
     const { ports, report } = this.#options;
     const slot = await this.#slots.acquire(assignment);
     if (slot === undefined) return undefined;
     const startedMs = ports.clock.monotonicMs();
     try {
+      if (this.#pauses.of(assignment.model) > 0) return 'paused';
       const outcome = await processTransaction(ports, assignment);
+      if (outcome.ok) this.#pauses.clear(assignment.model);
+      else if (outcome.reason === 'MODEL_SUSPENDED') this.#pauses.add(assignment.model);
       if (outcome.ok) report({ type: 'submitted', assignment, durationMs: ports.clock.monotonicMs() - startedMs });
       return outcome;
     } finally {

@@ -49,6 +49,11 @@ interface OwnerQueue extends Account {
   lastMs: number;
 }
 
+/**
+ * Accounts of those who are away that are remembered. Of more, those who owe least are forgiven: the worst that comes of it is
+ * that somebody with so many accounts goes sooner than it should, once for each.
+ */
+export const ACCOUNTS_MAX = 1_024;
 /** What a run counts at least, so that even those too short to measure take turns. */
 const RUN_MS_LEAST = 1;
 
@@ -68,6 +73,14 @@ export class FairSlots {
   /** How many wait. */
   get waiting(): number {
     return this.#waiting;
+  }
+
+  /** Accounts that are remembered of those who neither wait nor hold a slot. */
+  get remembered(): number {
+    return [...this.#owners.values()].reduce(
+      (sum, owner) => sum + [...owner.senders.values()].filter(isAway).length,
+      0,
+    );
   }
 
   /** Resolves with a slot when it is this asker's turn, or with undefined when all stops. */
@@ -159,15 +172,31 @@ export class FairSlots {
     grant({ release });
   }
 
-  /** Accounts of those who are away are kept only as long as they still owe something. */
+  /** Accounts of those who are away are kept only as long as they still owe something, and only so many. */
   #forgetSettled(): void {
+    const owing: { readonly debtMs: number; readonly forget: () => void }[] = [];
     for (const [id, owner] of this.#owners) {
       for (const [sender, own] of owner.senders) {
-        if (own.held === 0 && own.waiting.length === 0 && own.usedMs <= owner.lastMs) owner.senders.delete(sender);
+        if (!isAway(own)) continue;
+        const debtMs = own.usedMs - owner.lastMs;
+        const forget = (): void => void owner.senders.delete(sender);
+        if (debtMs <= 0) forget();
+        else owing.push({ debtMs, forget });
       }
-      if (owner.held === 0 && owner.senders.size === 0 && owner.usedMs <= this.#lastMs) this.#owners.delete(id);
+      if (owner.held > 0 || owner.senders.size > 0) continue;
+      const debtMs = owner.usedMs - this.#lastMs;
+      const forget = (): void => void this.#owners.delete(id);
+      if (debtMs <= 0) forget();
+      else owing.push({ debtMs, forget });
     }
+    if (owing.length <= ACCOUNTS_MAX) return;
+    owing.sort((a, b) => a.debtMs - b.debtMs);
+    for (const { forget } of owing.slice(0, owing.length - ACCOUNTS_MAX)) forget();
   }
+}
+
+function isAway({ held, waiting }: SenderQueue): boolean {
+  return held === 0 && waiting.length === 0;
 }
 
 function byUse<K, A extends Account>(accounts: ReadonlyMap<K, A>): readonly (readonly [K, A])[] {

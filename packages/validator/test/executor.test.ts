@@ -218,6 +218,43 @@ describe('Executor', () => {
     expect(enclave.calls.filter((call) => call === 'provisionModel')).toHaveLength(2);
   });
 
+  it('asks the enclave about a model that it does not run now once in a growing pause, for all its tasks together', async () => {
+    const { executor, assignment, enclave, ports, reported } = scene();
+    enclave.mischief.model = 'MODEL_SUSPENDED';
+    const wakers: (() => void)[] = [];
+    let nowMs = 0;
+    const monotonicMs = () => nowMs;
+    const sleep = () => new Promise<void>((wake) => wakers.push(wake));
+    Object.assign(ports, { clock: { ...ports.clock, monotonicMs, sleep } });
+    for (let i = 0; i < 10; i++) executor.assign({ ...assignment, task: hash(`task ${i}`) });
+    executor.assign(assignment);
+    const pass = async (ms: number): Promise<void> => {
+      await settle();
+      nowMs += ms;
+      for (const wake of wakers.splice(0)) wake();
+      await settle();
+    };
+    await settle();
+    const provisions = () => enclave.calls.filter((call) => call === 'provisionModel').length;
+    const first = provisions();
+    // Those that had a slot when the enclave said so, and no more.
+    expect(first).toBeLessThanOrEqual(2);
+    await pass(900);
+    await pass(50);
+    expect(provisions()).toBe(first);
+    await pass(60);
+    await pass(60);
+    expect(provisions()).toBeGreaterThan(first);
+    expect(provisions()).toBeLessThanOrEqual(first + 2);
+    delete enclave.mischief.model;
+    await pass(2_100);
+    await pass(2_100);
+    await reported('submitted');
+    const stopped = executor.stop();
+    await pass(0);
+    await stopped;
+  });
+
   it('takes no slot and asks no enclave for a task whose payload nobody has, and says so after a short while', async () => {
     const missing = { payload: null, payloadDigest: contentDigest(Uint8Array.of(1)), timeLimitMs: 60_000 };
     const { executor, assignment, enclave, ports, reported, reports } = scene(missing);

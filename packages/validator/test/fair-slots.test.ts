@@ -1,6 +1,6 @@
 import { asAccountId, asDigest } from '@cloister/crypto';
 import { expect, it } from 'vitest';
-import { type Asker, FairSlots, type Slot } from '../src/fair-slots.ts';
+import { ACCOUNTS_MAX, type Asker, FairSlots, type Slot } from '../src/fair-slots.ts';
 
 const id = (name: string): string => Buffer.from(name.padEnd(32, '.')).toString('hex');
 const asker = (owner: string, sender: string, model = `of ${owner}`): Asker => ({
@@ -94,4 +94,28 @@ it('gives nothing twice for one slot, and nothing more once it stopped', async (
   slots.stop();
   expect(slots.waiting).toBe(0);
   expect(await slots.acquire(asker('a', 'x'))).toBeUndefined();
+});
+
+it('remembers a bounded number of those who owe and are away, those who owe most', async () => {
+  const clock = { nowMs: 0 };
+  const slots = new FairSlots({ slots: 1, slotsPerOwner: 9, slotsPerModel: 9, nowMs: () => clock.nowMs });
+  const run = async (who: Asker, ms: number): Promise<void> => {
+    const slot = await slots.acquire(who);
+    clock.nowMs += ms;
+    slot?.release();
+  };
+  await run(asker('a', 'greedy'), 1_000);
+  for (let i = 0; i < 2 * ACCOUNTS_MAX; i++) await run(asker('a', `sender ${i}`), 10);
+  expect(slots.remembered).toBeLessThanOrEqual(ACCOUNTS_MAX);
+  const order: string[] = [];
+  const ask = async (name: string): Promise<void> => {
+    const slot = await slots.acquire(asker('a', name));
+    order.push(name);
+    slot?.release();
+  };
+  const held = await slots.acquire(asker('b', 'holder'));
+  const asked = [ask('greedy'), ask('fresh')];
+  held?.release();
+  await Promise.all(asked);
+  expect(order).toEqual(['fresh', 'greedy']);
 });

@@ -19,7 +19,7 @@ import { Models } from './models.ts';
 import type { PlatformLink } from './platform-link.ts';
 import { createVault } from './vault.ts';
 
-/** Engine processes at a time: one for each owner whose models are in use. */
+/** Engine processes at a time: one for each model that is loaded. */
 const ENGINES_MAX = 16;
 const NO_BYTES: Uint8Array = new Uint8Array(0);
 

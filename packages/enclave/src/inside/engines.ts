@@ -9,7 +9,7 @@
  * to run such a model again brings its ciphertext again.
  */
 import type { TensorSpec } from '@cloister/confidential';
-import { type Digest, fail, type JsonValue, ok, type Result } from '@cloister/crypto';
+import { type AccountId, type Digest, fail, type JsonValue, ok, type Result } from '@cloister/crypto';
 import { MESSAGE_BYTES_MAX } from '../channel/limits.ts';
 import { type Payload, RpcChannel } from '../channel/rpc.ts';
 import type { EngineCode } from '../engine/engine.ts';
@@ -243,13 +243,21 @@ export class ModelEngine {
   }
 }
 
-/** The engines of all models: so many at most, the idle one that was used longest ago giving way. */
+interface Placed {
+  readonly owner: AccountId;
+  readonly engine: ModelEngine;
+}
+
+/**
+ * The engines of all models: so many at most. The owner who has most gives way, with the idle one that was used longest ago, so
+ * that an owner with many models pushes out own ones.
+ */
 export class EnginePool {
   readonly #launcher: EngineLauncher;
   readonly #timeoutMs: number;
   readonly #enginesMax: number;
   /** Least used first. */
-  readonly #engines = new Map<Digest, ModelEngine>();
+  readonly #engines = new Map<Digest, Placed>();
   readonly #suspensions: Suspensions;
 
   constructor(launcher: EngineLauncher, timeoutMs: number, enginesMax: number, nowMs: () => number) {
@@ -259,20 +267,39 @@ export class EnginePool {
     this.#enginesMax = enginesMax;
   }
 
-  of(model: Digest): ModelEngine {
-    const engine =
-      this.#engines.get(model) ?? new ModelEngine(this.#launcher, this.#timeoutMs, model, this.#suspensions);
+  /** The engine of a model, for whose sake others may have to go. */
+  of(model: Digest, owner: AccountId): ModelEngine {
+    const placed = this.#engines.get(model) ?? {
+      owner,
+      engine: new ModelEngine(this.#launcher, this.#timeoutMs, model, this.#suspensions),
+    };
     this.#engines.delete(model);
-    for (const [other, { isIdle }] of this.#engines) {
-      if (this.#engines.size < this.#enginesMax) break;
-      if (isIdle) this.#drop(other);
+    while (this.#engines.size >= this.#enginesMax) {
+      const victim = this.#victim(owner);
+      if (victim === undefined) break;
+      this.#engines.get(victim)?.engine.stop();
+      this.#engines.delete(victim);
     }
-    this.#engines.set(model, engine);
-    return engine;
+    this.#engines.set(model, placed);
+    return placed.engine;
   }
 
-  #drop(model: Digest): void {
-    this.#engines.get(model)?.stop();
+  /** A model is run. */
+  used(model: Digest): void {
+    const placed = this.#engines.get(model);
+    if (placed === undefined) return;
     this.#engines.delete(model);
+    this.#engines.set(model, placed);
+  }
+
+  #victim(coming: AccountId): Digest | undefined {
+    const counts = new Map<AccountId, number>([[coming, 1]]);
+    for (const { owner } of this.#engines.values()) counts.set(owner, (counts.get(owner) ?? 0) + 1);
+    let victim: { readonly model: Digest; readonly count: number } | undefined;
+    for (const [model, { owner, engine }] of this.#engines) {
+      const count = counts.get(owner) ?? 0;
+      if (engine.isIdle && count > (victim?.count ?? 0)) victim = { model, count };
+    }
+    return victim?.model;
   }
 }

@@ -44,8 +44,11 @@ export type ProvisionCode =
   /** Never begun, given up for others, or over. */
   | 'TRANSFER_UNKNOWN';
 
-/** Transfers under way; the oldest gives way to a new one. */
-const TRANSFERS_MAX = 4;
+/**
+ * Transfers under way; the oldest gives way to a new one. More than a validator executes at a time, so that no model's transfer
+ * ends for the sake of another's.
+ */
+const TRANSFERS_MAX = 16;
 /** Part of an engine's memory that the files of all loaded models may come to: a loaded model takes more than its file. */
 const LOADED_SHARE = 0.5;
 const MEBIBYTE: number = 1024 * 1024;
@@ -109,6 +112,7 @@ export class Models {
   /** A model that can be run now: its use counts. */
   get(model: Digest): GrantedModel | undefined {
     this.#room.used(model);
+    this.#context.engines.used(model);
     return this.#find(model);
   }
 
@@ -160,7 +164,7 @@ export class Models {
       await this.#close(oldest);
     }
     const name = String(this.#nextTransfer++);
-    const engine = this.#context.engines.of(model);
+    const engine = this.#context.engines.of(model, manifest.owner);
     this.#transfers.set(name, { model, manifest, opening, engine, begun: false });
     return name;
   }

@@ -26,8 +26,8 @@ const STATUS_OF: { readonly [Code in AdmissionCode]: number } = {
   HALTED: 503,
 };
 
-/** Codes that say nothing bad of whoever handed it in. */
-const BLAMELESS: ReadonlySet<AdmissionCode> = new Set(['QUOTA_EXCEEDED', 'BACKPRESSURE', 'HALTED']);
+/** Codes that say nothing bad of whoever handed it in: others may have filled what is full. */
+const BLAMELESS: ReadonlySet<AdmissionCode> = new Set(['QUOTA_EXCEEDED', 'TASK_LIMIT', 'BACKPRESSURE', 'HALTED']);
 
 function refused(code: AdmissionCode, detail?: string): ApiError {
   return new ApiError(STATUS_OF[code], code, detail, { cost: BLAMELESS.has(code) ? 0 : REFUSED_SUBMISSION_COST });
