@@ -17,6 +17,7 @@ export function noCounts(): NetworkCounters {
     closedDeaf: 0,
     offences: 0,
     cutOffs: 0,
+    twinRecords: 0,
     connectionsRefused: 0,
     weightlessWorkMs: 0,
     strangerWorkMs: 0,

@@ -26,4 +26,5 @@ export {
   type Priority,
   type Requester,
   type RequestProtocol,
+  type TwinSeen,
 } from './types.ts';

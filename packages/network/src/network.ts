@@ -1,13 +1,12 @@
 /** The adapter in one: identity and peer exchange in the middle, votes, gossip and requests around it. */
 import { type AccountId, ed25519KeyPair, type ValidatorId } from '@cloister/crypto';
 import type { Multiaddr } from '@multiformats/multiaddr';
-import { parseAddress, peerOf } from './addresses.ts';
-import { Asking } from './asking.ts';
 import type { Budgets } from './budgets.ts';
+import { Caller, dial, type RequestOptions } from './caller.ts';
 import type { Connections } from './connections.ts';
 import { BatchGossip } from './gossip.ts';
 import type { GossipDoor } from './gossip-door.ts';
-import type { GossipRouter, Host } from './host.ts';
+import type { Connection, GossipRouter, Host } from './host.ts';
 import { Introductions } from './introductions.ts';
 import { PEER_LIST_BYTES_MAX } from './limits.ts';
 import { Liveness } from './liveness.ts';
@@ -16,7 +15,8 @@ import { PeerExchange } from './peer-exchange.ts';
 import type { PeerGate } from './peer-gate.ts';
 import { Presence } from './presence.ts';
 import { batchTopic, REQUEST_PROTOCOLS, requestProtocol, voteProtocol } from './protocol-names.ts';
-import { RequestServer, sendRequest } from './requests.ts';
+import { RequestServer } from './requests.ts';
+import { Twins } from './twins.ts';
 import {
   type Network,
   type NetworkCounters,
@@ -25,6 +25,7 @@ import {
   type NetworkOptions,
   type Offence,
   type PeerInfo,
+  type PeerRecord,
   type Priority,
   type RequestProtocol,
 } from './types.ts';
@@ -51,11 +52,12 @@ export class LibP2PNetwork implements Network {
   readonly #gossip: BatchGossip;
   readonly #votes: Votes;
   readonly #server: RequestServer;
-  readonly #asking: Asking;
+  readonly #caller: Caller;
   readonly #liveness: Liveness;
   readonly #exchange: PeerExchange;
   readonly #presence: Presence;
   readonly #introductions: Introductions;
+  readonly #twins: Twins<Connection>;
   #stopped = false;
 
   constructor(options: NetworkOptions, parts: NetworkParts) {
@@ -68,7 +70,13 @@ export class LibP2PNetwork implements Network {
     const { handlers, chainId } = options;
     const router = host.services.gossip as GossipRouter;
     this.#exchange = new PeerExchange(options, book, ed25519KeyPair(options.nodeKeySeed), host.peerId.toString());
-    this.#asking = new Asking(limits, () => book.isOwnMember);
+    this.#caller = new Caller({
+      chainId,
+      limits,
+      book,
+      connections,
+      heard: (peerId) => this.#liveness.heard(peerId),
+    });
     this.#introductions = new Introductions({
       connections,
       book,
@@ -89,13 +97,21 @@ export class LibP2PNetwork implements Network {
       gossipsWith: (peerId) => book.isVoter(peerId) && book.isValidator,
       onTurn: () => this.#askAll(),
     });
+    this.#twins = new Twins({
+      self: options.member?.id,
+      book,
+      exchange: this.#exchange,
+      connectionsOf: (peerId) => connections.of(peerId).filter(({ status }) => status === 'open'),
+      show: (connection, record) => this.#show(connection, record),
+      renew: () => this.#introduce(),
+      onTwin: (twin) => {
+        this.counters.twinRecords += 1;
+        handlers.onTwin?.(twin);
+      },
+    });
+    book.onNewer = (record) => this.#twins.onNewer(record);
     const named = {
       ...handlers,
-      onVote: (from: ValidatorId, bytes: Uint8Array): void => {
-        const peerId = book.peerOf(from);
-        if (peerId !== undefined) this.#liveness.heard(peerId);
-        handlers.onVote(from, bytes);
-      },
       onBatch: (bytes: Uint8Array, source: string) => handlers.onBatch(bytes, book.accountOf(source) ?? source),
     };
     this.#gossip = new BatchGossip(router, batchTopic(chainId), limits, this.counters, named);
@@ -103,7 +119,8 @@ export class LibP2PNetwork implements Network {
       host,
       protocol: voteProtocol(chainId),
       book,
-      handlers: named,
+      handlers,
+      heard: (peerId) => this.#liveness.heard(peerId),
       limits,
       counters: this.counters,
       greeting: () => this.#exchange.record,
@@ -142,10 +159,7 @@ export class LibP2PNetwork implements Network {
     this.#parts.host.addEventListener('peer:connect', (event) => this.#onConnect(event.detail.toString()));
     this.#parts.host.addEventListener('peer:disconnect', (event) => this.#onDisconnect(event.detail.toString()));
     await this.#parts.host.start();
-    this.#exchange.sign(this.addresses());
-    // Whoever was quick enough to connect before the record was signed asked in vain.
-    this.#introductions.forgetAll();
-    this.#askAll();
+    this.#introduce();
     this.#gossip.start();
     this.#liveness.start();
   }
@@ -174,19 +188,10 @@ export class LibP2PNetwork implements Network {
   }
 
   async connect(address: string): Promise<string> {
-    const target = parseAddress(address);
-    if (peerOf(target) === undefined) throw new NetworkError('ADDRESS_INVALID', `${address} lacks /p2p/<peer id>`);
-    let peerId: string;
+    const { host, limits } = this.#parts;
+    const peerId = await dial(host, address, limits.requestTimeoutMs);
     try {
-      const connection = await this.#parts.host.dial(target, {
-        signal: AbortSignal.timeout(this.#parts.limits.requestTimeoutMs),
-      });
-      peerId = connection.remotePeer.toString();
-    } catch (cause) {
-      throw new NetworkError('DIAL_FAILED', `${address} cannot be reached`, { cause });
-    }
-    try {
-      await this.#ask(peerId, this.#parts.limits.requestTimeoutMs, true);
+      await this.#ask(peerId, limits.requestTimeoutMs, true);
     } catch (cause) {
       throw new NetworkError('WRONG_CHAIN', `${peerId} does not serve this chain`, { cause });
     }
@@ -209,26 +214,17 @@ export class LibP2PNetwork implements Network {
     peer: string,
     protocol: RequestProtocol,
     bytes: Uint8Array,
-    options: { readonly timeoutMs?: number; readonly maxBytes?: number } = {},
+    options: RequestOptions = {},
   ): Promise<Uint8Array> {
     if (this.#stopped) throw new NetworkError('STOPPED', 'stopped');
-    if (bytes.length > this.#parts.limits.requestBytesMax) throw new NetworkError('REQUEST_TOO_LARGE', protocol);
-    const peerId = this.#book.peerOf(peer as AccountId) ?? peer;
-    const connection = this.#connections.openTo(peerId);
-    if (connection === undefined) throw new NetworkError('NOT_CONNECTED', `no connection to ${peer}`);
-    const timeoutMs = options.timeoutMs ?? this.#parts.limits.requestTimeoutMs;
-    const name = requestProtocol(this.#options.chainId, protocol);
-    const max = options.maxBytes ?? this.#parts.limits.responseBytesMax;
-    const answer = await this.#asking.ask(peerId, () => sendRequest(connection, name, bytes, timeoutMs, max));
-    if (answer === undefined) throw new NetworkError('REQUEST_REFUSED', `too many requests to ${peer}`);
-    this.#liveness.heard(peerId);
-    return answer;
+    return this.#caller.request(peer, protocol, bytes, options);
   }
 
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#liveness.stop();
     this.#votes.stop();
+    this.#twins.stop();
     this.#parts.budgets.stop();
     await this.#parts.host.stop();
   }
@@ -268,6 +264,23 @@ export class LibP2PNetwork implements Network {
     const membersFirst = this.peers().sort((a, b) => Number(b.isMember) - Number(a.isMember));
     for (const peer of membersFirst) this.#announce(peer.peerId);
     return true;
+  }
+
+  /** Signs the own record and shows it to all. */
+  #introduce(): void {
+    this.#exchange.sign(this.addresses());
+    // Whoever was quick enough to connect before the record was signed asked in vain.
+    this.#introductions.forgetAll();
+    this.#askAll();
+  }
+
+  /** A newer record of the peer's id, on a connection that may lead to another process than the one that signed it. */
+  #show(connection: Connection, record: PeerRecord): void {
+    const peerId = connection.remotePeer.toString();
+    this.#caller
+      .show(connection, this.#exchange.request(record))
+      .then((answer) => this.#learn(answer, peerId, false))
+      .catch(() => undefined);
   }
 
   #askAll(): void {

@@ -22,6 +22,8 @@ export class PeerBook {
    */
   readonly #former = new Map<AccountId, PeerRecord>();
   readonly #connected = new Set<string>();
+  /** Told of each record that is verified and newer than what was known of its member. */
+  onNewer: ((record: PeerRecord) => void) | undefined;
   /** Read once for each record, since whoever is cut off may ask as often as it connects. */
   readonly #prefixes = new WeakMap<PeerRecord, ReadonlySet<string | undefined>>();
 
@@ -168,6 +170,7 @@ export class PeerBook {
     if (isMember) {
       this.#records.set(record.member, record);
       void this.#store?.save(record.member, encodePeerRecord(record)).catch(() => undefined);
+      this.onNewer?.(record);
     }
     return record;
   }

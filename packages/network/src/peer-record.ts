@@ -1,7 +1,7 @@
 /**
  * Peer records: fixed signed bytes, strict and bounded. Both keys sign, the member's and the libp2p node's: a member cannot
  * claim another's node, nor a node another's member id. Each signature covers
- * "CLOISTER/PEER/1\0" ‖ chainId ‖ member ‖ str peerId ‖ u64 sequence ‖ u8 count ‖ str address …
+ * "CLOISTER/PEER/2\0" ‖ chainId ‖ member ‖ str peerId ‖ u64 sequence ‖ run 16 ‖ outbids 16 ‖ bool signs ‖ u8 count ‖ str address …
  */
 import {
   accountBytes,
@@ -20,21 +20,30 @@ import { peerIdFromString } from '@libp2p/peer-id';
 import { PEER_RECORD_BYTES_MAX, PEER_RECORDS_MAX } from './limits.ts';
 import type { PeerRecord } from './types.ts';
 
-const DOMAIN = utf8('CLOISTER/PEER/1\0');
+const DOMAIN = utf8('CLOISTER/PEER/2\0');
 const ADDRESSES_MAX = 8;
 const ADDRESS_BYTES_MAX = 160;
 const PEER_ID_BYTES_MAX = 80;
 const SIGNATURE_BYTES = 64;
+export const RUN_BYTES = 16;
+/** No run: what a record outbids that replaces none. */
+export const NO_RUN: Uint8Array = new Uint8Array(RUN_BYTES);
 
 export type PeerRecordCode = 'MALFORMED' | 'SIGNATURE_INVALID' | 'NODE_SIGNATURE_INVALID';
-export type PeerRecordFields = Omit<PeerRecord, 'signature' | 'nodeSignature'>;
+/** Without a life, the record speaks of addresses alone. */
+export type PeerRecordFields = Pick<PeerRecord, 'member' | 'peerId' | 'addresses' | 'sequence'> & Partial<Life>;
+type Life = Pick<PeerRecord, 'run' | 'outbids' | 'signs'>;
+type Statement = Omit<PeerRecord, 'signature' | 'nodeSignature'>;
 type Sign = (message: Uint8Array) => Uint8Array;
 
-function statement(record: PeerRecordFields): Uint8Array {
+function statement(record: Statement): Uint8Array {
   const writer = new ByteWriter();
   writer.account(record.member);
   writer.str(record.peerId);
   writer.u64(record.sequence);
+  writer.fixed(record.run);
+  writer.fixed(record.outbids);
+  writer.u8(record.signs ? 1 : 0);
   writer.u8(record.addresses.length);
   for (const address of record.addresses) writer.str(address);
   return writer.finish();
@@ -47,7 +56,7 @@ function signedBytes(chainId: Digest, body: Uint8Array): Uint8Array {
 /** Signs a record for `chainId` with the member's and the node's key; addresses beyond the bound are left out. */
 export function signPeerRecord(chainId: Digest, fields: PeerRecordFields, sign: Sign, signAsNode: Sign): PeerRecord {
   const addresses = fields.addresses.filter((a) => utf8(a).length <= ADDRESS_BYTES_MAX).slice(0, ADDRESSES_MAX);
-  const bounded = { ...fields, addresses };
+  const bounded = { run: NO_RUN, outbids: NO_RUN, signs: false, ...fields, addresses };
   const message = signedBytes(chainId, statement(bounded));
   return { ...bounded, signature: sign(message), nodeSignature: signAsNode(message) };
 }
@@ -60,11 +69,15 @@ function readRecord(reader: ByteReader): PeerRecord {
   const member = reader.account();
   const peerId = reader.str(PEER_ID_BYTES_MAX);
   const sequence = reader.u64();
+  const run = reader.fixed(RUN_BYTES);
+  const outbids = reader.fixed(RUN_BYTES);
+  const signs = reader.u8() === 1;
   const count = reader.u8();
   const addresses: string[] = [];
   for (let i = 0; i < Math.min(count, ADDRESSES_MAX + 1); i++) addresses.push(reader.str(ADDRESS_BYTES_MAX));
   const signature = reader.fixed(SIGNATURE_BYTES);
-  return { member, peerId, sequence, addresses, signature, nodeSignature: reader.fixed(SIGNATURE_BYTES) };
+  const nodeSignature = reader.fixed(SIGNATURE_BYTES);
+  return { member, peerId, sequence, run, outbids, signs, addresses, signature, nodeSignature };
 }
 
 /** The shape alone: what comes back claims, and proves nothing until `verifyPeerRecord`. */

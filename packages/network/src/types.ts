@@ -42,6 +42,12 @@ export type PeerRecord = {
   /** Multiaddr strings without the trailing /p2p/ component. */
   readonly addresses: readonly string[];
   readonly sequence: number;
+  /** The process that signed it: 16 bytes that it drew when it started. */
+  readonly run: Uint8Array;
+  /** The run whose record this one replaced, or zeros. A process that reads its own run here is not alone with its key. */
+  readonly outbids: Uint8Array;
+  /** Whether that process signed as a validator when it made the record. */
+  readonly signs: boolean;
   /** 64 bytes, Ed25519 by the member's key. */
   readonly signature: Uint8Array;
   /** 64 bytes, Ed25519 by the libp2p identity that `peerId` names: nobody claims another's node. */
@@ -75,6 +81,17 @@ export type CutOff = {
   readonly forMs: number;
 };
 
+/** A record of the own member id, newer than the own one, that this process did not sign. */
+export type TwinSeen = {
+  readonly peerId: string;
+  readonly addresses: readonly string[];
+  /** It names this run, so it was signed since this process started. Without that it may be old, and made by a clock that was ahead. */
+  readonly isFresh: boolean;
+  readonly signs: boolean;
+  /** Of two that do not sign yet one gives way: whether it is this one. Both processes find the same. */
+  readonly yields: boolean;
+};
+
 export type BatchVerdict = 'accept' | 'reject' | 'ignore';
 
 export type NetworkHandlers = {
@@ -92,6 +109,8 @@ export type NetworkHandlers = {
   onPeer(id: string, up: boolean, isMember: boolean): void;
   /** A peer was cut off for what it sent; for the log. */
   onCutOff?(cutOff: CutOff): void;
+  /** The own key is in use elsewhere. Told once for each record. */
+  onTwin?(twin: TwinSeen): void;
 };
 
 /** Where peer records are kept between runs. */
@@ -105,7 +124,12 @@ export type NetworkOptions = {
   /** 32 bytes: the seed of the libp2p Ed25519 identity (not the member's key). */
   readonly nodeKeySeed: Uint8Array;
   /** The member's key, for its peer record; without it the node stays a stranger to others. */
-  readonly member?: { readonly id: AccountId; sign(message: Uint8Array): Uint8Array };
+  readonly member?: {
+    readonly id: AccountId;
+    sign(message: Uint8Array): Uint8Array;
+    /** Whether this process signs votes now; told in its record. Without it: no. */
+    signs?(): boolean;
+  };
   /** Multiaddrs to listen on, for instance /ip4/127.0.0.1/tcp/0. */
   readonly listen: readonly string[];
   /** Extra multiaddrs under which others reach this node; announced in the peer record. */
@@ -198,6 +222,8 @@ export type NetworkCounters = {
   /** What peers sent that no honest peer sends. */
   offences: number;
   cutOffs: number;
+  /** Records of the own member id, newer than the own one, that another process signed. */
+  twinRecords: number;
   /** Connections refused because their peer or its address is cut off, or because too many arrive from one place. */
   connectionsRefused: number;
   /** Processor time spent for members without weight, for strangers, and for handshakes. */

@@ -20,6 +20,7 @@ export class Votes {
   readonly #protocol: string;
   readonly #book: PeerBook;
   readonly #handlers: NetworkHandlers;
+  readonly #heard: (peerId: string) => void;
   readonly #limits: NetworkLimits;
   readonly #counters: NetworkCounters;
   readonly #greeting: () => Uint8Array;
@@ -35,6 +36,8 @@ export class Votes {
     protocol: string;
     book: PeerBook;
     handlers: NetworkHandlers;
+    /** Told of each frame, by the node that sent it: a member may be here by two. */
+    heard: (peerId: string) => void;
     limits: NetworkLimits;
     counters: NetworkCounters;
     greeting: () => Uint8Array;
@@ -49,6 +52,7 @@ export class Votes {
     this.#protocol = parts.protocol;
     this.#book = parts.book;
     this.#handlers = parts.handlers;
+    this.#heard = parts.heard;
     this.#limits = parts.limits;
     this.#counters = parts.counters;
     this.#greeting = parts.greeting;
@@ -142,6 +146,7 @@ export class Votes {
       }
       this.#counters.votesReceived += 1;
       const from = member as ValidatorId;
+      this.#heard(peerId);
       this.#budgets.handle(() => this.#handlers.onVote(from, frame));
     };
     stream.addEventListener('message', (event) => {

@@ -11,6 +11,7 @@ import {
   type NetworkLimits,
   type NetworkOptions,
   type Requester,
+  type TwinSeen,
 } from '../src/index.ts';
 import { WorkBudget } from '../src/work-budget.ts';
 
@@ -23,6 +24,7 @@ export type TestNode = {
   readonly votes: { from: string; text: string }[];
   readonly batches: string[];
   readonly up: Set<string>;
+  readonly twins: TwinSeen[];
   /** Awaits an event until `condition` holds, checked at once and after each event. */
   until(event: string, condition: () => boolean): Promise<void>;
 };
@@ -70,6 +72,7 @@ export async function startNode(
   const votes: TestNode['votes'] = [];
   const batches: string[] = [];
   const up = new Set<string>();
+  const twins: TwinSeen[] = [];
   const key = memberKey(name);
   const network = await createNetwork({
     chainId,
@@ -96,6 +99,10 @@ export async function startNode(
         else up.delete(id);
         events.emit('peer');
       },
+      onTwin(twin) {
+        twins.push(twin);
+        events.emit('twin');
+      },
     },
     ...extra,
   });
@@ -106,6 +113,7 @@ export async function startNode(
     votes,
     batches,
     up,
+    twins,
     async until(event, condition) {
       while (!condition()) await once(events, event);
     },

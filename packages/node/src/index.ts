@@ -6,4 +6,5 @@ export type { LaunchEnclave } from './enclave-supervisor.ts';
 export { NodeError, type NodeErrorCode } from './errors.ts';
 export { type HomeLayout, homeLayout, initHome, readGenesis, readNodeKeys, writeGenesis } from './home.ts';
 export { readKeyFile, writeKeyFile } from './key-file.ts';
-export { type RunningNode, type StartOptions, type StopReason, startNode } from './node.ts';
+export { startNode } from './node.ts';
+export type { RunningNode, StartOptions, StopReason } from './running-node.ts';

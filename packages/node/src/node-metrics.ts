@@ -50,6 +50,7 @@ const NETWORK_COUNTERS = {
   redials: ['cloister_network_redials_total', 'Dials of known members'],
   closedSilent: ['cloister_network_closed_silent_total', 'Connections closed after silence'],
   offences: ['cloister_network_offences_total', 'Offences of peers: what no honest peer sends'],
+  twinRecords: ['cloister_network_twin_records_total', 'Records of this node that another process signed'],
   cutOffs: ['cloister_network_cut_offs_total', 'Peers cut off for a time for their offences'],
   connectionsRefused: [
     'cloister_network_connections_refused_total',

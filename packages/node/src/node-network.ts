@@ -2,7 +2,7 @@
 import type { AccountId, Digest, ValidatorId } from '@cloister/crypto';
 import type { OrderedStore } from '@cloister/event-log';
 import type { LedgerState } from '@cloister/ledger';
-import { type CutOff, createNetwork, type Network } from '@cloister/network';
+import { type CutOff, createNetwork, type Network, type NetworkOptions, type TwinSeen } from '@cloister/network';
 import { type ChainReader, serveSync } from '@cloister/validator';
 import type { BlobExchange } from './blob-exchange.ts';
 import type { ChallengeDesk } from './challenge-desk.ts';
@@ -19,12 +19,13 @@ export interface NetworkServices {
   readonly desk: ChallengeDesk;
   readonly onPeer: (id: string, up: boolean, isMember: boolean) => void;
   readonly onCutOff: (cutOff: CutOff) => void;
+  readonly onTwin: (twin: TwinSeen) => void;
 }
 
 export interface NodeNetworkOptions {
   readonly chainId: Digest;
   readonly nodeKey: StoredKey;
-  readonly member: { readonly id: AccountId; readonly sign: (message: Uint8Array) => Uint8Array };
+  readonly member: NonNullable<NetworkOptions['member']>;
   readonly members: readonly AccountId[];
   /** Those of them that have no vote. */
   readonly weightless: readonly AccountId[];
@@ -53,6 +54,7 @@ export function startNetwork(options: NodeNetworkOptions): Promise<Network> {
       onBatch: (bytes, from) => services().shell.batch(from as ValidatorId, bytes),
       onPeer: (id, up, isMember) => services().onPeer(id, up, isMember),
       onCutOff: (cutOff) => services().onCutOff(cutOff),
+      onTwin: (twin) => services().onTwin(twin),
       onRequest: (protocol, requester, bytes) => {
         const { shell, chain, blobs, desk } = services();
         switch (protocol) {

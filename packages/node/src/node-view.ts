@@ -18,11 +18,12 @@ export interface NodeView {
   readonly upSeconds: () => number;
   readonly monotonicMs: () => number;
   readonly freeBytes: () => number | undefined;
+  readonly twin: StatusSources['twin'];
 }
 
 function sourcesOf(view: NodeView, core: NodeCore): StatusSources {
   const { replica, log } = core.opened;
-  const { network, halted, name, version, upSeconds, monotonicMs, freeBytes } = view;
+  const { network, halted, name, version, upSeconds, monotonicMs, freeBytes, twin } = view;
   return {
     self: core.self,
     name,
@@ -36,6 +37,7 @@ function sourcesOf(view: NodeView, core: NodeCore): StatusSources {
     upSeconds,
     monotonicMs,
     freeBytes,
+    twin,
   };
 }
 

@@ -4,15 +4,14 @@
 import { readFile } from 'node:fs/promises';
 import type { AccountId, Digest } from '@cloister/crypto';
 import type { Network } from '@cloister/network';
-import type { Config } from './config-options.ts';
+import type { SigningStatus } from '@cloister/validator';
 import type { ApiThread } from './desk/api-thread.ts';
 import { createApi } from './desk/create-api.ts';
 import { enclaveLauncher } from './enclave-launch.ts';
-import type { LaunchEnclave } from './enclave-supervisor.ts';
 import { messageOf } from './errors.ts';
 import type { CommittedBlock } from './event-bus.ts';
-import { ensureFolders, type HomeLayout, readGenesis, readNodeKeys } from './home.ts';
-import { type JoinTarget, obtainGenesis } from './join.ts';
+import { ensureFolders, readGenesis, readNodeKeys } from './home.ts';
+import { obtainGenesis } from './join.ts';
 import { createLog, type Log } from './log-lines.ts';
 import { LogScrub } from './log-scrub.ts';
 import type { NodeContext } from './node-context.ts';
@@ -21,41 +20,10 @@ import type { NodeMetrics } from './node-metrics.ts';
 import { membersOf, startNetwork } from './node-network.ts';
 import { createContext, createMetrics, type NodeView } from './node-view.ts';
 import { ReadinessWatch } from './readiness-watch.ts';
+import type { RunningNode, StartOptions, StopReason } from './running-node.ts';
 import { saveSnapshotIfDue } from './state-snapshots.ts';
 import { closeStores, type NodeStores, openStores } from './stores.ts';
-
-export interface StartOptions {
-  readonly layout: HomeLayout;
-  readonly config: Config;
-  /** Where to get the genesis when the home has none, and the first peer. */
-  readonly join?: JoinTarget;
-  /** In place of the config's enclave. */
-  readonly launch?: LaunchEnclave;
-  /** In place of lines on standard error. */
-  readonly log?: Log;
-}
-
-/** Why a node stopped; STOPPED when it was asked to. */
-export interface StopReason {
-  readonly code: string;
-  readonly detail: string;
-}
-
-export interface RunningNode {
-  readonly id: AccountId;
-  readonly chainId: Digest;
-  readonly simulated: boolean;
-  /** Such as http://127.0.0.1:7480; undefined when the API is off. */
-  readonly apiUrl: string | undefined;
-  /** Multiaddrs under which peers reach it. */
-  readonly addresses: readonly string[];
-  /** What the API stands on; for programs in the same process. */
-  readonly context: NodeContext;
-  /** Resolves when the node has stopped, also when it stopped by itself. */
-  readonly stopped: Promise<StopReason>;
-  /** Takes no new work, finishes what runs, flushes and closes. Idempotent. */
-  stop(): Promise<void>;
-}
+import { TwinWatch } from './twin-watch.ts';
 
 const BLOB_SWEEP_MS = 300_000;
 /** Longest that a stop waits for running executions. */
@@ -104,6 +72,7 @@ class NodeProcess implements RunningNode {
   #scrub: LogScrub | undefined;
   #sweep: ReturnType<typeof setInterval> | undefined;
   #watch: ReadinessWatch | undefined;
+  #twins: TwinWatch | undefined;
   #context: NodeContext | undefined;
   #memberCount = 0;
   id: AccountId = '' as AccountId;
@@ -141,6 +110,7 @@ class NodeProcess implements RunningNode {
       apiRestarts: () => this.#api?.restarts ?? 0,
       monotonicMs,
       freeBytes: () => this.#watch?.freeBytes,
+      twin: () => this.#twins?.view,
       upSeconds: () => Math.floor((monotonicMs() - this.#startedMs) / 1000),
     };
     const metrics = createMetrics(view, keys.validator.id);
@@ -171,10 +141,24 @@ class NodeProcess implements RunningNode {
     await saveSnapshotIfDue(core.opened.log, core.opened.replica.ledger);
     const { all: members, weightless } = membersOf(core.opened.replica.ledger);
     this.#memberCount = members.length;
+    const signing = (): SigningStatus['state'] => core.opened.replica.status().signing.state;
+    const twins = new TwinWatch({
+      self: this.id,
+      peers: () => this.#network?.peers() ?? [],
+      signing,
+      monotonicMs,
+      log,
+      onHalt: (code, detail) => this.#onHalt(code, detail),
+    });
+    this.#twins = twins;
     this.#network = await startNetwork({
       chainId: genesis.chainId,
       nodeKey: keys.node,
-      member: core.signer,
+      member: {
+        id: core.self,
+        sign: (message) => core.signer.sign(message),
+        signs: () => signing() === 'signing',
+      },
       members,
       weightless,
       seeds: [...config['network.seeds'], ...(join === undefined ? [] : [join.address])],
@@ -186,6 +170,7 @@ class NodeProcess implements RunningNode {
         blobs: core.exchange,
         desk: core.desk,
         onCutOff: ({ peer, address, offence, forMs }) => log('warn', 'peer-cut-off', { peer, address, offence, forMs }),
+        onTwin: (twin) => twins.saw(twin),
         onPeer: (id, up, isMember) => {
           log('debug', up ? 'peer-up' : 'peer-down', { id, isMember });
           core.shell.peer(id, up);

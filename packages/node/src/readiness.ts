@@ -1,6 +1,7 @@
 /** Whether a node does its work, and if not, why: the reasons of /readyz, and the same in words for an operator. */
 import type { AccountId } from '@cloister/crypto';
 import type { ReplicaStatus, SigningStatus } from '@cloister/validator';
+import { type TwinView, twinWords } from './twin-watch.ts';
 
 /** A validator whose vote counts, as this node sees it. */
 export interface ValidatorView {
@@ -31,6 +32,8 @@ export interface ReadinessFacts {
   readonly enclaveReasons: readonly string[];
   /** Left on the disk of the databases; undefined when it cannot be told. */
   readonly freeBytes: number | undefined;
+  /** A second process with this node's key. */
+  readonly twin: TwinView | undefined;
 }
 
 /** Without a new finalization for so long a node does not know where the network is. */
@@ -59,6 +62,7 @@ export function readinessReasons(facts: ReadinessFacts): string[] {
   if (facts.resyncing) reasons.push('RESYNCING');
   if (isStale) reasons.push('NO_FINALITY');
   else if (!replica.synced) reasons.push('SYNCING');
+  if (facts.twin !== undefined) reasons.push('TWIN_SEEN');
   if (isWaiting(replica.signing)) reasons.push('NOT_SIGNING');
   const isAlone = quorum.own >= quorum.needed;
   if (quorum.own > 0 && quorum.own + quorum.connected < quorum.needed) reasons.push('NO_QUORUM_CONNECTED');
@@ -75,7 +79,7 @@ function isWaiting({ state }: SigningStatus): boolean {
 /** What the node waits for, one sentence each, for `cloister status` and the log. */
 export function waitsFor(facts: ReadinessFacts): string[] {
   const { replica, validators, self, monotonicMs } = facts;
-  const sentences: string[] = [];
+  const sentences: string[] = facts.twin === undefined ? [] : [twinWords(facts.twin, monotonicMs)];
   const quorum = quorumOf(facts);
   const names = (ids: readonly AccountId[]): string =>
     ids.map((id) => validators.find((one) => one.id === id)?.name || id.slice(0, 8)).join(', ');

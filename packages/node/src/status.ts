@@ -7,6 +7,7 @@ import type { ReplicaStatus, SigningStatus } from '@cloister/validator';
 import type { EnclaveSupervisor } from './enclave-supervisor.ts';
 import type { Readiness } from './http/node-questions.ts';
 import { quorumOf, type ReadinessFacts, readinessReasons, waitsFor } from './readiness.ts';
+import type { TwinView } from './twin-watch.ts';
 
 export interface StatusSources {
   readonly self: AccountId;
@@ -21,6 +22,7 @@ export interface StatusSources {
   readonly upSeconds: () => number;
   readonly monotonicMs: () => number;
   readonly freeBytes: () => number | undefined;
+  readonly twin: () => TwinView | undefined;
 }
 
 function enclaveJson(enclave: EnclaveSupervisor | undefined): JsonValue {
@@ -121,6 +123,7 @@ export function statusJson(sources: StatusSources): { readonly [key: string]: Js
     certificateAgeSeconds: ageSeconds(facts.monotonicMs, replica.certificateMs),
     finalityAgeSeconds: ageSeconds(facts.monotonicMs, replica.finalityMs),
     clockSkewMs: replica.clockSkewMs ?? null,
+    twin: facts.twin === undefined ? null : { peerId: facts.twin.peerId, address: facts.twin.address },
     resyncing: log.resyncTarget !== undefined,
     missedProposals: replica.leaders.map((leader) => ({ ...leader })),
     pendingTransactions: replica.pendingTransactions,
@@ -142,7 +145,7 @@ export function statusJson(sources: StatusSources): { readonly [key: string]: Js
 
 /** What readiness is judged by, all at one moment. */
 export function readinessFacts(sources: StatusSources): ReadinessFacts {
-  const { self, network, monotonicMs, freeBytes } = sources;
+  const { self, network, monotonicMs, freeBytes, twin } = sources;
   const state = sources.state();
   const replica = sources.replica();
   const peers = network()?.peers() ?? [];
@@ -160,6 +163,7 @@ export function readinessFacts(sources: StatusSources): ReadinessFacts {
     isConnected: peers.some(({ isMember }) => isMember),
     enclaveReasons: enclaveReasons(sources, state),
     freeBytes: freeBytes(),
+    twin: twin(),
   };
 }
 

@@ -8,7 +8,7 @@ import { asHeight, parseBase64, toBase64 } from '@cloister/crypto';
 import { signUploadClaim } from '@cloister/ledger';
 import { decodeEventProof, lightClientOf, verifyEventProof } from '@cloister/proof';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { RunningNode } from '../src/node.ts';
+import type { RunningNode } from '../src/running-node.ts';
 import {
   makeHome,
   putRecord,

@@ -13,7 +13,7 @@ import { writeFileAtomic } from '../src/atomic-file.ts';
 import type { LaunchEnclave } from '../src/enclave-supervisor.ts';
 import type { HomeLayout } from '../src/home.ts';
 import { idOfSeed } from '../src/key-file.ts';
-import type { RunningNode } from '../src/node.ts';
+import type { RunningNode } from '../src/running-node.ts';
 import { makeHome, sampleGenesis, seedOf, startQuietly, TENANT, temporaryFolder, untilBlock } from './samples.ts';
 
 const MODEL = new URL('../../../models/digits.onnx', import.meta.url);

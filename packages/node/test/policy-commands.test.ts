@@ -8,7 +8,7 @@ import { setPolicy } from '../../ledger/test/platforms.ts';
 import { AGES, IMAGE, MEASUREMENT, v0, v1 } from '../../ledger/test/samples.ts';
 import { differencesOf } from '../src/commands/policy-compare.ts';
 import { idOfSeed, writeKeyFile } from '../src/key-file.ts';
-import type { RunningNode } from '../src/node.ts';
+import type { RunningNode } from '../src/running-node.ts';
 import { fileOf } from './evidence-files.ts';
 import { type NetworkApi, networkApi } from './network-api.ts';
 import { cloister, cloisterJson } from './run-command.ts';

@@ -35,6 +35,7 @@ function facts(changes: Partial<ReadinessFacts> = {}, away = 0): ReadinessFacts 
     isConnected: away < 3,
     enclaveReasons: [],
     freeBytes: 10 * FREE_BYTES_MIN,
+    twin: undefined,
     ...changes,
   };
 }
@@ -55,6 +56,12 @@ describe('a node is ready', () => {
 });
 
 describe('a node is not ready', () => {
+  it('while a second process runs with its key, and says what to do', () => {
+    const twin = { peerId: '12D3twin', address: '', atMs: 999_500 };
+    expect(readinessReasons(facts({ twin }))).toEqual(['TWIN_SEEN']);
+    expect(waitsFor(facts({ twin }))[0]).toMatch(/as 12D3twin, last seen 1 s ago\. Stop one of the two/);
+  });
+
   it('without the weight that a block needs, and says who is missing', () => {
     expect(readinessReasons(facts({}, 2))).toEqual(['NO_QUORUM_CONNECTED']);
     expect(waitsFor(facts({}, 2))[0]).toMatch(/2 of the 3 that a block needs\. Not connected: v2, v3/);

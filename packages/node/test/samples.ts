@@ -27,7 +27,8 @@ import { loadConfig } from '../src/config.ts';
 import type { ConfigValue } from '../src/config-options.ts';
 import { type HomeLayout, initHome } from '../src/home.ts';
 import type { Log } from '../src/log-lines.ts';
-import { type RunningNode, type StartOptions, startNode } from '../src/node.ts';
+import { startNode } from '../src/node.ts';
+import type { RunningNode, StartOptions } from '../src/running-node.ts';
 
 export function seedOf(name: string): Uint8Array {
   return sha256(utf8(name));

@@ -63,6 +63,12 @@ export function heedOwn(machine: MachineState, signed: SignedStatement): void {
   if (machine.muted) {
     emit(machine, { type: 'own-unknown', round: { epoch: signed.epoch, view: signed.view } });
   } else {
-    halt(machine, 'SIGNED_ELSEWHERE', `${signed.kind} in epoch ${signed.epoch}, view ${signed.view}`);
+    const what = `${signed.kind} in epoch ${signed.epoch}, view ${signed.view}`;
+    halt(
+      machine,
+      'SIGNED_ELSEWHERE',
+      `${what} is signed with this validator's key, and its sign guard does not know it: another process signs with the key, or the ` +
+        'guard was rolled back. Stop the other one for good before this one starts again',
+    );
   }
 }

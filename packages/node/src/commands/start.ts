@@ -9,7 +9,8 @@ import { loadConfig } from '../config.ts';
 import { CONFIG_KEYS, CONFIG_OPTIONS, flagOf } from '../config-options.ts';
 import { NodeError } from '../errors.ts';
 import { type HomeLayout, homeLayout, initHome, readNodeKeys } from '../home.ts';
-import { type RunningNode, startNode } from '../node.ts';
+import { startNode } from '../node.ts';
+import type { RunningNode } from '../running-node.ts';
 import {
   type Command,
   type ExitCode,

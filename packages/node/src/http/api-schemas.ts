@@ -68,6 +68,7 @@ export const API_SCHEMAS: { readonly [name: string]: JsonSchema } = {
       certificateAgeSeconds: COUNT,
       finalityAgeSeconds: COUNT,
       clockSkewMs: orNull(INTEGER),
+      twin: orNull(shape({ peerId: STRING, address: STRING })),
       missedProposals: list(shape({ validator: HEX32, missedInARow: COUNT, missed: COUNT, passedOver: FLAG })),
       pendingTransactions: COUNT,
       peers: list(shape({ peerId: STRING, member: orNull(HEX32), isMember: FLAG, address: STRING })),
