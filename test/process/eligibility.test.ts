@@ -309,7 +309,8 @@ describe('a measurement revoked on the ledger', () => {
     const failed = await eventually('the end of the task', async () =>
       (await eventsOf(network.api(at), 'InferenceFailed')).find((event) => event.payload.task === payload.task),
     );
-    expect(failed.payload).toMatchObject({ receipts: 0 });
+    expect(failed.payload).toMatchObject({ code: 'EXECUTORS_LAPSED', receipts: 0 });
+    expect(failed.height, 'in the block of the revocation, long before the deadline').toBe(revoked.height);
     const lapsed = (await eventsAbout(network.api(at), 'ExecutorLapsed', REVOKED)).at(-1);
     expect(lapsed?.payload.reasons).toContain('MEASUREMENT_REVOKED');
     for (const api of network.apis) {

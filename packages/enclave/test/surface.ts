@@ -19,7 +19,8 @@ export interface Surface {
 export async function surfaceOf(pid: number): Promise<Surface> {
   const directory = `/proc/${pid}`;
   const names = await readdir(`${directory}/fd`);
-  const descriptors = await Promise.all(names.map((name) => readlink(`${directory}/fd/${name}`).catch(() => '')));
+  const program = await readlink(`${directory}/exe`);
+  const descriptors = await Promise.all(names.map((name) => targetOf(directory, name, program)));
   const environment = (await readFile(`${directory}/environ`, 'latin1')).split('\0').filter(Boolean);
   const maps = (await readFile(`${directory}/maps`, 'latin1')).split('\n');
   const limits = await readFile(`${directory}/limits`, 'latin1');
@@ -33,6 +34,19 @@ export async function surfaceOf(pid: number): Promise<Surface> {
     fileBytesMax: limit('file size'),
     descriptorsMax: limit('open files'),
   };
+}
+
+/** Empty for a descriptor that was closed meanwhile, and for the own program, which Node.js reads for a moment as it starts. */
+async function targetOf(directory: string, name: string, program: string): Promise<string> {
+  try {
+    const target = await readlink(`${directory}/fd/${name}`);
+    if (target !== program) return target;
+    const flags = /^flags:\s+(\d+)/m.exec(await readFile(`${directory}/fdinfo/${name}`, 'latin1'))?.[1];
+    const isReadOnly = flags !== undefined && (Number.parseInt(flags, 8) & 0o3) === 0;
+    return isReadOnly ? '' : target;
+  } catch {
+    return '';
+  }
 }
 
 /** Processes below one, parents first. */

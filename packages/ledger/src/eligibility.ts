@@ -2,7 +2,8 @@
  * Whether a node may execute for a model, here and now: the one pure answer, with every reason against.
  *
  * Asked when a request is admitted, before an execution, on every receipt and by whoever shows a status. Nothing scans
- * for lapses: an attestation that holds at one height does not at the next because this function says so.
+ * for what runs out by height or time: an attestation that holds at one height does not at the next because this function
+ * says so. What an event takes away ends the tasks that wait for it in the same block (lost-executors.ts).
  */
 import type { AppraisalPolicy } from '@cloister/attestation';
 import type { AccountId, Digest, Height } from '@cloister/crypto';

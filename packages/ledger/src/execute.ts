@@ -1,9 +1,9 @@
 /**
  * Executing a block: a fold over what it says, in an order that every replica and every replay shares.
  *
- * BlockBegun → proven faults of validators → a policy whose height has come → deadlines that are due → each transaction, decided on the state after all
- * earlier events → the counts and the snapshot that end the block. Every event is folded in as soon as it is made. No
- * enclave, clock or chance is asked.
+ * BlockBegun → proven faults of validators → a policy whose height has come → deadlines that are due → each transaction,
+ * decided on the state after all earlier events → tasks that lost their executors in this block → the counts and the
+ * snapshot that end the block. Every event is folded in as soon as it is made. No enclave, clock or chance is asked.
  *
  * Appraisals are what costs most. Submissions of evidence and of endorsements take one each of maxAppraisalsPerBlock, those
  * of one sender APPRAISALS_PER_SENDER_MAX in all: its further ones of the block are refused unread and take none. What
@@ -21,11 +21,12 @@ import type { DecideContext, Decision } from './decision.ts';
 import { eligible } from './eligibility.ts';
 import type { LedgerEvent } from './events.ts';
 import { evolve } from './evolve.ts';
+import { tasksOfLost } from './lost-executors.ts';
 import { networkOf } from './network-of.ts';
 import { policyTakingEffect } from './reappraise.ts';
-import type { LedgerState } from './state.ts';
+import type { LedgerState, Task } from './state.ts';
 import { STATE_VERSION, stateDigest } from './state-codec.ts';
-import { deadlineCode, failure, silentExecutors } from './task-outcome.ts';
+import { conclusion, deadlineCode, failure, silentExecutors } from './task-outcome.ts';
 import type { Transaction } from './transaction.ts';
 import type { TransactionKind } from './transaction-payloads.ts';
 
@@ -98,6 +99,7 @@ class BlockExecution {
     this.#policyIfDue();
     for (const id of this.#state.taskIndex.overdue(timeMs)) this.#meetDeadline(id);
     const unknown = batches.map(({ batch, transactions }) => ({ batch, count: this.#runBatch(batch, transactions) }));
+    for (const { id } of tasksOfLost(this.#state, this.#events)) this.#closeIfLost(id);
     for (const { batch, count } of unknown) {
       if (count === 0) continue;
       this.#emit({ type: 'UnknownSendersCounted', batch: batch.id, author: batch.author, count, height });
@@ -201,15 +203,28 @@ class BlockExecution {
   #meetDeadline(id: Digest): void {
     const task = this.#state.tasks.get(id);
     if (task?.status !== 'open') return;
+    const left = this.#lapseExecutors(task);
+    this.#emit(failure(left, deadlineCode(left), this.#block.height));
+  }
+
+  #closeIfLost(id: Digest): void {
+    const task = this.#state.tasks.get(id);
+    if (task?.status !== 'open') return;
+    const end = conclusion(this.#state, this.#lapseExecutors(task), this.#block.height);
+    if (end !== undefined) this.#emit(end);
+  }
+
+  /** Records each executor that the task waits for and that may not execute; the task as it is then. */
+  #lapseExecutors(task: Task): Task {
     const { height } = this.#block;
-    for (const { node, keyset, lapsed } of silentExecutors(task)) {
+    for (const { node, keyset } of silentExecutors(task)) {
       const answer = eligible({ state: this.#state, validator: node, keyset, model: task.model, ...this.#context });
-      if (answer.eligible || lapsed) continue;
-      this.#emit({ type: 'ExecutorLapsed', task: id, node, keyset, reasons: answer.reasons, height });
+      if (answer.eligible) continue;
+      this.#emit({ type: 'ExecutorLapsed', task: task.id, node, keyset, reasons: answer.reasons, height });
     }
-    const lapsed = this.#state.tasks.get(id);
-    assert(lapsed !== undefined, 'a lapse closes no task');
-    this.#emit(failure(lapsed, deadlineCode(lapsed), height));
+    const left = this.#state.tasks.get(task.id);
+    assert(left !== undefined, 'a lapse closes no task');
+    return left;
   }
 
   #snapshotIfDue(): void {

@@ -154,7 +154,10 @@ export interface ExecutorDeclined extends Cause {
   readonly height: Height;
 }
 
-/** An executor named in an open task is no longer eligible; found at its receipt or at the deadline, once a task. */
+/**
+ * An executor named in an open task is no longer eligible, once a task: found when an event takes its standing, at its
+ * receipt, or at the deadline.
+ */
 export interface ExecutorLapsed {
   readonly type: 'ExecutorLapsed';
   readonly task: Digest;

@@ -22,10 +22,10 @@ export function agree(a: ExecutionResult, b: ExecutionResult): boolean {
   );
 }
 
-/** Executors that neither answered nor declined. */
+/** Executors that may still answer: they neither answered nor declined, and were not found to have lapsed. */
 export function silentExecutors(task: Task): readonly TaskExecutor[] {
   const answered = new Set(task.receipts.map(({ keyset }) => keyset));
-  return task.executors.filter(({ keyset, declined }) => declined === null && !answered.has(keyset));
+  return task.executors.filter(({ keyset, declined, lapsed }) => declined === null && !lapsed && !answered.has(keyset));
 }
 
 /** Receipts of outputs, without those of keysets that are no longer trusted. */
@@ -89,6 +89,7 @@ function exhaustionCode(task: Task): FailureCode {
   if (task.disputed) return 'DISPUTED';
   const codes = new Set<FailureCode>(task.executors.flatMap(({ declined }) => declined?.code ?? []));
   if (task.receipts.some(({ status }) => status === 'failed')) codes.add('EXECUTION_FAILED');
+  if (task.executors.some(({ declined, lapsed }) => lapsed && declined === null)) codes.add('EXECUTORS_LAPSED');
   const [code = 'EXECUTORS_FAILED'] = codes;
   return codes.size === 1 ? code : 'EXECUTORS_FAILED';
 }

@@ -139,7 +139,8 @@ describe('an attestation that lapses', () => {
     const [request, result] = [chain.request(model, enclaves), chain.result(v0, open, receipt)];
     const at = chain.block([request, result]);
     expect(chain.height).toBe(validUntilHeight + 1);
-    expect(typesOf(at)).toEqual(['TransactionRejected', 'ExecutorLapsed', 'TransactionRejected']);
+    expect(typesOf(at)).toEqual(['TransactionRejected', 'ExecutorLapsed', 'TransactionRejected', 'InferenceFailed']);
+    expect(eventOf(at, 'InferenceFailed')).toMatchObject({ code: 'EXECUTORS_LAPSED' });
     expect(codesOf(at)).toEqual(['EXECUTOR_NOT_ELIGIBLE', 'EXECUTOR_NOT_ELIGIBLE']);
     expect(eventOf(at, 'ExecutorLapsed')).toMatchObject({ node: v0.id, reasons: ['ATTESTATION_LAPSED_HEIGHT'] });
     const again = chain.block(chain.result(v0, open, receipt));
@@ -175,9 +176,32 @@ describe('a revoked measurement', () => {
       'ExecutorLapsed',
       'TransactionRejected',
       'TransactionRejected',
+      'InferenceFailed',
     ]);
     expect(eventOf(execution, 'ExecutorLapsed').reasons).toEqual(['MEASUREMENT_REVOKED']);
     expect(codesOf(execution)).toEqual(['EXECUTOR_NOT_ELIGIBLE', 'EXECUTOR_NOT_ELIGIBLE']);
+  });
+
+  test('ends the requests that wait for its executors in the very block, with the reason, and no others', () => {
+    const { chain, enclaves, model } = runningChain(2, ONE_GOVERNOR);
+    const [e0 = enclaveOf(v0)] = enclaves;
+    const [waiting, half, enough] = [
+      chain.request(model, enclaves),
+      chain.request(model, enclaves),
+      chain.request(model, [e0]),
+    ];
+    chain.block([waiting, half, enough]);
+    chain.block([half, enough].map((request) => chain.result(v0, request, chain.receipt(request, e0))));
+    const execution = chain.block(chain.transaction(v0, 'set-measurement', REVOKE));
+    const ends = execution.events.flatMap((event) => (event.type === 'InferenceFailed' ? [event] : []));
+    expect(ends.map(({ task, code }) => [task, code])).toEqual(
+      [waiting, half].map((request) => [chain.taskOf(request), 'EXECUTORS_LAPSED']),
+    );
+    const lapses = execution.events.flatMap((event) => (event.type === 'ExecutorLapsed' ? [event] : []));
+    expect(lapses.map(({ node }) => node)).toEqual([v0.id, v1.id, v1.id]);
+    expect(new Set(lapses.map(({ reasons: [reason] }) => reason))).toEqual(new Set(['MEASUREMENT_REVOKED']));
+    expect(chain.state.tasks.get(chain.taskOf(enough))?.status).toBe('completed');
+    expect(typesOf(chain.block())).toEqual([]);
   });
 
   test('admits no new evidence; allowed again, it does', () => {

@@ -131,16 +131,20 @@ describe('revoke-grant', () => {
     const request = chain.request(model, enclaves, { threshold: 2 });
     chain.block(request);
     const keyset = chain.keyset(e0);
-    const revoked = eventOf(
-      chain.block(chain.transaction(owner, 'revoke-grant', { model, keyset })),
-      'ModelGrantRevoked',
-    );
+    const single = chain.request(model, [e1]);
+    chain.block(single);
+    const taken = chain.block(chain.transaction(owner, 'revoke-grant', { model, keyset }));
+    const revoked = eventOf(taken, 'ModelGrantRevoked');
     expect(revoked).toMatchObject({ model, owner: owner.id, node: nodes[0]?.id, keyset, height: chain.height });
-    const late = chain.block(chain.result(nodes[0] ?? v0, request, chain.receipt(request, e0)));
-    expect(typesOf(late)).toEqual(['ExecutorLapsed', 'TransactionRejected']);
-    expect(eventOf(late, 'ExecutorLapsed').reasons).toEqual(['MODEL_GRANT_REVOKED']);
-    expect(typesOf(chain.block(chain.result(nodes[1] ?? v1, request, chain.receipt(request, e1))))).toEqual([
+    expect(typesOf(taken)).toEqual(['ModelGrantRevoked', 'ExecutorLapsed', 'InferenceFailed']);
+    expect(eventOf(taken, 'ExecutorLapsed').reasons).toEqual(['MODEL_GRANT_REVOKED']);
+    expect(eventOf(taken, 'InferenceFailed')).toMatchObject({ task: chain.taskOf(request), code: 'EXECUTORS_LAPSED' });
+    expect(codesOf(chain.block(chain.result(nodes[0] ?? v0, request, chain.receipt(request, e0))))).toEqual([
+      'TASK_CLOSED',
+    ]);
+    expect(typesOf(chain.block(chain.result(nodes[1] ?? v1, single, chain.receipt(single, e1))))).toEqual([
       'ReceiptAccepted',
+      'InferenceCompleted',
     ]);
     expect(codesOf(chain.block(chain.request(model, [e0])))).toEqual(['EXECUTOR_NOT_ELIGIBLE']);
     expect(typesOf(chain.block(chain.request(model, [e1])))).toEqual(['InferenceRequested']);

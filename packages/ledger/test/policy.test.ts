@@ -95,6 +95,8 @@ describe('set-policy', () => {
       'AppraisalPolicyTookEffect',
       'AttestationEvicted',
       'TransactionRejected',
+      'ExecutorLapsed',
+      'InferenceFailed',
     ]);
     expect(eventOf(execution, 'AppraisalPolicyScheduled')).toMatchObject({
       loosenings: [],
@@ -204,25 +206,25 @@ describe('eviction', () => {
     expect(attestationView(chain.state, v0.id)?.evicted).toBeNull();
   });
 
-  test('frees the hardware for another node, stops receipts, and counts as a lapse at the deadline', () => {
+  test('frees the hardware for another node, stops receipts, and ends at once what waits for it', () => {
     const { chain, enclaves, model } = runningChain(2, DELAYED);
     const [e0 = enclaveOf(v0)] = enclaves;
-    const [answered, unanswered] = [chain.request(model, enclaves), chain.request(model, enclaves)];
-    chain.block([answered, unanswered]);
-    chain.block(setPolicy(chain, { barredHardwareIds: [e0.device.hardwareId] }));
-    const late = chain.block(chain.result(v0, answered, chain.receipt(answered, e0)));
-    expect(typesOf(late)).toEqual(['ExecutorLapsed', 'TransactionRejected']);
-    expect(eventOf(late, 'ExecutorLapsed').reasons).toEqual(['EVICTED', 'PLATFORM_BARRED']);
+    const request = chain.request(model, enclaves);
+    chain.block(request);
+    const barring = chain.block(setPolicy(chain, { barredHardwareIds: [e0.device.hardwareId] }));
+    expect(
+      barring.events.flatMap((event) => (event.type === 'ExecutorLapsed' ? [[event.node, event.reasons]] : [])),
+    ).toEqual([[v0.id, ['EVICTED', 'PLATFORM_BARRED']]]);
+    expect(eventOf(barring, 'InferenceFailed')).toMatchObject({
+      task: chain.taskOf(request),
+      code: 'EXECUTORS_LAPSED',
+    });
+    const late = chain.block(chain.result(v0, request, chain.receipt(request, e0)));
+    expect(codesOf(late)).toEqual(['TASK_CLOSED']);
     chain.block(setPolicy(chain, { barredHardwareIds: [] }));
     chain.advanceTo(chain.height + 3);
     const moved = chain.block(chain.evidence(v3, enclaveOf(v3, { device: v0.id })));
     expect(typesOf(moved)).toEqual(['AttestationAccepted']);
-    chain.advanceTo(14);
-    const closing = chain.block();
-    expect(
-      closing.events.flatMap((event) => (event.type === 'ExecutorLapsed' ? [[event.node, event.reasons]] : [])),
-    ).toEqual([[v0.id, ['EVICTED']]]);
-    expect(codesOf(closing)).toEqual([]);
   });
 
   test('asks for the firmware, the status and the product line that the policy names', () => {
