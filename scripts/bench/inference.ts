@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { CloisterClient, createHttpApi } from '../../packages/client/src/index.ts';
 import { assert, type Digest } from '../../packages/crypto/src/index.ts';
+import { tryModel } from '../../packages/enclave/src/index.ts';
 import { DIGIT_PIXELS, DIGITS_MODEL, digitsSplit, loadBareModel } from '../../packages/node/src/testnet/index.ts';
 import { type Figure, percentile, type Report } from './figures.ts';
 import type { FourNodes } from './four-nodes.ts';
@@ -18,16 +19,19 @@ async function clientOf({ layout, apis }: FourNodes, keyPair: FourNodes['keys'][
 
 async function publish(network: FourNodes, owner: CloisterClient): Promise<Digest> {
   const { layout } = network;
-  const prepared = owner.prepareModel({
-    onnx: await readFile(DIGITS_MODEL),
-    name: 'digits',
-    version: '1',
-    inputs: [{ name: 'image', datatype: 'FP32', shape: [1, DIGIT_PIXELS] }],
-    outputs: [{ name: 'probabilities', datatype: 'FP32', shape: [1, 10] }],
-    engine: { name: 'onnxruntime-node', version: '1.30.0' },
-    releasePolicy: { images: [layout.image.digest], platforms: ['sev-snp'], mayReplicate: false },
-    executionPolicy: { k: 1, m: 1, minPlatforms: 1, assignment: 'tenant' },
-  });
+  const prepared = await owner.prepareModel(
+    {
+      onnx: await readFile(DIGITS_MODEL),
+      name: 'digits',
+      version: '1',
+      inputs: [{ name: 'image', datatype: 'FP32', shape: [1, DIGIT_PIXELS] }],
+      outputs: [{ name: 'probabilities', datatype: 'FP32', shape: [1, 10] }],
+      engine: { name: 'onnxruntime-node', version: '1.30.0' },
+      releasePolicy: { images: [layout.image.digest], platforms: ['sev-snp'], mayReplicate: false },
+      executionPolicy: { k: 1, m: 1, minPlatforms: 1, assignment: 'tenant' },
+    },
+    { tryModel },
+  );
   await owner.publishModel(prepared);
   for (const { id } of layout.validators) {
     await owner.grantModelKey({ model: prepared.model, modelKey: prepared.modelKey, node: id });

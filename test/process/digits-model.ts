@@ -4,6 +4,7 @@ import type { Platform } from '@cloister/attestation';
 import type { CloisterClient, InferenceResult, PreparedModel } from '@cloister/client';
 import type { ExecutionPolicy } from '@cloister/confidential';
 import type { Digest } from '@cloister/crypto';
+import { tryModel } from '@cloister/enclave';
 import { DIGIT_PIXELS, DIGITS_MODEL } from '@cloister/node/testnet';
 
 /** `policy`: members that differ from one executor on SEV-SNP. */
@@ -13,16 +14,19 @@ export async function publishDigits(
   platforms: readonly Platform[] = ['sev-snp'],
   policy: Partial<ExecutionPolicy> = {},
 ): Promise<PreparedModel> {
-  const prepared = owner.prepareModel({
-    onnx: await readFile(DIGITS_MODEL),
-    name: 'digits',
-    version: '1',
-    inputs: [{ name: 'image', datatype: 'FP32', shape: [1, DIGIT_PIXELS] }],
-    outputs: [{ name: 'probabilities', datatype: 'FP32', shape: [1, 10] }],
-    engine: { name: 'onnxruntime-node', version: '1.30.0' },
-    releasePolicy: { images: [image], platforms, mayReplicate: false },
-    executionPolicy: { k: 1, m: 1, minPlatforms: 1, assignment: 'tenant', ...policy },
-  });
+  const prepared = await owner.prepareModel(
+    {
+      onnx: await readFile(DIGITS_MODEL),
+      name: 'digits',
+      version: '1',
+      inputs: [{ name: 'image', datatype: 'FP32', shape: [1, DIGIT_PIXELS] }],
+      outputs: [{ name: 'probabilities', datatype: 'FP32', shape: [1, 10] }],
+      engine: { name: 'onnxruntime-node', version: '1.30.0' },
+      releasePolicy: { images: [image], platforms, mayReplicate: false },
+      executionPolicy: { k: 1, m: 1, minPlatforms: 1, assignment: 'tenant', ...policy },
+    },
+    { tryModel },
+  );
   await owner.publishModel(prepared);
   return prepared;
 }

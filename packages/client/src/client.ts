@@ -17,7 +17,14 @@ import {
 } from './context.ts';
 import { MAX_HEAD_AGE_MS } from './freshness.ts';
 import { type GovernedKind, type GovernedTransaction, submitGoverned } from './governance.ts';
-import { grantModelKey, type ModelDescription, type PreparedModel, prepareModel, publishModel } from './models.ts';
+import {
+  grantModelKey,
+  type ModelDescription,
+  type PreparedModel,
+  type PrepareOptions,
+  prepareModel,
+  publishModel,
+} from './models.ts';
 import { NodePool, type OnNodeReport } from './node-pool.ts';
 import type { PendingInference } from './pending-inference.ts';
 import { deadlineAfter } from './polling.ts';
@@ -100,9 +107,9 @@ export class CloisterClient {
     return (await verifyEnclave(this.#context, node, deadline)).enclave;
   }
 
-  /** Seals a model under a fresh key; nothing leaves this machine. Keep `modelKey`. */
-  prepareModel(description: ModelDescription): PreparedModel {
-    return prepareModel(this.#context, description);
+  /** Checks a model and seals it under a fresh key; nothing leaves this machine. Keep `modelKey`. */
+  async prepareModel(description: ModelDescription, options: PrepareOptions): Promise<PreparedModel> {
+    return prepareModel(this.#context, description, options);
   }
 
   async publishModel(

@@ -32,6 +32,10 @@ export type ClientErrorCode =
   | 'MODEL_REVOKED'
   | 'MODEL_INVALID'
   | 'MODEL_TOO_LARGE'
+  /** No enclave would take this file; `detail` begins with the code of the screen or the trial. */
+  | 'MODEL_REFUSED'
+  /** The file has other inputs or outputs than the manifest; `detail` tells each difference. */
+  | 'MODEL_MANIFEST_DIFFERS'
   | 'INPUT_INVALID'
   | 'INPUT_MISMATCH'
   | 'NOT_ENOUGH_EXECUTORS'

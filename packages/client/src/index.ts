@@ -20,7 +20,7 @@ export { ClientError, type ClientErrorCode } from './errors.ts';
 export type { FailureReason } from './failure-reasons.ts';
 export { CLOCK_TOLERANCE_MS, LIVE_HEAD_MS, MAX_HEAD_AGE_MS } from './freshness.ts';
 export type { GovernedKind, GovernedTransaction } from './governance.ts';
-export type { ModelDescription, PreparedModel } from './models.ts';
+export type { ModelDescription, PreparedModel, PrepareOptions, TryModel } from './models.ts';
 export type { NodeReport, OnNodeReport } from './node-pool.ts';
 export {
   decodePendingInference,

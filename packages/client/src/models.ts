@@ -6,14 +6,19 @@ import {
   contentDigest,
   type ExecutionPolicy,
   isModelSize,
+  MODEL_BYTES_MAX,
   MODEL_KEY_BYTES,
   type ModelManifest,
+  type ModelSignature,
   modelId,
   modelKeyCommitment,
   modelManifestFromJson,
   type ReleasePolicy,
+  type SignatureDifference,
+  screenOnnx,
   sealModel,
   sealModelKey,
+  type Tensor,
   type TensorSpec,
 } from '@cloister/confidential';
 import { type AccountId, type Digest, toBase64, toHex } from '@cloister/crypto';
@@ -36,6 +41,31 @@ export interface ModelDescription {
   readonly executionPolicy: ExecutionPolicy;
 }
 
+/** What `tryModel` of `@cloister/enclave` takes and gives: it loads a model in the enclave's engine, in a process of its own. */
+export type TryModel = (
+  subject: ModelSignature &
+    Pick<ModelDescription, 'onnx' | 'engine'> & { readonly trialInputs?: readonly Tensor[] | undefined },
+) => Promise<
+  | { readonly ok: true; readonly value: { readonly ran: string | undefined } }
+  | {
+      readonly ok: false;
+      readonly code: string;
+      readonly detail?: string | undefined;
+      readonly differences?: readonly SignatureDifference[];
+    }
+>;
+
+export interface PrepareOptions {
+  /**
+   * `screen-only` where there is no engine to try it in, as in a browser: then nobody looked whether the file loads, whether
+   * it has the inputs and outputs of the manifest, and whether it runs. An enclave refuses a model that does not, and its
+   * tenants learn of it.
+   */
+  readonly tryModel: TryModel | 'screen-only';
+  /** Tried in place of zeros and ones: for models with open dimensions, and those that need a sensible input. */
+  readonly trialInputs?: readonly Tensor[];
+}
+
 /** A sealed model that is not published yet. Whoever loses `modelKey` cannot grant the model to anyone. */
 export interface PreparedModel {
   readonly model: Digest;
@@ -43,15 +73,37 @@ export interface PreparedModel {
   readonly ciphertext: Uint8Array;
   /** Secret, 32 bytes: keep it. */
   readonly modelKey: Uint8Array;
+  /** Whether the model was run here before it was sealed. */
+  readonly ran: boolean;
 }
 
-/** Seals a model under a fresh key, on this machine alone. */
-export function prepareModel(
+/** Throws unless the enclave's engine would take the model, as far as can be told here; whether it was run. */
+async function checkModel(
+  { onnx, inputs, outputs, engine }: ModelDescription,
+  { tryModel, trialInputs }: PrepareOptions,
+): Promise<boolean> {
+  if (onnx.length === 0) throw new ClientError('MODEL_REFUSED', 'ONNX_MALFORMED: the file is empty');
+  if (!isModelSize(onnx.length)) {
+    throw new ClientError('MODEL_TOO_LARGE', `${onnx.length} bytes, at most ${MODEL_BYTES_MAX} are taken`);
+  }
+  const screened = screenOnnx(onnx);
+  if (!screened.ok) throw new ClientError('MODEL_REFUSED', [screened.code, screened.detail].filter(Boolean).join(': '));
+  if (tryModel === 'screen-only') return false;
+  const tried = await tryModel({ onnx, inputs, outputs, engine, trialInputs });
+  if (tried.ok) return tried.value.ran !== undefined;
+  const { code, detail, differences } = tried;
+  if (differences !== undefined) throw new ClientError('MODEL_MANIFEST_DIFFERS', detail);
+  throw new ClientError('MODEL_REFUSED', [code, detail].filter(Boolean).join(': '));
+}
+
+/** Checks a model and seals it under a fresh key, on this machine alone. */
+export async function prepareModel(
   { keyPair, edge }: Pick<ClientContext, 'keyPair' | 'edge'>,
   description: ModelDescription,
-): PreparedModel {
+  options: PrepareOptions,
+): Promise<PreparedModel> {
+  const ran = await checkModel(description, options);
   const { onnx, ...described } = description;
-  if (!isModelSize(onnx.length)) throw new ClientError('MODEL_TOO_LARGE', `${onnx.length} bytes`);
   const modelKey = edge.randomBytes(MODEL_KEY_BYTES);
   const sealed = sealModel(onnx, modelKey);
   const { ciphertext, ciphertextDigest, size, onnxDigest, keyCommitment } = sealed;
@@ -66,7 +118,7 @@ export function prepareModel(
   };
   const checked = checkModelManifest(manifest);
   if (!checked.ok) throw new ClientError('MODEL_INVALID', checked.detail ?? checked.code);
-  return { model: modelId(manifest), manifest, ciphertext, modelKey };
+  return { model: modelId(manifest), manifest, ciphertext, modelKey, ran };
 }
 
 /** Hands the ciphertext to the node, publishes the manifest, and proves that it stands on the ledger. */

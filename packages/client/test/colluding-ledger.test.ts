@@ -33,7 +33,7 @@ beforeAll(async () => {
     edge: fakeEdge(node),
     acceptSimulated: true,
   });
-  prepared = client.prepareModel(description);
+  prepared = await client.prepareModel(description, { tryModel: 'screen-only' });
   await client.publishModel(prepared);
   await client.grantModelKey({ model: prepared.model, modelKey: prepared.modelKey, node: enclave.host.id });
 });

@@ -28,7 +28,7 @@ async function connect(over: FakeNode = node, label = 'edge', acceptSimulated = 
 }
 
 async function publishAndGrant(count: number): Promise<void> {
-  prepared = client.prepareModel(description);
+  prepared = await client.prepareModel(description, { tryModel: 'screen-only' });
   await client.publishModel(prepared);
   for (const { host } of node.enclaves.slice(0, count)) {
     await client.grantModelKey({ model: prepared.model, modelKey: prepared.modelKey, node: host.id });

@@ -36,7 +36,7 @@ beforeAll(async () => {
   node = new FakeNode();
   node.attestAll();
   honest = await clientOf({});
-  prepared = honest.prepareModel(description);
+  prepared = await honest.prepareModel(description, { tryModel: 'screen-only' });
   await honest.publishModel(prepared);
   for (const { host } of node.enclaves) {
     await honest.grantModelKey({ model: prepared.model, modelKey: prepared.modelKey, node: host.id });
@@ -192,7 +192,7 @@ describe('a node that lies', () => {
     await expect(doubled).rejects.toMatchObject({ code: 'PLATFORMS_NOT_DISTINCT' });
     second.misbehaviour = {};
     const executionPolicy = { k: 2, m: 2, minPlatforms: 2, assignment: 'tenant' } as const;
-    const picky = honest.prepareModel({ ...description, executionPolicy });
+    const picky = await honest.prepareModel({ ...description, executionPolicy }, { tryModel: 'screen-only' });
     await honest.publishModel(picky);
     for (const to of executors) await honest.grantModelKey({ model: picky.model, modelKey: picky.modelKey, node: to });
     const inference = honest.infer({ model: picky.model, inputs: [input], executors });
@@ -208,7 +208,7 @@ describe('a caller', () => {
 
   it('releases no key to a platform that the model does not name', async () => {
     const releasePolicy = { ...description.releasePolicy, platforms: ['another'] };
-    const elsewhere = honest.prepareModel({ ...description, releasePolicy });
+    const elsewhere = await honest.prepareModel({ ...description, releasePolicy }, { tryModel: 'screen-only' });
     const model = async () => ({ model: elsewhere.model, manifest: elsewhere.manifest as never, grants: [] });
     const client = await clientOf({ model });
     const to = node.enclaves[0]?.host.id ?? tenant.id;

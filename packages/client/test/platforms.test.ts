@@ -55,14 +55,15 @@ function idOf(index: number): AccountId {
 
 /** A model that is granted to all enclaves. */
 async function grantAll(policy: Partial<ExecutionPolicy>): Promise<PreparedModel> {
-  const prepared = client.prepareModel({
+  const model = {
     ...description,
     releasePolicy: { ...description.releasePolicy, platforms: PLATFORMS },
     executionPolicy: { ...description.executionPolicy, ...policy },
-  });
+  };
+  const prepared = await client.prepareModel(model, { tryModel: 'screen-only' });
   await client.publishModel(prepared);
-  const { model, modelKey } = prepared;
-  for (const { host } of node.enclaves) await client.grantModelKey({ model, modelKey, node: host.id });
+  const key = { model: prepared.model, modelKey: prepared.modelKey };
+  for (const { host } of node.enclaves) await client.grantModelKey({ ...key, node: host.id });
   return prepared;
 }
 

@@ -65,7 +65,7 @@ async function found(): Promise<void> {
   node = new FakeNode();
   node.attestAll();
   honest = await connect(node, { label: 'honest' });
-  prepared = honest.prepareModel(description);
+  prepared = await honest.prepareModel(description, { tryModel: 'screen-only' });
   await honest.publishModel(prepared);
   for (const index of [0, 1, 2]) await honest.grantModelKey(grantOf(index));
 }

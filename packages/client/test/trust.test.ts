@@ -1,8 +1,9 @@
-import { type Digest, hash } from '@cloister/crypto';
+import { MODEL_BYTES_MAX } from '@cloister/confidential';
+import { type Digest, hash, utf8 } from '@cloister/crypto';
 import { encodeEventProof } from '@cloister/proof';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { FakeChain, keyPair, seed, tenant } from '../../proof/test/fake-chain.ts';
-import { CloisterClient, type PreparedModel } from '../src/index.ts';
+import { CloisterClient, type ModelDescription, type PreparedModel } from '../src/index.ts';
 import { description } from './doubling-model.ts';
 import { FakeNode, fakeEdge } from './fake-node.ts';
 
@@ -16,7 +17,7 @@ async function connect(over: FakeNode = node, label = 'edge', acceptSimulated = 
 }
 
 async function publishAndGrant(count: number): Promise<void> {
-  prepared = client.prepareModel(description);
+  prepared = await client.prepareModel(description, { tryModel: 'screen-only' });
   await client.publishModel(prepared);
   for (const { host } of node.enclaves.slice(0, count)) {
     await client.grantModelKey({ model: prepared.model, modelKey: prepared.modelKey, node: host.id });
@@ -44,7 +45,7 @@ describe('the trust of the client', () => {
   it('refuses a simulated chain that the caller did not accept, before anything is sealed or sent', async () => {
     const strict = await connect(node, 'strict', false);
     expect(strict.simulated).toBe(true);
-    const model = strict.prepareModel(description);
+    const model = await strict.prepareModel(description, { tryModel: 'screen-only' });
     const to = node.enclaves[0]?.host.id ?? tenant.id;
     const refused = { code: 'SIMULATED_CHAIN_REFUSED' };
     await expect(strict.publishModel(model)).rejects.toMatchObject(refused);
@@ -121,16 +122,18 @@ describe('the trust of the client', () => {
     await expect(client.publishModel({ ...prepared, ciphertext: new Uint8Array(9) })).rejects.toMatchObject({
       code: 'BLOB_MISMATCH',
     });
-    expect(() => client.prepareModel({ ...description, name: '' })).toThrow('MODEL_INVALID');
-    expect(() => client.prepareModel({ ...description, onnx: new Uint8Array(0) })).toThrow('MODEL_TOO_LARGE');
+    const screened = (change: Partial<ModelDescription>) =>
+      client.prepareModel({ ...description, ...change }, { tryModel: 'screen-only' });
+    await expect(screened({ name: '' })).rejects.toThrow('MODEL_INVALID');
+    await expect(screened({ onnx: new Uint8Array(0) })).rejects.toThrow('MODEL_REFUSED: ONNX_MALFORMED');
+    await expect(screened({ onnx: utf8('ir_version: 8\ngraph {}\n') })).rejects.toThrow('MODEL_REFUSED: ONNX_TEXT');
+    await expect(screened({ onnx: new Uint8Array(MODEL_BYTES_MAX + 1) })).rejects.toThrow('MODEL_TOO_LARGE');
   });
 
   it('gives no key to an image that the model is not released to', async () => {
     client = await connect(node, 'release');
-    const elsewhere = client.prepareModel({
-      ...description,
-      releasePolicy: { ...description.releasePolicy, images: [hash('none')] },
-    });
+    const releasePolicy = { ...description.releasePolicy, images: [hash('none')] };
+    const elsewhere = await client.prepareModel({ ...description, releasePolicy }, { tryModel: 'screen-only' });
     await client.publishModel(elsewhere);
     const grant = {
       model: elsewhere.model,

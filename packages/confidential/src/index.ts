@@ -31,6 +31,7 @@ export {
 export type { DocumentErrorCode } from './json-fields.ts';
 export {
   isModelSize,
+  MODEL_BYTES_MAX,
   MODEL_CHUNK_BYTES,
   MODEL_KEY_BYTES,
   modelKeyCommitment,
@@ -56,6 +57,8 @@ export {
   type ReleasePolicy,
 } from './model-manifest.ts';
 export { ModelOpening, type OpenModelCode, openModel } from './model-opening.ts';
+export { type ModelSignature, type SignatureDifference, signatureDifferences } from './model-signature.ts';
+export { type OnnxRefusal, screenOnnx } from './onnx-screen.ts';
 export { checkOutcome, decodeOutcome, encodeOutcome, OUTCOME_DETAIL_BYTES_MAX, type Outcome } from './outcome.ts';
 export {
   INLINE_SEALED_BYTES,

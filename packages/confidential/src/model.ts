@@ -84,9 +84,15 @@ export function sealedLength(length: number): number {
   return MODEL_HEADER_BYTES + length + chunkCount(length) * AEAD_TAG_BYTES;
 }
 
+/** Largest ONNX file: what the largest sealed model holds beside its header and the tags of its chunks. */
+export const MODEL_BYTES_MAX: number =
+  MODEL_CIPHERTEXT_BYTES_MAX -
+  MODEL_HEADER_BYTES -
+  AEAD_TAG_BYTES * Math.ceil((MODEL_CIPHERTEXT_BYTES_MAX - MODEL_HEADER_BYTES) / (MODEL_CHUNK_BYTES + AEAD_TAG_BYTES));
+
 /** Whether a file of `onnxBytes` can be sealed. */
 export function isModelSize(onnxBytes: number): boolean {
-  return onnxBytes > 0 && sealedLength(onnxBytes) <= MODEL_CIPHERTEXT_BYTES_MAX;
+  return onnxBytes > 0 && onnxBytes <= MODEL_BYTES_MAX;
 }
 
 /** Seals an ONNX file under a fresh random key of 32 bytes. A file that `isModelSize` refuses is a bug of the caller. */

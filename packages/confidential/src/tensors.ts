@@ -3,9 +3,11 @@
  *
  * Encoding: version u8 = 1, count u8, then per tensor: name (str), datatype u8, rank u8, each dimension u32, data (var).
  * Data is little-endian and row-major, as in the protocol's binary extension; `BYTES` elements are a u32 little-endian
- * length and that many bytes each. A tensor whose data does not fill its shape exactly is refused.
+ * length and that many bytes each, which are UTF-8 without NUL: the engine's strings hold nothing else, and would silently
+ * change what they do not hold. A tensor whose data does not fill its shape exactly is refused.
  */
 import { assert, ByteWriter, DecodeError, decodeWith, fail, ok, type Result, utf8 } from '@cloister/crypto';
+import { isTextAt } from './text-bytes.ts';
 
 /** Bounds of what is encoded and decoded. */
 export const TENSOR_LIMITS: {
@@ -108,15 +110,20 @@ function elementCount(shape: readonly number[]): number | undefined {
   return count;
 }
 
-/** Whether `data` is exactly `count` length-prefixed elements. */
-function holdsElements(data: Uint8Array, count: number): boolean {
+/** Whether `data` is exactly `count` length-prefixed elements, and whether each of them is a text. */
+function readElements(data: Uint8Array, count: number): 'texts' | 'other-bytes' | 'other-length' {
   const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
   let at = 0;
+  let texts = true;
   for (let i = 0; i < count; i++) {
-    if (at + 4 > data.length) return false;
-    at += 4 + view.getUint32(at, true);
+    if (at + 4 > data.length) return 'other-length';
+    const from = at + 4;
+    at = from + view.getUint32(at, true);
+    if (at > data.length) return 'other-length';
+    texts &&= isTextAt(data, from, at);
   }
-  return at === data.length;
+  if (at !== data.length) return 'other-length';
+  return texts ? 'texts' : 'other-bytes';
 }
 
 function checkTensor(tensor: Tensor): Result<void, TensorErrorCode> {
@@ -125,8 +132,12 @@ function checkTensor(tensor: Tensor): Result<void, TensorErrorCode> {
   const count = elementCount(tensor.shape);
   if (count === undefined) return fail('TENSOR_SHAPE', tensor.name);
   const size = ELEMENT_BYTES[tensor.datatype];
-  const fits = size === 0 ? holdsElements(tensor.data, count) : tensor.data.length === count * size;
-  if (!fits) return fail('TENSOR_DATA_LENGTH', tensor.name);
+  if (size === 0) {
+    const elements = readElements(tensor.data, count);
+    if (elements === 'other-bytes') return fail('TENSOR_DATA_VALUE', tensor.name);
+    return elements === 'texts' ? ok(undefined) : fail('TENSOR_DATA_LENGTH', tensor.name);
+  }
+  if (tensor.data.length !== count * size) return fail('TENSOR_DATA_LENGTH', tensor.name);
   if (tensor.datatype === 'BOOL' && tensor.data.some((byte) => byte > 1)) return fail('TENSOR_DATA_VALUE', tensor.name);
   return ok(undefined);
 }

@@ -27,3 +27,12 @@ export {
 export { EnclaveLaunchError, type LaunchedEnclave, type LaunchOptions, launchEnclave } from './launch.ts';
 export type { HardwareOrder, MachineOrder, SimulatedMachineOrder } from './platform/machine-order.ts';
 export type { TamperedImage } from './platform/sealed-image.ts';
+export {
+  type TrialCode,
+  type TrialLimits,
+  type TrialRefusal,
+  type TrialReport,
+  type TrialResult,
+  type TrialSubject,
+  tryModel,
+} from './trial/try-model.ts';

@@ -4,9 +4,9 @@
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CloisterClient, createHttpApi } from '@cloister/client';
+import { CloisterClient, createHttpApi, type PreparedModel } from '@cloister/client';
 import { toHex } from '@cloister/crypto';
-import { buildImage, type LaunchedEnclave, launchEnclave, measureImage } from '@cloister/enclave';
+import { buildImage, type LaunchedEnclave, launchEnclave, measureImage, tryModel } from '@cloister/enclave';
 import type { GenesisReferenceValue, ParsedGenesis } from '@cloister/ledger';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeFileAtomic } from '../src/atomic-file.ts';
@@ -23,7 +23,7 @@ let genesis: ParsedGenesis;
 let reference: GenesisReferenceValue;
 let nodes: readonly [RunningNode, RunningNode, RunningNode];
 let joined: RunningNode | undefined;
-let prepared: ReturnType<CloisterClient['prepareModel']>;
+let prepared: PreparedModel;
 const launched: LaunchedEnclave[] = [];
 
 const INPUTS = [
@@ -119,16 +119,19 @@ describe('nodes with enclaves', { timeout: 120_000 }, () => {
   it('run a sealed inference whose model and payload came in elsewhere', async () => {
     const [first, , third] = nodes;
     const client = await clientOf(third);
-    prepared = client.prepareModel({
-      onnx: await readFile(MODEL),
-      name: 'digits',
-      version: '1',
-      inputs: [{ name: 'image', datatype: 'FP32', shape: [1, 784] }],
-      outputs: [{ name: 'probabilities', datatype: 'FP32', shape: [1, 10] }],
-      engine: { name: 'onnxruntime-node', version: '1.30.0' },
-      releasePolicy: { images: [reference.image], platforms: ['sev-snp'], mayReplicate: false },
-      executionPolicy: { k: 1, m: 1, minPlatforms: 1, assignment: 'tenant' },
-    });
+    prepared = await client.prepareModel(
+      {
+        onnx: await readFile(MODEL),
+        name: 'digits',
+        version: '1',
+        inputs: [{ name: 'image', datatype: 'FP32', shape: [1, 784] }],
+        outputs: [{ name: 'probabilities', datatype: 'FP32', shape: [1, 10] }],
+        engine: { name: 'onnxruntime-node', version: '1.30.0' },
+        releasePolicy: { images: [reference.image], platforms: ['sev-snp'], mayReplicate: false },
+        executionPolicy: { k: 1, m: 1, minPlatforms: 1, assignment: 'tenant' },
+      },
+      { tryModel },
+    );
     await client.publishModel(prepared);
     await client.grantModelKey({ model: prepared.model, modelKey: prepared.modelKey, node: first.id });
     const result = await client.infer({ model: prepared.model, executors: [first.id], inputs: INPUTS });

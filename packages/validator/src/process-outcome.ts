@@ -43,6 +43,7 @@ export const MODEL_FAULTS: ReadonlySet<string> = new Set([
   'MODEL_MALFORMED',
   'MODEL_NOT_OPENED',
   'ONNX_DIGEST_MISMATCH',
+  'ONNX_TEXT',
   'ONNX_MALFORMED',
   'ONNX_TOO_DEEP',
   'ONNX_TOO_MANY_FIELDS',

@@ -6,6 +6,8 @@ import type { Tensor as OrtTensor, TypedTensor } from 'onnxruntime-common';
 
 /** onnxruntime's names of the types that the engine takes. */
 type OrtType =
+  | 'string'
+  | 'float16'
   | 'float32'
   | 'float64'
   | 'int8'
@@ -18,8 +20,10 @@ type OrtType =
   | 'uint64'
   | 'bool';
 
-/** 16-bit floats have no typed array on every runtime, and strings no fixed size: models with them are refused. */
+/** BF16 is missing: onnxruntime-node has no such tensors, and loads no model that takes or gives one. */
 const ORT_TYPES: Readonly<Partial<Record<TensorDatatype, OrtType>>> = {
+  BYTES: 'string',
+  FP16: 'float16',
   FP32: 'float32',
   FP64: 'float64',
   INT8: 'int8',
@@ -33,7 +37,9 @@ const ORT_TYPES: Readonly<Partial<Record<TensorDatatype, OrtType>>> = {
   BOOL: 'bool',
 };
 
+/** The bits of a 16-bit float, see `loadRuntime`. */
 const ARRAYS = {
+  float16: Uint16Array,
   float32: Float32Array,
   float64: Float64Array,
   int8: Int8Array,
@@ -58,10 +64,38 @@ export function protocolDatatype(type: string): TensorDatatype | undefined {
   return entry?.[0] as TensorDatatype | undefined;
 }
 
+const PREFIX_BYTES = 4;
+
+/** The elements of a BYTES tensor, which `checkTensors` has found to be texts. */
+function textsOf(data: Uint8Array): string[] {
+  const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+  const texts: string[] = [];
+  for (let at = 0; at < data.length; ) {
+    const from = at + PREFIX_BYTES;
+    at = from + view.getUint32(at, true);
+    texts.push(Buffer.from(data.buffer, data.byteOffset + from, at - from).toString('utf8'));
+  }
+  return texts;
+}
+
+function bytesOf(texts: readonly string[]): Uint8Array {
+  const elements = texts.map((text) => Buffer.from(text, 'utf8'));
+  const data = new Uint8Array(elements.reduce((sum, { length }) => sum + PREFIX_BYTES + length, 0));
+  const view = new DataView(data.buffer);
+  let at = 0;
+  for (const element of elements) {
+    view.setUint32(at, element.length, true);
+    data.set(element, at + PREFIX_BYTES);
+    at += PREFIX_BYTES + element.length;
+  }
+  return data;
+}
+
 /** An onnxruntime tensor over a copy of the bytes; undefined for a type that the engine does not take. */
 export function toOrt(tensor: ProtocolTensor, construct: typeof OrtTensor): OrtTensor | undefined {
   const type = ORT_TYPES[tensor.datatype];
   if (type === undefined) return undefined;
+  if (type === 'string') return new construct('string', textsOf(tensor.data), tensor.shape);
   // A copy of its own: aligned, and the session cannot reach the rest of the message.
   const bytes = tensor.data.slice();
   const array = new ARRAYS[type](bytes.buffer as ArrayBuffer);
@@ -71,6 +105,7 @@ export function toOrt(tensor: ProtocolTensor, construct: typeof OrtTensor): OrtT
 /** The protocol's form of an output; undefined for a type that the engine does not give. */
 export function fromOrt(name: string, tensor: OrtTensor): ProtocolTensor | undefined {
   const datatype = protocolDatatype(tensor.type);
+  if (datatype === 'BYTES') return { name, datatype, shape: [...tensor.dims], data: bytesOf(tensor.data as string[]) };
   if (datatype === undefined || !ArrayBuffer.isView(tensor.data)) return undefined;
   const { buffer, byteOffset, byteLength } = tensor.data;
   return { name, datatype, shape: [...tensor.dims], data: new Uint8Array(buffer, byteOffset, byteLength).slice() };

@@ -4,10 +4,18 @@
  * No key and no other tenant's data is ever here. Two requests are never put into one run: a hostile model could mix
  * their rows. Session options are fixed, since results depend on them.
  */
-import { checkTensors, decodeTensors, encodeTensors, type Tensor, type TensorSpec } from '@cloister/confidential';
+import {
+  checkTensors,
+  decodeTensors,
+  encodeTensors,
+  type ModelSignature,
+  type OnnxRefusal,
+  screenOnnx,
+  type Tensor,
+  type TensorSpec,
+} from '@cloister/confidential';
 import { fail, ok, type Result } from '@cloister/crypto';
 import type * as Ort from 'onnxruntime-common';
-import { type OnnxRefusal, screenOnnx } from '../inside/onnx-screen.ts';
 import { fromOrt, protocolDatatype, toOrt } from './datatypes.ts';
 import type { ModelFileCode } from './model-files.ts';
 
@@ -37,10 +45,15 @@ export type EngineCode =
   | 'OUTPUT_UNSUPPORTED'
   | 'OUTPUT_TOO_LARGE';
 
-/** Inputs and outputs as the ONNX file declares them; a symbolic dimension is -1. */
-export interface LoadedModel {
-  readonly inputs: readonly TensorSpec[];
-  readonly outputs: readonly TensorSpec[];
+/**
+ * onnxruntime for Node, which must not be loaded in another way. It knows no Float16Array: the binding sees one as empty.
+ * Where there is none, it takes and gives 16-bit floats as their bits.
+ */
+export async function loadRuntime(): Promise<typeof Ort> {
+  Reflect.deleteProperty(globalThis, 'Float16Array');
+  // Read by the native library when it is loaded, through the process environment alone.
+  process.env.ORT_DISABLE_TELEMETRY = '1';
+  return import('onnxruntime-node');
 }
 
 function specs(metadata: readonly Ort.InferenceSession.ValueMetadata[]): TensorSpec[] | undefined {
@@ -54,25 +67,33 @@ function specs(metadata: readonly Ort.InferenceSession.ValueMetadata[]): TensorS
   return list;
 }
 
-/** Sessions by model id. Error texts of the runtime may quote the input and are dropped. */
+/** What of the runtime's words is passed on. They may quote the input, so that an enclave passes on none. */
+export type TellsOf = (error: unknown) => string | undefined;
+
+/** Sessions by model id. */
 export class Engine {
   readonly #ort: typeof Ort;
+  readonly #tells: TellsOf;
   readonly #sessions = new Map<string, Ort.InferenceSession>();
 
-  constructor(ort: typeof Ort) {
+  constructor(ort: typeof Ort, tells: TellsOf = () => undefined) {
     this.#ort = ort;
+    this.#tells = tells;
   }
 
-  /** Screens an ONNX file and loads it under a name; a name loaded twice is the later file. */
-  async load(model: string, onnx: Uint8Array): Promise<Result<LoadedModel, EngineCode>> {
+  /**
+   * Screens an ONNX file and loads it under a name; a name loaded twice is the later file. Of a symbolic dimension the
+   * answer says -1.
+   */
+  async load(model: string, onnx: Uint8Array): Promise<Result<ModelSignature, EngineCode>> {
     const screened = screenOnnx(onnx);
     // Its detail quotes the file, which is secret.
     if (!screened.ok) return fail(screened.code);
     let session: Ort.InferenceSession;
     try {
       session = await this.#ort.InferenceSession.create(onnx, SESSION_OPTIONS);
-    } catch {
-      return fail('MODEL_LOAD_FAILED');
+    } catch (error) {
+      return fail('MODEL_LOAD_FAILED', this.#tells(error));
     }
     const inputs = specs(session.inputMetadata);
     const outputs = specs(session.outputMetadata);
@@ -104,8 +125,8 @@ export class Engine {
     let results: Ort.InferenceSession.OnnxValueMapType;
     try {
       results = await session.run(feeds);
-    } catch {
-      return fail('RUN_FAILED');
+    } catch (error) {
+      return fail('RUN_FAILED', this.#tells(error));
     }
     const outputs: Tensor[] = [];
     for (const name of session.outputNames) {

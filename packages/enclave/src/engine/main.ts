@@ -3,7 +3,7 @@
  *
  * What is open in it stands in channel/descriptors.ts. Calls: `load-begin`, `load-piece`,
  * `load-end` and `load-cancel` {transfer, model, bytes} for an ONNX file in pieces; `run` {model} with encoded tensors; `unload`
- * {model}. onnxruntime-node is loaded only after its telemetry was switched off.
+ * {model}.
  */
 import { readFileSync } from 'node:fs';
 import { Socket } from 'node:net';
@@ -21,27 +21,23 @@ import { MESSAGE_BYTES_MAX } from '../channel/limits.ts';
 import { type CallHandler, headOnly, type Payload, partsOnly, RpcChannel } from '../channel/rpc.ts';
 import { beginProgram } from '../process/begin-program.ts';
 import { blockOnReads } from '../process/libc.ts';
-import { Engine } from './engine.ts';
+import { Engine, loadRuntime } from './engine.ts';
 import { holdLifeline } from './lifeline.ts';
 import { ModelFiles } from './model-files.ts';
 import { numericClassOf } from './numeric-class.ts';
+import { ENGINE_RESERVED_BYTES } from './reserved-bytes.ts';
 
 const DESCRIPTORS = {
   starter: ENGINE_STARTER_DESCRIPTOR,
   given: [ENGINE_CHANNEL_DESCRIPTOR, ENGINE_LIFELINE_DESCRIPTOR, ENGINE_LIBRARY_DESCRIPTOR, ENGINE_BINDING_DESCRIPTOR],
 } as const;
 const LIMITS = { descriptors: 64, writesNothing: true } as const;
-/**
- * Private memory beyond the image's limit: stacks of threads and reservations of the runtime, which count and are not
- * resident.
- */
-const RESERVED_BYTES: number = 768 * 1024 * 1024;
 /** What no model needs any more once onnxruntime is loaded and the lifeline is held. */
 const DROPPED_PERMISSIONS = ['addon', 'worker', 'fs.read'];
 
 /** A hostile model meets this limit when it asks for memory. The platform names the image's limit, in bytes, first. */
 function memoryBytesMax(): number {
-  return Number(process.argv[2]) + RESERVED_BYTES;
+  return Number(process.argv[2]) + ENGINE_RESERVED_BYTES;
 }
 
 /** What a call says in its head. */
@@ -115,9 +111,7 @@ async function serve(): Promise<void> {
   blockOnReads(ENGINE_LIFELINE_DESCRIPTOR);
   const foreign = beginProgram(DESCRIPTORS, { ...LIMITS, memoryBytes: memoryBytesMax() });
   holdLifeline();
-  // Read by the native library when it is loaded, through the process environment alone.
-  process.env.ORT_DISABLE_TELEMETRY = '1';
-  const engine = new Engine(await import('onnxruntime-node'));
+  const engine = new Engine(await loadRuntime());
   const numericClass = numericClassOf(readFileSync('/proc/cpuinfo', 'latin1'));
   for (const permission of DROPPED_PERMISSIONS) process.permission?.drop(permission);
   const calls = callsOf(engine, numericClass);

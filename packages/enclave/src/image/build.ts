@@ -23,6 +23,8 @@ import { ImageError } from './image-error.ts';
 import { ENCLAVE_PROGRAM, NATIVE_BINDING, NATIVE_DIRECTORY, NATIVE_LIBRARY } from './program-names.ts';
 
 export const IMAGE_NAME = 'cloister-enclave';
+/** As manifests of images and models name it. */
+export const ENGINE_NAME = 'onnxruntime-node';
 /** Rises when an older image must no longer be trusted. */
 const SECURITY_VERSION = 1;
 const NATIVE_FILES = [NATIVE_BINDING, NATIVE_LIBRARY] as const;
@@ -94,7 +96,7 @@ export async function buildImage(directory: string, options: ImageBuildOptions =
       debug: options.debug ?? false,
       entry: ENCLAVE_PROGRAM,
       node: { version: process.versions.node, sha384: await nodeDigest() },
-      engine: { name: 'onnxruntime-node', version: await packageVersion(join(engine, 'package.json')) },
+      engine: { name: ENGINE_NAME, version: await packageVersion(join(engine, 'package.json')) },
       files,
       limits: { ...DEFAULT_ENCLAVE_LIMITS, ...options.limits },
     };

@@ -8,7 +8,7 @@
  * The vault keeps no weights. They go through it in pieces into the engine, and are gone with the engine: whoever wants
  * to run such a model again brings its ciphertext again.
  */
-import type { TensorSpec } from '@cloister/confidential';
+import type { ModelSignature } from '@cloister/confidential';
 import { type AccountId, type Digest, fail, type JsonValue, ok, type Result } from '@cloister/crypto';
 import { MESSAGE_BYTES_MAX } from '../channel/limits.ts';
 import { type Payload, RpcChannel } from '../channel/rpc.ts';
@@ -20,10 +20,8 @@ import type { EngineLauncher } from './platform-link.ts';
 export type EngineFailure = EngineCode | 'ENGINE_TIMEOUT' | 'ENGINE_CRASHED' | 'ENGINE_NOT_STARTED' | 'MODEL_SUSPENDED';
 
 /** What an engine says of a model that it loaded. */
-export interface EngineModel {
+export interface EngineModel extends ModelSignature {
   readonly numericClass: NumericClass;
-  readonly inputs: readonly TensorSpec[];
-  readonly outputs: readonly TensorSpec[];
 }
 
 /** Codes that a sound engine gives. A model that took its engine over could put what it saw into any other word. */
@@ -31,6 +29,7 @@ const ENGINE_CODES: Readonly<Record<EngineCode, true>> = {
   DESCRIPTORS_OPEN: true,
   MODEL_NOT_LOADED: true,
   MODEL_TOO_LARGE: true,
+  ONNX_TEXT: true,
   ONNX_MALFORMED: true,
   ONNX_TOO_DEEP: true,
   ONNX_TOO_MANY_FIELDS: true,

@@ -14,12 +14,12 @@ import {
   type OpenModelCode,
   openModelKey,
   parseModelManifest,
-  type TensorSpec,
+  signatureDifferences,
 } from '@cloister/confidential';
 import { concatBytes, type Digest, fail, ok, parseBase64, parseHex, type Result } from '@cloister/crypto';
 import type { ModelKeyGrantAuthorised } from '@cloister/ledger';
 import { areSupported } from '../engine/datatypes.ts';
-import type { EngineFailure, EngineModel, EnginePool, ModelEngine } from './engines.ts';
+import type { EngineFailure, EnginePool, ModelEngine } from './engines.ts';
 import type { AuthorisationRefusal, LedgerView } from './light-client.ts';
 import { ModelRoom } from './model-room.ts';
 import type { Vault } from './vault.ts';
@@ -76,20 +76,6 @@ interface Transfer {
   readonly engine: ModelEngine;
   /** Whether the engine was told of the file. */
   begun: boolean;
-}
-
-/** Whether what the file declares fits what the manifest promises: the same names and types, and no contrary dimension. */
-function sameSignature(declared: readonly TensorSpec[], promised: readonly TensorSpec[]): boolean {
-  const fits = (spec: TensorSpec): boolean => {
-    const found = declared.find(({ name }) => name === spec.name);
-    if (found?.datatype !== spec.datatype || found.shape.length !== spec.shape.length) return false;
-    return found.shape.every((dimension, i) => dimension === -1 || spec.shape[i] === -1 || dimension === spec.shape[i]);
-  };
-  return declared.length === promised.length && promised.every(fits);
-}
-
-function fitsManifest({ inputs, outputs }: EngineModel, manifest: ModelManifest): boolean {
-  return sameSignature(inputs, manifest.inputs) && sameSignature(outputs, manifest.outputs);
 }
 
 /** The models whose weights are loaded. */
@@ -237,7 +223,7 @@ export class Models {
       await gone?.engine.unload(other);
     }
     const loaded = await engine.endLoad(name, model);
-    if (!loaded.ok || !fitsManifest(loaded.value, manifest)) {
+    if (!loaded.ok || signatureDifferences(loaded.value, manifest).length > 0) {
       this.#forget(model);
       await engine.unload(model);
       return loaded.ok ? fail('MODEL_SIGNATURE_MISMATCH') : loaded;

@@ -1,20 +1,11 @@
 /** `cloister infer`: verifies the executors here, seals, waits for finality, opens and verifies the answer. */
-import { readFile } from 'node:fs/promises';
 import { PRIVACY_NOTE } from '@cloister/client';
-import { type JsonValue, parseAccountId, parseDigest, parseJson } from '@cloister/crypto';
+import { type JsonValue, parseAccountId, parseDigest } from '@cloister/crypto';
 import { writeFileAtomic } from '../atomic-file.ts';
 import { platformName } from '../platforms.ts';
 import { type Command, listFlag, numberFlag, positional, requiredFlag, textFlag, UsageError } from './command.ts';
 import { CLIENT_FLAGS, connectClient } from './connect.ts';
-import { tensorsFromJson, tensorToJson } from './tensors-json.ts';
-
-const INPUT_BYTES_MAX = 64 * 1024 * 1024;
-
-async function readInput(path: string): Promise<JsonValue> {
-  const parsed = parseJson(await readFile(path), { maxBytes: INPUT_BYTES_MAX, maxDepth: 16 });
-  if (!parsed.ok) throw new UsageError(`${path}: ${parsed.code}`);
-  return parsed.value;
-}
+import { readTensors, tensorToJson } from './tensors-json.ts';
 
 export const infer: Command = {
   name: 'infer',
@@ -39,7 +30,7 @@ export const infer: Command = {
       if (id === undefined) throw new UsageError(`'${text}' is not an id`);
       return id;
     });
-    const inputs = tensorsFromJson(await readInput(requiredFlag(invocation, 'input')));
+    const inputs = await readTensors(requiredFlag(invocation, 'input'));
     const count = numberFlag(invocation, 'executors', { min: 1, max: 64 });
     const threshold = numberFlag(invocation, 'threshold', { min: 1, max: 64 });
     const { client } = await connectClient(invocation);

@@ -2,16 +2,18 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { readListedModel } from '@cloister/client';
+import { type ModelDescription, readListedModel } from '@cloister/client';
 import { MODEL_KEY_BYTES, type TensorSpec } from '@cloister/confidential';
 import { type AccountId, type JsonValue, parseAccountId, parseDigest, parseHex, toHex } from '@cloister/crypto';
+import { tryModel } from '@cloister/enclave';
 import { makePrivateFolder, writeFileAtomic } from '../atomic-file.ts';
 import { NodeError } from '../errors.ts';
 import { homeLayout } from '../home.ts';
 import { platformFlag, platformName, platformsGiven } from '../platforms.ts';
 import { keepGranted } from '../standing-grant.ts';
-import { type Command, listFlag, numberFlag, positional, requiredFlag, UsageError } from './command.ts';
+import { type Command, listFlag, numberFlag, positional, requiredFlag, textFlag, UsageError } from './command.ts';
 import { CLIENT_FLAGS, connectClient, getList, NODE_FLAG, nodeUrl } from './connect.ts';
+import { readTensors } from './tensors-json.ts';
 
 function modelKeyPath(home: string | undefined, model: string): string {
   return join(homeLayout(home).root, 'models', `${model}.key`);
@@ -29,9 +31,9 @@ function tensorSpec(text: string): TensorSpec {
 
 export const modelPublish: Command = {
   name: 'model publish',
-  summary: 'Seal an ONNX model on this machine and publish it; the key stays in the home.',
+  summary: 'Check an ONNX model on this machine, seal it and publish it; the key stays in the home.',
   usage:
-    '<file.onnx> --name NAME --model-version V --input SPEC… --output-tensor SPEC… --image DIGEST… [--platform PLATFORM…] --key NAME',
+    '<file.onnx> --name NAME --model-version V --input SPEC… --output-tensor SPEC… --image DIGEST… [--platform PLATFORM…] [--trial-input FILE] --key NAME',
   flags: {
     ...CLIENT_FLAGS,
     name: { type: 'string', value: 'NAME', about: 'Name of the model.' },
@@ -47,6 +49,12 @@ export const modelPublish: Command = {
     platform: platformFlag("Platform whose enclaves may open the model; those of the genesis' reference values."),
     'executors-min': { type: 'string', value: 'K', about: 'Executors that a request must name at least; 1.' },
     'threshold-min': { type: 'string', value: 'M', about: 'Agreement that a request must ask for at least; 1.' },
+    'trial-input': {
+      type: 'string',
+      value: 'FILE',
+      about:
+        'Input to try the model with here, as for infer; by default zeros, then ones, where all dimensions are known.',
+    },
     'platforms-min': {
       type: 'string',
       value: 'P',
@@ -57,10 +65,12 @@ export const modelPublish: Command = {
   chain: 'always',
   async run(invocation) {
     const given = platformsGiven(invocation);
+    const trialInput = textFlag(invocation, 'trial-input');
+    const trialInputs = trialInput === undefined ? undefined : await readTensors(trialInput);
     const { client } = await connectClient(invocation);
     const platforms = given ?? client.genesisPlatforms;
     const images = listFlag(invocation, 'image').map((text) => parseDigest(text) ?? notADigest(text));
-    const prepared = client.prepareModel({
+    const description: ModelDescription = {
       onnx: await readFile(positional(invocation, 0)),
       name: requiredFlag(invocation, 'name'),
       version: requiredFlag(invocation, 'model-version'),
@@ -74,7 +84,15 @@ export const modelPublish: Command = {
         minPlatforms: numberFlag(invocation, 'platforms-min', { min: 1, max: 4 }) ?? 1,
         assignment: 'tenant',
       },
-    });
+    };
+    invocation.output.note('loading the model in the engine of the enclave, on this machine');
+    const options = trialInputs === undefined ? { tryModel } : { tryModel, trialInputs };
+    const prepared = await client.prepareModel(description, options);
+    if (!prepared.ran) {
+      invocation.output.note(
+        'not run here, since a dimension of an input is open: --trial-input names an input to try',
+      );
+    }
     // The key first: a published model without its key could never be granted.
     const path = modelKeyPath(invocation.home, prepared.model);
     await makePrivateFolder(join(homeLayout(invocation.home).root, 'models'));

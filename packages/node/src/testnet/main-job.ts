@@ -7,6 +7,7 @@ import { join, relative } from 'node:path';
 import { CloisterClient, createHttpApi, type InferenceResult, type PendingExecutor } from '@cloister/client';
 import type { ExecutionPolicy } from '@cloister/confidential';
 import { type AccountId, assert, type Digest } from '@cloister/crypto';
+import { tryModel } from '@cloister/enclave';
 import { writeFileAtomic } from '../atomic-file.ts';
 import type { Output } from '../commands/command.ts';
 import { accountKey } from '../commands/keys.ts';
@@ -72,16 +73,19 @@ function asked({ k, m, minPlatforms }: ExecutionPolicy): string {
 async function publish({ owner }: Parties, plan: ModelPlan, { layout, output }: JobOptions): Promise<PublishedModel> {
   const platforms = [...new Set(layout.validators.map(({ platform }) => platform))].sort();
   const { name, executionPolicy } = plan;
-  const prepared = owner.prepareModel({
-    onnx: await readFile(DIGITS_MODEL),
-    name,
-    version: '1',
-    inputs: [{ name: 'image', datatype: 'FP32', shape: [1, DIGIT_PIXELS] }],
-    outputs: [{ name: 'probabilities', datatype: 'FP32', shape: [1, 10] }],
-    engine: { name: 'onnxruntime-node', version: '1.30.0' },
-    releasePolicy: { images: [layout.image.digest], platforms, mayReplicate: false },
-    executionPolicy,
-  });
+  const prepared = await owner.prepareModel(
+    {
+      onnx: await readFile(DIGITS_MODEL),
+      name,
+      version: '1',
+      inputs: [{ name: 'image', datatype: 'FP32', shape: [1, DIGIT_PIXELS] }],
+      outputs: [{ name: 'probabilities', datatype: 'FP32', shape: [1, 10] }],
+      engine: { name: 'onnxruntime-node', version: '1.30.0' },
+      releasePolicy: { images: [layout.image.digest], platforms, mayReplicate: false },
+      executionPolicy,
+    },
+    { tryModel },
+  );
   const { model, modelKey, ciphertext } = prepared;
   await step(
     output,

@@ -1,12 +1,11 @@
 import { readFileSync } from 'node:fs';
-import { concatBytes } from '@cloister/crypto';
+import { concatBytes, utf8 } from '@cloister/crypto';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { bytes, encodeOnnx, int, message, text } from '../../../scripts/onnx-writer.ts';
-import { screenOnnx } from '../src/inside/onnx-screen.ts';
-import { digitsFile } from './launched.ts';
+import { screenOnnx } from '../src/index.ts';
 
-const digits = new Uint8Array(readFileSync(digitsFile));
+const digits = new Uint8Array(readFileSync(new URL('../../../models/digits.onnx', import.meta.url)));
 const graph = (...parts: Uint8Array[]): Uint8Array => message(7, ...parts);
 const node = (operator: string, ...parts: Uint8Array[]): Uint8Array => message(1, text(4, operator), ...parts);
 /** So many empty metadata entries. */
@@ -50,7 +49,11 @@ it.each<[string, Uint8Array, string]>([
     'ONNX_RANDOM_OPERATOR',
   ],
   ['fields without number', concatBytes(graph(), bytesOf(MANY)), 'ONNX_TOO_MANY_FIELDS'],
-  ['a text', new TextEncoder().encode('A text that says that it is a model.'), 'ONNX_MALFORMED'],
+  ['a text', utf8('A text that says that it is a model.'), 'ONNX_TEXT'],
+  ['the text form of protobuf', utf8('ir_version: 8\ngraph {\n  name: "digits"\n}\n'), 'ONNX_TEXT'],
+  ['JSON', utf8(JSON.stringify({ irVersion: '8', graph: { name: 'digits', node: [] } })), 'ONNX_TEXT'],
+  // ':' is the tag of a graph and the tabulator a length: a parser of protobuf finds a graph here.
+  ['a text that reads as a graph', utf8(':\vr\t.........'), 'ONNX_TEXT'],
   ['no graph at all', int(1, 8), 'ONNX_MALFORMED'],
   ['a length beyond the file', Uint8Array.of(7 * 8 + 2, 100, 1), 'ONNX_MALFORMED'],
   // Protobuf's own parser drops the fifth byte's high bits and reads field 7, the graph.
@@ -60,7 +63,7 @@ it.each<[string, Uint8Array, string]>([
     'ONNX_MALFORMED',
   ],
   ['a file of another format', concatBytes(int(1, 8), text(2, 'ORTM')), 'ONNX_MALFORMED'],
-  ['a group', Uint8Array.of(7 * 8 + 3), 'ONNX_MALFORMED'],
+  ['a group', concatBytes(int(1, 8), Uint8Array.of(7 * 8 + 3)), 'ONNX_MALFORMED'],
 ])('refuses %s', (_, onnx, code) => {
   expect(screenOnnx(onnx)).toMatchObject({ ok: false, code });
 });

@@ -1,6 +1,6 @@
 /**
  * What an ONNX file may not contain, found before the runtime sees it: data in other files, operators of foreign libraries,
- * randomness.
+ * randomness. The owner's client asks before it seals a file, and the engine asks again before it loads one.
  *
  * A small reader of the protobuf wire format that visits every occurrence of the fields that matter, at any depth: a parser
  * that merges repeated fields or takes the last one finds nothing that was not looked at here.
@@ -9,6 +9,8 @@
 import { equalBytes, fail, ok, parseUtf8, type Result, utf8 } from '@cloister/crypto';
 
 export type OnnxRefusal =
+  /** A text: JSON, or the text form of protobuf. */
+  | 'ONNX_TEXT'
   | 'ONNX_MALFORMED'
   | 'ONNX_TOO_DEEP'
   | 'ONNX_TOO_MANY_FIELDS'
@@ -25,6 +27,8 @@ const TAG_MAX = 0xffff_ffff;
 /** By these bytes at offset 4 onnxruntime takes a file for one of its own format, which nothing here reads. */
 const ORT_FORMAT: Uint8Array = utf8('ORTM');
 const ORT_FORMAT_OFFSET = 4;
+/** So many bytes of a file tell a text: a binary model has control characters (its first tag is one) and lengths there. */
+const TEXT_BYTES = 4096;
 /** Operator sets that onnxruntime brings itself. */
 const DOMAINS: ReadonlySet<string> = new Set(['', 'ai.onnx', 'ai.onnx.ml', 'com.microsoft']);
 /** Draw randomness, now or in training mode. */
@@ -223,10 +227,17 @@ function ownDomainsOf(message: Uint8Array, count: Count): ReadonlySet<string> {
   return domains;
 }
 
+/** Whether a file begins as only texts do: nothing but printable characters and white space. */
+function isText(file: Uint8Array): boolean {
+  const start = file.subarray(0, TEXT_BYTES);
+  return start.length > 0 && start.every((byte) => (byte >= 0x20 ? byte !== 0x7f : byte >= 0x09 && byte <= 0x0d));
+}
+
 /** Refuses a file that the enclave does not run. Never throws; its time is bounded whatever the file is. */
 export function screenOnnx(onnx: Uint8Array): Result<void, OnnxRefusal> {
   const format = onnx.subarray(ORT_FORMAT_OFFSET, ORT_FORMAT_OFFSET + ORT_FORMAT.length);
   if (equalBytes(format, ORT_FORMAT)) return fail('ONNX_MALFORMED', 'another format');
+  if (isText(onnx)) return fail('ONNX_TEXT', 'a text is no model; an ONNX model is a binary protobuf');
   try {
     const { model, hasGraph } = modelVisitors({ fields: 0 }, () => ownDomainsOf(onnx, { fields: 0 }));
     model(onnx, 0);
