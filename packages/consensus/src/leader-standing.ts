@@ -129,13 +129,17 @@ export class LeaderStanding {
     turns.trialAfter = undefined;
   }
 
-  /** The worst first, as far as the weight goes that may be faulty. */
+  /**
+   * The worst first, as far as the weight goes that may be faulty. Of two at one level the one that is passed over stays so:
+   * a view begins before the block below it is final, so if the two took turns at it, neither would be waited for at its turn.
+   */
   #decide({ atMs, view }: BlockMoment): void {
     const due = [...this.#turns].filter(([, turns]) => isDue(turns, atMs));
     for (const turns of this.#turns.values()) {
       if (turns.sinceMs !== undefined && !isDue(turns, atMs)) turns.trialAfter ??= asView(view + TRIAL_LAG_VIEWS);
     }
-    due.sort(([a, x], [b, y]) => y.level - x.level || y.missed - x.missed || (a < b ? -1 : 1));
+    const rank = (leader: ValidatorId): number => (this.#passedOver.has(leader) ? 0 : 1);
+    due.sort(([a, x], [b, y]) => y.level - x.level || rank(a) - rank(b) || y.missed - x.missed || (a < b ? -1 : 1));
     const passedOver = new Set<ValidatorId>();
     for (const [leader] of due) {
       passedOver.add(leader);

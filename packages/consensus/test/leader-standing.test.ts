@@ -122,3 +122,44 @@ describe('nobody honest is passed over', () => {
     expect(chain.passes(0)).toBe(false);
   });
 });
+
+describe('two leaders of four that fail one after the other', () => {
+  /** Four leaders in turn, a view each 150 ms. Who is waited for is decided on entering a view, before the block below it is committed. */
+  function run(isUp: (leader: number, nowMs: number) => boolean, views: number): number[] {
+    const { standing, ids } = new Chain(4);
+    const proposers: number[] = [];
+    let missed: { leader: ValidatorId; view: ReturnType<typeof asView> }[] = [];
+    let commit = (): void => undefined;
+    for (let view = 1; view <= views; view++) {
+      const leader = view % 4;
+      const id = ids[leader];
+      if (id === undefined) throw new Error('no such leader');
+      const gives = !standing.isPassedOver(id) && isUp(leader, view * 150);
+      commit();
+      commit = () => undefined;
+      if (!gives) {
+        missed.push({ leader: id, view: asView(view) });
+        continue;
+      }
+      proposers.push(leader);
+      const [gap, moment] = [missed, { atMs: view * 150, view: asView(view) }];
+      missed = [];
+      commit = () => {
+        if (gap.length > 0) standing.missed(gap, moment);
+        standing.led(id, moment);
+      };
+    }
+    return proposers;
+  }
+
+  it('both lead again soon after both are back', () => {
+    // 1 starts late, 3 is away for a while after that.
+    const backMs = 30_000;
+    const proposers = run((leader, nowMs) => {
+      if (leader === 1) return nowMs > 20_000;
+      return leader !== 3 || nowMs < 18_000 || nowMs > backMs;
+    }, 1_000);
+    const late = proposers.slice(-40);
+    for (const leader of [0, 1, 2, 3]) expect(late.filter((one) => one === leader).length).toBe(10);
+  });
+});
