@@ -121,7 +121,7 @@ export async function lawfulExecutors(
     minimumDistinctPlatforms = facts.rules.appraisalPolicy.minimumDistinctPlatforms;
     for (const { node, keyset } of part) {
       const attestation = facts.attestation(node);
-      // A keyset was attested once, and the ledger forgets no node's attestation.
+      // The ledger forgets no attestation of a node while a grant to its keys stands.
       if (attestation === undefined) throw new ClientError('FACT_WITHHELD', `attestation of ${node}`);
       const lawful = attestation.keyset === keyset && isLawful(attestation, facts.rules, facts.head, model.manifest);
       if (lawful) candidates.push({ node, platform: attestation.platform, image: attestation.image });

@@ -22,7 +22,6 @@ import {
   asValidatorId,
   type Digest,
   fromHex,
-  type Height,
   isAcceptableEd25519Key,
   parseBase64,
 } from '@cloister/crypto';
@@ -35,6 +34,7 @@ import { isNewer } from './floors.ts';
 import { referenceValuesAt } from './measurement-set.ts';
 import { networkOf } from './network-of.ts';
 import { endorsementsTakingEffect, mergesWith } from './reappraise.ts';
+import { replaceableMember } from './replace-member.ts';
 import type { LedgerState } from './state.ts';
 
 export function decideSubmitAttestation(
@@ -50,7 +50,7 @@ export function decideSubmitAttestation(
   if (!parsed.ok) return reject('EVIDENCE_MALFORMED', parsed.code);
   const runtime = parsed.value;
   const keyset = keysetOf(runtime);
-  const refusal = statementRefusal(state, command, runtime, keyset);
+  const refusal = statementRefusal(state, command, runtime, keyset, context);
   if (refusal !== undefined) return reject(refusal);
 
   const appraised = appraiseAt(state, bundle.value, context);
@@ -58,7 +58,7 @@ export function decideSubmitAttestation(
   const result = appraised.value;
   if (isBoundElsewhere(state, result.hardwareId, command.sender, context)) return reject('PLATFORM_BOUND');
   const accepted = acceptance(state, command, context, result);
-  const joining = isMember(state, command.sender) ? [] : [newMember(command, context.height)];
+  const joining = isMember(state, command.sender) ? [] : [newMember(state, command, context)];
   return accept(...joining, accepted, ...effectOnOthers(state, command, context, bundle.value, result));
 }
 
@@ -81,6 +81,7 @@ function statementRefusal(
   { sender }: Command<'submit-attestation'>,
   runtime: RuntimeData,
   keyset: Digest,
+  { height, timeMs }: DecideContext,
 ): RejectionCode | undefined {
   if (runtime.purpose !== 'ledger') return 'EVIDENCE_PURPOSE';
   if (runtime.chain_id !== networkOf(state).chainId) return 'EVIDENCE_CHAIN_MISMATCH';
@@ -99,7 +100,7 @@ function statementRefusal(
   const current = state.attestations.get(sender);
   if (current !== undefined && nonceHeight <= current.nonceHeight) return 'EVIDENCE_NOT_NEWER';
   if (isMember(state, sender)) return undefined;
-  if (state.members.size >= networkOf(state).params.maxMembers) return 'MEMBER_LIMIT';
+  if (isFull(state) && replaceableMember(state, height, timeMs) === undefined) return 'MEMBER_LIMIT';
   return isAcceptableEd25519Key(accountBytes(sender)) ? undefined : 'KEY_UNACCEPTABLE';
 }
 
@@ -133,9 +134,18 @@ function isMember(state: LedgerState, id: Command<'submit-attestation'>['sender'
   return state.members.has(asValidatorId(id));
 }
 
-function newMember({ sender }: Command<'submit-attestation'>, height: Height): LedgerEvent {
+function isFull(state: LedgerState): boolean {
+  return state.members.size >= networkOf(state).params.maxMembers;
+}
+
+function newMember(
+  state: LedgerState,
+  { sender }: Command<'submit-attestation'>,
+  { height, timeMs }: DecideContext,
+): LedgerEvent {
   const member = asValidatorId(sender);
-  return { type: 'MemberRegistered', member, name: `member-${sender.slice(0, 8)}`, weight: 0, height };
+  const replaces = isFull(state) ? (replaceableMember(state, height, timeMs) ?? null) : null;
+  return { type: 'MemberRegistered', member, name: `member-${sender.slice(0, 8)}`, weight: 0, replaces, height };
 }
 
 function acceptance(

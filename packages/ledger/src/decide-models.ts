@@ -91,14 +91,14 @@ export function decideRevokeGrant(
   const model = state.models.get(id);
   if (model === undefined) return reject('MODEL_UNKNOWN');
   if (model.owner !== command.sender) return reject('MODEL_NOT_OWNED');
-  const node = state.keysets.get(keyset)?.node;
-  if (node === undefined || model.grants.get(keyset)?.revokedHeight !== null) return reject('GRANT_UNKNOWN');
+  const grant = model.grants.get(keyset);
+  if (grant === undefined || grant.revokedHeight !== null) return reject('GRANT_UNKNOWN');
   return accept({
     type: 'ModelGrantRevoked',
     ...causeOf(command),
     model: id,
     owner: model.owner,
-    node,
+    node: grant.node,
     keyset,
     height,
   });

@@ -106,7 +106,7 @@ export const FIELDS: { readonly [T in LedgerEventType]: Fields<T> } = {
   BlockBegun: { height, hash: digest, timeMs },
   RecordPut: { ...cause, sender: account, namespace: namespaceName, key: keyText, value: text(8192) },
   AccountRegistered: { ...optionalCause, account, name: displayName, height },
-  MemberRegistered: { member: validator, name: displayName, weight, height },
+  MemberRegistered: { member: validator, name: displayName, weight, replaces: nullable(validator), height },
   GovernanceApproved: {
     ...cause,
     proposal: digest,

@@ -84,6 +84,8 @@ export interface MemberRegistered {
   readonly member: ValidatorId;
   readonly name: string;
   readonly weight: number;
+  /** The lapsed member without weight that it takes the place of: forgotten, with its key sets. */
+  readonly replaces: ValidatorId | null;
   readonly height: Height;
 }
 

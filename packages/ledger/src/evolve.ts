@@ -44,6 +44,7 @@ import type {
   MeasurementRevoked,
 } from './policy-events.ts';
 import { recordUseAfter } from './record-use.ts';
+import { forgetMember } from './replace-member.ts';
 import type { LedgerState, MeasurementEntry, Model } from './state.ts';
 
 export function evolve(state: LedgerState, event: LedgerEvent): LedgerState {
@@ -76,7 +77,8 @@ function apply(state: LedgerState, event: LedgerEvent): void {
       break;
     }
     case 'MemberRegistered': {
-      const { member, name, weight, height } = event;
+      const { member, name, weight, replaces, height } = event;
+      if (replaces !== null) forgetMember(state, replaces, height);
       state.members.set(member, { id: member, name, weight, height });
       break;
     }
@@ -116,7 +118,11 @@ function apply(state: LedgerState, event: LedgerEvent): void {
       break;
     }
     case 'ModelKeyGrantAuthorised':
-      modelOf(state, event).grants.set(event.keyset, { sequence: state.eventCount, revokedHeight: null });
+      modelOf(state, event).grants.set(event.keyset, {
+        node: event.node,
+        sequence: state.eventCount,
+        revokedHeight: null,
+      });
       break;
     case 'ModelRevoked':
       state.models.set(event.model, { ...modelOf(state, event), revokedHeight: event.height });

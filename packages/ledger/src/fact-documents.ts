@@ -129,9 +129,8 @@ function factJson(state: LedgerState, subject: FactSubject): JsonValue | undefin
     case 'grant': {
       const { model, keyset } = subject;
       const grant = state.models.get(model)?.grants.get(keyset);
-      const node = state.keysets.get(keyset)?.node;
-      if (grant === undefined || node === undefined) return undefined;
-      return { model, keyset, node, sequence: grant.sequence, revokedHeight: grant.revokedHeight };
+      if (grant === undefined) return undefined;
+      return { model, keyset, node: grant.node, sequence: grant.sequence, revokedHeight: grant.revokedHeight };
     }
   }
 }

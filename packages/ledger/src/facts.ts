@@ -88,7 +88,7 @@ export function factsOf(state: LedgerState): KeyedTree {
 /** The tree of a state to which `events` led, from the tree before them. */
 export function factsAfter(tree: KeyedTree, state: LedgerState, events: readonly LedgerEvent[]): KeyedTree {
   const touched = new Map<string, FactSubject>();
-  for (const event of events) for (const subject of touchedBy(event)) touched.set(factKey(subject), subject);
+  for (const event of events) for (const subject of touchedBy(state, event)) touched.set(factKey(subject), subject);
   let next = tree;
   for (const subject of touched.values()) next = withFact(next, state, subject);
   return next;
@@ -100,7 +100,7 @@ export function factsRoot(tree: KeyedTree): Digest {
 }
 
 /** What an event may change. A fact that is missing here would stop a node that restarts: its tree is made from nothing. */
-function touchedBy(event: LedgerEvent): readonly FactSubject[] {
+function touchedBy(state: LedgerState, event: LedgerEvent): readonly FactSubject[] {
   switch (event.type) {
     case 'NetworkFounded':
     case 'MeasurementAllowed':
@@ -111,6 +111,8 @@ function touchedBy(event: LedgerEvent): readonly FactSubject[] {
       return [RULES];
     case 'AttestationAccepted':
       return [RULES, { about: 'attestation', node: event.node }];
+    case 'MemberRegistered':
+      return event.replaces === null ? [] : touchedByForgetting(state, event.replaces);
     case 'AttestationRefreshed':
     case 'AttestationReappraised':
     case 'AttestationEvicted':
@@ -128,7 +130,6 @@ function touchedBy(event: LedgerEvent): readonly FactSubject[] {
     case 'BlockBegun':
     case 'RecordPut':
     case 'AccountRegistered':
-    case 'MemberRegistered':
     case 'GovernanceApproved':
     case 'AppraisalPolicyScheduled':
     case 'InferenceRequested':
@@ -144,4 +145,13 @@ function touchedBy(event: LedgerEvent): readonly FactSubject[] {
     case 'SnapshotTaken':
       return [];
   }
+}
+
+/** The attestation of a member that was forgotten, and the grants to its keys, which ended with it. */
+function touchedByForgetting({ models }: LedgerState, node: AccountId): readonly FactSubject[] {
+  const touched: FactSubject[] = [{ about: 'attestation', node }];
+  for (const [model, { grants }] of models) {
+    for (const [keyset, grant] of grants) if (grant.node === node) touched.push({ about: 'grant', model, keyset });
+  }
+  return touched;
 }

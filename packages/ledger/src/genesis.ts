@@ -231,6 +231,7 @@ export function genesisEvents({ genesis, chainId }: ParsedGenesis): readonly Led
         member: asValidatorId(id),
         name,
         weight,
+        replaces: null,
         height,
       }),
     ),

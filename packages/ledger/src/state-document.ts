@@ -79,7 +79,7 @@ type ModelDocument = Omit<Model, 'grants'> & { readonly grants: Entries<Digest, 
 
 /** Collections are in ascending order of their keys. */
 export interface StateDocument {
-  readonly version: 4;
+  readonly version: 5;
   readonly network: NetworkDocument | null;
   readonly eventCount: number;
   readonly height: Height;
@@ -213,7 +213,7 @@ const measurementEntry: Shape<MeasurementEntry> = object<MeasurementEntry>({
 });
 
 export const stateDocument: Shape<StateDocument> = object<StateDocument>({
-  version: literal(4),
+  version: literal(5),
   network: nullable(
     object<NetworkDocument>({
       chainId: digest,
@@ -280,7 +280,9 @@ export const stateDocument: Shape<StateDocument> = object<StateDocument>({
       manifest: modelManifest,
       height,
       revokedHeight: nullable(height),
-      grants: list(entry(digest, object<ModelGrant>({ sequence: count(), revokedHeight: nullable(height) }))),
+      grants: list(
+        entry(digest, object<ModelGrant>({ node: account, sequence: count(), revokedHeight: nullable(height) })),
+      ),
     }),
   ),
   tasks: list(task),

@@ -124,7 +124,7 @@ export interface Attestation {
   readonly bundle: string;
 }
 
-/** Every keyset that was ever accepted. */
+/** A keyset that was ever accepted, of a node that is a member still. */
 export interface Keyset {
   readonly node: AccountId;
   readonly signKey: string;
@@ -161,9 +161,11 @@ export interface Model {
 
 /** The newest grant of a model's key to a keyset. */
 export interface ModelGrant {
+  /** The keyset's node: the keyset itself is forgotten with a member that is replaced. */
+  readonly node: AccountId;
   /** Of its ModelKeyGrantAuthorised. */
   readonly sequence: number;
-  /** Null while the owner has not revoked it. */
+  /** Null while its owner has not revoked it and its keyset is known. */
   readonly revokedHeight: Height | null;
 }
 

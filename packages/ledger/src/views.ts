@@ -180,11 +180,9 @@ export function modelView(state: LedgerState, id: Digest): ModelView | undefined
   const { height, timeMs } = state;
   const grants = [...model.grants]
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .flatMap(([keyset, { sequence }]) => {
-      const node = state.keysets.get(keyset)?.node;
-      if (node === undefined) return [];
+    .map(([keyset, { node, sequence }]) => {
       const answer = eligible({ state, validator: node, keyset, model: id, height, timeMs });
-      return [{ keyset, node, sequence, eligible: answer.eligible, reasons: answer.eligible ? [] : answer.reasons }];
+      return { keyset, node, sequence, eligible: answer.eligible, reasons: answer.eligible ? [] : answer.reasons };
     });
   const { owner, manifest, height: publishedHeight, revokedHeight } = model;
   return { model: id, owner, manifest, height: publishedHeight, revokedHeight, grants };

@@ -74,7 +74,6 @@ class NodeProcess implements RunningNode {
   #watch: ReadinessWatch | undefined;
   #twins: TwinWatch | undefined;
   #context: NodeContext | undefined;
-  #memberCount = 0;
   id: AccountId = '' as AccountId;
   chainId: Digest = '' as Digest;
   simulated = false;
@@ -140,7 +139,6 @@ class NodeProcess implements RunningNode {
     this.simulated = genesis.genesis.trustAnchors.simulated;
     await saveSnapshotIfDue(core.opened.log, core.opened.replica.ledger);
     const { all: members, weightless } = membersOf(core.opened.replica.ledger);
-    this.#memberCount = members.length;
     const signing = (): SigningStatus['state'] => core.opened.replica.status().signing.state;
     const twins = new TwinWatch({
       self: this.id,
@@ -223,9 +221,8 @@ class NodeProcess implements RunningNode {
     const core = this.#core;
     metrics.committed(block);
     if (core === undefined) return;
-    const { members } = core.opened.replica.ledger;
-    if (members.size !== this.#memberCount) {
-      this.#memberCount = members.size;
+    // A newcomer may take the place of another, so that their number says nothing.
+    if (block.events.some(({ type }) => type === 'MemberRegistered')) {
       const { all, weightless } = membersOf(core.opened.replica.ledger);
       this.#network?.setMembers(all, weightless);
     }
@@ -236,6 +233,8 @@ class NodeProcess implements RunningNode {
   #onHalt(code: string, detail: string): void {
     this.#options.log('error', 'halted', { code, detail });
     this.#halted ??= { code, detail };
+    // Draining takes its time, and nothing may be signed in it.
+    void this.#core?.shell.stop();
     void this.stop();
   }
 
