@@ -99,7 +99,7 @@ async function requestEvent(task: Fields): Promise<Listed> {
 async function forge(index: number, statement: ReceiptStatement) {
   const key = await network.validatorKey(index);
   const receipt = toBase64(encodeReceipt(statement, (message) => key.sign(message)));
-  const payload = { task: statement.task, receipt, response: null };
+  const payload = { task: statement.task, receipt, response: null, holdings: [] };
   return settle(network.api(index), await signFor(network, index, key, 'submit-result', payload));
 }
 

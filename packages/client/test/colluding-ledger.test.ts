@@ -92,6 +92,7 @@ async function inferUnder(lie: Lie): Promise<InferenceResult> {
     receiptDigest: contentDigest(made.receipt),
     receipt: toBase64(made.receipt),
     response: toBase64(response),
+    holders: [],
     ...lie.accepted,
   };
   const completed: InferenceCompleted = {

@@ -75,6 +75,7 @@ export const REJECTION_CODES = [
   'ACCOUNT_LIMIT',
   'MEMBER_LIMIT',
   'EXECUTOR_DECLINED',
+  'RESPONSE_WITHHELD',
 ] as const;
 export type RejectionCode = (typeof REJECTION_CODES)[number];
 
@@ -126,6 +127,8 @@ export const DECLINE_CODES = [
   'REQUEST_REFUSED',
   /** The node has as many tasks waiting as it keeps. */
   'EXECUTOR_BUSY',
+  /** Too few validators took the sealed response, which is too large for the ledger. */
+  'RESPONSE_NOT_HELD',
 ] as const;
 export type DeclineCode = (typeof DECLINE_CODES)[number];
 
@@ -139,6 +142,8 @@ export type FailureCode =
   | 'EXECUTION_FAILED'
   /** So many executors gave no answer, for different reasons, that no threshold can be met. */
   | 'EXECUTORS_FAILED'
+  /** An executor showed a receipt of a response that it keeps to itself. */
+  | 'RESPONSE_WITHHELD'
   | DeclineCode;
 export const FAILURE_CODES: readonly FailureCode[] = [
   'DEADLINE_PASSED',
@@ -147,5 +152,6 @@ export const FAILURE_CODES: readonly FailureCode[] = [
   'MODEL_REVOKED',
   'EXECUTION_FAILED',
   'EXECUTORS_FAILED',
+  'RESPONSE_WITHHELD',
   ...DECLINE_CODES,
 ];

@@ -5,11 +5,12 @@
  * A second, different receipt under one keyset is proof of equivocation by itself, whoever brings it.
  */
 import { contentDigest, parseReceipt, type ReceiptStatement, verifyReceipt } from '@cloister/confidential';
-import { assert, fromHex, parseBase64 } from '@cloister/crypto';
+import { type AccountId, assert, fromHex, parseBase64 } from '@cloister/crypto';
 import type { RejectionCode } from './codes.ts';
 import { accept, type Command, causeOf, type DecideContext, type Decision, reject } from './decision.ts';
 import { type Eligibility, eligible } from './eligibility.ts';
 import type { LedgerEvent } from './events.ts';
+import { isHeldByEnough, validHolders } from './holding.ts';
 import type { ReceiptAccepted } from './inference-events.ts';
 import { networkOf } from './network-of.ts';
 import type { Attestation, Keyset, LedgerState, Task, TaskExecutor, TaskReceipt } from './state.ts';
@@ -41,6 +42,7 @@ export function decideSubmitResult(
   if (sender !== executor.node) return reject('NOT_AN_EXECUTOR');
   if (task.status === 'failed' || context.timeMs > task.deadlineMs) return reject('TASK_CLOSED');
   if (executor.declined !== null) return reject('EXECUTOR_DECLINED');
+  if (executor.withheld !== null) return reject('RESPONSE_WITHHELD');
   const answer = eligible({ state, validator: executor.node, keyset: executor.keyset, model: task.model, ...context });
   if (!answer.eligible) return rejectLapsed(task, executor, answer, context);
   if (answer.attestation.measurement !== statement.measurement || answer.attestation.image !== statement.image) {
@@ -48,13 +50,12 @@ export function decideSubmitResult(
   }
   const refusal = responseRefusal(command, statement);
   if (refusal !== undefined) return reject(refusal);
-  return acceptReceipt(state, command, context, {
-    task,
-    executor,
-    statement,
-    receiptBytes: bytes,
-    attestation: answer.attestation,
-  });
+  const good = { task, executor, statement, receiptBytes: bytes, attestation: answer.attestation };
+  if (payload.response !== null) return acceptReceipt(state, command, context, { ...good, holders: [] });
+  const holders = validHolders(state, executor.node, statement, payload.holdings);
+  return isHeldByEnough(state, executor.node, holders)
+    ? acceptReceipt(state, command, context, { ...good, holders })
+    : withhold(state, command, context, { ...good, holders });
 }
 
 /** The first member in which a receipt differs from what the request event and the chain determine. */
@@ -134,13 +135,45 @@ interface GoodReceipt {
   readonly statement: ReceiptStatement;
   readonly receiptBytes: Uint8Array;
   readonly attestation: Attestation;
+  /** Who holds the response, when it is not on the ledger. */
+  readonly holders: readonly AccountId[];
+}
+
+/**
+ * A receipt whose response nobody can count on. An honest executor asks validators first and declines when too few take the response,
+ * so whoever comes with less is named, and is not waited for any more.
+ */
+function withhold(
+  state: LedgerState,
+  command: Command<'submit-result'>,
+  { height }: DecideContext,
+  { task, executor: { node, keyset }, statement: { responseDigest }, holders }: GoodReceipt,
+): Decision {
+  const withheld = state.eventCount;
+  const executors = task.executors.map((one) => (one.keyset === keyset ? { ...one, withheld } : one));
+  const end = task.status === 'open' ? conclusion(state, { ...task, executors }, height) : undefined;
+  const { receipt } = command.payload;
+  return accept(
+    {
+      type: 'ResponseWithheld',
+      ...causeOf(command),
+      task: task.id,
+      node,
+      keyset,
+      responseDigest,
+      receipt,
+      holders,
+      height,
+    },
+    ...(end === undefined ? [] : [end]),
+  );
 }
 
 function acceptReceipt(
   state: LedgerState,
   command: Command<'submit-result'>,
   { height }: DecideContext,
-  { task, executor, statement, receiptBytes, attestation }: GoodReceipt,
+  { task, executor, statement, receiptBytes, attestation, holders }: GoodReceipt,
 ): Decision {
   const result = resultOf(statement);
   const accepted: ReceiptAccepted = {
@@ -159,6 +192,7 @@ function acceptReceipt(
     receiptDigest: contentDigest(receiptBytes),
     receipt: command.payload.receipt,
     response: command.payload.response,
+    holders,
     height,
   };
   const answered: Task = { ...task, receipts: [...task.receipts, { ...accepted, sequence: state.eventCount }] };
@@ -189,6 +223,7 @@ export function decideDeclineTask(
   if (executor === undefined) return reject('NOT_AN_EXECUTOR');
   if (task.status !== 'open' || timeMs > task.deadlineMs) return reject('TASK_CLOSED');
   if (executor.declined !== null) return reject('EXECUTOR_DECLINED');
+  if (executor.withheld !== null) return reject('RESPONSE_WITHHELD');
   if (task.receipts.some(({ keyset }) => keyset === executor.keyset)) return reject('RECEIPT_REPEATED');
   const { node, keyset } = executor;
   const { code, detail } = payload;

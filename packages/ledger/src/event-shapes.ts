@@ -4,11 +4,12 @@
 import { type CrlSeen, MAX_BUNDLE_BYTES, type StatementSeen } from '@cloister/attestation';
 import { RECEIPT_STATUSES } from '@cloister/confidential';
 import { EVIDENCE_TYPES } from '@cloister/consensus';
-import type { Digest, ValidatorId } from '@cloister/crypto';
+import type { AccountId, Digest, ValidatorId } from '@cloister/crypto';
 import { DECLINE_CODES, ELIGIBILITY_REASONS, FAILURE_CODES, REJECTION_CODES } from './codes.ts';
 import { PROPOSAL_KINDS } from './decision.ts';
 import type { LedgerEvent, LedgerEventType } from './events.ts';
 import { governance } from './genesis.ts';
+import { MAX_HOLDINGS } from './holding.ts';
 import type { AuthorisedExecutor } from './inference-events.ts';
 import { ledgerParams } from './params.ts';
 import {
@@ -52,6 +53,7 @@ const validator: Shape<ValidatorId> = account as Shape<ValidatorId>;
 const cause = { transaction: digest, expiryHeight: height };
 const optionalCause = { transaction: nullable(digest), expiryHeight: nullable(height) };
 const digests: Shape<readonly Digest[]> = array(digest, { max: MAX_EXECUTORS });
+const holders: Shape<readonly AccountId[]> = array(account, { max: MAX_HOLDINGS });
 const keyText: Shape<string> = text(256, 1);
 const sealedKey: Shape<string> = base64(256, 1);
 const timeMs: Shape<number> = count();
@@ -231,6 +233,17 @@ export const FIELDS: { readonly [T in LedgerEventType]: Fields<T> } = {
     receiptDigest: digest,
     receipt: base64(MAX_RECEIPT_BYTES, 2),
     response: nullable(base64(MAX_INLINE_BYTES, 1)),
+    holders,
+    height,
+  },
+  ResponseWithheld: {
+    ...cause,
+    task: digest,
+    node: account,
+    keyset: digest,
+    responseDigest: digest,
+    receipt: base64(MAX_RECEIPT_BYTES, 2),
+    holders,
     height,
   },
   InferenceCompleted: {

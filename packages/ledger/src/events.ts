@@ -31,6 +31,7 @@ import type {
   ModelPublished,
   ModelRevoked,
   ReceiptAccepted,
+  ResponseWithheld,
 } from './inference-events.ts';
 import type { LedgerParams } from './params.ts';
 import type {
@@ -171,6 +172,7 @@ export type LedgerEvent =
   | ModelGrantRevoked
   | InferenceRequested
   | ReceiptAccepted
+  | ResponseWithheld
   | InferenceCompleted
   | InferenceDisputed
   | InferenceFailed

@@ -12,6 +12,7 @@ import type {
   InferenceFailed,
   InferenceRequested,
   ReceiptAccepted,
+  ResponseWithheld,
 } from './inference-events.ts';
 import { networkOf } from './network-of.ts';
 import type { HeightQueue, LedgerState, Task, TaskExecutor } from './state.ts';
@@ -54,6 +55,7 @@ export function openTask(state: LedgerState, event: InferenceRequested): void {
       attestationSequence,
       lapsed: false,
       declined: null,
+      withheld: null,
     })),
     threshold,
     deadlineMs,
@@ -96,6 +98,10 @@ export function lapseExecutor(state: LedgerState, event: ExecutorLapsed): void {
 
 export function declineExecutor(state: LedgerState, event: ExecutorDeclined): void {
   changeExecutor(state, event.task, event.keyset, { declined: { code: event.code, sequence: state.eventCount } });
+}
+
+export function recordWithheld(state: LedgerState, event: ResponseWithheld): void {
+  changeExecutor(state, event.task, event.keyset, { withheld: state.eventCount });
 }
 
 export function disputeTask(state: LedgerState, event: InferenceDisputed): void {

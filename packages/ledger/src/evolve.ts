@@ -31,6 +31,7 @@ import {
   lapseExecutor,
   openTask,
   recordReceipt,
+  recordWithheld,
 } from './evolve-tasks.ts';
 import { raiseFloors } from './floors.ts';
 import type { ModelGrantRevoked } from './inference-events.ts';
@@ -150,6 +151,9 @@ function apply(state: LedgerState, event: LedgerEvent): void {
       break;
     case 'ExecutorDeclined':
       declineExecutor(state, event);
+      break;
+    case 'ResponseWithheld':
+      recordWithheld(state, event);
       break;
     case 'EquivocationRecorded': {
       const keyset = state.keysets.get(event.keyset);

@@ -134,6 +134,7 @@ function touchedBy(state: LedgerState, event: LedgerEvent): readonly FactSubject
     case 'AppraisalPolicyScheduled':
     case 'InferenceRequested':
     case 'ReceiptAccepted':
+    case 'ResponseWithheld':
     case 'InferenceCompleted':
     case 'InferenceDisputed':
     case 'InferenceFailed':

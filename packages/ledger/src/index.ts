@@ -106,6 +106,7 @@ export {
   type ParsedGenesis,
   parseGenesis,
 } from './genesis.ts';
+export { type HeldResponse, isHeldByEnough, MAX_HOLDINGS, signHolding, verifyHolding } from './holding.ts';
 export type {
   AuthorisedExecutor,
   EquivocationRecorded,
@@ -119,6 +120,7 @@ export type {
   ModelPublished,
   ModelRevoked,
   ReceiptAccepted,
+  ResponseWithheld,
 } from './inference-events.ts';
 export {
   ledgerPolicyDigest,

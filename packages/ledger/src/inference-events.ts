@@ -103,6 +103,25 @@ export interface ReceiptAccepted extends Cause {
   readonly receipt: string;
   /** base64 of the sealed response, or null when it is a blob. */
   readonly response: string | null;
+  /** Of a blob: validators beside the executor that signed that they hold it. */
+  readonly holders: readonly AccountId[];
+  readonly height: Height;
+}
+
+/**
+ * An executor's node showed a good receipt of a large response, and not enough validators that hold the response. The receipt does
+ * not count, and this executor is done with the task.
+ */
+export interface ResponseWithheld extends Cause {
+  readonly type: 'ResponseWithheld';
+  readonly task: Digest;
+  readonly node: AccountId;
+  readonly keyset: Digest;
+  readonly responseDigest: Digest;
+  /** base64 of the receipt's DSSE envelope: the enclave's word that there is a response. */
+  readonly receipt: string;
+  /** Those whose statements were good. */
+  readonly holders: readonly AccountId[];
   readonly height: Height;
 }
 

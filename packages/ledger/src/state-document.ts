@@ -172,6 +172,7 @@ const task: Shape<Task> = object<Task>({
       declined: nullable(
         object<NonNullable<TaskExecutor['declined']>>({ code: oneOf(DECLINE_CODES), sequence: count() }),
       ),
+      withheld: nullable(count()),
     }),
   ),
   threshold: count(),

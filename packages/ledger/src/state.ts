@@ -176,6 +176,8 @@ export interface TaskExecutor {
   readonly lapsed: boolean;
   /** Why its node said that it will not execute, and the sequence of its ExecutorDeclined. */
   readonly declined: { readonly code: DeclineCode; readonly sequence: number } | null;
+  /** Sequence of its ResponseWithheld. */
+  readonly withheld: number | null;
 }
 
 export interface TaskReceipt {

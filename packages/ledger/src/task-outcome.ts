@@ -3,7 +3,7 @@
  * more, open otherwise.
  *
  * A receipt of status 'failed' agrees with none and disputes none: one executor's run may take too long where another's does
- * not. It only uses up the executor that signed it, as a declined task does.
+ * not. It only uses up the executor that signed it, as a declined task and a withheld response do.
  */
 import type { Digest, Height } from '@cloister/crypto';
 import type { FailureCode } from './codes.ts';
@@ -22,10 +22,13 @@ export function agree(a: ExecutionResult, b: ExecutionResult): boolean {
   );
 }
 
-/** Executors that may still answer: they neither answered nor declined, and were not found to have lapsed. */
+/** Executors that may still answer: they neither answered nor declined, withheld nothing, and were not found to have lapsed. */
 export function silentExecutors(task: Task): readonly TaskExecutor[] {
   const answered = new Set(task.receipts.map(({ keyset }) => keyset));
-  return task.executors.filter(({ keyset, declined, lapsed }) => declined === null && !lapsed && !answered.has(keyset));
+  return task.executors.filter(
+    ({ keyset, declined, withheld, lapsed }) =>
+      declined === null && withheld === null && !lapsed && !answered.has(keyset),
+  );
 }
 
 /** Receipts of outputs, without those of keysets that are no longer trusted. */
@@ -90,6 +93,7 @@ function exhaustionCode(task: Task): FailureCode {
   const codes = new Set<FailureCode>(task.executors.flatMap(({ declined }) => declined?.code ?? []));
   if (task.receipts.some(({ status }) => status === 'failed')) codes.add('EXECUTION_FAILED');
   if (task.executors.some(({ declined, lapsed }) => lapsed && declined === null)) codes.add('EXECUTORS_LAPSED');
+  if (task.executors.some(({ withheld }) => withheld !== null)) codes.add('RESPONSE_WITHHELD');
   const [code = 'EXECUTORS_FAILED'] = codes;
   return codes.size === 1 ? code : 'EXECUTORS_FAILED';
 }

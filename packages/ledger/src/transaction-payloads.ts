@@ -8,6 +8,7 @@ import { MAX_BUNDLE_BYTES, PLATFORMS, type Platform } from '@cloister/attestatio
 import { type ModelManifest, modelManifestFromJson } from '@cloister/confidential';
 import type { AccountId, Digest, Height, JsonValue, Measurement, Result } from '@cloister/crypto';
 import { DECLINE_CODES, type DeclineCode } from './codes.ts';
+import { HOLDING_BYTES, holderOf, MAX_HOLDINGS } from './holding.ts';
 import {
   account,
   anyJson,
@@ -132,6 +133,8 @@ export interface SubmitResultPayload {
   readonly receipt: string;
   /** base64 of the sealed response, or null when it is a blob. */
   readonly response: string | null;
+  /** Of a blob: the statements of validators that hold it (`signHolding`), each of another one. Otherwise none. */
+  readonly holdings: readonly string[];
 }
 
 /** A named executor's node says that it will not execute, so that nobody waits for it. */
@@ -252,6 +255,21 @@ const setMeasurement: Shape<SetMeasurementPayload> = (value, path) => {
   return payload;
 };
 
+const submitResultFields: Shape<SubmitResultPayload> = object<SubmitResultPayload>({
+  task: digest,
+  receipt: base64(MAX_RECEIPT_BYTES, 2),
+  response: nullable(base64(MAX_INLINE_BYTES, 1)),
+  holdings: distinct(base64(HOLDING_BYTES, HOLDING_BYTES), (holding) => holderOf(holding) ?? '', { max: MAX_HOLDINGS }),
+});
+
+const submitResult: Shape<SubmitResultPayload> = (value, path) => {
+  const payload = submitResultFields(value, path);
+  if (payload.response !== null && payload.holdings.length > 0) {
+    throw new ShapeError(`${path}.holdings: expected with a blob alone`);
+  }
+  return payload;
+};
+
 const PAYLOADS: { readonly [K in TransactionKind]: Shape<PayloadByKind[K]> } = {
   'put-record': object<PutRecordPayload>({ namespace: namespaceName, key: text(256, 1), value: text(8192) }),
   'submit-attestation': object<SubmitAttestationPayload>({ bundle: base64(MAX_BUNDLE_BYTES, 1) }),
@@ -271,11 +289,7 @@ const PAYLOADS: { readonly [K in TransactionKind]: Shape<PayloadByKind[K]> } = {
     payloadSize: count({ min: 1, max: MAX_BLOB_BYTES }),
     payload: nullable(base64(MAX_INLINE_BYTES, 1)),
   }),
-  'submit-result': object<SubmitResultPayload>({
-    task: digest,
-    receipt: base64(MAX_RECEIPT_BYTES, 2),
-    response: nullable(base64(MAX_INLINE_BYTES, 1)),
-  }),
+  'submit-result': submitResult,
   'set-measurement': setMeasurement,
   'register-account': object<RegisterAccountPayload>({ account, name: displayName }),
   'set-policy': object<SetPolicyPayload>({ policy: anyJson }),

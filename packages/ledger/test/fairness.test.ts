@@ -115,7 +115,7 @@ describe('the index of tasks', () => {
   test('costs what is due: a hundred times the open tasks cost an empty block about the same', () => {
     const task = (i: number): Task => {
       const id = digestOf(`task ${i}`);
-      const node = { node: v0.id, keyset: id, attestationSequence: 0, lapsed: false, declined: null };
+      const node = { node: v0.id, keyset: id, attestationSequence: 0, lapsed: false, declined: null, withheld: null };
       const fixed = { transaction: id, sender: tenant.id, model: id, owner: owner.id, executors: [node], threshold: 1 };
       const digests = { inputCommitment: id, payloadDigest: id, policyDigest: id, height: asHeight(1) };
       const open = { receipts: [], disputed: false, status: 'open', failure: null, agreed: [] } as const;

@@ -149,7 +149,8 @@ describe('submit-result', () => {
       nodes: [v0.id, v1.id],
       outputCommitment: digestOf('output'),
     });
-    expect(typesOf(chain.block(chain.result(v2, request, chain.receipt(request, e2), null)))).toEqual([
+    const holdings = chain.holdings(request, [v0, v3]);
+    expect(typesOf(chain.block(chain.result(v2, request, chain.receipt(request, e2), null, holdings)))).toEqual([
       'ReceiptAccepted',
     ]);
     expect(inferenceView(chain.state, chain.taskOf(request))).toMatchObject({ status: 'completed', disputed: false });

@@ -58,6 +58,7 @@ describe('events', () => {
       'NetworkFounded',
       'ReceiptAccepted',
       'RecordPut',
+      'ResponseWithheld',
       'SnapshotTaken',
       'TransactionRejected',
       'UnknownSendersCounted',

@@ -54,6 +54,7 @@ import {
   executeBlock,
   type Genesis,
   genesisEvents,
+  type HeldResponse,
   initialState,
   type LedgerEvent,
   type LedgerState,
@@ -64,6 +65,7 @@ import {
   type PayloadByKind,
   type RequestInferencePayload,
   signBatch,
+  signHolding,
   signTransaction,
   type Transaction,
   type TransactionFields,
@@ -424,14 +426,23 @@ export class Chain {
     return taskId(this.genesis.chainId, request.sender, request.payload.requestNonce, request.expiryHeight);
   }
 
+  /** Statements that these hold the response to a request, members changed at will. */
+  holdings(request: Transaction, holders: readonly Ed25519KeyPair[], changes: Partial<HeldResponse> = {}): string[] {
+    const { chainId } = this.genesis;
+    const held = { chainId, task: this.taskOf(request), responseDigest: contentDigest(RESPONSE), ...changes };
+    return holders.map((holder) => signHolding(holder, held));
+  }
+
   result(
     sender: Ed25519KeyPair,
     request: Transaction,
     receipt: Uint8Array,
     response: Uint8Array | null = RESPONSE,
+    holdings: readonly string[] = [],
   ): Transaction {
     const task = this.taskOf(request);
-    const payload = { task, receipt: toBase64(receipt), response: response === null ? null : toBase64(response) };
+    const inline = response === null ? null : toBase64(response);
+    const payload = { task, receipt: toBase64(receipt), response: inline, holdings };
     return this.transaction(sender, 'submit-result', payload);
   }
 }

@@ -52,6 +52,7 @@ export function eventfulChain(): Chain {
   const task = chain.taskOf(refused);
   chain.block(chain.transaction(v0, 'decline-task', { task, code: 'MODEL_REFUSED', detail: 'ONNX_MALFORMED' }));
   chain.block(chain.result(v1, refused, chain.receipt(refused, e1, { status: 'failed' })));
+  chain.block(chain.result(v0, forgotten, chain.receipt(forgotten, e0), null));
   chain.block(chain.result(v0, request, chain.receipt(request, e0)));
   chain.block(chain.result(v1, request, chain.receipt(request, e1, { outputCommitment: digestOf('other') })));
   chain.block(chain.result(v2, request, chain.receipt(request, e2)));
@@ -154,11 +155,10 @@ export function randomChain(seed: string, blocks: number): Chain {
       if (request === undefined) return chain.request(model, enclaves);
       const index = random.below(enclaves.length);
       const changes = random.below(4) === 0 ? { outputCommitment: digestOf('odd') } : {};
-      return chain.result(
-        nodes[index] ?? v0,
-        request,
-        chain.receipt(request, enclaves[index] ?? enclaveOf(v0), changes),
-      );
+      const receipt = chain.receipt(request, enclaves[index] ?? enclaveOf(v0), changes);
+      if (random.below(3) > 0) return chain.result(nodes[index] ?? v0, request, receipt);
+      const holdings = chain.holdings(request, validators.slice(random.below(5)));
+      return chain.result(nodes[index] ?? v0, request, receipt, null, holdings);
     },
     () => {
       const request = requests.findLast((made) => chain.state.tasks.has(chain.taskOf(made)));

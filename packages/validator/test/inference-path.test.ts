@@ -177,7 +177,8 @@ it('assigns a request once its event is provable, again after a restart, and no 
     },
     enclave.sign.sign,
   );
-  await submit(executor, 'submit-result', { task, receipt: toBase64(receipt), response: toBase64(RESPONSE) });
+  const result = { task, receipt: toBase64(receipt), response: toBase64(RESPONSE), holdings: [] };
+  await submit(executor, 'submit-result', result);
   expect(net.node(0).replica.ledger.tasks.get(task)?.status).toBe('completed');
   net.node(0).effects.length = 0;
   await net.restart(0);
