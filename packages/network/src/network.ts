@@ -303,7 +303,7 @@ export class LibP2PNetwork implements Network {
     }
     this.#introductions.used(peerId);
     const isMember = this.#book.isKnownPeer(peerId);
-    if (protocol === 'blob' && !isMember) return undefined;
+    if ((protocol === 'blob' || protocol === 'hold') && !isMember) return undefined;
     const member = this.#book.accountOf(peerId);
     const requester = { peerId, member, isMember, group: this.#connections.groupOf(peerId) };
     const answer = await this.#options.handlers.onRequest(protocol, requester, bytes);

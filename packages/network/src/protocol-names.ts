@@ -2,7 +2,7 @@
 import type { Digest } from '@cloister/crypto';
 import type { RequestProtocol } from './types.ts';
 
-export const REQUEST_PROTOCOLS: readonly RequestProtocol[] = ['sync', 'blob', 'attest', 'peers'];
+export const REQUEST_PROTOCOLS: readonly RequestProtocol[] = ['sync', 'blob', 'hold', 'attest', 'peers'];
 
 function prefix(chainId: Digest): string {
   return `/cloister/${chainId.slice(0, 16)}`;

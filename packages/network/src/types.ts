@@ -1,8 +1,8 @@
 /** The faces of the network adapter. It frames opaque bytes: what they mean is the business of the packages above and below it. */
 import type { AccountId, Digest, ValidatorId } from '@cloister/crypto';
 
-/** Protocols answered on one stream for each request. Strangers may use all but `blob`. */
-export type RequestProtocol = 'sync' | 'blob' | 'attest' | 'peers';
+/** Protocols answered on one stream for each request. Strangers may use all but `blob` and `hold`. */
+export type RequestProtocol = 'sync' | 'blob' | 'hold' | 'attest' | 'peers';
 
 /** Lower leaves first: certificates 0, votes 1, proposals 2, everything else 3. */
 export type Priority = 0 | 1 | 2 | 3;

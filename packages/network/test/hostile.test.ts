@@ -143,7 +143,7 @@ describe('streams that never end', () => {
     nodes.push(await startNode('b', members, { answer }, { limits, seeds: at(0).network.addresses() }));
     await Promise.all([at(0).until('peer', () => at(0).up.size === 1), at(1).until('peer', () => at(1).up.size === 1)]);
     const connection = await stranger();
-    const cut = ['sync', 'blob', 'attest', 'peers'].map(async (protocol) => {
+    const cut = ['sync', 'blob', 'hold', 'attest', 'peers'].map(async (protocol) => {
       const half = await connection.newStream(protocolName(protocol as 'sync'));
       const slow = await connection.newStream(protocolName(protocol as 'sync'));
       slow.send(Uint8Array.of(0, 0, 1, 0));

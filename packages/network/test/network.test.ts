@@ -121,7 +121,9 @@ describe('a stranger', () => {
     // One address is enough: the exchange of records names the others, the redial loop connects them.
     await stranger.until('peer', () => stranger.up.has(at(1).id));
     expect(new TextDecoder().decode(await stranger.network.request(at(0).id, 'sync', utf8('?')))).toBe('false');
-    expect(await code(stranger.network.request(at(0).id, 'blob', utf8('?')))).toBe('REQUEST_REFUSED');
+    for (const protocol of ['blob', 'hold'] as const) {
+      expect(await code(stranger.network.request(at(0).id, protocol, utf8('?')))).toBe('REQUEST_REFUSED');
+    }
     stranger.network.broadcastVote(utf8('let me vote'), 0);
     const voted = at(0).network;
     while (voted.counters.framesRefused === 0) await new Promise((resolve) => setImmediate(resolve));

@@ -13,7 +13,7 @@ import { requestProtocol, voteProtocol } from '../src/protocol-names.ts';
 import type { RequestProtocol } from '../src/types.ts';
 import { chainId, seedOf, type TestNode } from './cluster.ts';
 
-export const PROTOCOLS: readonly ('vote' | RequestProtocol)[] = ['vote', 'sync', 'blob', 'attest', 'peers'];
+export const PROTOCOLS: readonly ('vote' | RequestProtocol)[] = ['vote', 'sync', 'blob', 'hold', 'attest', 'peers'];
 
 export function protocolName(protocol: 'vote' | RequestProtocol): string {
   return protocol === 'vote' ? voteProtocol(chainId) : requestProtocol(chainId, protocol);

@@ -56,6 +56,11 @@ export class BlobNames {
     }
   }
 
+  /** A response that this node has said to hold: it stays as long as the task is known, also while its receipt is on its way. */
+  promise(digest: Digest, task: Digest): void {
+    this.#add(digest, { as: 'response', id: task });
+  }
+
   /** Uses that still hold; a digest without any is forgotten. */
   #usesOf(digest: Digest): readonly Use[] {
     const uses = this.#uses.get(digest);

@@ -2,7 +2,7 @@
  * The executor and the attestation keeper at work: told of every committed block, over the local enclave, one after
  * another, never in the way of consensus.
  */
-import type { Digest, Ed25519KeyPair } from '@cloister/crypto';
+import type { AccountId, Digest, Ed25519KeyPair } from '@cloister/crypto';
 import { decodeEvent, type LedgerEvent } from '@cloister/ledger';
 import {
   AttestationKeeper,
@@ -19,6 +19,7 @@ import {
 } from '@cloister/validator';
 import type { EnclaveSupervisor } from './enclave-supervisor.ts';
 import type { CommittedBlock } from './event-bus.ts';
+import { HoldingCollector } from './holding-collector.ts';
 
 export interface ExecutorShellOptions {
   readonly chainId: Digest;
@@ -27,6 +28,10 @@ export interface ExecutorShellOptions {
   readonly ledger: LedgerPort;
   readonly proofs: ProofPort;
   readonly blobs: BlobPort;
+  /** Connected members. */
+  readonly connected: () => readonly AccountId[];
+  /** One request of the hold protocol. */
+  readonly askToHold: (member: AccountId, bytes: Uint8Array, maxBytes: number) => Promise<Uint8Array>;
   readonly submit: SubmitPort;
   readonly isSynced: () => boolean;
   readonly monotonicMs: () => number;
@@ -64,7 +69,17 @@ export class ExecutorShell {
     const clock = { monotonicMs, sleep: (delayMs: number) => this.#sleep(delayMs) };
     const common = { chainId, signer, enclave: enclave.port, ledger, proofs, random };
     const proven = new ProvenEnclave(clock);
-    this.#executor = new Executor({ ports: { ...common, blobs, clock, proven }, submit, report: options.onExecution });
+    const holdings = new HoldingCollector({
+      chainId,
+      self: signer.id,
+      state: ledger.state,
+      connected: options.connected,
+      request: options.askToHold,
+      clock,
+      isStopped: () => this.#stopping.signal.aborted,
+    });
+    const ports = { ...common, blobs, holdings, clock, proven };
+    this.#executor = new Executor({ ports, submit, report: options.onExecution });
     this.#keeper = new AttestationKeeper({ ...common, submit, isSynced: options.isSynced }, options.onKeeper);
   }
 

@@ -17,6 +17,7 @@ import { messageOf } from './errors.ts';
 import { type CommittedBlock, EventBus } from './event-bus.ts';
 import { EventIndex } from './event-index.ts';
 import { createLedgerPort, ExecutorShell } from './executor-shell.ts';
+import { HoldingDesk } from './holding-desk.ts';
 import type { HomeLayout, NodeKeys } from './home.ts';
 import type { Log } from './log-lines.ts';
 import { connectedMembers, shellNetwork } from './node-network.ts';
@@ -63,6 +64,7 @@ export interface NodeCore {
   readonly names: BlobNames;
   readonly blobs: BlobStore;
   readonly exchange: BlobExchange;
+  readonly holdings: HoldingDesk;
   readonly desk: ChallengeDesk;
   readonly peers: PeerAttestations;
   readonly proofs: ProofPort;
@@ -128,7 +130,7 @@ export async function createCore(options: CoreOptions): Promise<NodeCore> {
     const current = network();
     return current === undefined ? [] : connectedMembers(current, self);
   };
-  const ask = (protocol: 'attest' | 'blob') => {
+  const ask = (protocol: 'attest' | 'blob' | 'hold') => {
     return async (member: AccountId, bytes: Uint8Array, maxBytes: number): Promise<Uint8Array> => {
       const current = network();
       if (current === undefined) throw new Error('the network is not up');
@@ -179,6 +181,8 @@ export async function createCore(options: CoreOptions): Promise<NodeCore> {
     isWorkload: (digest) => names.isWorkload(digest),
     standingOf: (member) => peers.standingOf(member),
   });
+  const { chainId } = genesis;
+  const holdings = new HoldingDesk({ chainId, signer, state, names, blobs, request: ask('blob'), monotonicMs });
   const proofs = createProofPort(reader, (height) => replica.facts(height));
   const shell = new ReplicaShell({
     replica,
@@ -228,6 +232,8 @@ export async function createCore(options: CoreOptions): Promise<NodeCore> {
           ledger: createLedgerPort(state, reader),
           proofs,
           blobs: exchange,
+          connected,
+          askToHold: ask('hold'),
           submit: { submit: (bytes) => submitTracked(shell, tracker, bytes) },
           isSynced: () => replica.status().synced,
           monotonicMs,
@@ -266,6 +272,7 @@ export async function createCore(options: CoreOptions): Promise<NodeCore> {
     names,
     blobs,
     exchange,
+    holdings,
     desk,
     peers,
     proofs,

@@ -7,6 +7,7 @@ import { type ChainReader, serveSync } from '@cloister/validator';
 import type { BlobExchange } from './blob-exchange.ts';
 import type { ChallengeDesk } from './challenge-desk.ts';
 import type { Config } from './config-options.ts';
+import type { HoldingDesk } from './holding-desk.ts';
 import type { StoredKey } from './key-file.ts';
 import { createPeerRecordStore } from './peer-records.ts';
 import type { ReplicaShell, ShellNetwork } from './replica-shell.ts';
@@ -16,6 +17,7 @@ export interface NetworkServices {
   readonly shell: ReplicaShell;
   readonly chain: ChainReader;
   readonly blobs: BlobExchange;
+  readonly holdings: HoldingDesk;
   readonly desk: ChallengeDesk;
   readonly onPeer: (id: string, up: boolean, isMember: boolean) => void;
   readonly onCutOff: (cutOff: CutOff) => void;
@@ -56,7 +58,7 @@ export function startNetwork(options: NodeNetworkOptions): Promise<Network> {
       onCutOff: (cutOff) => services().onCutOff(cutOff),
       onTwin: (twin) => services().onTwin(twin),
       onRequest: (protocol, requester, bytes) => {
-        const { shell, chain, blobs, desk } = services();
+        const { shell, chain, blobs, holdings, desk } = services();
         switch (protocol) {
           case 'sync':
             return serveSync(chain, bytes, {
@@ -69,6 +71,10 @@ export function startNetwork(options: NodeNetworkOptions): Promise<Network> {
             return requester.member === undefined || !requester.isMember
               ? Promise.resolve(undefined)
               : blobs.answer(requester.member, bytes);
+          case 'hold':
+            return requester.member === undefined || !requester.isMember
+              ? Promise.resolve(undefined)
+              : holdings.answer(requester.member, bytes);
           case 'attest':
             // A new name costs a stranger nothing: all behind one address prefix share one allowance of quotes.
             return desk.answerPeer(requester.isMember && requester.member ? requester.member : requester.group, bytes);

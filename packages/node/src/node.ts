@@ -166,6 +166,7 @@ class NodeProcess implements RunningNode {
         shell: core.shell,
         chain: core.opened.reader,
         blobs: core.exchange,
+        holdings: core.holdings,
         desk: core.desk,
         onCutOff: ({ peer, address, offence, forMs }) => log('warn', 'peer-cut-off', { peer, address, offence, forMs }),
         onTwin: (twin) => twins.saw(twin),

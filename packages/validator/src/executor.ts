@@ -24,6 +24,8 @@ import { type ExecutorPorts, processTransaction } from './validator.ts';
 const SLOTS = 8;
 const SLOTS_PER_OWNER = 4;
 const SLOTS_PER_MODEL = 2;
+/** Answers that wait for validators to take their response, beside those that keep a slot meanwhile: each is in memory. */
+export const HAND_OVERS_MAX = 8;
 /** Payloads looked for at the same time, of all senders. */
 const FETCH_SLOTS = 4;
 /** Tasks taken on at one time; further ones are declined. */
@@ -71,6 +73,7 @@ export class Executor {
   readonly #pauses: ModelPauses;
   readonly #known = new Set<string>();
   readonly #running = new Set<Promise<void>>();
+  #handingOver = 0;
   #stopped = false;
 
   constructor(options: ExecutorOptions) {
@@ -205,15 +208,23 @@ export class Executor {
     const slot = await this.#slots.acquire(assignment);
     if (slot === undefined) return undefined;
     const startedMs = ports.clock.monotonicMs();
+    let handsOver = false;
+    const executed = (): void => {
+      if (this.#handingOver >= HAND_OVERS_MAX) return;
+      handsOver = true;
+      this.#handingOver++;
+      slot.release();
+    };
     try {
       if (this.#pauses.of(assignment.model) > 0) return 'paused';
-      const outcome = await processTransaction(ports, assignment);
+      const outcome = await processTransaction(ports, assignment, executed);
       if (outcome.ok) this.#pauses.clear(assignment.model);
       else if (outcome.reason === 'MODEL_SUSPENDED') this.#pauses.add(assignment.model);
       if (outcome.ok) report({ type: 'submitted', assignment, durationMs: ports.clock.monotonicMs() - startedMs });
       return outcome;
     } finally {
       slot.release();
+      if (handsOver) this.#handingOver--;
     }
   }
 
@@ -226,6 +237,7 @@ export class Executor {
     const { ports } = this.#options;
     switch (code) {
       case 'REQUEST_REFUSED':
+      case 'RESPONSE_NOT_HELD':
         return code;
       case 'MODEL_REFUSED':
         this.#refusals.add(ports.ledger.state(), assignment, reason);

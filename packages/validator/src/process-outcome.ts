@@ -84,6 +84,8 @@ export type ProcessTransactionCode =
   | 'MODEL_REFUSED'
   /** The enclave cannot open this request, with its own code as reason. */
   | 'REQUEST_REFUSED'
+  /** Too few validators took a response that is too large for the ledger. */
+  | 'RESPONSE_NOT_HELD'
   /** The answer does not fit a transaction. */
   | 'RESULT_INVALID';
 

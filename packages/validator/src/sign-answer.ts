@@ -7,6 +7,7 @@ import {
   type DeclineCode,
   type DeclineTaskPayload,
   type InferenceRequested,
+  isHeldByEnough,
   MAX_INLINE_BYTES,
   networkOf,
   type SubmitResultPayload,
@@ -17,23 +18,34 @@ import type { InferenceOutput } from './ports.ts';
 import { type ProcessOutcome, refuse } from './process-outcome.ts';
 import type { ExecutorPorts } from './validator.ts';
 
-/** A signed submit-result; a large response becomes a blob first. */
+/** A signed submit-result; a large response first becomes a blob that other validators hold, too. */
 export async function submitResult(
-  { chainId, signer, random, ledger, blobs }: ExecutorPorts,
+  ports: ExecutorPorts,
   event: InferenceRequested,
   { receipt, response }: InferenceOutput,
 ): Promise<ProcessOutcome> {
-  const inline = response.length <= MAX_INLINE_BYTES;
-  if (!inline) {
-    const digest = contentDigest(response);
-    try {
-      await blobs.put(digest, response);
-    } catch {
-      return refuse('BLOB_UNAVAILABLE', `no room for the sealed response ${digest}`);
-    }
+  const { signer, ledger, blobs, holdings } = ports;
+  const { task } = event;
+  const result = { task, receipt: toBase64(receipt) };
+  if (response.length <= MAX_INLINE_BYTES) {
+    return signResult(ports, { ...result, response: toBase64(response), holdings: [] }, receipt);
   }
-  const payload = { task: event.task, receipt: toBase64(receipt), response: inline ? toBase64(response) : null };
-  const signed = signAnswer({ chainId, signer, random, ledger }, { kind: 'submit-result', payload });
+  const responseDigest = contentDigest(response);
+  try {
+    await blobs.put(responseDigest, response);
+  } catch {
+    return refuse('BLOB_UNAVAILABLE', `no room for the sealed response ${responseDigest}`);
+  }
+  const held = await holdings.collect({ task, responseDigest, size: response.length, receipt });
+  // A receipt with fewer would be taken for one of a response that is withheld.
+  if (!isHeldByEnough(ledger.state(), signer.id, [...held.keys()])) {
+    return refuse('RESPONSE_NOT_HELD', `${held.size} validators took the sealed response ${responseDigest}`);
+  }
+  return signResult(ports, { ...result, response: null, holdings: [...held.values()] }, receipt);
+}
+
+function signResult(ports: ExecutorPorts, payload: SubmitResultPayload, receipt: Uint8Array): ProcessOutcome {
+  const signed = signAnswer(ports, { kind: 'submit-result', payload });
   return signed.ok
     ? { ok: true, transaction: signed.value, receipt }
     : refuse('RESULT_INVALID', signed.detail ?? signed.code, signed.code);

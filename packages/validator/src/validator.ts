@@ -25,6 +25,7 @@ import {
   type ClockPort,
   type EnclavePort,
   EnclaveUnavailable,
+  type HoldingPort,
   type InferenceOutput,
   type LedgerPort,
   type ProofPort,
@@ -49,6 +50,7 @@ export interface ExecutorPorts {
   readonly ledger: LedgerPort;
   readonly proofs: ProofPort;
   readonly blobs: BlobPort;
+  readonly holdings: HoldingPort;
   readonly random: RandomPort;
   readonly clock: ClockPort;
   /** Remembers full evidence for a while; without it, every execution takes new evidence. */
@@ -135,8 +137,15 @@ function tampered(reason: string): LocalEnclaveRefusal {
   return { ok: false, code: 'LOCAL_ENCLAVE_TAMPERED', detail: LOCAL_ENCLAVE_TAMPERED_TEXT, reason };
 }
 
-/** Runs the inference that a finalized transaction asks of this node; refuses before anything runs unless the enclave proves itself. */
-export async function processTransaction(ports: ExecutorPorts, assignment: TaskAssignment): Promise<ProcessOutcome> {
+/**
+ * Runs the inference that a finalized transaction asks of this node; refuses before anything runs unless the enclave proves itself.
+ * `onExecuted` is called when the enclave's work is done: what may follow is waiting for others to take the response.
+ */
+export async function processTransaction(
+  ports: ExecutorPorts,
+  assignment: TaskAssignment,
+  onExecuted: () => void = () => undefined,
+): Promise<ProcessOutcome> {
   const event = await ports.ledger.event(assignment.requestSequence);
   const executor =
     event?.type === 'InferenceRequested' ? event.executors.find(({ node }) => node === ports.signer.id) : undefined;
@@ -149,6 +158,7 @@ export async function processTransaction(ports: ExecutorPorts, assignment: TaskA
   if (standing !== undefined) return standing;
   try {
     const output = await execute(ports, event, executor.keyset, assignment.requestSequence);
+    onExecuted();
     return output.ok ? await submitResult(ports, event, output.value) : output;
   } catch (error) {
     if (error instanceof EnclaveUnavailable) return refuse('ENCLAVE_UNAVAILABLE', error.message, error.code);

@@ -2,9 +2,9 @@ import { contentDigest } from '@cloister/confidential';
 import { type Digest, fail, hash } from '@cloister/crypto';
 import { decodeTransaction } from '@cloister/ledger';
 import { describe, expect, it } from 'vitest';
-import { type Chain, enclaveOf, runningChain, v0 } from '../../ledger/test/samples.ts';
-import { BLOB_WAIT_MS, TASKS_MAX } from '../src/executor.ts';
-import { type ExecutionReport, Executor, type TaskAssignment } from '../src/index.ts';
+import { type Chain, enclaveOf, runningChain, v0, v1, v2 } from '../../ledger/test/samples.ts';
+import { BLOB_WAIT_MS, HAND_OVERS_MAX, TASKS_MAX } from '../src/executor.ts';
+import { type ExecutionReport, Executor, type LargeResponse, type TaskAssignment } from '../src/index.ts';
 import { assignmentFor, CIPHERTEXT, MockEnclave, portsOver, submitInto } from './mock-enclave.ts';
 
 function scene(changes: Parameters<Chain['request']>[2] = {}) {
@@ -89,6 +89,7 @@ describe('Executor', () => {
   it('survives a store without room for the response, and tries again', async () => {
     const { executor, assignment, enclave, ports, reported, reports } = scene();
     enclave.mischief.response = new Uint8Array(64 * 1024);
+    ports.holdings.holders.push(v1, v2);
     let full = true;
     const { put } = ports.blobs;
     const blobs = {
@@ -106,6 +107,35 @@ describe('Executor', () => {
     await reported('submitted');
     expect(reports[0]).toMatchObject({ type: 'attempt-failed', outcome: { code: 'BLOB_UNAVAILABLE' } });
     await executor.stop();
+  });
+
+  it('declines at once when too few take a large response', async () => {
+    const { executor, assignment, enclave, reported, putIntoBlock, chain } = scene();
+    enclave.mischief.response = new Uint8Array(64 * 1024);
+    executor.assign(assignment);
+    await reported('declined');
+    await settle();
+    putIntoBlock();
+    expect(chain.state.tasks.get(assignment.task)).toMatchObject({ status: 'failed', failure: 'RESPONSE_NOT_HELD' });
+    await executor.stop();
+  });
+
+  it('runs others while validators take their time with large responses, so many as memory allows', async () => {
+    const { executor, enclave, ports, chain, own, assignment } = scene();
+    enclave.mischief.response = new Uint8Array(64 * 1024);
+    const never = new Promise<ReadonlyMap<never, string>>(() => undefined);
+    const asked: Digest[] = [];
+    const collect = ({ task }: LargeResponse) => {
+      asked.push(task);
+      return never;
+    };
+    Object.assign(ports, { holdings: { collect } });
+    const requests = Array.from({ length: HAND_OVERS_MAX + 4 }, () => chain.request(assignment.model, [own]));
+    chain.block(requests);
+    for (const request of requests) executor.assign(assignmentFor(chain, request, own));
+    for (let i = 0; i < 200; i++) await settle();
+    const ofOneModel = 2;
+    expect(asked).toHaveLength(HAND_OVERS_MAX + ofOneModel);
   });
 
   it('lets others go on while tasks that cannot be done wait for their next attempt', async () => {

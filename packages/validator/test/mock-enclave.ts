@@ -12,6 +12,7 @@ import {
 } from '@cloister/attestation';
 import { contentDigest } from '@cloister/confidential';
 import {
+  type AccountId,
   asHeight,
   assert,
   type Digest,
@@ -21,7 +22,7 @@ import {
   type Result,
   SeededRandom,
 } from '@cloister/crypto';
-import type { Transaction } from '@cloister/ledger';
+import { signHolding, type Transaction } from '@cloister/ledger';
 import { type Chain, type Enclave, RESPONSE } from '../../ledger/test/samples.ts';
 import {
   type AdmissionCode,
@@ -29,6 +30,7 @@ import {
   type EnclavePort,
   EnclaveUnavailable,
   type ExecutorPorts,
+  type LargeResponse,
   type TaskAssignment,
 } from '../src/index.ts';
 
@@ -147,11 +149,15 @@ export function portsOver(
   enclave: EnclavePort,
 ): ExecutorPorts & {
   readonly blobs: { readonly kept: Map<Digest, Uint8Array> };
+  /** Who holds what is asked of it. */
+  readonly holdings: { readonly collected: LargeResponse[]; readonly holders: Ed25519KeyPair[] };
   readonly clock: { readonly slept: number[] };
 } {
   const random = new SeededRandom('ports');
   const kept = new Map<Digest, Uint8Array>([[contentDigest(CIPHERTEXT), CIPHERTEXT]]);
   const slept: number[] = [];
+  const collected: LargeResponse[] = [];
+  const holders: Ed25519KeyPair[] = [];
   return {
     chainId: chain.genesis.chainId,
     signer,
@@ -167,6 +173,19 @@ export function portsOver(
       get: async (digest) => kept.get(digest),
       put: async (digest, bytes) => {
         kept.set(digest, bytes);
+      },
+    },
+    holdings: {
+      collected,
+      holders,
+      collect: async (response) => {
+        collected.push(response);
+        const { task, responseDigest } = response;
+        const statement = (holder: Ed25519KeyPair): [AccountId, string] => [
+          holder.id,
+          signHolding(holder, { chainId: chain.genesis.chainId, task, responseDigest }),
+        ];
+        return new Map(holders.map(statement));
       },
     },
     random: { bytes: (length) => random.bytes(length) },

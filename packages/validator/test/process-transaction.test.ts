@@ -2,7 +2,18 @@ import { contentDigest } from '@cloister/confidential';
 import { fail } from '@cloister/crypto';
 import { decodeTransaction, MAX_INLINE_BYTES } from '@cloister/ledger';
 import { describe, expect, it } from 'vitest';
-import { type Chain, enclaveOf, IMAGE, MEASUREMENT, runningChain, v0, v1, v2, v3 } from '../../ledger/test/samples.ts';
+import {
+  type Chain,
+  enclaveOf,
+  IMAGE,
+  MEASUREMENT,
+  runningChain,
+  typesOf,
+  v0,
+  v1,
+  v2,
+  v3,
+} from '../../ledger/test/samples.ts';
 import { LOCAL_ENCLAVE_TAMPERED_TEXT, ProvenEnclave, processTransaction, verifyLocalEnclave } from '../src/index.ts';
 import { QUOTE_AGE_MS_MAX } from '../src/proven-enclave.ts';
 import { assignmentFor, CIPHERTEXT, MockEnclave, portsOver } from './mock-enclave.ts';
@@ -227,15 +238,37 @@ describe('processTransaction', () => {
     expect(await processTransaction(late.ports, late.assignment)).toMatchObject({ code: 'TASK_CLOSED' });
   });
 
-  it('puts a large response into a blob', async () => {
-    const { ports, enclave, assignment } = scene();
+  it('puts a large response into a blob, and answers when validators hold it', async () => {
+    const { chain, ports, enclave, assignment } = scene();
     const response = new Uint8Array(MAX_INLINE_BYTES + 1).fill(1);
     enclave.mischief.response = response;
+    ports.holdings.holders.push(v2, v3);
     const outcome = await processTransaction(ports, assignment);
-    expect(outcome.ok && outcome.transaction.kind === 'submit-result' && outcome.transaction.payload.response).toBe(
-      null,
-    );
+    if (!outcome.ok) throw new Error(outcome.code);
     expect(ports.blobs.kept.get(contentDigest(response))).toEqual(response);
+    expect(ports.holdings.collected).toEqual([
+      {
+        task: assignment.task,
+        responseDigest: contentDigest(response),
+        size: response.length,
+        receipt: outcome.receipt,
+      },
+    ]);
+    expect(typesOf(chain.block(outcome.transaction))).toEqual(['ReceiptAccepted', 'InferenceCompleted']);
+  });
+
+  it('hands in no receipt whose response too few hold', async () => {
+    const { ports, enclave, assignment } = scene();
+    enclave.mischief.response = new Uint8Array(MAX_INLINE_BYTES + 1).fill(1);
+    ports.holdings.holders.push(v2);
+    expect(await processTransaction(ports, assignment)).toMatchObject({ ok: false, code: 'RESPONSE_NOT_HELD' });
+  });
+
+  it('asks nobody to hold what fits the ledger', async () => {
+    const { ports, enclave, assignment } = scene();
+    enclave.mischief.response = new Uint8Array(MAX_INLINE_BYTES).fill(1);
+    expect(await processTransaction(ports, assignment)).toMatchObject({ ok: true });
+    expect(ports.holdings.collected).toEqual([]);
   });
 
   it('fetches a payload that is a blob, and takes none but the one named', async () => {
