@@ -153,6 +153,9 @@ export function readInference(value: JsonValue): ListedInference {
       const declined = member(one, 'declined') ?? null;
       return declined === null ? [] : [count(declined, 'sequence')];
     }).flat(),
+    withheld: list(value, 'executors', (one) =>
+      (member(one, 'withheld') ?? null) === null ? [] : [count(one, 'withheld')],
+    ).flat(),
   };
 }
 

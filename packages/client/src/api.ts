@@ -51,6 +51,8 @@ export interface ListedInference {
   readonly receipts: readonly { readonly keyset: Digest; readonly sequence: number }[];
   /** Sequences of the ExecutorDeclined events. */
   readonly declines: readonly number[];
+  /** Sequences of the ResponseWithheld events. */
+  readonly withheld: readonly number[];
 }
 
 /** What a node asks of whoever uploads. */

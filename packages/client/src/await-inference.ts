@@ -3,21 +3,14 @@
  * completion are proven events; the receipts are signed by the keys that the tenant attested before it sealed; the response
  * is the one that the receipts name, opens under the request's key, and is what they commit to.
  */
-import {
-  contentDigest,
-  LARGEST_SEALED_BYTES,
-  type Outcome,
-  openResponse,
-  parseReceipt,
-  type Receipt,
-  verifyReceipt,
-} from '@cloister/confidential';
-import { type Digest, fromHex, parseBase64 } from '@cloister/crypto';
+import { type Outcome, openResponse, parseReceipt, type Receipt, verifyReceipt } from '@cloister/confidential';
+import { type AccountId, type Digest, fromHex, parseBase64 } from '@cloister/crypto';
 import type { InferenceCompleted, InferenceRequested, ReceiptAccepted } from '@cloister/ledger';
 import type { ListedInference } from './api.ts';
 import type { ClientContext } from './context.ts';
 import { ClientError } from './errors.ts';
 import { failedError } from './failure-reasons.ts';
+import { fetchResponse, holdersOf } from './fetch-response.ts';
 import type { PendingExecutor, PendingInference } from './pending-inference.ts';
 import { type Deadline, poll } from './polling.ts';
 import { awaitSettled, ofType } from './submit.ts';
@@ -44,6 +37,8 @@ export interface InferenceResult {
   /** Salt of the output commitment, for a disclosure. */
   readonly outputSalt: Uint8Array;
   readonly receipts: readonly VerifiedReceipt[];
+  /** Validators that signed that they hold the sealed response; none when it stands on the ledger. */
+  readonly holders: readonly AccountId[];
   readonly threshold: number;
   /** Height of the block that executed the request, and of the one that completed it. */
   readonly requestHeight: number;
@@ -88,7 +83,12 @@ export async function awaitInference(
   if (distinct < threshold || distinct !== receipts.length) {
     throw new ClientError('RECEIPTS_TOO_FEW', `${distinct} of ${threshold}`, { transaction: pending.transaction.id });
   }
-  const opened = await openOutcome(context, pending, completed.event, accepted);
+  const events = accepted.map(({ event }) => event);
+  const sealed = await fetchResponse(context, events, completed.event.responseDigest, {
+    ...deadline,
+    transaction: pending.transaction.id,
+  });
+  const opened = openOutcome(context, pending, completed.event, sealed);
   return {
     task: pending.task,
     transaction: pending.transaction.id,
@@ -97,6 +97,7 @@ export async function awaitInference(
     outputCommitment: completed.event.outputCommitment,
     outputSalt: opened.outputSalt,
     receipts,
+    holders: holdersOf(events),
     threshold,
     requestHeight: request.height,
     completedHeight: completed.height,
@@ -189,18 +190,13 @@ function verifyOne(
   return { receipt: parsed.value, bytes, executor, sequence, height };
 }
 
-async function openOutcome(
-  { api, chain }: ClientContext,
+function openOutcome(
+  { chain }: ClientContext,
   pending: PendingInference,
   completed: InferenceCompleted,
-  accepted: readonly ProvenEvent<ReceiptAccepted>[],
-): Promise<{ readonly outcome: Outcome; readonly outputSalt: Uint8Array }> {
+  sealed: Uint8Array,
+): { readonly outcome: Outcome; readonly outputSalt: Uint8Array } {
   const options = { transaction: pending.transaction.id };
-  const inline = accepted.map(({ event }) => event.response).find((response) => response !== null);
-  const sealed =
-    inline === undefined ? await api.getBlob(completed.responseDigest, LARGEST_SEALED_BYTES) : parseBase64(inline);
-  if (sealed === undefined) throw new ClientError('BLOB_MISSING', completed.responseDigest, options);
-  if (contentDigest(sealed) !== completed.responseDigest) throw new ClientError('BLOB_MISMATCH', undefined, options);
   const opened = openResponse({
     requestKey: pending.requestKey,
     salt: pending.salt,

@@ -13,8 +13,11 @@ import type { Deadline } from './polling.ts';
 /** One executor's word. */
 export interface FailureReason {
   readonly node: AccountId;
-  /** `enclave`: signed by the attested key and sealed to the tenant. `node`: the executor's own word, public. */
-  readonly from: 'enclave' | 'node';
+  /**
+   * `enclave`: signed by the attested key and sealed to the tenant. `node`: the executor's own word, public. `ledger`: what the
+   * validators found, public.
+   */
+  readonly from: 'enclave' | 'node' | 'ledger';
   readonly code: string;
   readonly detail: string;
 }
@@ -60,6 +63,11 @@ async function failureReasons(
     const { event } = await context.chain.event(sequence, 'ExecutorDeclined', deadline);
     const { task, node, code, detail } = event;
     if (task === pending.task) reasons.push({ node, from: 'node', code, detail });
+  }
+  for (const sequence of listed.withheld.slice(0, most)) {
+    const { event } = await context.chain.event(sequence, 'ResponseWithheld', deadline);
+    const { task, node } = event;
+    if (task === pending.task) reasons.push({ node, from: 'ledger', code: 'RESPONSE_WITHHELD', detail: `by ${node}` });
   }
   return reasons;
 }

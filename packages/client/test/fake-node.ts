@@ -15,6 +15,7 @@ import {
   MAX_INLINE_BYTES,
   type ModelPublished,
   settledBy,
+  signHolding,
   signTransaction,
   type Transaction,
   type TransactionFields,
@@ -40,6 +41,8 @@ export class FakeNode implements NodeApi {
   forgets = 0;
   /** Executors do not answer. */
   silent = false;
+  /** They keep large responses to themselves. */
+  withholds = false;
   #pending: Transaction[] = [];
   #nonce = 0;
 
@@ -100,8 +103,11 @@ export class FakeNode implements NodeApi {
       const { receipt, response } = await enclave.run(event, payload);
       const inline = response.length <= MAX_INLINE_BYTES;
       if (!inline) this.blobs.set(contentDigest(response), response);
-      const result = { task: event.task, receipt: toBase64(receipt), response: inline ? toBase64(response) : null };
-      this.#handIn(enclave, 'submit-result', result);
+      const held = { chainId: this.chain.chainId, task: event.task, responseDigest: contentDigest(response) };
+      const others = validators.filter(({ id }) => id !== enclave.host.id);
+      const holdings = inline || this.withholds ? [] : others.slice(0, 2).map((holder) => signHolding(holder, held));
+      const answer = { response: inline ? toBase64(response) : null, holdings };
+      this.#handIn(enclave, 'submit-result', { task: event.task, receipt: toBase64(receipt), ...answer });
     }
   }
 
@@ -184,7 +190,9 @@ export class FakeNode implements NodeApi {
     if (found === undefined) return undefined;
     const { status, receipts, executors } = found;
     const declines = executors.flatMap(({ declined }) => declined?.sequence ?? []);
-    return { task, status, receipts: receipts.map(({ keyset, sequence }) => ({ keyset, sequence })), declines };
+    const withheld = executors.flatMap((executor) => executor.withheld ?? []);
+    const listed = receipts.map(({ keyset, sequence }) => ({ keyset, sequence }));
+    return { task, status, receipts: listed, declines, withheld };
   }
 
   async facts(subjects: readonly FactSubject[]) {

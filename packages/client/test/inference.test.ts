@@ -8,6 +8,7 @@ import {
   CloisterClient,
   decodePendingInference,
   encodePendingInference,
+  type NodeReport,
   PRIVACY_NOTE,
   type PreparedModel,
 } from '../src/index.ts';
@@ -69,6 +70,52 @@ describe('an inference', () => {
     const result = await client.infer({ model: prepared.model, inputs: [floats(values)] });
     expect(result.outcome.status === 'completed' && outputs(result.outcome.tensors)[5999]).toBe(11_998);
     expect(node.blobs.size).toBe(before + 2);
+    const [executor] = result.receipts.map(({ executor: { node: id } }) => id);
+    expect(result.holders).toHaveLength(2);
+    expect(result.holders).not.toContain(executor);
+    expect(node.enclaves.map(({ host }) => host.id)).toEqual(expect.arrayContaining([...result.holders]));
+  });
+
+  it('names the executor that shows a receipt and keeps the response to itself', async () => {
+    const values = Array.from({ length: 6000 }, (_, i) => i);
+    const [executor] = node.enclaves.map(({ host }) => host.id);
+    node.withholds = true;
+    const asked = client.infer({ model: prepared.model, inputs: [floats(values)], executors: [executor ?? tenant.id] });
+    await expect(asked).rejects.toMatchObject({
+      code: 'INFERENCE_FAILED',
+      detail: `RESPONSE_WITHHELD: RESPONSE_WITHHELD by ${executor}`,
+      reasons: [{ node: executor, from: 'ledger', code: 'RESPONSE_WITHHELD' }],
+    });
+    node.withholds = false;
+  });
+
+  it('fetches a large response from whichever node has it, when its own node lies or lost it', async () => {
+    const values = Array.from({ length: 6000 }, (_, i) => i);
+    const other = (name: string, getBlob: FakeNode['getBlob']): FakeNode => {
+      const bound = ['submitTransaction', 'transactionFate', 'challenge', 'facts'] as const;
+      const own = Object.fromEntries(bound.map((method) => [method, (node[method] as () => unknown).bind(node)]));
+      return Object.assign(Object.create(node) as FakeNode, own, { name, getBlob });
+    };
+    const reports: NodeReport[] = [];
+    const api = [
+      other('lost', async () => undefined),
+      other('lying', async (digest) => (await node.getBlob(digest))?.map((byte, i) => (i === 9 ? byte ^ 1 : byte))),
+      node,
+    ];
+    const several = await CloisterClient.connect({
+      api,
+      chainId: node.chain.chainId,
+      keyPair: tenant,
+      edge: fakeEdge(node, 'several'),
+      acceptSimulated: true,
+      onNodeReport: (report) => reports.push(report),
+    });
+    const result = await several.infer({ model: prepared.model, inputs: [floats(values)] });
+    expect(result.outcome.status).toBe('completed');
+    expect(reports.map(({ node: name, code }) => [name, code])).toEqual([
+      ['lost', 'BLOB_MISSING'],
+      ['lying', 'BLOB_MISMATCH'],
+    ]);
   });
 
   it('draws fresh secrets for every request, and shows the input to nobody', async () => {

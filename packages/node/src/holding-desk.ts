@@ -7,7 +7,7 @@
  * draws transfers out or sends other bytes than it named rests for growing times.
  */
 import { createHash } from 'node:crypto';
-import { open } from 'node:fs/promises';
+import { appendFile } from 'node:fs/promises';
 import { LARGEST_SEALED_BYTES, parseReceipt, verifyReceipt } from '@cloister/confidential';
 import {
   type AccountId,
@@ -183,25 +183,18 @@ export class HoldingDesk {
     const untilMs = monotonicMs() + TRANSFER_MS + size * MS_PER_BYTE;
     const hash = createHash('sha256');
     await blobs.prepareUploads();
-    const file = await open(path, 'wx', PRIVATE_FILE_MODE);
-    try {
-      for (let offset = 0; offset < size; ) {
-        if (monotonicMs() > untilMs) return false;
-        const bytes = await request(executor, encodeBlobRequest({ digest, offset }), BLOB_ANSWER_BYTES_MAX);
-        const answer = decodeBlobAnswer(bytes);
-        if (!answer.ok || answer.value.status !== 'piece') return false;
-        const { total, piece } = answer.value;
-        // All pieces but the last are full, so that a transfer is not drawn out by crumbs.
-        if (total !== size || piece.length !== Math.min(BLOB_PIECE_BYTES, size - offset)) return false;
-        hash.update(piece);
-        await file.writeFile(piece);
-        offset += piece.length;
-      }
-      if (hash.digest('hex') !== digest) return false;
-      await file.sync();
-      return true;
-    } finally {
-      await file.close();
+    for (let offset = 0; offset < size; ) {
+      if (monotonicMs() > untilMs) return false;
+      const bytes = await request(executor, encodeBlobRequest({ digest, offset }), BLOB_ANSWER_BYTES_MAX);
+      const answer = decodeBlobAnswer(bytes);
+      if (!answer.ok || answer.value.status !== 'piece') return false;
+      const { total, piece } = answer.value;
+      // All pieces but the last are full, so that a transfer is not drawn out by crumbs.
+      if (total !== size || piece.length !== Math.min(BLOB_PIECE_BYTES, size - offset)) return false;
+      hash.update(piece);
+      offset += piece.length;
+      await appendFile(path, piece, { mode: PRIVATE_FILE_MODE, flush: offset === size });
     }
+    return hash.digest('hex') === digest;
   }
 }

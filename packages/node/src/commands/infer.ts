@@ -41,7 +41,7 @@ export const infer: Command = {
       ...(count === undefined ? {} : { executorCount: count }),
       ...(threshold === undefined ? {} : { threshold }),
     });
-    const { outcome, receipts, simulated, task, transaction, requestHeight, completedHeight } = result;
+    const { outcome, receipts, holders, simulated, task, transaction, requestHeight, completedHeight } = result;
     const first = receipts[0];
     const receiptFile = textFlag(invocation, 'receipt');
     if (receiptFile !== undefined && first !== undefined) await writeFileAtomic(receiptFile, first.bytes);
@@ -52,13 +52,23 @@ export const infer: Command = {
     const executors = receipts.map(({ executor }) => executor.node);
     const platforms = receipts.map(({ executor }) => executor.platform);
     invocation.output.result(
-      { task, transaction, requestHeight, completedHeight, executors, platforms, outcome: answer },
+      {
+        task,
+        transaction,
+        requestHeight,
+        completedHeight,
+        executors,
+        platforms,
+        holders: [...holders],
+        outcome: answer,
+      },
       [
         JSON.stringify(answer),
         ...receipts.flatMap(({ executor: { node, platform, measurement } }) => [
           `executed by  ${node} on ${platformName(platform, simulated)}`,
           `measurement  ${measurement}`,
         ]),
+        ...holders.map((id) => `response     held by ${id}`),
         `requested in block ${requestHeight}, completed in block ${completedHeight}, transaction ${transaction}`,
       ].join('\n'),
     );
