@@ -9,7 +9,6 @@ import { DECLINE_CODES, ELIGIBILITY_REASONS, FAILURE_CODES, REJECTION_CODES } fr
 import { PROPOSAL_KINDS } from './decision.ts';
 import type { LedgerEvent, LedgerEventType } from './events.ts';
 import { governance } from './genesis.ts';
-import { MAX_HOLDINGS } from './holding.ts';
 import type { AuthorisedExecutor } from './inference-events.ts';
 import { ledgerParams } from './params.ts';
 import {
@@ -36,6 +35,7 @@ import {
   declineDetail,
   endorsedPlatform,
   MAX_EXECUTORS,
+  MAX_HOLDINGS,
   MAX_IMAGES,
   MAX_INLINE_BYTES,
   MAX_RECEIPT_BYTES,

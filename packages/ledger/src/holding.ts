@@ -2,7 +2,7 @@
  * A validator's word that it holds a sealed response which is too large for the ledger, and serves it.
  *
  * Signed bytes: "CLOISTER/HOLDING/1\0" ‖ chainId 32 ‖ task 32 ‖ responseDigest 32, by the holder's validator key.
- * Text form: base64 of holder 32 ‖ signature 64.
+ * Text form: the holder in hex ‖ the signature in base64.
  *
  * The digest says which bytes they are, so a holder that was shown other bytes has signed another statement. Executors of one
  * task whose outputs are equal have one sealed response, and so may show the same statements.
@@ -11,11 +11,10 @@ import {
   type AccountId,
   accountBytes,
   asValidatorId,
-  ByteReader,
   ByteWriter,
-  concatBytes,
   type Digest,
   type Ed25519KeyPair,
+  parseAccountId,
   parseBase64,
   toBase64,
   utf8,
@@ -26,10 +25,7 @@ import type { LedgerState } from './state.ts';
 
 const PREFIX: Uint8Array = utf8('CLOISTER/HOLDING/1\0');
 const SIGNATURE_BYTES = 64;
-/** Bytes of a statement's text form, decoded. */
-export const HOLDING_BYTES: number = 32 + SIGNATURE_BYTES;
-/** Statements beside one receipt: a third of the most validators that a network has. */
-export const MAX_HOLDINGS = 171;
+const HOLDER_LENGTH = 64;
 
 /** What is held, and for which task of which chain. */
 export interface HeldResponse {
@@ -45,21 +41,14 @@ function signedBytes({ chainId, task, responseDigest }: HeldResponse): Uint8Arra
 
 /** The text form, signed by the holder. */
 export function signHolding(keyPair: Ed25519KeyPair, held: HeldResponse): string {
-  return toBase64(concatBytes(accountBytes(keyPair.id), keyPair.sign(signedBytes(held))));
-}
-
-/** Who signed a text of the right form, unchecked; undefined for any other text. */
-export function holderOf(text: string): AccountId | undefined {
-  const bytes = parseBase64(text);
-  return bytes?.length === HOLDING_BYTES ? new ByteReader(bytes).account() : undefined;
+  return `${keyPair.id}${toBase64(keyPair.sign(signedBytes(held)))}`;
 }
 
 /** The holder, when it signed just this. */
 export function verifyHolding(text: string, held: HeldResponse): AccountId | undefined {
-  const bytes = parseBase64(text);
-  const holder = holderOf(text);
-  if (bytes === undefined || holder === undefined) return undefined;
-  const signature = bytes.subarray(HOLDING_BYTES - SIGNATURE_BYTES);
+  const holder = parseAccountId(text.slice(0, HOLDER_LENGTH));
+  const signature = parseBase64(text.slice(HOLDER_LENGTH));
+  if (holder === undefined || signature?.length !== SIGNATURE_BYTES) return undefined;
   return verifyEd25519Exact(accountBytes(holder), signedBytes(held), signature) ? holder : undefined;
 }
 
@@ -100,7 +89,7 @@ export function validHolders(
   const { chainId } = networkOf(state);
   const holders: AccountId[] = [];
   for (const holding of holdings) {
-    const claimed = holderOf(holding);
+    const claimed = parseAccountId(holding.slice(0, HOLDER_LENGTH));
     if (claimed === undefined || claimed === executor || weightOf(state, claimed) === 0) break;
     const holder = verifyHolding(holding, { chainId, ...about });
     if (holder === undefined) break;

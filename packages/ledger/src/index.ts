@@ -106,7 +106,7 @@ export {
   type ParsedGenesis,
   parseGenesis,
 } from './genesis.ts';
-export { type HeldResponse, isHeldByEnough, MAX_HOLDINGS, signHolding, verifyHolding } from './holding.ts';
+export { type HeldResponse, isHeldByEnough, signHolding, verifyHolding } from './holding.ts';
 export type {
   AuthorisedExecutor,
   EquivocationRecorded,
@@ -176,6 +176,7 @@ export {
   KIND_CODES,
   MAX_BLOB_BYTES,
   MAX_EXECUTORS,
+  MAX_HOLDINGS,
   MAX_INLINE_BYTES,
   MAX_RECEIPT_BYTES,
   type MeasurementStatus,

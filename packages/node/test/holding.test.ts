@@ -319,7 +319,7 @@ it('messages decode to what was encoded, and no bytes make them throw', () => {
   const request = { size: 70_000, receipt: new Uint8Array(900).fill(3) };
   expect(decodeHoldRequest(encodeHoldRequest(request))).toEqual({ ok: true, value: request });
   const answers: HoldAnswer[] = [
-    { status: 'held', statement: 'A'.repeat(128) },
+    { status: 'held', statement: 'A'.repeat(152) },
     { status: 'pending' },
     { status: 'refused', code: 'BUSY' },
   ];

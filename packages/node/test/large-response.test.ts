@@ -13,7 +13,7 @@ import { int, message, text } from '../../../scripts/onnx-writer.ts';
 import { writeFileAtomic } from '../src/atomic-file.ts';
 import type { LaunchEnclave } from '../src/enclave-supervisor.ts';
 import type { HomeLayout } from '../src/home.ts';
-import type { RunningNode } from '../src/node.ts';
+import type { RunningNode } from '../src/running-node.ts';
 import { makeHome, sampleGenesis, seedOf, startQuietly, TENANT, temporaryFolder, untilBlock } from './samples.ts';
 
 /** More than one piece of the blob protocol. */

@@ -6,6 +6,7 @@ export { guardKeyOf } from './chain-keys.ts';
 export { type ChainReader, ChainStore, type ExecutedRecord } from './chain-store.ts';
 export { type ExecutionReport, Executor, type ExecutorOptions } from './executor.ts';
 export { guardMarkOp } from './guard-memory.ts';
+export type { HoldingPort, LargeResponse } from './holding-port.ts';
 export type {
   AdmissionCode,
   BlobPort,
@@ -13,9 +14,7 @@ export type {
   ClockPort,
   EnclaveDescription,
   EnclavePort,
-  HoldingPort,
   InferenceOutput,
-  LargeResponse,
   LedgerPort,
   Offence,
   ProofPort,

@@ -20,12 +20,12 @@ import {
 import { contentDigest, encodeModelManifest } from '@cloister/confidential';
 import { type Digest, type Ed25519KeyPair, ok, parseBase64, type Result } from '@cloister/crypto';
 import { eligible, type InferenceRequested, networkOf, referenceValuesAt } from '@cloister/ledger';
+import type { HoldingPort } from './holding-port.ts';
 import {
   type BlobPort,
   type ClockPort,
   type EnclavePort,
   EnclaveUnavailable,
-  type HoldingPort,
   type InferenceOutput,
   type LedgerPort,
   type ProofPort,
