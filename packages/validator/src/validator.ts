@@ -139,7 +139,7 @@ function tampered(reason: string): LocalEnclaveRefusal {
 
 /**
  * Runs the inference that a finalized transaction asks of this node; refuses before anything runs unless the enclave proves itself.
- * `onExecuted` is called when the enclave's work is done: what may follow is waiting for others to take the response.
+ * `onExecuted` is called when the enclave has answered: what may follow is waiting for others to take the response.
  */
 export async function processTransaction(
   ports: ExecutorPorts,
@@ -158,8 +158,9 @@ export async function processTransaction(
   if (standing !== undefined) return standing;
   try {
     const output = await execute(ports, event, executor.keyset, assignment.requestSequence);
+    if (!output.ok) return output;
     onExecuted();
-    return output.ok ? await submitResult(ports, event, output.value) : output;
+    return await submitResult(ports, event, output.value);
   } catch (error) {
     if (error instanceof EnclaveUnavailable) return refuse('ENCLAVE_UNAVAILABLE', error.message, error.code);
     throw error;
