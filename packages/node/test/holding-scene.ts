@@ -22,15 +22,13 @@ export const LIMITS: BlobLimits = {
 };
 /** Of two pieces and a half. */
 export const LARGE: Uint8Array = Uint8Array.from(randomBytes(5 * 1024 * 1024));
-/** How much faster than the machine's the scene's clock runs. */
-const SPEED = 20;
-
 type Answer = (from: AccountId, bytes: Uint8Array) => Promise<Uint8Array | undefined>;
 
-export const clock = {
-  monotonicMs: () => performance.now() * SPEED,
-  sleep: (delayMs: number) => new Promise<void>((resolve) => setTimeout(resolve, delayMs / SPEED)),
-};
+/** A clock that runs so many times as fast as the machine's. */
+const clockAt = (speed: number) => ({
+  monotonicMs: () => performance.now() * speed,
+  sleep: (delayMs: number) => new Promise<void>((resolve) => setTimeout(resolve, delayMs / speed)),
+});
 
 /** What a validator's node is made of, as far as blobs go. */
 export interface Party {
@@ -79,7 +77,7 @@ export async function partsOf(
     standingOf: async () => 'unattested',
   });
   const { chainId } = chain.genesis;
-  const monotonicMs = more.monotonicMs ?? clock.monotonicMs;
+  const monotonicMs = more.monotonicMs ?? (() => performance.now());
   const desk = new HoldingDesk({ chainId, signer: key, state, names, blobs, request, monotonicMs });
   return { key, names, blobs, exchange, desk };
 }
@@ -91,7 +89,7 @@ export interface HoldingScene {
   readonly others: readonly Party[];
   readonly request: ReturnType<Chain['request']>;
   readonly response: LargeResponse;
-  readonly collector: HoldingCollector;
+  readonly collectorAt: (speed: number) => HoldingCollector;
   stop(): Promise<void>;
 }
 
@@ -144,22 +142,23 @@ export async function holdingScene(folder: string): Promise<HoldingScene> {
   const responseDigest: Digest = contentDigest(LARGE);
   const receipt = chain.receipt(request, enclaves[0] ?? enclaveOf(v0), { responseDigest });
   await executor.exchange.put(responseDigest, LARGE);
-  const collector = new HoldingCollector({
-    chainId: chain.genesis.chainId,
-    self: v0.id,
-    state: () => chain.state,
-    connected: () => executor.network.peers().flatMap(({ member }) => member ?? []),
-    request: (member, bytes, maxBytes) => executor.network.request(member, 'hold', bytes, { maxBytes }),
-    clock,
-    isStopped: () => false,
-  });
+  const collectorAt = (speed: number) =>
+    new HoldingCollector({
+      chainId: chain.genesis.chainId,
+      self: v0.id,
+      state: () => chain.state,
+      connected: () => executor.network.peers().flatMap(({ member }) => member ?? []),
+      request: (member, bytes, maxBytes) => executor.network.request(member, 'hold', bytes, { maxBytes }),
+      clock: clockAt(speed),
+      isStopped: () => false,
+    });
   return {
     chain,
     executor,
     others,
     request,
     response: { task: chain.taskOf(request), responseDigest, size: LARGE.length, receipt },
-    collector,
+    collectorAt,
     stop: async () => void (await Promise.all(parties.map(({ network }) => network.stop()))),
   };
 }

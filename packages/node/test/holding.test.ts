@@ -26,7 +26,7 @@ import {
   encodeHoldRequest,
   type HoldAnswer,
 } from '../src/holding-messages.ts';
-import { clock, type HoldingScene, holdingScene, LARGE, LIMITS, partsOf } from './holding-scene.ts';
+import { type HoldingScene, holdingScene, LARGE, LIMITS, partsOf } from './holding-scene.ts';
 import { temporaryFolder } from './samples.ts';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
@@ -43,8 +43,8 @@ describe('over libp2p', () => {
   afterEach(() => scene.stop());
 
   it('a large response is held by as many as are needed, completes the task, and outlives its executor', async () => {
-    const { chain, collector, executor, others, request, response } = scene;
-    const held = await collector.collect(response);
+    const { chain, collectorAt, executor, others, request, response } = scene;
+    const held = await collectorAt(1).collect(response);
     expect(held.size).toBe(2);
     const result = chain.result(v0, request, response.receipt, null, [...held.values()]);
     const block = chain.block(result);
@@ -57,7 +57,7 @@ describe('over libp2p', () => {
   });
 
   it('other bytes than the receipt names are held by nobody, and their executor has to wait', async () => {
-    const { collector, executor, others, response } = scene;
+    const { collectorAt, executor, others, response } = scene;
     const { blob } = executor.answers;
     executor.answers.blob = async (from, bytes) => {
       const answer = decodeBlobAnswer((await blob(from, bytes)) ?? new Uint8Array(0));
@@ -66,7 +66,7 @@ describe('over libp2p', () => {
       piece[7] = (piece[7] ?? 0) ^ 1;
       return encodeBlobAnswer({ ...answer.value, piece });
     };
-    expect([...(await collector.collect(response))]).toEqual([]);
+    expect([...(await collectorAt(20).collect(response))]).toEqual([]);
     const busy = others.map(async ({ desk }) => {
       const answer = async () => {
         const bytes = await desk.answer(v0.id, encodeHoldRequest(response));
@@ -81,7 +81,8 @@ describe('over libp2p', () => {
   });
 
   it('validators that lie or say nothing are not counted, and others are asked', async () => {
-    const { chain, collector, others, response } = scene;
+    const { chain, collectorAt, others, response } = scene;
+    const collector = collectorAt(3);
     const { chainId } = chain.genesis;
     const lie = signHolding(v1, { chainId, task: digestOf('another task'), responseDigest: response.responseDigest });
     const [one, two, three] = others;
@@ -305,7 +306,9 @@ it('a response stays as long as the ledger knows the task, also while its receip
   const scene = await deskScene({ nowMs: () => nowMs, pieces });
   const digest: Digest = contentDigest(content);
   const receipt = scene.chain.receipt(scene.request, scene.enclave, { responseDigest: digest });
-  while ((await scene.answer(v0, receipt, content.length)).status !== 'held') await clock.sleep(10);
+  while ((await scene.answer(v0, receipt, content.length)).status !== 'held') {
+    await new Promise((resolve) => setImmediate(resolve));
+  }
   nowMs += 10 * LIMITS.retentionMs;
   expect([await scene.blobs.sweep(), scene.blobs.has(digest)]).toEqual([0, true]);
   const chain: Chain = scene.chain;
