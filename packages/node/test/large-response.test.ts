@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import { CloisterClient, createHttpApi } from '@cloister/client';
 import { asHeight, concatBytes, type Digest, ed25519KeyPair, fail, toBase64, toHex } from '@cloister/crypto';
-import { buildImage, launchEnclave, measureImage } from '@cloister/enclave';
+import { buildImage, launchEnclave, measureImage, tryModel } from '@cloister/enclave';
 import { type LedgerEvent, type ParsedGenesis, signTransaction } from '@cloister/ledger';
 import type { InferenceOutput } from '@cloister/validator';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -112,16 +112,19 @@ beforeAll(async () => {
   }
   await untilBlock(nodeAt(3), () => nodeAt(3).context.state().attestations.has(HOST.id));
   const client = await clientOf(nodeAt(3));
-  const prepared = client.prepareModel({
-    onnx: wideModel(),
-    name: 'wide',
-    version: '1',
-    inputs: [{ name: 'image', datatype: 'FP32', shape: [1, WIDTH] }],
-    outputs: [{ name: 'sum', datatype: 'FP32', shape: [1, WIDTH] }],
-    engine: { name: 'onnxruntime-node', version: '1.30.0' },
-    releasePolicy: { images: [image.image], platforms: ['sev-snp'], mayReplicate: false },
-    executionPolicy: { k: 1, m: 1, minPlatforms: 1, assignment: 'tenant' },
-  });
+  const prepared = await client.prepareModel(
+    {
+      onnx: wideModel(),
+      name: 'wide',
+      version: '1',
+      inputs: [{ name: 'image', datatype: 'FP32', shape: [1, WIDTH] }],
+      outputs: [{ name: 'sum', datatype: 'FP32', shape: [1, WIDTH] }],
+      engine: { name: 'onnxruntime-node', version: '1.30.0' },
+      releasePolicy: { images: [image.image], platforms: ['sev-snp'], mayReplicate: false },
+      executionPolicy: { k: 1, m: 1, minPlatforms: 1, assignment: 'tenant' },
+    },
+    { tryModel },
+  );
   ({ model } = prepared);
   await client.publishModel(prepared);
   await client.grantModelKey({ model, modelKey: prepared.modelKey, node: HOST.id });
