@@ -49,17 +49,19 @@ export class ChannelEnclavePort implements EnclavePort {
     return this.#nothing('accept', proof);
   }
 
-  /** In pieces, each taken before the next is sent: neither side ever holds a second copy of a model. */
+  /** In pieces, each taken before the next is sent: neither side ever holds more than one. */
   async provisionModel(request: Parameters<EnclavePort['provisionModel']>[0]): Promise<Result<void>> {
     const { grantProof, manifest, ciphertext } = request;
     const begun = await this.#call('provision-begin', partsOnly(grantProof, manifest));
     if (!begun.ok) return begun;
     const transfer = begun.value.head;
     if (transfer === null) return ok(undefined);
-    for (let at = 0; at < ciphertext.length; at += MODEL_PIECE_BYTES) {
-      const piece = ciphertext.subarray(at, at + MODEL_PIECE_BYTES);
-      const taken = await this.#call('provision-piece', { head: transfer, parts: [piece] });
-      if (!taken.ok) return taken;
+    for await (const bytes of ciphertext) {
+      for (let at = 0; at < bytes.length; at += MODEL_PIECE_BYTES) {
+        const piece = bytes.subarray(at, at + MODEL_PIECE_BYTES);
+        const taken = await this.#call('provision-piece', { head: transfer, parts: [piece] });
+        if (!taken.ok) return taken;
+      }
     }
     const ended = await this.#call('provision-end', headOnly(transfer));
     return ended.ok ? ok(undefined) : ended;

@@ -27,6 +27,7 @@ import {
   digitsFile,
   gone,
   grant,
+  inPieces,
   type PublishedModel,
   provision,
   publish,
@@ -203,7 +204,7 @@ describe('once accepted', () => {
       brought.push({
         grantProof,
         manifest: encodeModelManifest(one.manifest),
-        ciphertext: one.sealed.ciphertext,
+        ciphertext: inPieces(one.sealed.ciphertext),
       });
     }
     const provisioned = await Promise.all(brought.map((one) => enclave.port.provisionModel(one)));

@@ -147,6 +147,11 @@ export async function grant(chain: Chain, model: PublishedModel): Promise<void> 
   chain.provable(chain.owner, { kind: 'grant-model-key', payload });
 }
 
+/** As a disk gives it. */
+export async function* inPieces(ciphertext: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield* [ciphertext.subarray(0, 1_000), ciphertext.subarray(1_000)];
+}
+
 export function provision(
   chain: Chain,
   port: EnclavePort,
@@ -155,7 +160,7 @@ export function provision(
   return port.provisionModel({
     grantProof: chain.proofOf('ModelKeyGrantAuthorised'),
     manifest: encodeModelManifest(model.manifest),
-    ciphertext: model.sealed.ciphertext,
+    ciphertext: inPieces(model.sealed.ciphertext),
   });
 }
 

@@ -174,7 +174,6 @@ export {
   type EndorsedPlatform,
   type GrantModelKeyPayload,
   KIND_CODES,
-  MAX_BLOB_BYTES,
   MAX_EXECUTORS,
   MAX_HOLDINGS,
   MAX_INLINE_BYTES,

@@ -5,7 +5,7 @@
  * checks form and bounds alone: whether the content is true or allowed is for the deciders.
  */
 import { MAX_BUNDLE_BYTES, PLATFORMS, type Platform } from '@cloister/attestation';
-import { type ModelManifest, modelManifestFromJson } from '@cloister/confidential';
+import { LARGEST_SEALED_BYTES, type ModelManifest, modelManifestFromJson } from '@cloister/confidential';
 import type { AccountId, Digest, Height, JsonValue, Measurement, Result } from '@cloister/crypto';
 import { DECLINE_CODES, type DeclineCode } from './codes.ts';
 import {
@@ -33,8 +33,6 @@ import {
 
 /** Bytes of a sealed payload or response that travels inline; larger ones are blobs named by digest. */
 export const MAX_INLINE_BYTES: number = 16 * 1024;
-/** Bytes of a blob that a request or a receipt may name. */
-export const MAX_BLOB_BYTES: number = 64 * 1024 * 1024;
 /** Bytes of a receipt envelope. */
 export const MAX_RECEIPT_BYTES: number = 6 * 1024;
 /** Executors that any request may name, whatever the parameters say (the bound of a RequestContext). */
@@ -290,7 +288,7 @@ const PAYLOADS: { readonly [K in TransactionKind]: Shape<PayloadByKind[K]> } = {
     inputCommitment: digest,
     keyCommitment: digest,
     payloadDigest: digest,
-    payloadSize: count({ min: 1, max: MAX_BLOB_BYTES }),
+    payloadSize: count({ min: 1, max: LARGEST_SEALED_BYTES }),
     payload: nullable(base64(MAX_INLINE_BYTES, 1)),
   }),
   'submit-result': submitResult,

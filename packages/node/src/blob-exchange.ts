@@ -4,37 +4,37 @@
  * A sealed workload (the payload of a task, the ciphertext of a model) is handed only to a member whose enclave has
  * answered a challenge of this node; anything else to any member but one whose challenge failed.
  */
-import { contentDigest } from '@cloister/confidential';
+import { contentDigest, LARGEST_SEALED_BYTES } from '@cloister/confidential';
 import type { AccountId, Digest } from '@cloister/crypto';
 import type { BlobPort } from '@cloister/validator';
-import {
-  BLOB_ANSWER_BYTES_MAX,
-  BLOB_PIECE_BYTES,
-  decodeBlobAnswer,
-  decodeBlobRequest,
-  encodeBlobAnswer,
-  encodeBlobRequest,
-} from './blob-messages.ts';
+import { downloadBlob } from './blob-download.ts';
+import { checkedPieces, digestOfFile, piecesOf, readPiece } from './blob-files.ts';
+import { BLOB_PIECE_BYTES, decodeBlobRequest, encodeBlobAnswer } from './blob-messages.ts';
+import { type AskMember, type BlobPieces, blobPieces } from './blob-pieces.ts';
 import type { BlobStore } from './blob-store.ts';
 
 export interface BlobExchangeOptions {
   readonly store: BlobStore;
   /** Connected members, in the order in which to ask. */
   readonly members: () => readonly AccountId[];
-  readonly request: (member: AccountId, bytes: Uint8Array, maxBytes: number) => Promise<Uint8Array>;
+  readonly request: AskMember;
   /** Whether the digest names a sealed workload. */
   readonly isWorkload: (digest: Digest) => boolean;
   /** 'passed' or 'failed' by a fresh challenge, or 'unattested'. */
   readonly standingOf: (member: AccountId) => Promise<'passed' | 'failed' | 'unattested'>;
 }
 
-const ANSWERS_KEPT = 4;
+/** Blobs that are remembered as whole: a forgotten one is read again. */
+const WHOLE_MAX = 1_024;
 
 export class BlobExchange implements BlobPort {
   readonly #options: BlobExchangeOptions;
   readonly #fetching = new Map<Digest, Promise<Uint8Array | undefined>>();
-  /** Blobs being served in pieces: read once, not once a piece. */
-  readonly #served = new Map<Digest, Uint8Array>();
+  readonly #holding = new Map<Digest, Promise<boolean>>();
+  readonly #reading = new Map<Digest, Promise<Digest | undefined>>();
+  readonly #whole = new Set<Digest>();
+  /** Whom to ask next for what there is no room for. */
+  #turn = 0;
   refused = 0;
 
   constructor(options: BlobExchangeOptions) {
@@ -48,42 +48,67 @@ export class BlobExchange implements BlobPort {
 
   async get(digest: Digest): Promise<Uint8Array | undefined> {
     const held = await this.#options.store.get(digest);
-    if (held !== undefined) return held;
-    let fetching = this.#fetching.get(digest);
-    if (fetching === undefined) {
-      fetching = this.#fetch(digest).finally(() => this.#fetching.delete(digest));
-      this.#fetching.set(digest, fetching);
-    }
-    return fetching;
+    return held ?? once(this.#fetching, digest, () => this.#fetch(digest));
   }
 
   async #fetch(digest: Digest): Promise<Uint8Array | undefined> {
-    for (const member of this.#options.members()) {
-      const bytes = await this.#fetchFrom(member, digest).catch(() => undefined);
+    const { members, request, store } = this.#options;
+    const bytesMax = Math.min(store.blobBytesMax, LARGEST_SEALED_BYTES);
+    for (const member of members()) {
+      const bytes = await inMemory(blobPieces(request, { member, digest, bytesMax })).catch(() => undefined);
       if (bytes === undefined || contentDigest(bytes) !== digest) continue;
       // A full disk or quota does not keep the caller from using what it fetched.
-      await this.#options.store.put(bytes).catch(() => undefined);
+      await store.put(bytes).catch(() => undefined);
       return bytes;
     }
     return undefined;
   }
 
-  async #fetchFrom(member: AccountId, digest: Digest): Promise<Uint8Array | undefined> {
-    let whole: Uint8Array | undefined;
-    for (let offset = 0; ; ) {
-      const request = encodeBlobRequest({ digest, offset });
-      const answer = decodeBlobAnswer(await this.#options.request(member, request, BLOB_ANSWER_BYTES_MAX));
-      if (!answer.ok || answer.value.status !== 'piece') return undefined;
-      const { total, piece } = answer.value;
-      if (total > this.#options.store.blobBytesMax || offset + piece.length > total) return undefined;
-      whole ??= new Uint8Array(total);
-      if (whole.length !== total) return undefined;
-      whole.set(piece, offset);
-      offset += piece.length;
-      if (offset === total) return whole;
-      // All but the last are full, so that a peer cannot draw a transfer out by crumbs.
-      if (piece.length < BLOB_PIECE_BYTES) return undefined;
+  /** Fetches a blob onto the disk unless it lies there. Whether it lies there now, whole. */
+  async hold(digest: Digest, size?: number): Promise<boolean> {
+    if (this.#options.store.has(digest) && (await this.#isWhole(digest))) return true;
+    return once(this.#holding, digest, () => this.#download(digest, size));
+  }
+
+  async #download(digest: Digest, size: number | undefined): Promise<boolean> {
+    const { members, request, store } = this.#options;
+    const bytesMax = store.blobBytesMax;
+    for (const member of members()) {
+      const pieces = blobPieces(request, { member, digest, bytesMax });
+      if (await downloadBlob(store, { digest, size }, pieces).catch(() => false)) return true;
     }
+    return false;
+  }
+
+  async open(digest: Digest, size: number): Promise<AsyncIterable<Uint8Array> | undefined> {
+    // Looked at again: the enclave would blame the model for what happened to it on this disk.
+    this.#whole.delete(digest);
+    if (await this.hold(digest, size)) {
+      const file = await this.#options.store.fileOf(digest);
+      return file === undefined ? undefined : checkedPieces(piecesOf(file.path), { digest, size });
+    }
+    const { members, request } = this.#options;
+    const turn = this.#turn++;
+    const all = members();
+    const member = all[turn % all.length];
+    if (member === undefined) return undefined;
+    // No room on the disk, whose models the ledger names: they must not keep others from being run.
+    return checkedPieces(piecesFrom(blobPieces(request, { member, digest, bytesMax: size })), { digest, size });
+  }
+
+  /** Whether the file is what its name says; one that is not goes. It is read once, and not for each piece that is asked for. */
+  async #isWhole(digest: Digest): Promise<boolean> {
+    const { store } = this.#options;
+    const file = await store.fileOf(digest);
+    if (file === undefined) return false;
+    if (this.#whole.has(digest)) return true;
+    if ((await once(this.#reading, digest, () => digestOfFile(file.path))) !== digest) {
+      await store.remove(digest);
+      return false;
+    }
+    this.#whole.add(digest);
+    if (this.#whole.size > WHOLE_MAX) this.#whole.delete(this.#whole.values().next().value ?? digest);
+    return true;
   }
 
   /** Answers a member's request; undefined refuses the stream. */
@@ -98,12 +123,35 @@ export class BlobExchange implements BlobPort {
       this.refused++;
       return encodeBlobAnswer({ status: 'refused' });
     }
-    const blob = this.#served.get(digest) ?? (await store.get(digest));
-    if (blob === undefined || offset > blob.length) return encodeBlobAnswer({ status: 'not-held' });
-    const piece = blob.subarray(offset, offset + BLOB_PIECE_BYTES);
-    this.#served.delete(digest);
-    if (offset + piece.length < blob.length) this.#served.set(digest, blob);
-    if (this.#served.size > ANSWERS_KEPT) this.#served.delete([...this.#served.keys()][0] ?? digest);
-    return encodeBlobAnswer({ status: 'piece', total: blob.length, piece });
+    const file = (await this.#isWhole(digest)) ? await store.fileOf(digest) : undefined;
+    if (file === undefined || offset > file.size) return encodeBlobAnswer({ status: 'not-held' });
+    const wanted = Math.min(BLOB_PIECE_BYTES, file.size - offset);
+    const piece = await readPiece(file.path, offset, wanted).catch(() => undefined);
+    if (piece?.length !== wanted) return encodeBlobAnswer({ status: 'not-held' });
+    return encodeBlobAnswer({ status: 'piece', total: file.size, piece });
   }
+}
+
+/** What is under way for a digest is shared by whoever asks for it meanwhile. */
+function once<T>(underWay: Map<Digest, Promise<T>>, digest: Digest, begin: () => Promise<T>): Promise<T> {
+  const running = underWay.get(digest);
+  if (running !== undefined) return running;
+  const begun = begin().finally(() => underWay.delete(digest));
+  underWay.set(digest, begun);
+  return begun;
+}
+
+async function* piecesFrom(pieces: BlobPieces): AsyncGenerator<Uint8Array> {
+  for await (const { piece } of pieces) yield piece;
+}
+
+async function inMemory(pieces: BlobPieces): Promise<Uint8Array | undefined> {
+  let whole: Uint8Array | undefined;
+  let at = 0;
+  for await (const { total, piece } of pieces) {
+    whole ??= new Uint8Array(total);
+    whole.set(piece, at);
+    at += piece.length;
+  }
+  return whole;
 }

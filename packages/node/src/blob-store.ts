@@ -160,7 +160,7 @@ export class BlobStore {
     candidates.sort((a, b) => b.held - a.held || a.entry.usedMs - b.entry.usedMs);
     for (const candidate of candidates) {
       if (this.#overBy(size) === 0) break;
-      if (this.#usage.of(candidate.entry.account).bytes > own) void this.#remove(candidate.digest);
+      if (this.#usage.of(candidate.entry.account).bytes > own) void this.remove(candidate.digest);
     }
     return this.#overBy(size) === 0;
   }
@@ -265,13 +265,13 @@ export class BlobStore {
     if (file === undefined) return undefined;
     const bytes = await readFile(file.path).catch(() => undefined);
     if (bytes === undefined || contentDigest(bytes) !== digest) {
-      await this.#remove(digest);
+      await this.remove(digest);
       return undefined;
     }
     return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
   }
 
-  async #remove(digest: Digest): Promise<void> {
+  async remove(digest: Digest): Promise<void> {
     if (!this.#entries.has(digest)) return;
     this.#forget(digest);
     await rm(this.#path(digest), { force: true }).catch(() => undefined);
@@ -286,7 +286,7 @@ export class BlobStore {
       if (this.#options.named(digest)) entry.usedMs = nowMs;
       else if (entry.usedMs < oldest && !this.#writing.has(digest)) lapsed.push(digest);
     }
-    for (const digest of lapsed) await this.#remove(digest);
+    for (const digest of lapsed) await this.remove(digest);
     return lapsed.length;
   }
 }

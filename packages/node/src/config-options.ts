@@ -3,8 +3,8 @@
  * an attestation: what is trusted stands in the genesis.
  */
 import { PLATFORMS, type Platform } from '@cloister/attestation';
+import { MODEL_CIPHERTEXT_BYTES_MAX } from '@cloister/confidential';
 import { DSTACK_SOCKET, TSM_DIRECTORY, VENDOR_SERVICES } from '@cloister/enclave/attesters';
-import { MAX_BLOB_BYTES } from '@cloister/ledger';
 
 export interface Config {
   readonly 'node.name': string;
@@ -140,8 +140,8 @@ export const CONFIG_OPTIONS: { readonly [Key in ConfigKey]: ConfigOption<Config[
     about: 'Bytes of sealed payloads, responses and models kept on disk.',
   },
   'blobs.blob_bytes_max': {
-    is: integer(1024, MAX_BLOB_BYTES),
-    default: MAX_BLOB_BYTES,
+    is: integer(1024, MODEL_CIPHERTEXT_BYTES_MAX),
+    default: MODEL_CIPHERTEXT_BYTES_MAX,
     about: 'Largest blob that is taken or fetched, in bytes.',
   },
   'blobs.account_bytes_max': {

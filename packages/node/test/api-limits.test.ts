@@ -547,10 +547,10 @@ describe('blobs for readers', () => {
     const blobs = new NamedBlobs({
       blobs: fake.blobs,
       names: { has: () => true } as unknown as BlobNames,
-      fetchBlob: (digest) =>
+      holdBlob: (digest) =>
         new Promise((resolve) => {
           asked.push(digest);
-          answers.push(() => resolve(undefined));
+          answers.push(() => resolve(false));
         }),
       monotonicMs: () => nowMs,
     });

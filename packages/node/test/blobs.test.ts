@@ -1,7 +1,8 @@
 import { access, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { contentDigest } from '@cloister/confidential';
-import type { AccountId, Digest } from '@cloister/crypto';
+import { type AccountId, concatBytes, type Digest } from '@cloister/crypto';
+import { BlobUnavailable } from '@cloister/validator';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { v0, v1 } from '../../ledger/test/samples.ts';
@@ -14,6 +15,7 @@ import {
   encodeBlobRequest,
 } from '../src/blob-messages.ts';
 import { BlobStore } from '../src/blob-store.ts';
+import { damage } from './fake-context.ts';
 import { temporaryFolder } from './samples.ts';
 
 const LIMITS = { quotaBytes: 100, blobBytesMax: 60, accountBytesMax: 70, retentionMs: 10_000 };
@@ -176,6 +178,65 @@ describe('blobs between members', () => {
     expect(asked).toHaveLength(3);
     await to.get(digest);
     expect(asked).toHaveLength(3);
+  });
+
+  async function read(pieces: AsyncIterable<Uint8Array> | undefined): Promise<Uint8Array> {
+    const all: Uint8Array[] = [];
+    for await (const piece of pieces ?? []) all.push(piece);
+    return concatBytes(...all);
+  }
+
+  it('of a model come onto the disk and are read from there, a piece at a time', async () => {
+    const { from, to, server, asked } = await pair('passed', true);
+    const whole = bytes(2 * BLOB_PIECE_BYTES + 5, 7);
+    const digest = await from.put(whole);
+    // Of another size than the ledger says: one piece is enough to see it.
+    expect(await to.hold(digest, whole.length + 1)).toBe(false);
+    expect(asked.splice(0)).toHaveLength(1);
+    expect(await read(await to.open(digest, whole.length))).toEqual(whole);
+    expect(asked).toHaveLength(3);
+    expect(await read(await to.open(digest, whole.length))).toEqual(whole);
+    expect(asked).toHaveLength(3);
+    // Damaged where it is served: it is neither given out nor kept.
+    await damage(from, digest);
+    const again = new BlobExchange({
+      store: from,
+      members: () => [],
+      request: () => Promise.reject(new Error('nobody')),
+      isWorkload: () => true,
+      standingOf: () => Promise.resolve('passed'),
+    });
+    expect(await again.answer(v1.id, encodeBlobRequest({ digest, offset: 0 }))).toEqual(
+      encodeBlobAnswer({ status: 'not-held' }),
+    );
+    expect(from.has(digest)).toBe(false);
+    expect(server.refused).toBe(0);
+  });
+
+  it('of a model pass through when there is no room, and the last one only when all are right', async () => {
+    const whole = bytes(2 * BLOB_PIECE_BYTES + 5, 7);
+    const digest = contentDigest(whole);
+    const exchangeWith = async (serve: (offset: number) => Uint8Array): Promise<BlobExchange> =>
+      new BlobExchange({
+        store: await open({ ...BIG, quotaBytes: 10 }, 'full'),
+        members: () => [v0.id],
+        request: (_, request) => {
+          const asked = decodeBlobRequest(request);
+          const piece = serve(asked.ok ? asked.value.offset : 0);
+          return Promise.resolve(encodeBlobAnswer({ status: 'piece', total: whole.length, piece }));
+        },
+        isWorkload: () => true,
+        standingOf: () => Promise.resolve('passed'),
+      });
+    const honest = await exchangeWith((offset) => whole.subarray(offset, offset + BLOB_PIECE_BYTES));
+    expect(await read(await honest.open(digest, whole.length))).toEqual(whole);
+    const liar = await exchangeWith((offset) => bytes(Math.min(BLOB_PIECE_BYTES, whole.length - offset), 8));
+    const taken: number[] = [];
+    const lied = async (): Promise<void> => {
+      for await (const piece of (await liar.open(digest, whole.length)) ?? []) taken.push(piece.length);
+    };
+    await expect(lied()).rejects.toThrow(BlobUnavailable);
+    expect(taken).toEqual([BLOB_PIECE_BYTES, BLOB_PIECE_BYTES]);
   });
 
   const cases: [Standing, boolean, boolean][] = [

@@ -199,9 +199,9 @@ export async function fakeNode(chain: Chain): Promise<FakeNode> {
     context: node,
     blobs,
     names,
-    fetchBlob: async (digest) => {
+    holdBlob: async (digest) => {
       fetched.push(digest);
-      return undefined;
+      return false;
     },
     monotonicMs: () => performance.now(),
   });

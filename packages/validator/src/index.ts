@@ -29,7 +29,7 @@ export type {
   TaskAssignment,
   UntimedInput,
 } from './ports.ts';
-export { EnclaveUnavailable } from './ports.ts';
+export { BlobUnavailable, EnclaveUnavailable } from './ports.ts';
 export type { ProcessOutcome, ProcessTransactionCode, VerifyLocalEnclaveCode } from './process-outcome.ts';
 export { ProvenEnclave } from './proven-enclave.ts';
 export {

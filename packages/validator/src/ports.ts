@@ -206,6 +206,11 @@ export class EnclaveUnavailable extends Error {
   }
 }
 
+/** A blob ended before its last piece, or is not what its digest names. */
+export class BlobUnavailable extends Error {
+  override readonly name: string = 'BlobUnavailable';
+}
+
 /** The signed receipt and the sealed response of one executed request; identical bytes on every call for one task. */
 export interface InferenceOutput {
   /** DSSE envelope. */
@@ -233,7 +238,8 @@ export interface EnclavePort {
     readonly grantProof: Uint8Array;
     /** Canonical JSON of the model manifest. */
     readonly manifest: Uint8Array;
-    readonly ciphertext: Uint8Array;
+    /** In order, read as the enclave takes it: no process of the validator holds a whole model. */
+    readonly ciphertext: AsyncIterable<Uint8Array>;
   }): Promise<Result<void>>;
   runInference(request: {
     readonly requestProof: Uint8Array;
@@ -245,6 +251,12 @@ export interface EnclavePort {
 export interface BlobPort {
   /** The blob of this SHA-256, from disk or from peers; undefined when nobody has it. The caller checks the digest. */
   get(digest: Digest): Promise<Uint8Array | undefined>;
+  /**
+   * The pieces of a blob of `size` bytes, from disk or else from a peer as they are taken; undefined when nobody has it. The
+   * last piece comes only when all of them are what the digest names: else, `BlobUnavailable` is thrown. For sealed models,
+   * which are too large for memory.
+   */
+  open(digest: Digest, size: number): Promise<AsyncIterable<Uint8Array> | undefined>;
   put(digest: Digest, bytes: Uint8Array): Promise<void>;
 }
 

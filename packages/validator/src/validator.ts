@@ -23,6 +23,7 @@ import { eligible, type InferenceRequested, networkOf, referenceValuesAt } from 
 import type { HoldingPort } from './holding-port.ts';
 import {
   type BlobPort,
+  BlobUnavailable,
   type ClockPort,
   type EnclavePort,
   EnclaveUnavailable,
@@ -163,6 +164,7 @@ export async function processTransaction(
     return await submitResult(ports, event, output.value);
   } catch (error) {
     if (error instanceof EnclaveUnavailable) return refuse('ENCLAVE_UNAVAILABLE', error.message, error.code);
+    if (error instanceof BlobUnavailable) return refuse('BLOB_UNAVAILABLE', error.message, 'MODEL_MISSING');
     throw error;
   }
 }
@@ -220,7 +222,7 @@ async function provision(ports: ExecutorPorts, id: Digest, keyset: Digest): Prom
   const grant = model?.grants.get(keyset);
   if (model === undefined || grant === undefined) return refuse('NOT_ELIGIBLE', 'MODEL_KEY_NOT_GRANTED');
   const { manifest } = model;
-  const ciphertext = await fetchBlob(ports.blobs, manifest.ciphertextDigest);
+  const ciphertext = await ports.blobs.open(manifest.ciphertextDigest, manifest.size);
   if (ciphertext === undefined) {
     return refuse('BLOB_UNAVAILABLE', `model ciphertext ${manifest.ciphertextDigest}`, 'MODEL_MISSING');
   }

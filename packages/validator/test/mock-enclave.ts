@@ -171,6 +171,10 @@ export function portsOver(
     blobs: {
       kept,
       get: async (digest) => kept.get(digest),
+      open: async (digest) => {
+        const blob = kept.get(digest);
+        return blob === undefined ? undefined : ReadableStream.from([blob]);
+      },
       put: async (digest, bytes) => {
         kept.set(digest, bytes);
       },

@@ -29,7 +29,7 @@ export function createApi({
   monotonicMs,
 }: ApiParts): ApiThread {
   const { blobs, names, exchange, opened } = core;
-  const fetchBlob = exchange.get.bind(exchange);
+  const holdBlob = exchange.hold.bind(exchange);
   return new ApiThread({
     setup: {
       options: {
@@ -51,7 +51,7 @@ export function createApi({
     },
     context,
     log: opened.log,
-    desk: new NodeDesk({ context, blobs, names, fetchBlob, monotonicMs }),
+    desk: new NodeDesk({ context, blobs, names, holdBlob, monotonicMs }),
     report: log,
     monotonicMs,
   });

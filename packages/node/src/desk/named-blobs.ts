@@ -17,7 +17,8 @@ export const FETCHES_MAX = 2;
 export interface NamedBlobsOptions {
   readonly blobs: BlobStore;
   readonly names: BlobNames;
-  readonly fetchBlob: (digest: Digest) => Promise<Uint8Array | undefined>;
+  /** Has it on the disk, whole; false when no member had it. */
+  readonly holdBlob: (digest: Digest) => Promise<boolean>;
   readonly monotonicMs: () => number;
 }
 
@@ -42,9 +43,9 @@ export class NamedBlobs {
 
   #fetch(digest: Digest): Promise<void> {
     const fetching = this.#options
-      .fetchBlob(digest)
-      .then((bytes) => {
-        if (bytes === undefined) this.#noteMissing(digest);
+      .holdBlob(digest)
+      .then((held) => {
+        if (!held) this.#noteMissing(digest);
       })
       .finally(() => this.#fetching.delete(digest));
     this.#fetching.set(digest, fetching);

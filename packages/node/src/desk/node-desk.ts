@@ -26,7 +26,7 @@ export interface NodeDeskOptions {
   readonly blobs: BlobStore;
   readonly names: BlobNames;
   /** From disk or from members, kept on disk. */
-  readonly fetchBlob: (digest: Digest) => Promise<Uint8Array | undefined>;
+  readonly holdBlob: (digest: Digest) => Promise<boolean>;
   readonly monotonicMs: () => number;
 }
 
@@ -38,13 +38,13 @@ export class NodeDesk implements NodeQuestions {
   readonly #simulated: boolean;
   readonly #unsubscribe: () => void;
 
-  constructor({ context, blobs, names, fetchBlob, monotonicMs }: NodeDeskOptions) {
+  constructor({ context, blobs, names, holdBlob, monotonicMs }: NodeDeskOptions) {
     const { state, challengeOutcome, bus } = context;
     this.#context = context;
     this.#simulated = networkOf(state()).trustAnchors.simulated;
     const orders = new LedgerOrders(state);
     this.#views = new LedgerViews({ state, orders, challengeOutcome });
-    this.#named = new NamedBlobs({ blobs, names, fetchBlob, monotonicMs });
+    this.#named = new NamedBlobs({ blobs, names, holdBlob, monotonicMs });
     this.#uploads = new UploadDesk({ blobs, names, state });
     this.#unsubscribe = bus.subscribe(({ firstSequence, events }) => orders.committed(firstSequence, events));
   }

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
-import { type Digest, parseDigest } from '@cloister/crypto';
+import { digestOfFile } from '../blob-files.ts';
 import { BLOB_BYTES_PER_TOKEN, REFUSED_UPLOAD_COST } from './costs.ts';
 import { digestField } from './fields.ts';
 import { type AnyRoute, ApiError, jsonAnswer, route } from './route.ts';
@@ -88,16 +88,6 @@ const putBlob = route<Record<never, never>, Record<never, never>, Readable>({
     return { status: 200, json: { digest }, cost };
   },
 });
-
-async function digestOfFile(path: string): Promise<Digest | undefined> {
-  const hash = createHash('sha256');
-  try {
-    for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
-  } catch {
-    return undefined;
-  }
-  return parseDigest(hash.digest('hex'));
-}
 
 const getBlob = route({
   method: 'GET',
