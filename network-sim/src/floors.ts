@@ -7,7 +7,7 @@
 import type { ByzantineName } from './byzantine/index.ts';
 import { LOCAL_NETWORK } from './faulty-network.ts';
 import type { RunReport } from './report.ts';
-import type { Scenario } from './scenario.ts';
+import type { Scenario, ScenarioPlan } from './scenario.ts';
 import { Simulation } from './simulation.ts';
 
 export interface Floor {
@@ -50,30 +50,30 @@ export function promisedFloor(validators: number, byzantine: number): number {
   return validators === 4 ? 0.5 : 1 - (2 * byzantine) / validators;
 }
 
+/** One run of a good network under load, with these validators Byzantine and this tenant beside the clients. */
+function runWith(
+  { validators, forMs, seed, loadIntervalMs }: Omit<FloorOptions, 'behaviours'>,
+  attack: Pick<ScenarioPlan, 'byzantine' | 'hostileTenant'>,
+): Promise<RunReport> {
+  const scenario: Scenario = {
+    name: 'floors',
+    description: 'a good network under load',
+    validators,
+    blocks: 1,
+    plan: () => ({ profile: LOCAL_NETWORK, loadIntervalMs, ...attack }),
+  };
+  return new Simulation({ scenario, seed, forMs }).run();
+}
+
 /** One clean run, then one run for each behaviour with f validators of it. */
 export async function measureFloors(options: FloorOptions): Promise<Floors> {
-  const { behaviours, validators, forMs, seed, loadIntervalMs } = options;
+  const { behaviours, validators } = options;
   const byzantine = Math.floor((validators - 1) / 3);
-  const run = (behaviour?: ByzantineName): Promise<RunReport> => {
-    const culprits = new Map<number, ByzantineName>();
-    for (let index = 0; behaviour !== undefined && index < byzantine; index++) culprits.set(index, behaviour);
-    const scenario: Scenario = {
-      name: 'floors',
-      description: 'a good network under load',
-      validators,
-      blocks: 1,
-      plan: () => ({
-        profile: LOCAL_NETWORK,
-        loadIntervalMs,
-        byzantine: culprits,
-      }),
-    };
-    return new Simulation({ scenario, seed, forMs }).run();
-  };
-  const clean = await run();
+  const clean = await runWith(options, {});
   const floors: Floor[] = [];
   for (const behaviour of behaviours) {
-    const attacked = await run(behaviour);
+    const culprits = new Map(Array.from({ length: byzantine }, (_, index) => [index, behaviour]));
+    const attacked = await runWith(options, { byzantine: culprits });
     floors.push({
       behaviour,
       attacked,
@@ -82,6 +82,18 @@ export async function measureFloors(options: FloorOptions): Promise<Floors> {
     });
   }
   return { validators, byzantine, promised: promisedFloor(validators, byzantine), clean, floors };
+}
+
+/** Least share of the transactions of honest clients that is executed beside a tenant who floods every node. */
+export const TENANT_FLOOR = 0.9;
+
+/** What is left to honest clients beside a tenant who hands in the largest transactions at each node, far more than are taken. */
+export async function measureTenantFloor(
+  options: Omit<FloorOptions, 'behaviours'>,
+): Promise<{ readonly clean: RunReport; readonly attacked: RunReport; readonly transactionRatio: number }> {
+  const clean = await runWith(options, {});
+  const attacked = await runWith(options, { hostileTenant: { intervalMs: 1_000, each: 160 } });
+  return { clean, attacked, transactionRatio: attacked.transactions.executed / clean.transactions.executed };
 }
 
 /** The lowest height of the nodes that are honest in every run. */

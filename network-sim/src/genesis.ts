@@ -18,6 +18,8 @@ export interface SimulatedNetwork {
   readonly nodes: readonly Ed25519KeyPair[];
   readonly validatorCount: number;
   readonly clients: readonly Ed25519KeyPair[];
+  /** Of an account that means harm, where a run has it act. */
+  readonly hostileTenant: Ed25519KeyPair;
 }
 
 /** The instant at which every run begins, in milliseconds of the Unix epoch. */
@@ -35,13 +37,14 @@ export function makeNetwork(
   const validators = byId(keys(size.validators));
   const observers = keys(size.observers);
   const clients = byId(keys(size.clients));
+  const hostileTenant = ed25519KeyPair(random.bytes(32));
   const made = makeGenesis({
     schema: 'cloister/genesis/v1',
     name: 'simulation',
     timeMs: START_MS - 1_000,
     params: { ...DEFAULT_PARAMS, transactionWindow: 300 },
     validators: validators.map(({ id }, index) => ({ id, name: `v${index}`, weight: 1 })),
-    accounts: clients.map(({ id }, index) => ({ id, name: `client ${index}` })),
+    accounts: byId([...clients, hostileTenant]).map(({ id }, index) => ({ id, name: `client ${index}` })),
     governance: { members: validators.map(({ id }) => id), threshold: 1 },
     trustAnchors: SIMULATED_ANCHORS,
     referenceValues: [
@@ -60,5 +63,6 @@ export function makeNetwork(
     nodes: [...validators, ...observers],
     validatorCount: validators.length,
     clients,
+    hostileTenant,
   };
 }

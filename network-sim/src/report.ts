@@ -24,6 +24,8 @@ export interface RunReport {
   /** By node. */
   readonly heights: readonly number[];
   readonly transactions: { readonly admitted: number; readonly executed: number };
+  /** Transactions of the tenant who means harm, and how many of them a node took in. */
+  readonly hostileTenant: { readonly sent: number; readonly taken: number };
   readonly network: { readonly delivered: number; readonly lost: number };
   readonly certificatesChecked: number;
   readonly evidence: readonly string[];

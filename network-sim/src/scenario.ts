@@ -33,6 +33,8 @@ export interface ScenarioPlan {
   readonly offline?: readonly number[];
   /** Milliseconds between two transactions of the clients; 0 for none. */
   readonly loadIntervalMs?: number;
+  /** A tenant beside the clients who hands in the largest transactions, at each node in turn. */
+  readonly hostileTenant?: { readonly intervalMs: number; readonly each: number };
   /** Crashed nodes lose their sign guard: a broken rule, to see it caught. */
   readonly forgetsGuard?: boolean;
   /** In place of consensus' machine: a broken rule, to see it caught. */

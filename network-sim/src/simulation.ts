@@ -10,6 +10,7 @@ import { Checkers } from './checkers.ts';
 import { ClientLoad } from './client-load.ts';
 import { FaultyNetwork } from './faulty-network.ts';
 import { makeNetwork, type SimulatedNetwork, START_MS } from './genesis.ts';
+import { HostileTenant } from './hostile-tenant.ts';
 import { Incidents } from './incidents.ts';
 import type { RunOptions, RunReport } from './report.ts';
 import type { Scenario, ScenarioPlan } from './scenario.ts';
@@ -22,6 +23,8 @@ import { Wires } from './wires.ts';
 const LIVENESS_MS_PER_BLOCK = 15_000;
 const SETTLE_MS = 60_000;
 const HELD_ROUNDS_MAX = 400;
+/** Submissions of the hostile tenant, none of which is told apart. */
+const HOSTILE_REF = 1;
 
 export class Simulation {
   readonly #scenario: Scenario;
@@ -42,6 +45,7 @@ export class Simulation {
   readonly #evidence = new Set<string>();
   readonly #refusals = new Map<string, number>();
   readonly #load: ClientLoad;
+  readonly #hostileTenant: HostileTenant;
   readonly #wires: Wires;
   #nextRef = 1_000_000;
   readonly #incidents: Incidents;
@@ -87,7 +91,9 @@ export class Simulation {
       );
       this.#heights.push(0);
     });
-    this.#load = new ClientLoad(this.#setup.genesis.chainId, this.#setup.clients, this.#random.fork('load'));
+    const { genesis, clients, hostileTenant } = this.#setup;
+    this.#load = new ClientLoad(genesis.chainId, clients, this.#random.fork('load'));
+    this.#hostileTenant = new HostileTenant(genesis.chainId, hostileTenant, this.#random.fork('hostile tenant'));
     this.#wires = new Wires({
       scheduler: this.#scheduler,
       network: this.#network,
@@ -116,6 +122,7 @@ export class Simulation {
     }
     for (const incident of this.#plan.incidents ?? []) this.#incidents.schedule(incident);
     if ((this.#plan.loadIntervalMs ?? 0) > 0) this.#submitEvery(this.#plan.loadIntervalMs ?? 0);
+    if (this.#plan.hostileTenant !== undefined) this.#floodEvery(this.#plan.hostileTenant);
     this.#wires.startTicks();
     if (this.#forMs !== undefined) this.#scheduler.after(this.#forMs, () => this.#scheduler.stop());
     const budgetMs = this.#incidents.calmAtMs - START_MS + SETTLE_MS + this.#blocks * LIVENESS_MS_PER_BLOCK;
@@ -144,6 +151,17 @@ export class Simulation {
     this.#scheduler.after(1 + this.#load.pick(2 * intervalMs), () => this.#submitEvery(intervalMs));
   }
 
+  #floodEvery(flood: NonNullable<ScenarioPlan['hostileTenant']>): void {
+    if (this.#finished) return;
+    for (const node of this.#nodes.filter(({ up }) => up)) {
+      for (let i = 0; i < flood.each; i++) {
+        const bytes = this.#hostileTenant.next(this.#heights[node.index] ?? 0);
+        if (bytes !== undefined) node.input({ type: 'submit', ref: HOSTILE_REF, bytes });
+      }
+    }
+    this.#scheduler.after(flood.intervalMs, () => this.#floodEvery(flood));
+  }
+
   // Effects.
 
   #at(): string {
@@ -166,7 +184,8 @@ export class Simulation {
         return;
       case 'admission':
         node.noteAdmission(effect);
-        if (effect.result.ok) this.#load.admitted(effect.result.value.id);
+        if (effect.ref === HOSTILE_REF) this.#hostileTenant.answered(effect.result.ok);
+        else if (effect.result.ok) this.#load.admitted(effect.result.value.id);
         return;
       case 'evidence':
         this.#evidence.add(`${effect.kind} by ${this.#nodes.findIndex(({ id }) => id === effect.against)}`);
@@ -243,6 +262,7 @@ export class Simulation {
       virtualMs: Math.round(this.#scheduler.nowMs - START_MS),
       heights: this.#heights,
       transactions: this.#load.summary(),
+      hostileTenant: this.#hostileTenant.summary(),
       network: { delivered: this.#network.delivered, lost: this.#network.lost },
       certificatesChecked: this.#checkers.certificates,
       evidence: [...this.#evidence].sort(),

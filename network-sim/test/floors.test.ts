@@ -1,6 +1,14 @@
 /** One Byzantine validator of four, of any behaviour, leaves the others at least half of what they commit without it. */
 import { beforeAll, describe, expect, it } from 'vitest';
-import { BYZANTINE_NAMES, type Floors, LEAST_PACE, measureFloors, promisedFloor } from '../src/index.ts';
+import {
+  BYZANTINE_NAMES,
+  type Floors,
+  LEAST_PACE,
+  measureFloors,
+  measureTenantFloor,
+  promisedFloor,
+  TENANT_FLOOR,
+} from '../src/index.ts';
 
 describe('with one Byzantine validator of four', () => {
   let measured: Floors;
@@ -26,6 +34,16 @@ describe('with one Byzantine validator of four', () => {
     expect(floor?.transactionRatio).toBeGreaterThanOrEqual(measured.promised);
     expect(floor?.blockRatio).toBeGreaterThanOrEqual(LEAST_PACE);
   });
+});
+
+it('a tenant who floods every node with the largest transactions leaves the others what they had', async () => {
+  const options = { validators: 4, forMs: 2_500, loadIntervalMs: 25, seed: '1' };
+  const { clean, attacked, transactionRatio } = await measureTenantFloor(options);
+  expect([clean.violations, attacked.violations]).toEqual([[], []]);
+  expect(clean.transactions.executed).toBeGreaterThan(50);
+  const { sent, taken } = attacked.hostileTenant;
+  expect([taken > 0, taken < sent], 'the flood is taken in part').toEqual([true, true]);
+  expect(transactionRatio).toBeGreaterThanOrEqual(TENANT_FLOOR);
 });
 
 describe('the promised floor', () => {
