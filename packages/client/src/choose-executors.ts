@@ -14,7 +14,6 @@ import {
   RULES,
   type RulesFact,
   reasonsAgainst,
-  referenceValuesOf,
 } from '@cloister/ledger';
 import { FACTS_MAX } from '@cloister/proof';
 import type { ClientContext, Edge } from './context.ts';
@@ -131,22 +130,12 @@ export async function lawfulExecutors(
 }
 
 function isLawful(attestation: AttestationFact, rules: RulesFact, head: Head, manifest: ModelManifest): boolean {
-  const { platform, measurement, image, hardwareId } = attestation;
-  const { releasePolicy } = manifest;
-  const { barredHardwareIds, allowedHardwareIds } = rules.appraisalPolicy;
+  const { images, platforms } = manifest.releasePolicy;
+  const { platform, image } = attestation;
   return (
-    reasonsAgainst(attestation, head.height, head.timeMs).length === 0 &&
-    releasePolicy.images.includes(image) &&
-    releasePolicy.platforms.includes(platform) &&
-    !barredHardwareIds.includes(hardwareId) &&
-    (allowedHardwareIds.length === 0 || allowedHardwareIds.includes(hardwareId)) &&
-    referenceValuesOf(rules.measurements, head.height).some(
-      (value) =>
-        value.status === 'allowed' &&
-        value.platform === platform &&
-        value.measurement === measurement &&
-        value.image === image,
-    )
+    reasonsAgainst(attestation, rules, head.height, head.timeMs).length === 0 &&
+    images.includes(image) &&
+    platforms.includes(platform)
   );
 }
 

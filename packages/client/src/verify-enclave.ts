@@ -96,7 +96,7 @@ export function appraiseAnswer(
   const standing = facts.attestation(node);
   if (standing === undefined) throw new ClientError('ENCLAVE_NOT_STANDING', 'NO_ATTESTATION');
   if (verified.value.keyset !== standing.keyset) throw new ClientError('EVIDENCE_REFUSED', 'KEYSET_MISMATCH');
-  const reasons = reasonsAgainst(standing, head.height, head.timeMs);
+  const reasons = reasonsAgainst(standing, rules, head.height, head.timeMs);
   if (reasons.length > 0) throw new ClientError('ENCLAVE_NOT_STANDING', reasons.join(' '));
   kept.keep(answered);
   return { node, result: verified.value, hpkeKey: fromHex(verified.value.runtime.hpke_key) };

@@ -20,6 +20,8 @@ import { assertContract } from './result.ts';
 
 const KEY_BYTES = 32;
 const TAG_BYTES = 16;
+/** Bytes of a 32-byte key under HPKE. */
+export const HPKE_SEALED_KEY_BYTES: number = KEY_BYTES + TAG_BYTES;
 const suite: CipherSuite = new CipherSuite({
   kem: new DhkemX25519HkdfSha256(),
   kdf: new HkdfSha256(),

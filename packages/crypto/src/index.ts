@@ -25,7 +25,14 @@ export {
   verifyEd25519,
   verifyEd25519Exact,
 } from './ed25519.ts';
-export { hpkeOpen, hpkeSeal, isAcceptableX25519Key, type X25519KeyPair, x25519KeyPair } from './hpke.ts';
+export {
+  HPKE_SEALED_KEY_BYTES,
+  hpkeOpen,
+  hpkeSeal,
+  isAcceptableX25519Key,
+  type X25519KeyPair,
+  x25519KeyPair,
+} from './hpke.ts';
 export {
   type AccountId,
   accountBytes,

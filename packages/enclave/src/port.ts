@@ -41,18 +41,18 @@ export class ChannelEnclavePort implements EnclavePort {
     }
   }
 
-  refresh({ finality }: { readonly finality: Uint8Array }): Promise<Result<Uint8Array>> {
-    return this.#bytes('refresh', finality);
+  refresh({ facts }: { readonly facts: Uint8Array }): Promise<Result<Uint8Array>> {
+    return this.#bytes('refresh', facts);
   }
 
-  accept({ proof }: { readonly proof: Uint8Array }): Promise<Result<void>> {
-    return this.#nothing('accept', proof);
+  accept({ facts }: { readonly facts: Uint8Array }): Promise<Result<void>> {
+    return this.#nothing('accept', facts);
   }
 
   /** In pieces, each taken before the next is sent: neither side ever holds more than one. */
   async provisionModel(request: Parameters<EnclavePort['provisionModel']>[0]): Promise<Result<void>> {
-    const { grantProof, manifest, ciphertext } = request;
-    const begun = await this.#call('provision-begin', partsOnly(grantProof, manifest));
+    const { authority, manifest, ciphertext } = request;
+    const begun = await this.#call('provision-begin', partsOnly(authority, manifest));
     if (!begun.ok) return begun;
     const transfer = begun.value.head;
     if (transfer === null) return ok(undefined);
@@ -68,7 +68,7 @@ export class ChannelEnclavePort implements EnclavePort {
   }
 
   async runInference(request: Parameters<EnclavePort['runInference']>[0]): Promise<Result<InferenceOutput>> {
-    const answer = await this.#call('run-inference', partsOnly(request.requestProof, request.payload));
+    const answer = await this.#call('run-inference', partsOnly(request.authority, request.payload));
     if (!answer.ok) return answer;
     const [receipt, response] = answer.value.parts;
     if (receipt === undefined || response === undefined) throw new EnclaveUnavailable('ENCLAVE_PROTOCOL', 'no receipt');

@@ -26,6 +26,7 @@ import {
   ed25519KeyPair,
   hash,
   inclusionProof,
+  type KeyedTree,
   leafHash,
   type Measurement,
   merkleRoot,
@@ -40,6 +41,7 @@ import {
   encodeEvent,
   evolve,
   executeBlock,
+  type FactSubject,
   factsOf,
   factsRoot,
   genesisEvents,
@@ -51,11 +53,18 @@ import {
   makeGenesis,
   type ParsedGenesis,
   paramsHash,
+  RULES,
   signBatch,
   signTransaction,
   type TransactionFields,
 } from '@cloister/ledger';
-import { encodeEventProof } from '@cloister/proof';
+import {
+  type AuthorityProof,
+  documentsOf,
+  encodeAuthorityProof,
+  encodeFactsProof,
+  type FactsProof,
+} from '@cloister/proof';
 
 export const seed = (label: string): Uint8Array => sha256(utf8(label));
 export const keyPair = (label: string): Ed25519KeyPair => ed25519KeyPair(seed(label));
@@ -87,6 +96,8 @@ export class Chain {
   readonly #records: Uint8Array[] = [];
   readonly #leaves: Uint8Array[] = [];
   readonly #headers: Header[] = [];
+  /** Of the states that the headers vouch for. */
+  readonly #facts: KeyedTree[] = [];
   #nonce = 0;
 
   constructor({ measurement, image, refreshWindowBlocks = 100 }: ChainOptions) {
@@ -147,6 +158,7 @@ export class Chain {
     const height = asHeight(this.height + 1);
     const parentHash = this.#headers.length === 0 ? this.chainId : blockHashOf(this.#header(this.height));
     const set = genesisValidatorSet(this.genesis.genesis);
+    const facts = factsOf(this.state);
     const header: Header = {
       version: 1,
       chainId: this.chainId,
@@ -165,7 +177,7 @@ export class Chain {
         hash: parentHash,
         eventRoot: toHex(merkleRoot(this.#leaves)) as Digest,
         eventCount: this.#records.length,
-        factsRoot: factsRoot(factsOf(this.state)),
+        factsRoot: factsRoot(facts),
       },
     };
     const batches = orders.map((order) => this.#batch(height, sender ?? this.node, order));
@@ -177,6 +189,7 @@ export class Chain {
     });
     for (const event of events) this.#append(height, event);
     this.#headers.push(header);
+    this.#facts.push(facts);
     return events;
   }
 
@@ -246,19 +259,50 @@ export class Chain {
     return event as Extract<LedgerEvent, { type: T }>;
   }
 
-  /** Encoded proof of the newest event of a type, under the newest header or the one at `height`. */
-  proofOf(type: LedgerEvent['type'], height: number = this.height): Uint8Array {
+  /** Rules, the own attestation, and each model that was granted here with its grant. */
+  get subjects(): readonly FactSubject[] {
+    const granted = this.events.flatMap((event) => (event.type === 'ModelKeyGrantAuthorised' ? [event] : []));
+    const grants = new Map(granted.map(({ model, keyset }) => [`${model} ${keyset}`, { model, keyset }]));
+    return [
+      RULES,
+      { about: 'attestation', node: this.node.id },
+      ...[...grants.values()].flatMap(({ model, keyset }): FactSubject[] => [
+        { about: 'model', model },
+        { about: 'grant', model, keyset },
+      ]),
+    ];
+  }
+
+  /** What holds under the header at a height. */
+  facts(height: number = this.height, subjects: readonly FactSubject[] = this.subjects): FactsProof {
+    return { finality: this.finality(height), documents: documentsOf(this.#facts[height - 1], subjects) };
+  }
+
+  factsBytes(height?: number): Uint8Array {
+    return encodeFactsProof(this.facts(height));
+  }
+
+  /** Encoded proof of the newest event of a type beside the facts, all under the newest header or the one at `height`. */
+  authorityOf(type: LedgerEvent['type'], height?: number): Uint8Array {
+    return encodeAuthorityProof(this.authority(type, height));
+  }
+
+  authority(type: LedgerEvent['type'], height: number = this.height): AuthorityProof {
     const sequence = this.events.findLastIndex((event) => event.type === type);
-    const size = this.#header(height).lastFinal.eventCount;
-    const subtree = (level: number, index: number): Uint8Array => {
-      const width = 2 ** level;
-      return merkleRoot(this.#leaves.slice(index * width, (index + 1) * width));
-    };
-    return encodeEventProof({
-      finality: this.finality(height),
+    return {
+      ...this.facts(height),
       recordBytes: this.#records[sequence] ?? new Uint8Array(0),
       index: sequence,
-      proof: inclusionProof(sequence, size, subtree),
+      proof: this.pathOf(sequence, height),
+    };
+  }
+
+  /** Of an event under the header at a height. */
+  pathOf(sequence: number, height: number = this.height): readonly Uint8Array[] {
+    const size = this.#header(height).lastFinal.eventCount;
+    return inclusionProof(sequence, size, (level, index) => {
+      const width = 2 ** level;
+      return merkleRoot(this.#leaves.slice(index * width, (index + 1) * width));
     });
   }
 }

@@ -56,7 +56,7 @@ afterAll(() => workshop.close());
 
 function run(tenant: TenantRequest): ReturnType<typeof enclave.port.runInference> {
   return enclave.port.runInference({
-    requestProof: chain.proofOf('InferenceRequested'),
+    authority: chain.authorityOf('InferenceRequested'),
     payload: tenant.sealed.payload,
   });
 }
@@ -80,10 +80,10 @@ async function bareAnswer(): Promise<Uint8Array> {
 
 describe('before the ledger accepted its evidence', () => {
   it('refuses inference, model keys and refreshes', async () => {
-    const requestProof = chain.proofOf('ModelPublished');
-    const refused = { ok: false, code: 'ATTESTATION_NOT_ACCEPTED' };
-    expect(await enclave.port.runInference({ requestProof, payload: new Uint8Array() })).toMatchObject(refused);
-    expect(await enclave.port.refresh({ finality: chain.finalityBytes() })).toMatchObject(refused);
+    const authority = chain.authorityOf('ModelPublished');
+    const refused = { ok: false, code: 'ATTESTATION_NOT_SHOWN' };
+    expect(await enclave.port.runInference({ authority, payload: new Uint8Array() })).toMatchObject(refused);
+    expect(await enclave.port.refresh({ facts: chain.factsBytes() })).toMatchObject(refused);
     expect((await enclave.port.describe()).phase).toBe('launched');
   });
 
@@ -92,10 +92,8 @@ describe('before the ledger accepted its evidence', () => {
     expect(await enclave.port.attest({ purpose: 'ledger', finality: forged })).toMatchObject({
       code: 'FINALITY_REFUSED',
     });
-    expect(await enclave.port.accept({ proof: utf8('accepted, really') })).toMatchObject({ code: 'PROOF_MALFORMED' });
-    expect(await enclave.port.accept({ proof: chain.proofOf('ModelPublished') })).toMatchObject({
-      code: 'NOT_AN_ACCEPTANCE',
-    });
+    expect(await enclave.port.accept({ facts: utf8('accepted, really') })).toMatchObject({ code: 'PROOF_MALFORMED' });
+    expect(await enclave.port.accept({ facts: chain.factsBytes() })).toMatchObject({ code: 'ATTESTATION_NOT_SHOWN' });
   });
 });
 
@@ -109,7 +107,7 @@ describe('once accepted', () => {
   it('runs nothing on an event that authorises nothing', async () => {
     expect(
       await enclave.port.runInference({
-        requestProof: chain.proofOf('AttestationAccepted'),
+        authority: chain.authorityOf('AttestationAccepted'),
         payload: new Uint8Array(),
       }),
     ).toMatchObject({ code: 'NOT_AN_AUTHORISATION' });
@@ -154,7 +152,7 @@ describe('once accepted', () => {
     const payload = tenant.sealed.payload.slice();
     payload[50] = (payload[50] ?? 0) ^ 1;
     expect(
-      await enclave.port.runInference({ requestProof: chain.proofOf('InferenceRequested'), payload }),
+      await enclave.port.runInference({ authority: chain.authorityOf('InferenceRequested'), payload }),
     ).toMatchObject({ code: 'PAYLOAD_DIGEST_MISMATCH' });
   });
 
@@ -242,7 +240,7 @@ describe('once accepted', () => {
 
   it('starts over with new keys, to which the old acceptance means nothing', async () => {
     const restarted = await workshop.launch(chain);
-    expect(await restarted.port.accept({ proof: chain.proofOf('AttestationAccepted') })).toMatchObject({
+    expect(await restarted.port.accept({ facts: chain.factsBytes() })).toMatchObject({
       code: 'KEYSET_NOT_OWN',
     });
     await restarted.stop();
@@ -252,9 +250,9 @@ describe('once accepted', () => {
 describe('as time goes by', () => {
   it('lives on by a refresh that the ledger took', async () => {
     const { aliveUntilHeight } = chain.last('AttestationAccepted');
-    const statement = unwrap(await enclave.port.refresh({ finality: chain.finalityBytes() }));
+    const statement = unwrap(await enclave.port.refresh({ facts: chain.factsBytes() }));
     chain.provable(chain.node, { kind: 'refresh-attestation', payload: { statement: toBase64(statement) } });
-    unwrap(await enclave.port.accept({ proof: chain.proofOf('AttestationRefreshed') }));
+    unwrap(await enclave.port.accept({ facts: chain.factsBytes() }));
     while (chain.height <= aliveUntilHeight) chain.block();
     const tenant = await request(chain, model, [image], 'refreshed');
     expect(open(tenant, unwrap(await run(tenant))).outcome.status).toBe('completed');
@@ -265,11 +263,11 @@ describe('as time goes by', () => {
     while (chain.height < aliveUntilHeight - 1) chain.block();
     const tenant = await request(chain, model, [image], 'last');
     expect(chain.height).toBe(aliveUntilHeight + 1);
-    const lastProof = chain.proofOf('InferenceRequested', aliveUntilHeight + 1);
+    const authority = chain.authorityOf('InferenceRequested', aliveUntilHeight + 1);
     const { payload } = tenant.sealed;
     expect((await enclave.port.describe()).phase).toBe('serving');
-    expect(await enclave.port.runInference({ requestProof: lastProof, payload })).toMatchObject({
-      code: 'ATTESTATION_NOT_REFRESHED',
+    expect(await enclave.port.runInference({ authority, payload })).toMatchObject({
+      code: 'NOT_REFRESHED',
     });
     expect((await enclave.port.describe()).phase).toBe('attested');
   });

@@ -83,12 +83,12 @@ export function unwrap<T>(
   return result.value;
 }
 
-/** Evidence onto the ledger, and its acceptance shown to the enclave. */
+/** Evidence onto the ledger, and what that led to shown to the enclave. */
 export async function admit(chain: Chain, port: EnclavePort): Promise<void> {
   if (chain.height === 0) chain.block();
   const bundle = unwrap(await port.attest({ purpose: 'ledger', finality: chain.finalityBytes() }));
   chain.provable(chain.node, { kind: 'submit-attestation', payload: { bundle: toBase64(bundle) } });
-  unwrap(await port.accept({ proof: chain.proofOf('AttestationAccepted') }));
+  unwrap(await port.accept({ facts: chain.factsBytes() }));
 }
 
 export interface PublishedModel {
@@ -158,7 +158,7 @@ export function provision(
   model: PublishedModel,
 ): ReturnType<EnclavePort['provisionModel']> {
   return port.provisionModel({
-    grantProof: chain.proofOf('ModelKeyGrantAuthorised'),
+    authority: chain.authorityOf('ModelKeyGrantAuthorised'),
     manifest: encodeModelManifest(model.manifest),
     ciphertext: inPieces(model.sealed.ciphertext),
   });

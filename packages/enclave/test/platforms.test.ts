@@ -132,12 +132,12 @@ it.each(PLATFORMS)('an enclave on %s opens a model that is released to it, and n
     const event = { model: model.id, owner: chain.owner.id };
     const models = new Models({
       vault,
-      view: { authoriseModelKey: () => ok({ event, acceptance: { event: { platform } } }) } as unknown as LedgerView,
+      view: { authoriseModelKey: () => ok({ event, attestation: { platform } }) } as unknown as LedgerView,
       engines: new EnginePool({} as EngineLauncher, 1, 1, () => 0),
       limits: { ...DEFAULT_ENCLAVE_LIMITS, modelBytesMax: 0 },
       engine,
     });
-    const request = { grantProof: seed('proof'), manifest: encodeModelManifest(model.manifest) };
+    const request = { authority: seed('proof'), manifest: encodeModelManifest(model.manifest) };
     const code = released.includes(platform) ? 'MODEL_TOO_LARGE' : 'RELEASE_POLICY';
     expect(await models.begin(request)).toMatchObject({ ok: false, code });
   }
@@ -164,13 +164,12 @@ it('goes by the platform that the ledger accepted, whatever the host says of it'
   chain.block();
   const [bundle = new Uint8Array()] = await part('attest-ledger', chain.finalityBytes());
   chain.provable(chain.node, { kind: 'submit-attestation', payload: { bundle: toBase64(bundle) } });
-  await part('accept', chain.proofOf('AttestationAccepted'));
+  await part('accept', chain.factsBytes());
   expect(chain.last('AttestationAccepted').platform).toBe('tdx');
   const releasePolicy = { images: [image], platforms: ['tdx' as const], mayReplicate: false };
   const model = await publish(chain, image, undefined, { releasePolicy });
   await grant(chain, model);
-  const grantProof = chain.proofOf('ModelKeyGrantAuthorised');
-  const parts = [grantProof, encodeModelManifest(model.manifest)];
+  const parts = [chain.authorityOf('ModelKeyGrantAuthorised'), encodeModelManifest(model.manifest)];
   const begun = unwrap(await call('provision-begin', { head: null, parts }));
   const piece = { head: begun.head, parts: [model.sealed.ciphertext] };
   const taken = await call('provision-piece', piece);

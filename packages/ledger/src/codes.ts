@@ -129,6 +129,8 @@ export const DECLINE_CODES = [
   'EXECUTOR_BUSY',
   /** Too few validators took the sealed response, which is too large for the ledger. */
   'RESPONSE_NOT_HELD',
+  /** Attestation, measurement, model or grant do not stand any more; `detail` is the reason. */
+  'NOT_ELIGIBLE',
 ] as const;
 export type DeclineCode = (typeof DECLINE_CODES)[number];
 

@@ -7,10 +7,10 @@
  */
 import type { AppraisalPolicy } from '@cloister/attestation';
 import type { AccountId, Digest, Height } from '@cloister/crypto';
-import type { EligibilityReason } from './codes.ts';
-import { type MeasurementStanding, measurementStanding } from './measurement-set.ts';
+import { ELIGIBILITY_REASONS, type EligibilityReason } from './codes.ts';
+import { type MeasurementRule, measurementKey, measurementStanding } from './measurement-set.ts';
 import { networkOf } from './network-of.ts';
-import type { Attestation, LedgerState, Model } from './state.ts';
+import type { Attestation, Keyset, LedgerState, Model, ModelGrant } from './state.ts';
 
 export interface EligibilityQuestion {
   readonly state: LedgerState;
@@ -41,12 +41,58 @@ export function eligible(question: EligibilityQuestion): Eligibility {
   if (current.keyset !== keyset) {
     return { eligible: false, reasons: [known.status === 'distrusted' ? 'KEYSET_DISTRUSTED' : 'KEYSET_RETIRED'] };
   }
-  const reasons: EligibilityReason[] = known.status === 'distrusted' ? ['KEYSET_DISTRUSTED'] : [];
-  if (current.evicted !== null) reasons.push('EVICTED');
-  reasons.push(...lapseReasons(current, question.height, question.timeMs));
-  reasons.push(...policyReasons(state, current, question.height));
-  if (model !== undefined) reasons.push(...modelReasons(question, current));
+  const { height, timeMs } = question;
+  const reasons = [
+    ...attestationReasons({
+      attestation: { ...current, keysetStatus: known.status },
+      policy: networkOf(state).appraisalPolicy,
+      measurement: state.measurements.get(measurementKey(current)),
+      height,
+      timeMs,
+    }),
+    ...(model === undefined ? [] : modelReasons(question, current)),
+  ];
   return reasons.length === 0 ? { eligible: true, attestation: current } : { eligible: false, reasons };
+}
+
+/** What the rule reads of a node's current attestation: from the state, or from the fact that a header commits. */
+export interface JudgedAttestation
+  extends Pick<
+    Attestation,
+    | 'platform'
+    | 'product'
+    | 'hardwareId'
+    | 'measurement'
+    | 'image'
+    | 'tcbStatus'
+    | 'advisories'
+    | 'validUntilHeight'
+    | 'validUntilMs'
+    | 'aliveUntilHeight'
+  > {
+  readonly keysetStatus: Keyset['status'];
+  /** Null while no re-appraisal refused it. */
+  readonly evicted: Attestation['evicted'] | string;
+}
+
+/** An attestation, and everything by which it stands or falls. */
+export interface AttestationQuestion {
+  readonly attestation: JudgedAttestation;
+  readonly policy: AppraisalPolicy;
+  /** That of the attestation's own pair; undefined for a pair that was never allowed. */
+  readonly measurement: MeasurementRule | undefined;
+  readonly height: Height;
+  readonly timeMs: number;
+}
+
+/** Every reason against an attestation at a height and block time: validators, enclaves and clients all ask here. */
+export function attestationReasons(question: AttestationQuestion): readonly EligibilityReason[] {
+  const { attestation, height, timeMs } = question;
+  const reasons: EligibilityReason[] = [];
+  if (attestation.keysetStatus === 'distrusted') reasons.push('KEYSET_DISTRUSTED');
+  if (attestation.keysetStatus === 'retired') reasons.push('KEYSET_RETIRED');
+  if (attestation.evicted !== null) reasons.push('EVICTED');
+  return [...reasons, ...lapseReasons(attestation, height, timeMs), ...policyReasons(question)];
 }
 
 /** Whether an attestation holds at a height and block time, its software and platform aside: neither lapsed nor evicted. */
@@ -68,9 +114,13 @@ export function lapseReasons(
 }
 
 /** What the policy and the measurements in force say against it; eviction has said so for the policy already. */
-function policyReasons(state: LedgerState, attestation: Attestation, height: Height): readonly EligibilityReason[] {
-  const { appraisalPolicy: policy } = networkOf(state);
-  const reasons = measurementReasons(measurementStanding(state, attestation, height));
+function policyReasons({
+  attestation,
+  policy,
+  measurement,
+  height,
+}: AttestationQuestion): readonly EligibilityReason[] {
+  const reasons = measurementReasons(measurement, height);
   const { tcbStatus, advisories } = attestation;
   const accepted: readonly string[] = policy.acceptedStatuses;
   if (tcbStatus !== 'NotApplicable' && !accepted.includes(tcbStatus)) reasons.push('STATUS_NOT_ACCEPTED');
@@ -88,13 +138,13 @@ function policyReasons(state: LedgerState, attestation: Attestation, height: Hei
   return reasons;
 }
 
-function measurementReasons(standing: MeasurementStanding): EligibilityReason[] {
-  switch (standing) {
+function measurementReasons(rule: MeasurementRule | undefined, height: Height): EligibilityReason[] {
+  if (rule === undefined) return ['MEASUREMENT_NOT_ALLOWED'];
+  switch (measurementStanding(rule, height)) {
     case 'allowed':
     case 'grace':
       return [];
     case 'pending':
-    case 'unknown':
       return ['MEASUREMENT_NOT_ALLOWED'];
     case 'grace-ended':
       return ['MEASUREMENT_GRACE_ENDED'];
@@ -104,7 +154,7 @@ function measurementReasons(standing: MeasurementStanding): EligibilityReason[] 
 }
 
 /** A platform without requirements in the policy is not accepted at all. */
-function isProductAccepted(policy: AppraisalPolicy, { platform, product }: Attestation): boolean {
+function isProductAccepted(policy: AppraisalPolicy, { platform, product }: JudgedAttestation): boolean {
   switch (platform) {
     case 'sev-snp':
       return policy.sevSnp !== null && Object.hasOwn(policy.sevSnp.products, product);
@@ -128,10 +178,37 @@ function modelReasons(
   const reasons: EligibilityReason[] = [];
   if (!images.includes(attestation.image)) reasons.push('MODEL_NOT_RELEASED_TO_IMAGE');
   if (!platforms.includes(attestation.platform)) reasons.push('MODEL_NOT_RELEASED_TO_PLATFORM');
-  if (model.revokedHeight !== null) reasons.push('MODEL_REVOKED');
-  if (beforeGrant === true) return reasons;
+  if (beforeGrant === true) return [...reasons, ...revocationReasons(model, undefined)];
   const grant = model.grants.get(attestation.keyset);
-  if (grant === undefined) reasons.push('MODEL_KEY_NOT_GRANTED');
-  else if (grant.revokedHeight !== null) reasons.push('MODEL_GRANT_REVOKED');
+  if (grant === undefined) return [...reasons, ...revocationReasons(model, undefined), 'MODEL_KEY_NOT_GRANTED'];
+  return [...reasons, ...revocationReasons(model, grant)];
+}
+
+/** What an owner took back of a model and of a grant of its key. */
+export function revocationReasons(
+  model: Pick<Model, 'revokedHeight'>,
+  grant: Pick<ModelGrant, 'revokedHeight'> | undefined,
+): readonly EligibilityReason[] {
+  const reasons: EligibilityReason[] = [];
+  if (model.revokedHeight !== null) reasons.push('MODEL_REVOKED');
+  if (grant !== undefined && grant.revokedHeight !== null) reasons.push('MODEL_GRANT_REVOKED');
   return reasons;
+}
+
+const REASONS: ReadonlySet<string> = new Set(ELIGIBILITY_REASONS);
+/** Those that pass by themselves: the node's new evidence or its next sign of life takes them away. */
+const PASSING_REASONS: ReadonlySet<string> = new Set<EligibilityReason>([
+  'NO_ATTESTATION',
+  'ATTESTATION_LAPSED_HEIGHT',
+  'ATTESTATION_LAPSED_TIME',
+  'NOT_REFRESHED',
+]);
+
+export function isEligibilityReason(code: string): code is EligibilityReason {
+  return REASONS.has(code);
+}
+
+/** Whether a reason stays as it is: waiting for another one would only make a tenant wait. */
+export function isLastingReason(reason: EligibilityReason): boolean {
+  return !PASSING_REASONS.has(reason);
 }

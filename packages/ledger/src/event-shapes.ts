@@ -33,6 +33,7 @@ import {
 } from './shape.ts';
 import {
   declineDetail,
+  enc,
   endorsedPlatform,
   MAX_EXECUTORS,
   MAX_HOLDINGS,
@@ -42,6 +43,7 @@ import {
   modelManifest,
   namespaceName,
   platform,
+  sealedKey,
 } from './transaction-payloads.ts';
 
 const MAX_DETAIL_LENGTH = 512;
@@ -55,7 +57,6 @@ const optionalCause = { transaction: nullable(digest), expiryHeight: nullable(he
 const digests: Shape<readonly Digest[]> = array(digest, { max: MAX_EXECUTORS });
 const holders: Shape<readonly AccountId[]> = array(account, { max: MAX_HOLDINGS });
 const keyText: Shape<string> = text(256, 1);
-const sealedKey: Shape<string> = base64(256, 1);
 const timeMs: Shape<number> = count();
 const weight: Shape<number> = count();
 
@@ -63,7 +64,7 @@ const executor: Shape<AuthorisedExecutor> = object<AuthorisedExecutor>({
   node: account,
   keyset: digest,
   attestationSequence: count(),
-  enc: hex(32),
+  enc,
   sealedKey,
 });
 const crls: Shape<readonly CrlSeen[]> = array(
@@ -190,7 +191,7 @@ export const FIELDS: { readonly [T in LedgerEventType]: Fields<T> } = {
     image: digest,
     attestationSequence: count(),
     policyDigest: digest,
-    enc: hex(32),
+    enc,
     sealedKey,
     height,
   },

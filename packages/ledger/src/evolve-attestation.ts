@@ -49,7 +49,6 @@ export function attestationOf(event: AttestationAccepted, sequence: number): Att
     validUntilMs: event.validUntilMs,
     refreshedHeight: event.nonceHeight,
     aliveUntilHeight: event.aliveUntilHeight,
-    standsUntilMs: event.validUntilMs,
     evicted: null,
     newestSequence: sequence,
     bundle: event.bundle,
@@ -74,14 +73,13 @@ export function refreshAttestation(state: LedgerState, event: AttestationRefresh
 
 export function reappraiseAttestation(state: LedgerState, event: AttestationReappraised): void {
   const { tcbStatus, advisories, tcb, validUntilHeight, validUntilMs, aliveUntilHeight } = event;
-  change(state, event, ({ standsUntilMs, bundle }) => ({
+  change(state, event, ({ bundle }) => ({
     tcbStatus,
     advisories,
     tcb,
     validUntilHeight,
     validUntilMs,
     aliveUntilHeight,
-    standsUntilMs: Math.min(standsUntilMs, validUntilMs),
     bundle: event.bundle ?? bundle,
   }));
 }

@@ -25,9 +25,9 @@ import {
   utf8,
 } from '@cloister/crypto';
 import type { EligibilityReason } from './codes.ts';
-import { lapseReasons } from './eligibility.ts';
+import { attestationReasons } from './eligibility.ts';
 import type { FactSubject } from './facts.ts';
-import { type MeasurementRule, sortedMeasurements } from './measurement-set.ts';
+import { type MeasurementRule, measurementKey, sortedMeasurements } from './measurement-set.ts';
 import { networkOf } from './network-of.ts';
 import {
   account,
@@ -70,9 +70,13 @@ export interface AttestationFact {
   /** Of its AttestationAccepted. */
   readonly sequence: number;
   readonly platform: Platform;
+  readonly product: string;
   readonly hardwareId: string;
   readonly measurement: Measurement;
   readonly image: Digest;
+  readonly tcbStatus: string;
+  readonly advisories: readonly string[];
+  readonly evidenceDigest: Digest;
   readonly signKey: string;
   readonly hpkeKey: string;
   readonly validUntilHeight: Height;
@@ -168,9 +172,13 @@ function attestationJson(state: LedgerState, node: AccountId): JsonValue | undef
     keysetStatus: known.status,
     sequence: held.sequence,
     platform: held.platform,
+    product: held.product,
     hardwareId: held.hardwareId,
     measurement: held.measurement,
     image: held.image,
+    tcbStatus: held.tcbStatus,
+    advisories: held.advisories,
+    evidenceDigest: held.evidenceDigest,
     signKey: held.signKey,
     hpkeKey: held.hpkeKey,
     validUntilHeight: held.validUntilHeight,
@@ -232,9 +240,13 @@ const attestation: Shape<DocumentOf<'attestation'>> = object<DocumentOf<'attesta
   keysetStatus: oneOf(['current', 'retired', 'distrusted']),
   sequence: count(),
   platform,
+  product: text(64),
   hardwareId: text(128, 2),
   measurement,
   image: digest,
+  tcbStatus: text(64, 1),
+  advisories: array(text(64), { max: 256 }),
+  evidenceDigest: digest,
   signKey: hex(32),
   hpkeKey: hex(32),
   validUntilHeight: height,
@@ -300,11 +312,19 @@ function parseRules(json: JsonValue): Result<RulesFact, 'FACT_MALFORMED'> {
   });
 }
 
-/** Why an attestation does not hold at a height and block time, its software and platform aside; empty when it does. */
-export function reasonsAgainst(fact: AttestationFact, at: Height, timeMs: number): readonly EligibilityReason[] {
-  const reasons: EligibilityReason[] = [];
-  if (fact.keysetStatus === 'distrusted') reasons.push('KEYSET_DISTRUSTED');
-  if (fact.keysetStatus === 'retired') reasons.push('KEYSET_RETIRED');
-  if (fact.evicted !== null) reasons.push('EVICTED');
-  return [...reasons, ...lapseReasons(fact, at, timeMs)];
+/** Every reason against an attestation at a height and block time, by the rules that the same head showed. */
+export function reasonsAgainst(
+  attestation: AttestationFact,
+  rules: RulesFact,
+  height: Height,
+  timeMs: number,
+): readonly EligibilityReason[] {
+  const key = measurementKey(attestation);
+  return attestationReasons({
+    attestation,
+    policy: rules.appraisalPolicy,
+    measurement: rules.measurements.find((rule) => measurementKey(rule) === key),
+    height,
+    timeMs,
+  });
 }

@@ -41,7 +41,15 @@ export { admissionRefusal, decide, isKnownSender, ledgerDecider, strangerRefusal
 export { exceedsRecordLimit } from './decide-records.ts';
 export { taskLimit } from './decide-request.ts';
 export type { DecideContext, Decision, ProposalKind, TransactionToDecide } from './decision.ts';
-export { type Eligibility, type EligibilityQuestion, eligible, isStanding, lapseReasons } from './eligibility.ts';
+export {
+  type Eligibility,
+  type EligibilityQuestion,
+  eligible,
+  isEligibilityReason,
+  isLastingReason,
+  isStanding,
+  revocationReasons,
+} from './eligibility.ts';
 export type { Cause } from './event-cause.ts';
 export { decodeEvent, type EncodedEvent, type EventCode, encodeEvent, MAX_EVENT_BYTES } from './event-codec.ts';
 export {
@@ -126,7 +134,6 @@ export {
   ledgerPolicyDigest,
   type MeasurementStanding,
   measurementKey,
-  measurementStanding,
   referenceValuesAt,
   referenceValuesOf,
 } from './measurement-set.ts';

@@ -29,18 +29,13 @@ export function measurementKey(pair: MeasurementPair): string {
  * 'allowed' and 'grace' count. 'pending' is allowed, but only from a later height on; 'grace' ends with a height, and is
  * 'grace-ended' above it.
  */
-export type MeasurementStanding = 'allowed' | 'grace' | 'pending' | 'grace-ended' | 'revoked' | 'unknown';
-
-export function measurementStanding(state: LedgerState, pair: MeasurementPair, height: Height): MeasurementStanding {
-  const entry = state.measurements.get(measurementKey(pair));
-  return entry === undefined ? 'unknown' : entryStanding(entry, height);
-}
+export type MeasurementStanding = 'allowed' | 'grace' | 'pending' | 'grace-ended' | 'revoked';
 
 /** What decides how a pair stands at a height. */
 export type MeasurementRule = MeasurementPair &
   Pick<MeasurementEntry, 'status' | 'effectiveHeight' | 'graceUntilHeight'>;
 
-function entryStanding(entry: MeasurementRule, height: Height): Exclude<MeasurementStanding, 'unknown'> {
+export function measurementStanding(entry: MeasurementRule, height: Height): MeasurementStanding {
   const { status, effectiveHeight, graceUntilHeight } = entry;
   const inGrace = graceUntilHeight !== null && height <= graceUntilHeight;
   switch (status) {
@@ -65,7 +60,7 @@ export function referenceValuesOf(measurements: Iterable<MeasurementRule>, heigh
   const values: ReferenceValue[] = [];
   for (const entry of measurements) {
     const { platform, measurement, image } = entry;
-    const standing = entryStanding(entry, height);
+    const standing = measurementStanding(entry, height);
     if (standing === 'pending') continue;
     const status = standing === 'allowed' || standing === 'grace' ? 'allowed' : 'revoked';
     values.push({ platform, measurement, image, status });

@@ -5,7 +5,7 @@ import { canonicalJson, type Digest, hash, utf8 } from '@cloister/crypto';
 import { count, object, type Shape } from './shape.ts';
 
 /** The only rules that this build can execute; a chain at another version is refused on open. */
-export const PROTOCOL_VERSION = 5;
+export const PROTOCOL_VERSION = 6;
 
 /** Heights and windows are in blocks unless they say otherwise. What concerns evidence stands in the appraisal policy instead. */
 export interface LedgerParams {

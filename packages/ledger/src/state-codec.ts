@@ -33,7 +33,7 @@ import { type StateDocument, stateDocument } from './state-document.ts';
 import { TaskIndex } from './task-index.ts';
 
 /** Rises with every change of the encoding. */
-export const STATE_VERSION = 5;
+export const STATE_VERSION = 6;
 const MAX_STATE_BYTES = 0x1fff_ffff;
 
 export type StateCode = JsonErrorCode | 'JSON_NOT_CANONICAL' | 'STATE_SHAPE';

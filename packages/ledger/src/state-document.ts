@@ -79,7 +79,7 @@ type ModelDocument = Omit<Model, 'grants'> & { readonly grants: Entries<Digest, 
 
 /** Collections are in ascending order of their keys. */
 export interface StateDocument {
-  readonly version: 5;
+  readonly version: 6;
   readonly network: NetworkDocument | null;
   readonly eventCount: number;
   readonly height: Height;
@@ -151,7 +151,6 @@ const attestation: Shape<Attestation> = object<Attestation>({
   validUntilMs: timeMs,
   refreshedHeight: height,
   aliveUntilHeight: height,
-  standsUntilMs: timeMs,
   evicted: nullable(object<Eviction>({ cause: oneOf(['policy', 'endorsements']), code: text(64, 1), height })),
   newestSequence: count(),
   bundle: base64(MAX_BUNDLE_BYTES, 1),
@@ -214,7 +213,7 @@ const measurementEntry: Shape<MeasurementEntry> = object<MeasurementEntry>({
 });
 
 export const stateDocument: Shape<StateDocument> = object<StateDocument>({
-  version: literal(5),
+  version: literal(6),
   network: nullable(
     object<NetworkDocument>({
       chainId: digest,

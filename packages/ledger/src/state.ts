@@ -114,8 +114,6 @@ export interface Attestation {
   readonly validUntilMs: number;
   readonly refreshedHeight: Height;
   readonly aliveUntilHeight: Height;
-  /** The earliest `validUntilMs` since the acceptance: an enclave that is shown a later one does not go by it. */
-  readonly standsUntilMs: number;
   /** Null unless re-appraisal refused it. Only new evidence brings the node back. */
   readonly evicted: Eviction | null;
   /** Sequence of the newest event about it. */

@@ -6,7 +6,17 @@
  */
 import { MAX_BUNDLE_BYTES, PLATFORMS, type Platform } from '@cloister/attestation';
 import { LARGEST_SEALED_BYTES, type ModelManifest, modelManifestFromJson } from '@cloister/confidential';
-import type { AccountId, Digest, Height, JsonValue, Measurement, Result } from '@cloister/crypto';
+import {
+  type AccountId,
+  type Digest,
+  fromHex,
+  type Height,
+  HPKE_SEALED_KEY_BYTES,
+  isAcceptableX25519Key,
+  type JsonValue,
+  type Measurement,
+  type Result,
+} from '@cloister/crypto';
 import { DECLINE_CODES, type DeclineCode } from './codes.ts';
 import {
   account,
@@ -41,7 +51,6 @@ export const MAX_EXECUTORS = 16;
 export const MAX_IMAGES = 32;
 /** Statements beside one receipt: a third of the most validators that a network has. */
 export const MAX_HOLDINGS = 171;
-const MAX_SEALED_KEY_BYTES = 256;
 const MAX_REFRESH_BYTES = 1024;
 
 /** One value under (namespace, key); the first writer of a namespace owns it. */
@@ -233,9 +242,18 @@ export const modelManifest: Shape<ModelManifest> = via(modelManifestFromJson);
 /** Codes alone: free text could carry what an enclave saw. */
 export const declineDetail: Shape<string> = matching(/^[A-Z0-9_]*$/, 64, 'a code or nothing');
 
-const sealedKey: Shape<string> = base64(MAX_SEALED_KEY_BYTES, 1);
+/** A key under HPKE in the exact form of its suite: what no enclave could open takes no slot of a task. */
+export const sealedKey: Shape<string> = base64(HPKE_SEALED_KEY_BYTES, HPKE_SEALED_KEY_BYTES);
 
-const executor: Shape<RequestedExecutor> = object<RequestedExecutor>({ keyset: digest, enc: hex(32), sealedKey });
+const encapsulated: Shape<string> = hex(32);
+/** The encapsulated key beside it: one of small order opens to nothing. */
+export const enc: Shape<string> = (value, path) => {
+  const text = encapsulated(value, path);
+  if (!isAcceptableX25519Key(fromHex(text))) throw new ShapeError(`${path}: expected no point of small order`);
+  return text;
+};
+
+const executor: Shape<RequestedExecutor> = object<RequestedExecutor>({ keyset: digest, enc, sealedKey });
 
 const setMeasurementFields: Shape<SetMeasurementPayload> = object<SetMeasurementPayload>({
   platform,
@@ -277,7 +295,7 @@ const PAYLOADS: { readonly [K in TransactionKind]: Shape<PayloadByKind[K]> } = {
   'submit-attestation': object<SubmitAttestationPayload>({ bundle: base64(MAX_BUNDLE_BYTES, 1) }),
   'refresh-attestation': object<RefreshAttestationPayload>({ statement: base64(MAX_REFRESH_BYTES, 1) }),
   'publish-model': object<PublishModelPayload>({ manifest: modelManifest }),
-  'grant-model-key': object<GrantModelKeyPayload>({ model: digest, keyset: digest, enc: hex(32), sealedKey }),
+  'grant-model-key': object<GrantModelKeyPayload>({ model: digest, keyset: digest, enc, sealedKey }),
   'request-inference': object<RequestInferencePayload>({
     model: digest,
     requestNonce: hex(32),

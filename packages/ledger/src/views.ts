@@ -149,7 +149,7 @@ export function listMeasurements(state: LedgerState): readonly MeasurementView[]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([, entry]) => ({
       ...entry,
-      standing: measurementStanding(state, entry, state.height),
+      standing: measurementStanding(entry, state.height),
       nodes: [...state.attestations.values()]
         .filter(({ measurement, image }) => measurement === entry.measurement && image === entry.image)
         .map(({ node }) => node)

@@ -64,10 +64,7 @@ describe('submit-endorsements', () => {
     expect(before?.validUntilMs).toBeLessThan(nextUpdateMs);
     const { number } = eventOf(execution, 'EndorsementsAccepted').crls[0] ?? {};
     expect([...chain.state.crlFloors.values()].map((floor) => floor.number)).toContain(number);
-    expect(chain.state.attestations.get(v1.id)).toMatchObject({
-      validUntilMs: nextUpdateMs,
-      standsUntilMs: before?.validUntilMs,
-    });
+    expect(chain.state.attestations.get(v1.id)).toMatchObject({ validUntilMs: nextUpdateMs });
     expect(endorsementsHeld(chain, v1).crls).toEqual(snpEndorsements({ nextUpdateMs }).crls);
   });
 

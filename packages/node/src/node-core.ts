@@ -252,8 +252,8 @@ export async function createCore(options: CoreOptions): Promise<NodeCore> {
             const fields =
               kept.type === 'failed'
                 ? { action: kept.action, code: kept.code, detail: kept.detail }
-                : kept.type === 'accepted'
-                  ? { sequence: kept.sequence }
+                : kept.type === 'accepted' || kept.type === 'stopped'
+                  ? { sequence: kept.sequence, code: kept.type === 'stopped' ? kept.code : undefined }
                   : { reason: kept.reason, transaction: kept.transaction };
             // An enclave that is not there is the supervisor's to report.
             const absent = kept.type === 'failed' && kept.code === 'ENCLAVE_GONE';

@@ -15,6 +15,7 @@ import {
 } from '@cloister/consensus';
 import {
   assert,
+  type ByteReader,
   ByteWriter,
   DecodeError,
   decodeWith,
@@ -37,8 +38,8 @@ export const PATH_HASHES_MAX = 53;
 /** Bytes of an encoded event proof. */
 export const EVENT_PROOF_BYTES_MAX: number = FINALITY_BYTES_MAX + RECORD_BYTES_MAX + 32 * PATH_HASHES_MAX + 64;
 
-export interface EventProof {
-  readonly finality: FinalityProof;
+/** An event's record, and where it lies under a header's event root. */
+export interface IncludedRecord {
   /** The event's record as the log stores it, without checksum. */
   readonly recordBytes: Uint8Array;
   /** The event's sequence. */
@@ -47,19 +48,29 @@ export interface EventProof {
   readonly proof: readonly Uint8Array[];
 }
 
-/** An event that a finalized header covers. */
-export interface VerifiedEvent {
-  /** The light client after the proof's header; never behind the one that was given. */
-  readonly lightClient: LightClientState;
+export interface EventProof extends IncludedRecord {
+  readonly finality: FinalityProof;
+}
+
+/** An event that a header covers. */
+export interface IncludedEvent {
   readonly event: LedgerEvent;
   readonly record: EventRecord;
+}
+
+/** An event that a finalized header covers. */
+export interface VerifiedEvent extends IncludedEvent {
+  /** The light client after the proof's header; never behind the one that was given. */
+  readonly lightClient: LightClientState;
   /** The finalized header that covers it. */
   readonly header: Header;
 }
 
 export type EventProofCode =
   /** The header is not final for this light client; `detail` is the light client's code. */
-  | 'FINALITY_REFUSED'
+  'FINALITY_REFUSED' | InclusionCode;
+
+export type InclusionCode =
   | 'RECORD_MALFORMED'
   /** The record names another sequence than the proof, or a height beyond what the header covers. */
   | 'RECORD_MISPLACED'
@@ -74,37 +85,42 @@ export function encodeEventProof(proof: EventProof): Uint8Array {
 }
 
 /** As `encodeEventProof`, from a finality proof that is encoded already: for servers that never decode it. */
-export function encodeEventProofParts(parts: {
-  readonly finality: Uint8Array;
-  readonly recordBytes: Uint8Array;
-  readonly index: number;
-  readonly proof: readonly Uint8Array[];
-}): Uint8Array {
+export function encodeEventProofParts(parts: IncludedRecord & { readonly finality: Uint8Array }): Uint8Array {
   const writer = new ByteWriter(parts.finality.length + parts.recordBytes.length + 32 * parts.proof.length + 32);
-  writer.u8(1).var(parts.finality).var(parts.recordBytes).u64(parts.index).u8(parts.proof.length);
-  for (const hash of parts.proof) {
+  return writeRecord(writer.u8(1).var(parts.finality), parts).finish();
+}
+
+/** var record ‖ index u64 ‖ count u8 ‖ hashes of 32 bytes. */
+export function writeRecord(writer: ByteWriter, { recordBytes, index, proof }: IncludedRecord): ByteWriter {
+  writer.var(recordBytes).u64(index).u8(proof.length);
+  for (const hash of proof) {
     assert(hash.length === 32, 'encodeEventProof: a hash has 32 bytes');
     writer.fixed(hash);
   }
-  return writer.finish();
+  return writer;
+}
+
+/** Throws `DecodeError`. */
+export function readRecord(reader: ByteReader): IncludedRecord {
+  const recordBytes = reader.var(RECORD_BYTES_MAX);
+  const index = reader.u64();
+  const count = reader.u8();
+  if (count > PATH_HASHES_MAX) throw new DecodeError('path too long');
+  return { recordBytes, index, proof: Array.from({ length: count }, () => reader.fixed(32)) };
+}
+
+/** Throws `DecodeError`. */
+export function readFinality(reader: ByteReader): FinalityProof {
+  const finality = decodeFinalityProof(reader.var(FINALITY_BYTES_MAX));
+  if (!finality.ok) throw new DecodeError(`finality proof: ${finality.code}`);
+  return finality.value;
 }
 
 /** The proof in `bytes`, within the bounds above; nothing is verified yet. Never throws. */
 export function decodeEventProof(bytes: Uint8Array): Result<EventProof, 'PROOF_MALFORMED'> {
   const decoded = decodeWith(bytes, (reader): EventProof => {
     if (reader.u8() !== 1) throw new DecodeError('unknown version');
-    const finality = decodeFinalityProof(reader.var(FINALITY_BYTES_MAX));
-    if (!finality.ok) throw new DecodeError(`finality proof: ${finality.code}`);
-    const recordBytes = reader.var(RECORD_BYTES_MAX);
-    const index = reader.u64();
-    const count = reader.u8();
-    if (count > PATH_HASHES_MAX) throw new DecodeError('path too long');
-    return {
-      finality: finality.value,
-      recordBytes,
-      index,
-      proof: Array.from({ length: count }, () => reader.fixed(32)),
-    };
+    return { finality: readFinality(reader), ...readRecord(reader) };
   });
   return decoded.ok ? decoded : fail('PROOF_MALFORMED', decoded.detail);
 }
@@ -117,6 +133,12 @@ export function verifyEventProof(
   const accepted = acceptHeader(lightClient, proof.finality);
   if (!accepted.ok) return fail('FINALITY_REFUSED', accepted.code);
   const { header } = proof.finality;
+  const included = includedEvent(header, proof);
+  return included.ok ? ok({ ...included.value, lightClient: accepted.value, header }) : included;
+}
+
+/** The event of a record under a header that is known to be final. */
+export function includedEvent(header: Header, proof: IncludedRecord): Result<IncludedEvent, InclusionCode> {
   const { eventCount, eventRoot, height } = header.lastFinal;
   const record = decodeEventRecord(proof.recordBytes);
   if (!record.ok) return fail('RECORD_MALFORMED', record.detail);
@@ -132,5 +154,5 @@ export function verifyEventProof(
   if (!included) return fail('INCLUSION_INVALID');
   const event = decodeEvent(record.value.type, record.value.payload);
   if (!event.ok) return fail('EVENT_MALFORMED', event.code);
-  return ok({ lightClient: accepted.value, event: event.value, record: record.value, header });
+  return ok({ event: event.value, record: record.value });
 }

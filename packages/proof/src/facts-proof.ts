@@ -8,7 +8,6 @@
  */
 import {
   acceptHeader,
-  decodeFinalityProof,
   encodeFinalityProof,
   type FinalityProof,
   type Header,
@@ -16,6 +15,7 @@ import {
 } from '@cloister/consensus';
 import {
   assert,
+  type ByteReader,
   ByteWriter,
   DecodeError,
   decodeWith,
@@ -36,13 +36,13 @@ import {
   parseFact,
   parseFactKey,
 } from '@cloister/ledger';
-import { FINALITY_BYTES_MAX } from './event-proof.ts';
+import { FINALITY_BYTES_MAX, readFinality } from './event-proof.ts';
 
 /** Facts of one proof: rules, a model, and attestation and grant of each of the most executors that a request can name. */
 export const FACTS_MAX = 40;
-/** Bytes of an encoded proof: the rules once, every other document with up to a kilobyte, and the paths. */
-export const FACTS_PROOF_BYTES_MAX: number =
-  FINALITY_BYTES_MAX + FACT_BYTES_MAX + FACTS_MAX * (1024 + 32 * KEYED_PROOF_HASHES_MAX) + 64;
+/** Bytes of encoded documents: the rules once, every other document with up to 24 KiB, and the paths. */
+export const DOCUMENTS_BYTES_MAX: number = FACT_BYTES_MAX + FACTS_MAX * (24 * 1024 + 32 * KEYED_PROOF_HASHES_MAX) + 64;
+export const FACTS_PROOF_BYTES_MAX: number = FINALITY_BYTES_MAX + DOCUMENTS_BYTES_MAX;
 
 export interface ProvenDocument {
   readonly subject: FactSubject;
@@ -65,13 +65,15 @@ export interface VerifiedFacts {
   readonly facts: readonly Fact[];
 }
 
-export type FactsProofCode =
+export type HeaderCode =
   /** The header is not final for this light client; `detail` is the light client's code. */
   | 'FINALITY_REFUSED'
-  /** The header is final and older than one that this light client knows: what holds now is not in it. */
-  | 'HEADER_NOT_NEWEST'
-  | 'FACT_NOT_INCLUDED'
-  | 'FACT_MALFORMED';
+  /** The header is older than one that this light client knows: what holds now is not in it. */
+  | 'HEADER_NOT_NEWEST';
+
+export type FactCode = 'FACT_NOT_INCLUDED' | 'FACT_MALFORMED';
+
+export type FactsProofCode = HeaderCode | FactCode;
 
 /** The documents of subjects in a tree, those that are there. */
 export function documentsOf(tree: KeyedTree, subjects: readonly FactSubject[]): readonly ProvenDocument[] {
@@ -83,34 +85,42 @@ export function documentsOf(tree: KeyedTree, subjects: readonly FactSubject[]): 
 
 /** Version u8 = 1 ‖ var finality ‖ count u8 ‖ for each: str key ‖ var document ‖ count u16 ‖ hashes of 32 bytes. */
 export function encodeFactsProof({ finality, documents }: FactsProof): Uint8Array {
-  assert(documents.length <= FACTS_MAX, 'encodeFactsProof: too many facts');
   const encoded = encodeFinalityProof(finality);
-  const writer = new ByteWriter(encoded.length + 4096).u8(1).var(encoded).u8(documents.length);
+  return writeDocuments(new ByteWriter(encoded.length + 4096).u8(1).var(encoded), documents).finish();
+}
+
+/** Count u8 ‖ for each: str key ‖ var document ‖ count u16 ‖ hashes of 32 bytes. */
+export function writeDocuments(writer: ByteWriter, documents: readonly ProvenDocument[]): ByteWriter {
+  assert(documents.length <= FACTS_MAX, 'encodeFactsProof: too many facts');
+  writer.u8(documents.length);
   for (const { subject, document, path } of documents) {
     writer.str(factKey(subject)).var(document).u16(path.length);
     for (const hash of path) writer.fixed(hash);
   }
-  return writer.finish();
+  return writer;
+}
+
+/** Throws `DecodeError`. */
+export function readDocuments(reader: ByteReader): readonly ProvenDocument[] {
+  const count = reader.u8();
+  if (count > FACTS_MAX) throw new DecodeError('too many facts');
+  const documents: ProvenDocument[] = [];
+  for (let index = 0; index < count; index++) {
+    const subject = parseFactKey(reader.str(FACT_KEY_LENGTH_MAX));
+    if (subject === undefined) throw new DecodeError('no key of a fact');
+    const document = reader.var(FACT_BYTES_MAX);
+    const hashes = reader.u16();
+    if (hashes > KEYED_PROOF_HASHES_MAX) throw new DecodeError('path too long');
+    documents.push({ subject, document, path: Array.from({ length: hashes }, () => reader.fixed(32)) });
+  }
+  return documents;
 }
 
 /** The proof in `bytes`, within the bounds above; nothing is verified yet. Never throws. */
 export function decodeFactsProof(bytes: Uint8Array): Result<FactsProof, 'PROOF_MALFORMED'> {
   const decoded = decodeWith(bytes, (reader): FactsProof => {
     if (reader.u8() !== 1) throw new DecodeError('unknown version');
-    const finality = decodeFinalityProof(reader.var(FINALITY_BYTES_MAX));
-    if (!finality.ok) throw new DecodeError(`finality proof: ${finality.code}`);
-    const count = reader.u8();
-    if (count > FACTS_MAX) throw new DecodeError('too many facts');
-    const documents: ProvenDocument[] = [];
-    for (let index = 0; index < count; index++) {
-      const subject = parseFactKey(reader.str(FACT_KEY_LENGTH_MAX));
-      if (subject === undefined) throw new DecodeError('no key of a fact');
-      const document = reader.var(FACT_BYTES_MAX);
-      const hashes = reader.u16();
-      if (hashes > KEYED_PROOF_HASHES_MAX) throw new DecodeError('path too long');
-      documents.push({ subject, document, path: Array.from({ length: hashes }, () => reader.fixed(32)) });
-    }
-    return { finality: finality.value, documents };
+    return { finality: readFinality(reader), documents: readDocuments(reader) };
   });
   return decoded.ok ? decoded : fail('PROOF_MALFORMED', decoded.detail);
 }
@@ -118,13 +128,29 @@ export function decodeFactsProof(bytes: Uint8Array): Result<FactsProof, 'PROOF_M
 /** Checks a proof against a light client: finality, that the header is no older than what is known, then each document. */
 export function verifyFacts(lightClient: LightClientState, proof: FactsProof): Result<VerifiedFacts, FactsProofCode> {
   const { header } = proof.finality;
-  const accepted = acceptHeader(lightClient, proof.finality);
-  if (!accepted.ok) return fail('FINALITY_REFUSED', accepted.code);
+  const accepted = acceptNewest(lightClient, proof.finality);
+  if (!accepted.ok) return accepted;
+  const facts = includedFacts(header, proof.documents);
+  return facts.ok ? ok({ lightClient: accepted.value, header, facts: facts.value }) : facts;
+}
+
+/** Moves a light client on to a header that is no older than what it knows: the cheap check before the signatures. */
+export function acceptNewest(
+  lightClient: LightClientState,
+  finality: FinalityProof,
+): Result<LightClientState, HeaderCode> {
+  const { header } = finality;
   if (header.height < lightClient.height) {
     return fail('HEADER_NOT_NEWEST', `height ${header.height}, known is ${lightClient.height}`);
   }
+  const accepted = acceptHeader(lightClient, finality);
+  return accepted.ok ? accepted : fail('FINALITY_REFUSED', accepted.code);
+}
+
+/** The facts of documents under a header that is known to be final, in their order. */
+export function includedFacts(header: Header, documents: readonly ProvenDocument[]): Result<readonly Fact[], FactCode> {
   const facts: Fact[] = [];
-  for (const { subject, document, path } of proof.documents) {
+  for (const { subject, document, path } of documents) {
     const key = factKey(subject);
     const root = header.lastFinal.factsRoot;
     if (!verifyKeyedEntry({ root, key, value: document, proof: path })) return fail('FACT_NOT_INCLUDED', key);
@@ -132,5 +158,5 @@ export function verifyFacts(lightClient: LightClientState, proof: FactsProof): R
     if (!fact.ok) return fact;
     facts.push(fact.value);
   }
-  return ok({ lightClient: accepted.value, header, facts });
+  return ok(facts);
 }

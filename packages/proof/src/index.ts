@@ -2,6 +2,12 @@
  * @cloister/proof: event proofs and standing, for enclaves and clients. Pure; runs in a browser.
  */
 export {
+  AUTHORITY_PROOF_BYTES_MAX,
+  type AuthorityProof,
+  decodeAuthorityProof,
+  encodeAuthorityProof,
+} from './authority-proof.ts';
+export {
   decodeEventProof,
   EVENT_PROOF_BYTES_MAX,
   type EventProof,
@@ -29,8 +35,6 @@ export {
 export { lightClientOf } from './genesis-trust.ts';
 export { sealedRequestOf } from './request-of-event.ts';
 export {
-  ACCEPTANCES_KEPT,
-  type AcceptanceCode,
   type AuthorisationCode,
   type Authorised,
   authoriseInference,
@@ -38,9 +42,9 @@ export {
   currentStanding,
   followHeader,
   launchedStanding,
-  type OwnAcceptance,
+  type OwnFactsCode,
   type OwnIdentity,
   type Standing,
   type StandingCode,
-  showAcceptance,
+  showFacts,
 } from './standing.ts';

@@ -56,7 +56,7 @@ import {
   signBatch,
   type Transaction,
 } from '@cloister/ledger';
-import { documentsOf, type EventProof, type FactsProof } from '../src/index.ts';
+import { type AuthorityProof, documentsOf, type EventProof, type FactsProof } from '../src/index.ts';
 
 export const seed = (label: string): Uint8Array => sha256(utf8(label));
 export const keyPair = (label: string): Ed25519KeyPair => ed25519KeyPair(seed(label));
@@ -262,6 +262,11 @@ export class FakeChain {
   /** Proof of those subjects that there are, under the header at `height`. */
   facts(subjects: readonly FactSubject[], height: number = this.height): FactsProof {
     return { finality: this.finality(height), documents: documentsOf(this.#at(height).facts, subjects) };
+  }
+
+  /** The event at `sequence` and what it rests on, all under the header at `height`. */
+  authority(sequence: number, subjects: readonly FactSubject[], height: number = this.height): AuthorityProof {
+    return { ...this.proof(sequence, height), ...this.facts(subjects, height) };
   }
 
   /** Sequence of the newest event of a type. */

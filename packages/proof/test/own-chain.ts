@@ -1,41 +1,49 @@
 /** The chain on which an enclave stands: begun anew for each test, with the enclave launched and nothing shown to it. */
+import { type FactSubject, type LedgerEvent, RULES } from '@cloister/ledger';
 import {
-  type EventProof,
+  type AuthorityProof,
+  type FactsProof,
   followHeader,
   launchedStanding,
   lightClientOf,
   type OwnIdentity,
   type Standing,
-  showAcceptance,
+  showFacts,
 } from '../src/index.ts';
 import { FakeChain, IMAGE } from './fake-chain.ts';
-import { keyset, node } from './own-events.ts';
+import { keyset, model, node } from './own-events.ts';
 
 export let chain: FakeChain;
 export let own: OwnIdentity;
 export let launched: Standing;
 
-/** Writes an event into a block of its own and makes it provable; its proof. */
-export function prove(event: Parameters<FakeChain['append']>[1]): EventProof {
-  chain.block([], [event]);
-  const sequence = chain.records.length - 1;
-  chain.block();
-  return chain.proof(sequence);
+const OWN: readonly FactSubject[] = [RULES, { about: 'attestation', node }];
+export const ALL: readonly FactSubject[] = [...OWN, { about: 'model', model }, { about: 'grant', model, keyset }];
+
+/** What holds of the own attestation, under the header at a height. */
+export function facts(height?: number): FactsProof {
+  return chain.facts(OWN, height);
 }
 
-/** Makes blocks up to a height and shows the newest header. */
+/** Has the ledger decide an event; what proves it beside all facts, under the newest header. */
+export function decide(event: LedgerEvent): AuthorityProof {
+  chain.decided(event);
+  return chain.authority(chain.last(event.type), ALL);
+}
+
+/** Makes blocks up to a height and shows the newest header, without facts. */
 export function reach(standing: Standing, height: number): Standing {
   while (chain.height < height) chain.block();
   const followed = followHeader(standing, chain.finality());
   if (!followed.ok) throw new Error(followed.detail);
-  return followed.value.standing;
+  return followed.value;
 }
 
-/** Shows an acceptance that the enclave takes. */
-export function shown(standing: Standing, proof: EventProof): Standing {
-  const next = showAcceptance(standing, proof);
-  if (!next.ok) throw new Error(`${next.code} ${next.detail}`);
-  return next.value;
+/** Shows the newest facts, which the enclave takes. */
+export function shown(standing: Standing, proof: FactsProof = facts()): Standing {
+  const judged = showFacts(standing, proof);
+  if (!judged.result.ok) throw new Error(`${judged.result.code} ${judged.result.detail}`);
+  return judged.standing;
 }
 
 /** Begins a chain. */

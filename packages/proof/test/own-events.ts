@@ -1,17 +1,23 @@
 /** Events about one node's own attestation, members changed at will. */
-import { asHeight, asMeasurement, hash, toHex } from '@cloister/crypto';
+import { type AppraisalPolicy, appraisalPolicyToJson } from '@cloister/attestation';
+import { asHeight, asMeasurement, hash, toBase64, toHex } from '@cloister/crypto';
 import type {
+  AppraisalPolicyTookEffect,
   AttestationAccepted,
   AttestationEvicted,
-  AttestationReappraised,
   AttestationRefreshed,
   InferenceRequested,
+  MeasurementRevoked,
+  ModelGrantRevoked,
   ModelKeyGrantAuthorised,
+  ModelPublished,
+  ModelRevoked,
 } from '@cloister/ledger';
-import { IMAGE, keyPair, START_MS, seed } from './fake-chain.ts';
+import { appraisalPolicy, BASE_MEASUREMENT, IMAGE, keyPair, START_MS, seed } from './fake-chain.ts';
 
 export const node = keyPair('validator 1').id;
 export const keyset = hash('test/keyset');
+const SEALED_KEY = toBase64(new Uint8Array(48));
 export const hex32 = toHex(seed('a key'));
 export const cause = { transaction: hash('test/transaction'), expiryHeight: asHeight(1000) };
 export const evidenceDigest = hash('test/evidence');
@@ -76,24 +82,60 @@ export const evicted = (attestationSequence: number, change: Partial<Attestation
   ...change,
 });
 
-export const reappraised = (
-  attestationSequence: number,
-  change: Partial<AttestationReappraised> = {},
-): AttestationReappraised => ({
-  type: 'AttestationReappraised',
+export const model = hash('test/model');
+const owner = keyPair('owner').id;
+const height = asHeight(2);
+
+export const published: ModelPublished = {
+  type: 'ModelPublished',
+  ...cause,
+  model,
+  owner,
+  manifest: {
+    schema: 'cloister/model/v1',
+    name: 'digits',
+    version: '1',
+    owner,
+    onnxDigest: hash('onnx'),
+    ciphertextDigest: hash('ciphertext'),
+    size: 1000,
+    inputs: [{ name: 'input', datatype: 'FP32', shape: [-1, 784] }],
+    outputs: [{ name: 'scores', datatype: 'FP32', shape: [-1, 10] }],
+    engine: { name: 'onnxruntime-node', version: '1.30.0' },
+    keyCommitment: hash('key'),
+    releasePolicy: { images: [IMAGE], platforms: ['sev-snp'], mayReplicate: false },
+    executionPolicy: { k: 1, m: 1, minPlatforms: 1, assignment: 'tenant' },
+  },
+  height,
+};
+
+export const modelRevoked: ModelRevoked = { type: 'ModelRevoked', ...cause, model, owner, height };
+export const grantRevoked: ModelGrantRevoked = {
+  type: 'ModelGrantRevoked',
+  ...cause,
+  model,
+  owner,
   node,
   keyset,
-  attestationSequence,
-  cause: 'endorsements',
-  tcbStatus: 'UpToDate',
-  advisories: [],
-  tcb: {},
-  validUntilHeight: asHeight(50),
-  validUntilMs: START_MS + 1_000_000,
-  aliveUntilHeight: asHeight(10),
-  bundle: null,
-  height: asHeight(6),
-  ...change,
+  height,
+};
+
+export const measurementRevoked: MeasurementRevoked = {
+  type: 'MeasurementRevoked',
+  ...cause,
+  platform: 'sev-snp',
+  measurement: BASE_MEASUREMENT,
+  image: IMAGE,
+  name: 'enclave',
+  height,
+};
+
+/** A policy under which appraisal evicted nobody: the rule itself must see what it bars. */
+export const policyTookEffect = (change: Partial<AppraisalPolicy>): AppraisalPolicyTookEffect => ({
+  type: 'AppraisalPolicyTookEffect',
+  appraisalPolicy: appraisalPolicyToJson({ ...appraisalPolicy, ...change }),
+  policyDigest: hash('test/another policy'),
+  height,
 });
 
 export const granted = (
@@ -102,8 +144,8 @@ export const granted = (
 ): ModelKeyGrantAuthorised => ({
   type: 'ModelKeyGrantAuthorised',
   ...cause,
-  model: hash('test/model'),
-  owner: keyPair('owner').id,
+  model,
+  owner,
   node,
   keyset,
   measurement: asMeasurement('5a'.repeat(48)),
@@ -111,7 +153,7 @@ export const granted = (
   attestationSequence,
   policyDigest: hash('test/policy'),
   enc: hex32,
-  sealedKey: 'AA==',
+  sealedKey: SEALED_KEY,
   height: asHeight(3),
   ...change,
 });
@@ -125,11 +167,11 @@ export const requested = (
   task: hash('test/task'),
   sender: keyPair('tenant').id,
   requestNonce: hex32,
-  model: hash('test/model'),
+  model,
   images: [IMAGE],
-  executors: [{ node, keyset, attestationSequence, enc: hex32, sealedKey: 'AA==' }],
+  executors: [{ node, keyset, attestationSequence, enc: hex32, sealedKey: SEALED_KEY }],
   threshold: 1,
-  owner: keyPair('owner').id,
+  owner,
   deadlineMs: Number.MAX_SAFE_INTEGER,
   inputCommitment: hash('test/input'),
   keyCommitment: hash('test/key'),

@@ -7,21 +7,8 @@
  * after a growing number of blocks.
  */
 import { asHeight, type Digest, type Ed25519KeyPair, type Result, toBase64, toHex } from '@cloister/crypto';
-import {
-  type AttestationReappraised,
-  type AttestationRefreshed,
-  type LedgerEvent,
-  networkOf,
-  signTransaction,
-  type TransactionFields,
-} from '@cloister/ledger';
-import {
-  type AttestationAction,
-  mustShowBetween,
-  planAttestation,
-  type ShownAttestation,
-  shownAfter,
-} from './attestation-plan.ts';
+import { isEligibilityReason, networkOf, signTransaction, type TransactionFields } from '@cloister/ledger';
+import { type AttestationAction, planAttestation } from './attestation-plan.ts';
 import {
   type EnclavePort,
   EnclaveUnavailable,
@@ -30,6 +17,7 @@ import {
   type RandomPort,
   type SubmitPort,
 } from './ports.ts';
+import { standingSubjects } from './shown-facts.ts';
 
 /** Blocks in which a submitted transaction should have been executed. */
 const PATIENCE_BLOCKS = 10;
@@ -50,8 +38,10 @@ export interface KeeperPorts {
 /** What the keeper did or could not do, for logs and metrics. */
 export type KeeperReport =
   | { readonly type: 'submitted' | 'refreshed'; readonly reason: string; readonly transaction: Digest }
-  /** The enclave has seen the ledger's acceptance or refresh. */
+  /** The enclave has seen that the ledger holds its evidence, up to this event about it. */
   | { readonly type: 'accepted'; readonly sequence: number }
+  /** The same, and that it does not stand. */
+  | { readonly type: 'stopped'; readonly sequence: number; readonly code: string }
   | {
       readonly type: 'failed';
       readonly action: AttestationAction['type'];
@@ -74,7 +64,7 @@ export class AttestationKeeper {
   #failures = 0;
   #quietUntilHeight = 0;
   #keyset: Digest | undefined;
-  #shown: ShownAttestation | undefined;
+  #shownSequence: number | undefined;
   #provableCount = 0;
 
   constructor(ports: KeeperPorts, report: (report: KeeperReport) => void) {
@@ -117,18 +107,18 @@ export class AttestationKeeper {
   }
 
   async #step(): Promise<void> {
-    const { enclave, ledger, signer } = this.#ports;
+    const { enclave, ledger, proofs, signer } = this.#ports;
     const description = await enclave.describe();
     if (description.keyset !== this.#keyset) {
       this.#keyset = description.keyset;
-      this.#shown = undefined;
+      this.#shownSequence = undefined;
     }
     const action = planAttestation({
       state: ledger.state(),
       self: signer.id,
       enclave: description,
       provableCount: this.#provableCount,
-      shownSequence: this.#shown?.sequence,
+      shownSequence: this.#shownSequence,
     });
     // Evidence made at an old height is refused by the time it is executed, and each refusal makes the keeper wait longer.
     if ((action.type === 'submit' || action.type === 'refresh') && !this.#ports.isSynced()) return;
@@ -138,50 +128,38 @@ export class AttestationKeeper {
       case 'accept':
         return this.#show(action.sequence);
       case 'submit':
-        return this.#speak(action, (finality) => enclave.attest({ purpose: 'ledger', finality }));
+        return this.#speak(action, await proofs.latestFinality(), (finality) =>
+          enclave.attest({ purpose: 'ledger', finality }),
+        );
       case 'refresh':
-        return this.#speak(action, (finality) => enclave.refresh({ finality }));
+        return this.#speak(action, await this.#facts(), (facts) => enclave.refresh({ facts }));
     }
   }
 
-  /** Shows the event, and before it, in order, those that it does not stand for. */
+  /** Shows the enclave what the ledger holds now, after the event at `sequence` and whatever came since. */
   async #show(sequence: number): Promise<void> {
-    const { ledger, signer } = this.#ports;
-    const newest = await ledger.event(sequence);
-    if (newest === undefined) return;
-    const shown = this.#shown;
-    if (shown !== undefined && mustShowBetween(shown, newest, ledger.state().attestations.get(signer.id))) {
-      for (let between = shown.sequence + 1; between < sequence && !this.#stopped; between++) {
-        const event = await ledger.event(between);
-        if (event !== undefined && isBefore(newest, event) && !(await this.#showOne(between, event))) return;
-      }
-    }
-    if (await this.#showOne(sequence, newest)) this.#again = true;
+    const facts = await this.#facts();
+    if (facts === undefined) return;
+    const taken = await this.#ports.enclave.accept({ facts });
+    if (!taken.ok && !isEligibilityReason(taken.code)) return this.#fail('accept', taken.code, taken.detail ?? '');
+    this.#shownSequence = sequence;
+    this.#failures = 0;
+    this.#again = true;
+    this.#report(taken.ok ? { type: 'accepted', sequence } : { type: 'stopped', sequence, code: taken.code });
   }
 
-  /** Whether the enclave took it. */
-  async #showOne(sequence: number, event: LedgerEvent): Promise<boolean> {
-    const proof = await this.#ports.proofs.eventProof(sequence);
-    if (proof === undefined) return false;
-    const taken = await this.#ports.enclave.accept({ proof });
-    if (!taken.ok) {
-      this.#fail('accept', taken.code, taken.detail ?? '');
-      return false;
-    }
-    this.#shown = shownAfter(this.#shown, sequence, event);
-    this.#failures = 0;
-    this.#report({ type: 'accepted', sequence });
-    return true;
+  #facts(): Promise<Uint8Array | undefined> {
+    return this.#ports.proofs.facts(standingSubjects(this.#ports.signer.id));
   }
 
   /** Lets the enclave sign for the newest header that it will accept, and hands that to the ledger. */
   async #speak(
     action: AttestationAction & { readonly type: 'submit' | 'refresh' },
-    ask: (finality: Uint8Array) => Promise<Result<Uint8Array>>,
+    proof: Uint8Array | undefined,
+    ask: (proof: Uint8Array) => Promise<Result<Uint8Array>>,
   ): Promise<void> {
-    const finality = await this.#ports.proofs.latestFinality();
-    if (finality === undefined) return;
-    const signed = await ask(finality);
+    if (proof === undefined) return;
+    const signed = await ask(proof);
     if (!signed.ok) {
       this.#fail(action.type, signed.code, signed.detail ?? '');
       return;
@@ -233,13 +211,4 @@ export class AttestationKeeper {
     this.#quietUntilHeight = this.#ports.ledger.state().height + waitBlocks;
     this.#report({ type: 'failed', action, code, detail });
   }
-}
-
-/** Whether an event changed the acceptance that another one changed later. */
-function isBefore(newest: LedgerEvent, event: LedgerEvent): boolean {
-  return isChange(newest) && isChange(event) && event.attestationSequence === newest.attestationSequence;
-}
-
-function isChange(event: LedgerEvent): event is AttestationRefreshed | AttestationReappraised {
-  return event.type === 'AttestationRefreshed' || event.type === 'AttestationReappraised';
 }

@@ -16,7 +16,7 @@ import { FairSlots } from './fair-slots.ts';
 import { ModelPauses } from './model-pauses.ts';
 import { ModelRefusals } from './model-refusals.ts';
 import type { SubmitPort, TaskAssignment } from './ports.ts';
-import { type ProcessOutcome, TRANSIENT_CODES } from './process-outcome.ts';
+import { isTransient, type ProcessOutcome } from './process-outcome.ts';
 import { declineTask } from './sign-answer.ts';
 import { type ExecutorPorts, processTransaction } from './validator.ts';
 
@@ -174,7 +174,7 @@ export class Executor {
       if (outcome.ok) return outcome.transaction;
       const decline = this.#declineOf(assignment, outcome, sinceMs);
       if (decline !== undefined) return this.#decline(assignment, decline, outcome.reason ?? '');
-      if (!TRANSIENT_CODES.has(outcome.code)) {
+      if (!isTransient(outcome)) {
         report({ type: 'refused', assignment, code: outcome.code, detail: outcome.detail });
         return undefined;
       }
@@ -231,11 +231,14 @@ export class Executor {
   /** The code under which an outcome is told to the ledger, or undefined for one that is not. */
   #declineOf(
     assignment: TaskAssignment,
-    { code, reason = '' }: ProcessOutcome & { ok: false },
+    outcome: ProcessOutcome & { ok: false },
     sinceMs: number,
   ): DeclineCode | undefined {
     const { ports } = this.#options;
+    const { code, reason = '' } = outcome;
     switch (code) {
+      case 'NOT_ELIGIBLE':
+        return isTransient(outcome) ? undefined : code;
       case 'REQUEST_REFUSED':
       case 'RESPONSE_NOT_HELD':
         return code;

@@ -52,7 +52,7 @@ export {
   type SyncRequest,
   type SyncResponse,
 } from './sync-messages.ts';
-export { buildEventProofParts, type SyncExtras, serveSync } from './sync-serve.ts';
+export { buildEventProofParts, buildRecordProof, type SyncExtras, serveSync } from './sync-serve.ts';
 export {
   type ExecutorPorts,
   LOCAL_ENCLAVE_TAMPERED_TEXT,

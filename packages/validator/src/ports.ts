@@ -220,7 +220,8 @@ export interface InferenceOutput {
 
 /**
  * The local enclave. A refusal is a result with the enclave's code; only a broken channel throws (`EnclaveUnavailable`).
- * `finality` is an encoded FinalityProof, `proof` arguments are encoded EventProofs, `challenge` an encoded challenge.
+ * `finality` is an encoded FinalityProof, `facts` an encoded FactsProof of rules and own attestation, `authority` an encoded
+ * AuthorityProof of an event and of the facts on which it rests, `challenge` an encoded challenge.
  */
 export interface EnclavePort {
   describe(): Promise<EnclaveDescription>;
@@ -230,19 +231,19 @@ export interface EnclavePort {
       | { readonly purpose: 'ledger'; readonly finality: Uint8Array }
       | { readonly purpose: 'challenge' | 'presence'; readonly challenge: Uint8Array },
   ): Promise<Result<Uint8Array>>;
-  /** An encoded, signed RefreshStatement for the header that `finality` proves. */
-  refresh(request: { readonly finality: Uint8Array }): Promise<Result<Uint8Array>>;
-  /** Shows the enclave the ledger's acceptance (AttestationAccepted) or refresh (AttestationRefreshed) of its evidence. */
-  accept(request: { readonly proof: Uint8Array }): Promise<Result<void>>;
+  /** An encoded, signed RefreshStatement for the header of the facts. */
+  refresh(request: { readonly facts: Uint8Array }): Promise<Result<Uint8Array>>;
+  /** Shows the enclave what the ledger holds now of its evidence; refused with the ledger's reason when that does not stand. */
+  accept(request: { readonly facts: Uint8Array }): Promise<Result<void>>;
   provisionModel(request: {
-    readonly grantProof: Uint8Array;
+    readonly authority: Uint8Array;
     /** Canonical JSON of the model manifest. */
     readonly manifest: Uint8Array;
     /** In order, read as the enclave takes it: no process of the validator holds a whole model. */
     readonly ciphertext: AsyncIterable<Uint8Array>;
   }): Promise<Result<void>>;
   runInference(request: {
-    readonly requestProof: Uint8Array;
+    readonly authority: Uint8Array;
     readonly payload: Uint8Array;
   }): Promise<Result<InferenceOutput>>;
 }
@@ -262,8 +263,11 @@ export interface BlobPort {
 
 /** Proofs for the enclave, in the wire form of @cloister/proof, which this package does not import. */
 export interface ProofPort {
-  /** An encoded EventProof of the event at `sequence`, or undefined while it is not provable. */
-  eventProof(sequence: number): Promise<Uint8Array | undefined>;
+  /**
+   * An encoded AuthorityProof, under the newest finalized header, of the event at `sequence` and of those subjects that
+   * there are; undefined while the event is not provable.
+   */
+  authority(sequence: number, subjects: readonly FactSubject[]): Promise<Uint8Array | undefined>;
   /** An encoded FinalityProof of the newest finalized header, or undefined before the first. */
   latestFinality(): Promise<Uint8Array | undefined>;
   /** An encoded FactsProof under the newest finalized header of those subjects that there are; undefined while there is none. */

@@ -1,7 +1,7 @@
 /**
  * What can come of one attempt at a task, and which of it is worth another.
  */
-import type { EligibilityReason, Transaction } from '@cloister/ledger';
+import { type EligibilityReason, isLastingReason, type Transaction } from '@cloister/ledger';
 
 export type VerifyLocalEnclaveCode =
   /** The enclave did not prove itself to be what the ledger accepted. */
@@ -58,8 +58,7 @@ export const MODEL_FAULTS: ReadonlySet<string> = new Set([
   'ENGINE_CRASHED',
 ]);
 
-/** Codes after which trying again later may help. */
-export const TRANSIENT_CODES: ReadonlySet<string> = new Set([
+const TRANSIENT_CODES: ReadonlySet<string> = new Set([
   'ENCLAVE_UNAVAILABLE',
   'NOT_ATTESTED',
   'NOT_PROVABLE',
@@ -67,12 +66,18 @@ export const TRANSIENT_CODES: ReadonlySet<string> = new Set([
   'ENCLAVE_REFUSED',
 ]);
 
+/** Whether trying again later may help. */
+export function isTransient({ code, reasons = [] }: ProcessOutcome & { readonly ok: false }): boolean {
+  return TRANSIENT_CODES.has(code) || (code === 'NOT_ELIGIBLE' && !reasons.some(isLastingReason));
+}
+
 export type ProcessTransactionCode =
   | VerifyLocalEnclaveCode
   /** The event at that sequence asks for no inference by this node. */
   | 'NO_INFERENCE_REQUIRED'
   /** The task is answered, closed or past its deadline. */
   | 'TASK_CLOSED'
+  /** The ledger lets this node not execute, by the own state or by the facts that the enclave was shown. Transient when it passes. */
   | 'NOT_ELIGIBLE'
   /** No finalized header covers an event that the enclave wants to see. Transient. */
   | 'NOT_PROVABLE'
@@ -107,4 +112,10 @@ export function refuse(
   reason?: string,
 ): ProcessOutcome & { readonly ok: false } {
   return reason === undefined ? { ok: false, code, detail } : { ok: false, code, detail, reason };
+}
+
+/** `reason` is the one that stays, if any does. */
+export function notEligible(reasons: readonly EligibilityReason[]): ProcessOutcome & { readonly ok: false } {
+  const reason = reasons.find(isLastingReason) ?? reasons[0];
+  return { ...refuse('NOT_ELIGIBLE', reasons.join(', '), reason), reasons };
 }

@@ -1,7 +1,14 @@
 /**
  * Answering the sync protocol from what is durable here. Bounded in items and bytes; never throws on a request's content.
  */
-import { type Block, encodeBody, encodeCertificate, encodeFinalityProof, encodeHeader } from '@cloister/consensus';
+import {
+  type Block,
+  encodeBody,
+  encodeCertificate,
+  encodeFinalityProof,
+  encodeHeader,
+  type Header,
+} from '@cloister/consensus';
 import { asHeight, type Digest, parseHeight } from '@cloister/crypto';
 import type { ChainReader } from './chain-store.ts';
 import {
@@ -155,14 +162,20 @@ export async function buildEventProofParts(
   sequence: number,
 ): Promise<EventProofParts | undefined> {
   const finality = await reader.latestFinality();
-  const size = finality?.header.lastFinal.eventCount ?? 0;
-  if (finality === undefined || !Number.isSafeInteger(sequence) || sequence < 0 || sequence >= size) return undefined;
+  const record = finality === undefined ? undefined : await buildRecordProof(reader, sequence, finality.header);
+  if (finality === undefined || record === undefined) return undefined;
+  return { finality: encodeFinalityProof(finality), ...record };
+}
+
+/** The record of the event at `sequence`, and its path to the event root of a final header. Undefined when that covers it not. */
+export async function buildRecordProof(
+  reader: ChainReader,
+  sequence: number,
+  header: Header,
+): Promise<Omit<EventProofParts, 'finality'> | undefined> {
+  const size = header.lastFinal.eventCount;
+  if (!Number.isSafeInteger(sequence) || sequence < 0 || sequence >= size) return undefined;
   const event = await reader.log.get(sequence);
   if (event === undefined) return undefined;
-  return {
-    finality: encodeFinalityProof(finality),
-    recordBytes: event.recordBytes,
-    index: sequence,
-    path: await reader.log.inclusion(sequence, size),
-  };
+  return { recordBytes: event.recordBytes, index: sequence, path: await reader.log.inclusion(sequence, size) };
 }

@@ -19,7 +19,7 @@ import {
 } from '@cloister/attestation';
 import { contentDigest, encodeModelManifest } from '@cloister/confidential';
 import { type Digest, type Ed25519KeyPair, ok, parseBase64, type Result } from '@cloister/crypto';
-import { eligible, type InferenceRequested, networkOf, referenceValuesAt } from '@cloister/ledger';
+import { eligible, type InferenceRequested, isEligibilityReason, networkOf, referenceValuesAt } from '@cloister/ledger';
 import type { HoldingPort } from './holding-port.ts';
 import {
   type BlobPort,
@@ -35,12 +35,14 @@ import {
 } from './ports.ts';
 import {
   MODEL_FAULTS,
+  notEligible,
   type ProcessOutcome,
   REQUEST_FAULTS,
   refuse,
   type VerifyLocalEnclaveCode,
 } from './process-outcome.ts';
 import type { ProvenEnclave } from './proven-enclave.ts';
+import { executionSubjects } from './shown-facts.ts';
 import { submitResult } from './sign-answer.ts';
 
 /** Everything outside of the pure core that an execution touches. */
@@ -188,8 +190,35 @@ function checkStanding(
     height: state.height,
     timeMs: state.timeMs,
   });
-  if (answer.eligible) return undefined;
-  return { ...refuse('NOT_ELIGIBLE', answer.reasons.join(', ')), reasons: answer.reasons };
+  return answer.eligible ? undefined : notEligible(answer.reasons);
+}
+
+/** Headers shown to the enclave before it is left alone for a while: others move it on in the time that a proof takes. */
+const HEADERS_MAX = 4;
+
+/** Calls the enclave with what authorises it under the newest header, and again when it has seen a newer one meanwhile. */
+async function authorised<T>(
+  { proofs, signer }: ExecutorPorts,
+  { sequence, model, keyset }: { readonly sequence: number; readonly model: Digest; readonly keyset: Digest },
+  call: (authority: Uint8Array) => Promise<Result<T>>,
+): Promise<Step<Result<T>>> {
+  const subjects = executionSubjects(signer.id, model, keyset);
+  for (let headers = 1; ; headers++) {
+    const authority = await proofs.authority(sequence, subjects);
+    if (authority === undefined) return refuse('NOT_PROVABLE', `event ${sequence}`);
+    const answer = await call(authority);
+    if (answer.ok || answer.code !== 'HEADER_NOT_NEWEST' || headers === HEADERS_MAX) return ok(answer);
+  }
+}
+
+/** What the enclave's refusal means for a task; `faults` are those that blame `code`. */
+function enclaveRefusal(
+  answer: Result<unknown> & { readonly ok: false },
+  faults: ReadonlySet<string>,
+  code: 'MODEL_REFUSED' | 'REQUEST_REFUSED',
+): ProcessOutcome & { readonly ok: false } {
+  if (isEligibilityReason(answer.code)) return notEligible([answer.code]);
+  return refuse(faults.has(answer.code) ? code : 'ENCLAVE_REFUSED', answer.detail ?? answer.code, answer.code);
 }
 
 type Step<T> = { readonly ok: true; readonly value: T } | (ProcessOutcome & { readonly ok: false });
@@ -206,12 +235,11 @@ async function execute(
     event.payload === null ? await fetchBlob(ports.blobs, event.payloadDigest) : parseBase64(event.payload);
   if (payload === undefined)
     return refuse('BLOB_UNAVAILABLE', `sealed payload ${event.payloadDigest}`, 'PAYLOAD_MISSING');
-  const requestProof = await ports.proofs.eventProof(requestSequence);
-  if (requestProof === undefined) return refuse('NOT_PROVABLE', `event ${requestSequence}`);
-  const output = await ports.enclave.runInference({ requestProof, payload });
-  if (output.ok) return output;
-  const code = REQUEST_FAULTS.has(output.code) ? 'REQUEST_REFUSED' : 'ENCLAVE_REFUSED';
-  return refuse(code, output.detail ?? output.code, output.code);
+  const request = { sequence: requestSequence, model: event.model, keyset };
+  const asked = await authorised(ports, request, (authority) => ports.enclave.runInference({ authority, payload }));
+  if (!asked.ok) return asked;
+  const output = asked.value;
+  return output.ok ? output : enclaveRefusal(output, REQUEST_FAULTS, 'REQUEST_REFUSED');
 }
 
 /** Loads the model into the enclave unless it is there. */
@@ -220,22 +248,18 @@ async function provision(ports: ExecutorPorts, id: Digest, keyset: Digest): Prom
   if (models.includes(id)) return ok(undefined);
   const model = ports.ledger.state().models.get(id);
   const grant = model?.grants.get(keyset);
-  if (model === undefined || grant === undefined) return refuse('NOT_ELIGIBLE', 'MODEL_KEY_NOT_GRANTED');
+  if (model === undefined || grant === undefined) return notEligible(['MODEL_KEY_NOT_GRANTED']);
   const { manifest } = model;
   const ciphertext = await ports.blobs.open(manifest.ciphertextDigest, manifest.size);
   if (ciphertext === undefined) {
     return refuse('BLOB_UNAVAILABLE', `model ciphertext ${manifest.ciphertextDigest}`, 'MODEL_MISSING');
   }
-  const grantProof = await ports.proofs.eventProof(grant.sequence);
-  if (grantProof === undefined) return refuse('NOT_PROVABLE', `event ${grant.sequence}`);
-  const loaded = await ports.enclave.provisionModel({
-    grantProof,
-    manifest: encodeModelManifest(manifest),
-    ciphertext,
-  });
-  if (loaded.ok) return ok(undefined);
-  const code = MODEL_FAULTS.has(loaded.code) ? 'MODEL_REFUSED' : 'ENCLAVE_REFUSED';
-  return refuse(code, loaded.detail ?? loaded.code, loaded.code);
+  const encoded = encodeModelManifest(manifest);
+  const asked = await authorised(ports, { sequence: grant.sequence, model: id, keyset }, (authority) =>
+    ports.enclave.provisionModel({ authority, manifest: encoded, ciphertext }),
+  );
+  if (!asked.ok) return asked;
+  return asked.value.ok ? ok(undefined) : enclaveRefusal(asked.value, MODEL_FAULTS, 'MODEL_REFUSED');
 }
 
 async function fetchBlob(blobs: BlobPort, digest: Digest): Promise<Uint8Array | undefined> {

@@ -1,4 +1,4 @@
-import { asHeight, fail } from '@cloister/crypto';
+import { fail } from '@cloister/crypto';
 import { decodeTransaction, type ParsedGenesis } from '@cloister/ledger';
 import { describe, expect, it } from 'vitest';
 import { setPolicy } from '../../ledger/test/platforms.ts';
@@ -49,22 +49,24 @@ describe('planAttestation', () => {
     chain.advanceTo((accepted?.aliveUntilHeight ?? 0) - 1);
     const [own] = enclaves;
     if (own !== undefined) chain.block(chain.refresh(v0, own));
-    expect(planAttestation({ ...shown, shownSequence: undefined })).toMatchObject({ type: 'accept' });
+    const newest = chain.state.attestations.get(v0.id)?.newestSequence;
+    expect(planAttestation(question(chain))).toEqual({ type: 'accept', sequence: newest });
     chain.advanceTo((accepted?.validUntilHeight ?? 0) - Math.floor(AGES.maxAgeBlocks / 3) + 1);
     expect(planAttestation(shown)).toEqual({ type: 'submit', reason: 'ageing' });
     chain.advanceTo((accepted?.validUntilHeight ?? 0) + 1);
     expect(planAttestation(shown)).toEqual({ type: 'submit', reason: 'lapsed' });
   });
 
-  it('tells the enclave of its eviction first, from a restart too, and then submits', () => {
+  it('tells the enclave of its eviction first, and then submits', () => {
     const chain = evictedChain();
     const own = chain.state.attestations.get(v0.id);
-    const [accepted, eviction] = [own?.sequence ?? -1, own?.newestSequence ?? -1];
+    const [acceptance, eviction] = [own?.sequence ?? -1, own?.newestSequence ?? -1];
     expect(chain.log[eviction]).toMatchObject({ type: 'AttestationEvicted', node: v0.id });
-    expect(planAttestation(question(chain))).toEqual({ type: 'accept', sequence: accepted });
-    expect(planAttestation(question(chain, accepted))).toEqual({ type: 'accept', sequence: eviction });
+    for (const shown of [undefined, acceptance]) {
+      expect(planAttestation(question(chain, shown))).toEqual({ type: 'accept', sequence: eviction });
+    }
     expect(planAttestation(question(chain, eviction))).toEqual({ type: 'submit', reason: 'evicted' });
-    const unproven = { ...question(chain, accepted), provableCount: eviction };
+    const unproven = { ...question(chain, acceptance), provableCount: eviction };
     expect(planAttestation(unproven)).toEqual({ type: 'submit', reason: 'evicted' });
   });
 
@@ -77,29 +79,15 @@ describe('planAttestation', () => {
     expect(planAttestation(question(chain, newest))).toEqual({ type: 'none' });
   });
 
-  it('goes by the end that the enclave was shown, when newer endorsements moved it on', () => {
-    const { chain } = runningChain(1);
-    const accepted = chain.state.attestations.get(v0.id);
-    if (accepted === undefined) return;
-    const standsUntilMs = chain.state.timeMs + 60_000;
-    chain.state.attestations.set(v0.id, {
-      ...accepted,
-      acceptedTimeMs: chain.state.timeMs - PAUSE_MS,
-      aliveUntilHeight: asHeight(1000),
-      standsUntilMs,
-    });
-    expect(planAttestation(question(chain, accepted.sequence))).toEqual({ type: 'submit', reason: 'expiring' });
-  });
-
   it('renews expiring endorsements, but not again and again', () => {
     const { chain } = runningChain(1);
     const accepted = chain.state.attestations.get(v0.id);
     if (accepted === undefined) return;
-    const standsUntilMs = chain.state.timeMs + 60_000;
+    const validUntilMs = chain.state.timeMs + 60_000;
     const shown = question(chain, accepted.sequence);
     const acceptedAgo = (ms: number): void => {
       const acceptedTimeMs = chain.state.timeMs - ms;
-      chain.state.attestations.set(v0.id, { ...accepted, standsUntilMs, acceptedTimeMs });
+      chain.state.attestations.set(v0.id, { ...accepted, validUntilMs, acceptedTimeMs });
     };
     acceptedAgo(PAUSE_MS - 1);
     expect(planAttestation(shown)).toEqual({ type: 'none' });
@@ -181,7 +169,7 @@ describe('AttestationKeeper', () => {
     const eviction = chain.log.findLastIndex(({ type }) => type === 'AttestationEvicted');
     reports.length = 0;
     for (let block = 0; block < 40; block++) await commit();
-    expect(reports[0]).toEqual({ type: 'accepted', sequence: eviction });
+    expect(reports[0]).toEqual({ type: 'stopped', sequence: eviction, code: 'EVICTED' });
     const submitted = reports.filter((report) => report.type === 'submitted');
     expect(submitted.map((report) => 'reason' in report && report.reason)).toContain('evicted');
     expect(submitted.length).toBeGreaterThan(2);
@@ -191,46 +179,30 @@ describe('AttestationKeeper', () => {
     expect(chain.state.attestations.get(v0.id)?.evicted).toBeNull();
   });
 
-  describe('when several events came before any was provable', () => {
-    async function standing() {
-      const scene = keeperScene(ONE_GOVERNOR);
-      for (let block = 0; block < 3; block++) await scene.commit();
-      expect(scene.reports.map(({ type }) => type)).toEqual(['submitted', 'accepted']);
-      scene.reports.length = 0;
-      const { chain, reports, commit } = scene;
-      const refresh = () => chain.block(chain.refresh(v0, enclaveOf(v0)));
-      const shorten = () => chain.block(setPolicy(chain, { maxAgeBlocks: AGES.maxAgeBlocks - 5 }, v1));
-      const shown = async () => {
-        await commit();
-        const accepted = reports.flatMap((report) => (report.type === 'accepted' ? [report.sequence] : []));
-        return accepted.map((sequence) => chain.log[sequence]?.type);
-      };
-      return { chain, refresh, shorten, shown };
-    }
+  it('shows once what several events led to', async () => {
+    const { chain, reports, commit, enclave } = keeperScene(ONE_GOVERNOR);
+    for (let block = 0; block < 3; block++) await commit();
+    reports.length = 0;
+    enclave.calls.length = 0;
+    chain.block(chain.refresh(v0, enclaveOf(v0)));
+    chain.block(setPolicy(chain, { maxAgeBlocks: AGES.maxAgeBlocks - 5 }, v1));
+    const newest = chain.state.attestations.get(v0.id)?.newestSequence;
+    expect(chain.log[newest ?? -1]?.type).toBe('AttestationReappraised');
+    await commit();
+    await commit();
+    expect(reports).toEqual([{ type: 'accepted', sequence: newest }]);
+    expect(enclave.calls.filter((call) => call === 'accept')).toHaveLength(1);
+  });
 
-    it('shows a re-appraisal that a refresh follows: its shorter validity is not in the refresh', async () => {
-      const { refresh, shorten, shown } = await standing();
-      shorten();
-      refresh();
-      expect(await shown()).toEqual(['AttestationReappraised', 'AttestationRefreshed']);
-      expect(await shown()).toHaveLength(2);
-    });
-
-    it('shows a refresh that a re-appraisal follows: its longer life is not taken from the re-appraisal', async () => {
-      const { chain, refresh, shorten, shown } = await standing();
-      chain.block();
-      refresh();
-      shorten();
-      expect(await shown()).toEqual(['AttestationRefreshed', 'AttestationReappraised']);
-    });
-
-    it('shows of refreshes the newest alone', async () => {
-      const { chain, refresh, shown } = await standing();
-      refresh();
-      chain.block();
-      refresh();
-      expect(await shown()).toEqual(['AttestationRefreshed']);
-    });
+  it('shows again what the enclave did not take', async () => {
+    const { reports, commit, enclave } = keeperScene();
+    const accept = enclave.accept.bind(enclave);
+    Object.assign(enclave, { accept: async () => fail('HEADER_NOT_NEWEST') });
+    for (let block = 0; block < 4; block++) await commit();
+    expect(reports.at(-1)).toMatchObject({ type: 'failed', action: 'accept', code: 'HEADER_NOT_NEWEST' });
+    Object.assign(enclave, { accept });
+    for (let block = 0; block < 10; block++) await commit();
+    expect(reports.at(-1)).toMatchObject({ type: 'accepted' });
   });
 
   it('tries again later when a transaction is lost or refused', async () => {

@@ -224,6 +224,38 @@ describe('Executor', () => {
     expect(chain.state.tasks.get(assignment.task)).toMatchObject({ status: 'failed', failure: 'REQUEST_REFUSED' });
   });
 
+  it.each(['MEASUREMENT_REVOKED', 'PLATFORM_BARRED', 'EVICTED', 'MODEL_REVOKED', 'MODEL_GRANT_REVOKED'])(
+    'declines at once when the enclave has seen %s',
+    async (reason) => {
+      const { executor, assignment, enclave, reported, putIntoBlock, reports, chain } = scene();
+      enclave.mischief.inference = fail(reason);
+      executor.assign(assignment);
+      await reported('declined');
+      await settle();
+      putIntoBlock();
+      await settle();
+      expect(reports).toMatchObject([{ type: 'declined', code: 'NOT_ELIGIBLE', detail: reason }]);
+      expect(enclave.calls.filter((call) => call === 'runInference')).toHaveLength(1);
+      expect(chain.state.tasks.get(assignment.task)).toMatchObject({ status: 'failed', failure: 'NOT_ELIGIBLE' });
+    },
+  );
+
+  it.each(['NOT_REFRESHED', 'ATTESTATION_NOT_SHOWN', 'HEADER_NOT_NEWEST'])(
+    'tries again while the enclave says %s, which passes',
+    async (reason) => {
+      const { executor, assignment, enclave, ports, reported, reports } = scene();
+      enclave.mischief.inference = fail(reason);
+      const sleep = async () => {
+        delete enclave.mischief.inference;
+      };
+      Object.assign(ports, { clock: { ...ports.clock, sleep } });
+      executor.assign(assignment);
+      await reported('submitted');
+      expect(reports.map(({ type }) => type)).toEqual(['attempt-failed', 'submitted']);
+      await executor.stop();
+    },
+  );
+
   it('asks the enclave once about a model that it refuses, until the owner grants again', async () => {
     const { executor, assignment, enclave, putIntoBlock, reports, chain, own } = scene();
     enclave.mischief.model = 'ONNX_CUSTOM_OPERATOR';

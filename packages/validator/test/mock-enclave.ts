@@ -21,8 +21,9 @@ import {
   ok,
   type Result,
   SeededRandom,
+  utf8,
 } from '@cloister/crypto';
-import { signHolding, type Transaction } from '@cloister/ledger';
+import { factKey, signHolding, type Transaction } from '@cloister/ledger';
 import { type Chain, type Enclave, RESPONSE } from '../../ledger/test/samples.ts';
 import {
   type AdmissionCode,
@@ -48,11 +49,15 @@ export interface Mischief {
   model?: string;
   inference?: Result<{ readonly receipt: Uint8Array; readonly response: Uint8Array }>;
   response?: Uint8Array;
+  /** How often it has seen a newer header than the one of the proof. */
+  staleHeaders?: number;
 }
 
 export class MockEnclave implements EnclavePort {
   readonly calls: string[] = [];
   readonly mischief: Mischief = {};
+  /** What it was shown. */
+  readonly authorities: Uint8Array[] = [];
   readonly #chain: Chain;
   readonly #enclave: Enclave;
   readonly #models: Digest[] = [];
@@ -120,20 +125,26 @@ export class MockEnclave implements EnclavePort {
     return ok(encodeRefresh(signRefresh(statement, this.#enclave.sign.sign)));
   }
 
-  async accept(request: { readonly proof: Uint8Array }): Promise<Result<void>> {
-    this.#call(`accept ${request.proof[0]}`);
-    return ok(undefined);
+  async accept(): Promise<Result<void>> {
+    this.#call('accept');
+    const { attestations } = this.#chain.state;
+    return attestations.get(this.#enclave.node)?.evicted === null ? ok(undefined) : fail('EVICTED');
   }
 
-  async provisionModel(): Promise<Result<void>> {
+  async provisionModel({ authority }: Parameters<EnclavePort['provisionModel']>[0]): Promise<Result<void>> {
     this.#call('provisionModel');
+    this.authorities.push(authority);
     if (this.mischief.model !== undefined) return fail(this.mischief.model);
     this.#models.push(...this.#chain.state.models.keys());
     return ok(undefined);
   }
 
-  async runInference(): ReturnType<EnclavePort['runInference']> {
+  async runInference({
+    authority,
+  }: Parameters<EnclavePort['runInference']>[0]): ReturnType<EnclavePort['runInference']> {
     this.#call('runInference');
+    this.authorities.push(authority);
+    if (this.mischief.staleHeaders !== undefined && this.mischief.staleHeaders-- > 0) return fail('HEADER_NOT_NEWEST');
     if (this.mischief.inference !== undefined) return this.mischief.inference;
     assert(this.request !== undefined, 'a request to answer');
     const response = this.mischief.response ?? RESPONSE;
@@ -142,7 +153,7 @@ export class MockEnclave implements EnclavePort {
   }
 }
 
-/** Ports over the chain; every event counts as provable, and `proofs` answers with the sequence as its first byte. */
+/** Ports over the chain; every event counts as provable. `proofs` answers with what was asked of it, in words. */
 export function portsOver(
   chain: Chain,
   signer: Ed25519KeyPair,
@@ -164,9 +175,9 @@ export function portsOver(
     enclave,
     ledger: { state: () => chain.state, event: async (sequence) => chain.log[sequence] },
     proofs: {
-      eventProof: async (sequence) => Uint8Array.of(sequence),
+      authority: async (sequence, subjects) => utf8([sequence, ...subjects.map(factKey)].join(' ')),
       latestFinality: async () => Uint8Array.of(1),
-      facts: async () => Uint8Array.of(1),
+      facts: async (subjects) => utf8(subjects.map(factKey).join(' ')),
     },
     blobs: {
       kept,

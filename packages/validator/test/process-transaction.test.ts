@@ -296,8 +296,41 @@ describe('processTransaction', () => {
       code: 'ENCLAVE_REFUSED',
       reason: 'NOT_SERVING',
     });
-    const unproven = { ...ports, proofs: { ...ports.proofs, eventProof: async () => undefined } };
+    const unproven = { ...ports, proofs: { ...ports.proofs, authority: async () => undefined } };
     expect(await processTransaction(unproven, assignment)).toMatchObject({ code: 'NOT_PROVABLE' });
+  });
+
+  it('shows the enclave what the ledger holds of rules, itself, model and grant, with the event that each call rests on', async () => {
+    const { chain, ports, enclave, model, own, assignment } = scene();
+    await processTransaction(ports, assignment);
+    const keyset = chain.keyset(own);
+    const grant = chain.state.models.get(model)?.grants.get(keyset)?.sequence;
+    const facts = `rules attestation/${v0.id} model/${model} grant/${model}/${keyset}`;
+    const shown = enclave.authorities.map((bytes) => new TextDecoder().decode(bytes));
+    expect(shown).toEqual([`${grant} ${facts}`, `${assignment.requestSequence} ${facts}`]);
+  });
+
+  it('shows a fresher header at once when the enclave has seen a newer one, a few times', async () => {
+    const { ports, enclave, assignment } = scene({ timeLimitMs: 60_000 });
+    enclave.mischief.staleHeaders = 3;
+    expect(await processTransaction(ports, assignment)).toMatchObject({ ok: true });
+    expect(enclave.calls.filter((call) => call === 'runInference')).toHaveLength(4);
+    enclave.mischief.staleHeaders = 100;
+    expect(await processTransaction(ports, assignment)).toMatchObject({
+      code: 'ENCLAVE_REFUSED',
+      reason: 'HEADER_NOT_NEWEST',
+    });
+    expect(enclave.mischief.staleHeaders).toBe(96);
+  });
+
+  it('says which reason of the ledger the enclave saw', async () => {
+    const { ports, enclave, assignment } = scene();
+    enclave.mischief.inference = fail('MODEL_GRANT_REVOKED');
+    const refused = { code: 'NOT_ELIGIBLE', reasons: ['MODEL_GRANT_REVOKED'], reason: 'MODEL_GRANT_REVOKED' };
+    expect(await processTransaction(ports, assignment)).toMatchObject(refused);
+    enclave.mischief.model = 'MODEL_REVOKED';
+    const other = portsOver(scene().chain, v0, enclave);
+    expect(await processTransaction(other, assignment)).toMatchObject({ code: 'NOT_ELIGIBLE' });
   });
 
   it('has nothing to do for other transactions and for requests of others', async () => {

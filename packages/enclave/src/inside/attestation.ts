@@ -26,7 +26,7 @@ import {
   verifyBundle,
 } from '@cloister/attestation';
 import { fail, ok, type Result } from '@cloister/crypto';
-import type { FinalityRefusal, LedgerView } from './light-client.ts';
+import type { FactsRefusal, FinalityRefusal, LedgerView } from './light-client.ts';
 import type { Vault } from './vault.ts';
 
 /** Why a quote is not one of this enclave, or not one that its chain can accept. */
@@ -39,12 +39,12 @@ type QuoteCode =
 
 export type AttestCode =
   | FinalityRefusal
+  | FactsRefusal
   | QuoteCode
   | 'PLATFORM_FAILED'
   | 'CHALLENGE_MALFORMED'
   | 'CHALLENGE_OTHER_CHAIN'
-  | 'CHALLENGE_OTHER_NODE'
-  | 'ATTESTATION_NOT_ACCEPTED';
+  | 'CHALLENGE_OTHER_NODE';
 
 export interface AttestationContext {
   readonly vault: Vault;
@@ -138,23 +138,15 @@ function checkChallenge({ identity }: Vault, challenge: Challenge): AttestCode |
   return challenge.target === identity.nodeId ? undefined : 'CHALLENGE_OTHER_NODE';
 }
 
-/** A signed sign of life at the newest block proven, `finality` included, about the newest accepted evidence. */
+/** A signed sign of life at the newest block proven, that of `facts` included, about the evidence that they say is accepted. */
 export function refreshAttestation(
   { vault, view }: Pick<AttestationContext, 'vault' | 'view'>,
-  finality: Uint8Array,
+  facts: Uint8Array,
 ): Result<Uint8Array, AttestCode> {
-  const followed = view.follow(finality);
-  if (!followed.ok) return followed;
-  const accepted = view.acceptance;
-  if (accepted === undefined) return fail('ATTESTATION_NOT_ACCEPTED');
+  const shown = view.show(facts);
+  if (!shown.ok) return shown;
   const { chainId, nodeId } = vault.identity;
-  const { height, hash } = followed.value;
-  const statement = {
-    chainId,
-    evidenceDigest: accepted.event.evidenceDigest,
-    nodeId,
-    height,
-    blockHash: hash,
-  };
-  return ok(encodeRefresh(signRefresh(statement, vault.sign)));
+  const { height, hash } = view.newest;
+  const { evidenceDigest } = shown.value;
+  return ok(encodeRefresh(signRefresh({ chainId, evidenceDigest, nodeId, height, blockHash: hash }, vault.sign)));
 }

@@ -1,10 +1,10 @@
 /**
  * The calls that a validator can make of its enclave.
  *
- * Methods: `describe`; `attest-ledger` (finality), `attest-challenge` and `prove-presence` (challenge), `refresh` (finality),
- * `accept` (proof), `provision-begin` (grant proof, manifest; answers with the name of a transfer,
- * null for a model that is loaded), `provision-piece` {transfer} (ciphertext), `provision-end` {transfer}; `run-inference` (request proof, payload). Parts are the bytes in
- * this order. The validator's word is never taken: whatever matters comes with its proof.
+ * Methods: `describe`; `attest-ledger` (finality), `attest-challenge` and `prove-presence` (challenge), `refresh` and `accept`
+ * (facts), `provision-begin` (authority of the grant, manifest; answers with the name of a transfer, null for a model that is
+ * loaded), `provision-piece` {transfer} (ciphertext), `provision-end` {transfer}; `run-inference` (authority of the request,
+ * payload). Parts are the bytes in this order. The validator's word is never taken: whatever matters comes with its proof.
  */
 import { imageDigest, parseImageManifest } from '@cloister/confidential';
 import { fail, type JsonValue, ok, parseAccountId, type Result } from '@cloister/crypto';
@@ -85,11 +85,12 @@ export function createEnclave(
       case 'refresh':
         return bytesResult(refreshAttestation(attestation, first));
       case 'accept': {
-        const accepted = view.accept(first);
-        return accepted.ok ? ok(partsOnly()) : accepted;
+        const shown = view.show(first);
+        const stands = shown.ok ? view.current() : shown;
+        return stands.ok ? ok(partsOnly()) : stands;
       }
       case 'provision-begin': {
-        const begun = await models.begin({ grantProof: first, manifest: second });
+        const begun = await models.begin({ authority: first, manifest: second });
         return begun.ok ? ok(headOnly(begun.value ?? null)) : begun;
       }
       case 'provision-piece': {
@@ -101,7 +102,7 @@ export function createEnclave(
         return provisioned.ok ? ok(partsOnly()) : provisioned;
       }
       case 'run-inference': {
-        const result = await runInference(inference, { requestProof: first, payload: second });
+        const result = await runInference(inference, { authority: first, payload: second });
         return result.ok ? ok(partsOnly(result.value.receipt, result.value.response)) : result;
       }
       default:

@@ -1,8 +1,8 @@
 /**
  * The secure entry: the one function that runs inference on a tenant's data.
  *
- * It refuses until the enclave has itself verified that the ledger accepted its evidence and that the acceptance has not
- * lapsed, and it opens a request only on the proven event that names own keyset. What it returns for a task is the same,
+ * It opens a request only on the proven event that names own keyset, beside proven facts of the same header: that the ledger
+ * still lets this enclave execute for this model. What it returns for a task is the same,
  * byte for byte, every time. No refusal carries plaintext: what concerns the input goes sealed to the tenant, a run that
  * failed as well, beside a receipt that says no more than that.
  */
@@ -27,7 +27,7 @@ import {
 } from '@cloister/confidential';
 import { type Digest, fail, ok, parseBase64, parseHex, type Result } from '@cloister/crypto';
 import type { InferenceRequested } from '@cloister/ledger';
-import type { Authorised, StandingCode } from '@cloister/proof';
+import type { Authorised } from '@cloister/proof';
 import type { EngineFailure } from './engines.ts';
 import type { AuthorisationRefusal, LedgerView } from './light-client.ts';
 import type { GrantedModel, Models } from './models.ts';
@@ -38,7 +38,6 @@ const RESULTS_KEPT = 4_096;
 const RESULT_BYTES_KEPT: number = 256 * 1024 * 1024;
 
 export type InferenceCode =
-  | StandingCode
   | AuthorisationRefusal
   | OpenRequestCode
   | NotRun
@@ -59,8 +58,8 @@ interface Computed {
 }
 
 export interface InferenceRequest {
-  /** Encoded EventProof of the InferenceRequested event. */
-  readonly requestProof: Uint8Array;
+  /** Encoded AuthorityProof of the InferenceRequested event. */
+  readonly authority: Uint8Array;
   readonly payload: Uint8Array;
 }
 
@@ -119,9 +118,7 @@ export async function runInference(
   context: InferenceContext,
   request: InferenceRequest,
 ): Promise<Result<InferenceResult, InferenceCode>> {
-  const standing = context.view.current();
-  if (!standing.ok) return standing;
-  const authorised = context.view.authoriseInference(request.requestProof);
+  const authorised = context.view.authoriseInference(request.authority);
   if (!authorised.ok) return authorised;
   const { event } = authorised.value;
   // A task that was answered is answered alike, also when its run has cost the model its place.
@@ -227,8 +224,8 @@ function failedRun(code: RunFailure): Computed {
 }
 
 function signReceipt(
-  { vault, engine }: InferenceContext,
-  { event, acceptance }: Authorised<InferenceRequested>,
+  { vault, view, engine }: InferenceContext,
+  { event, attestation }: Authorised<InferenceRequested>,
   { manifest, numericClass }: GrantedModel,
   response: Pick<ReceiptStatement, 'status' | 'outputCommitment' | 'responseDigest'>,
 ): Uint8Array {
@@ -245,13 +242,13 @@ function signReceipt(
       outputCommitment: response.outputCommitment,
       responseDigest: response.responseDigest,
       image,
-      measurement: acceptance.event.measurement,
+      measurement: attestation.measurement,
       policyDigest: event.policyDigest,
       height: event.height,
       engine: { name: engine.name, version: engine.version, numericClass },
       executor: nodeId,
       keyset,
-      simulated: acceptance.event.simulated,
+      simulated: view.genesis.genesis.trustAnchors.simulated,
     },
     vault.sign,
   );

@@ -6,27 +6,28 @@
  */
 import { decodeFinalityProof } from '@cloister/consensus';
 import { type Digest, fail, type Height, ok, type Result } from '@cloister/crypto';
-import type { InferenceRequested, ModelKeyGrantAuthorised, ParsedGenesis } from '@cloister/ledger';
+import type { AttestationFact, InferenceRequested, ModelKeyGrantAuthorised, ParsedGenesis } from '@cloister/ledger';
 import {
-  type AcceptanceCode,
   type AuthorisationCode,
   type Authorised,
   authoriseInference,
   authoriseModelKey,
   currentStanding,
-  decodeEventProof,
-  type EventProof,
+  decodeAuthorityProof,
+  decodeFactsProof,
   followHeader,
   launchedStanding,
   lightClientOf,
-  type OwnAcceptance,
+  type OwnFactsCode,
   type OwnIdentity,
   type Standing,
   type StandingCode,
-  showAcceptance,
+  showFacts,
 } from '@cloister/proof';
 
 export type FinalityRefusal = 'FINALITY_MALFORMED' | 'FINALITY_REFUSED';
+export type FactsRefusal = OwnFactsCode | 'PROOF_MALFORMED';
+export type AuthorisationRefusal = AuthorisationCode | 'PROOF_MALFORMED';
 
 /** The newest block that was proven final. */
 export interface FinalBlock {
@@ -54,14 +55,14 @@ export class LedgerView {
     return this.#standing.lightClient.timestampMs;
   }
 
-  /** Whether the ledger's acceptance of own evidence holds now; ATTESTATION_NOT_ACCEPTED before it was shown. */
-  current(): Result<OwnAcceptance, StandingCode> {
-    return currentStanding(this.#standing);
+  get newest(): FinalBlock {
+    const { height, hash } = this.#standing.lightClient;
+    return { height, hash };
   }
 
-  /** Newest acceptance shown, whether it still holds or not. */
-  get acceptance(): OwnAcceptance | undefined {
-    return this.#standing.acceptances[0];
+  /** Whether own evidence stands, by the newest facts that were shown. */
+  current(): Result<AttestationFact, StandingCode> {
+    return currentStanding(this.#standing);
   }
 
   /** Moves on to a finalized header, and names the newest block: a header behind it proves nothing new. */
@@ -70,42 +71,32 @@ export class LedgerView {
     if (!finality.ok) return fail('FINALITY_MALFORMED');
     const followed = followHeader(this.#standing, finality.value);
     if (!followed.ok) return followed;
-    this.#standing = followed.value.standing;
-    const { height, hash } = this.#standing.lightClient;
-    return ok({ height, hash });
+    this.#standing = followed.value;
+    return ok(this.newest);
   }
 
-  /** Takes the ledger's acceptance or refresh of own evidence. */
-  accept(proofBytes: Uint8Array): Result<void, AcceptanceCode | 'PROOF_MALFORMED'> {
-    const proof = decodeEventProof(proofBytes);
+  /** What the ledger holds now of own evidence, whether that stands or not. */
+  show(proofBytes: Uint8Array): Result<AttestationFact, FactsRefusal> {
+    const proof = decodeFactsProof(proofBytes);
     if (!proof.ok) return proof;
-    const shown = showAcceptance(this.#standing, proof.value);
-    if (!shown.ok) return shown;
-    this.#standing = shown.value;
-    return ok(undefined);
+    const shown = showFacts(this.#standing, proof.value);
+    this.#standing = shown.standing;
+    return shown.result;
   }
 
   authoriseModelKey(proofBytes: Uint8Array): Result<Authorised<ModelKeyGrantAuthorised>, AuthorisationRefusal> {
-    return this.#authorise(proofBytes, authoriseModelKey);
+    const proof = decodeAuthorityProof(proofBytes);
+    if (!proof.ok) return proof;
+    const judged = authoriseModelKey(this.#standing, proof.value);
+    this.#standing = judged.standing;
+    return judged.result;
   }
 
   authoriseInference(proofBytes: Uint8Array): Result<Authorised<InferenceRequested>, AuthorisationRefusal> {
-    return this.#authorise(proofBytes, authoriseInference);
-  }
-
-  #authorise<E>(
-    proofBytes: Uint8Array,
-    check: (standing: Standing, proof: EventProof) => Result<Authorised<E>, AuthorisationCode>,
-  ): Result<Authorised<E>, AuthorisationRefusal> {
-    const proof = decodeEventProof(proofBytes);
+    const proof = decodeAuthorityProof(proofBytes);
     if (!proof.ok) return proof;
-    // The proof's header counts even if the event then authorises nothing here: time cannot be held back by a bad event.
-    const followed = followHeader(this.#standing, proof.value.finality);
-    if (followed.ok) this.#standing = followed.value.standing;
-    const authorised = check(this.#standing, proof.value);
-    if (authorised.ok) this.#standing = authorised.value.standing;
-    return authorised;
+    const judged = authoriseInference(this.#standing, proof.value);
+    this.#standing = judged.standing;
+    return judged.result;
   }
 }
-
-export type AuthorisationRefusal = AuthorisationCode | 'PROOF_MALFORMED';

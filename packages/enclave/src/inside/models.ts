@@ -1,8 +1,8 @@
 /**
  * Models that were granted to this enclave.
  *
- * A grant is taken only from a proven ledger event that names own keyset, under the owner-signed policies as well as the
- * ledger's; key, ciphertext and ONNX file are checked against the manifest before anything is loaded. The ciphertext comes
+ * A grant is taken only from a proven ledger event that names own keyset and was not taken back, under the owner-signed
+ * policies as well as the ledger's; key, ciphertext and ONNX file are checked against the manifest before anything is loaded. The ciphertext comes
  * in pieces, and each goes on to the owner's engine as soon as it is opened: this process holds one piece at a time.
  */
 import type { Platform } from '@cloister/attestation';
@@ -64,7 +64,8 @@ export interface ModelsContext {
 
 /** What a validator brings first: all of it public or sealed. */
 export interface ProvisionRequest {
-  readonly grantProof: Uint8Array;
+  /** Encoded AuthorityProof of the ModelKeyGrantAuthorised event. */
+  readonly authority: Uint8Array;
   readonly manifest: Uint8Array;
 }
 
@@ -118,13 +119,13 @@ export class Models {
   /** Opens a grant and begins a transfer: its name, or undefined for a model that is loaded. */
   async begin(request: ProvisionRequest): Promise<Result<string | undefined, ProvisionCode>> {
     const { vault, view } = this.#context;
-    const authorised = view.authoriseModelKey(request.grantProof);
+    const authorised = view.authoriseModelKey(request.authority);
     if (!authorised.ok) return authorised;
-    const { event, acceptance } = authorised.value;
+    const { event, attestation } = authorised.value;
     if (this.#find(event.model) !== undefined) return ok(undefined);
     const manifest = parseModelManifest(request.manifest);
     if (!manifest.ok) return fail('MANIFEST_MALFORMED', manifest.code);
-    const refused = this.#checkManifest(manifest.value, event, acceptance.event.platform);
+    const refused = this.#checkManifest(manifest.value, event, attestation.platform);
     if (refused !== undefined) return fail(refused);
     const enc = parseHex(event.enc);
     const sealedKey = parseBase64(event.sealedKey);

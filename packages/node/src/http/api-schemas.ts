@@ -177,7 +177,6 @@ export const API_SCHEMAS: { readonly [name: string]: JsonSchema } = {
     validUntilHeight: COUNT,
     validUntilMs: COUNT,
     aliveUntilHeight: COUNT,
-    standsUntilMs: COUNT,
     graceUntilHeight: orNull(COUNT),
     evicted: orNull(ref('Eviction')),
     eligible: FLAG,
