@@ -116,6 +116,13 @@ describe.each(cases)('a host that hides %s', (_, code, decide) => {
     await refuses(newest(), code);
   });
 
+  it.each(['request', 'grant'] as const)('cannot go back once the proof of a %s told of it', async (by) => {
+    decide();
+    const open = by === 'request' ? run : provision;
+    expect(await open(newest()[by])).toMatchObject({ code });
+    expect(await open(old[by])).toMatchObject({ code: 'HEADER_NOT_NEWEST' });
+  });
+
   it('cannot go back to proofs from before, once any newer header was shown', async () => {
     decide();
     expect((await call('attest-ledger', chain.finalityBytes())).ok).toBe(true);

@@ -47,7 +47,7 @@ const image: Tensor = { name: 'image', datatype: 'FP32', shape: [1, 784], data: 
 
 beforeAll(async () => {
   workshop = await Workshop.open({ limits: { runMsMax: 1_500 } });
-  chain = new Chain({ ...workshop.built, refreshWindowBlocks: 60 });
+  chain = new Chain({ ...workshop.built, refreshWindowBlocks: 90 });
   chain.block();
   enclave = await workshop.launch(chain);
   model = await publish(chain, workshop.built.image);
@@ -198,9 +198,9 @@ describe('once accepted', () => {
     const brought: Parameters<typeof enclave.port.provisionModel>[0][] = [];
     for (const one of models) {
       await grant(chain, one);
-      const grantProof = chain.proofOf('ModelKeyGrantAuthorised');
+      const authority = chain.authorityOf('ModelKeyGrantAuthorised');
       brought.push({
-        grantProof,
+        authority,
         manifest: encodeModelManifest(one.manifest),
         ciphertext: inPieces(one.sealed.ciphertext),
       });
@@ -228,6 +228,22 @@ describe('once accepted', () => {
     // The model that cost its process waits for its grant to be shown again.
     const again = await request(chain, endless, [image], 'endless again');
     expect(await run(again)).toMatchObject({ code: 'MODEL_NOT_GRANTED' });
+  });
+
+  it('runs a loaded model no more once its owner took the grant back, however the host tells it', async () => {
+    const lent = await publish(chain, workshop.built.image, undefined, { name: 'lent' });
+    await grant(chain, lent);
+    unwrap(await provision(chain, enclave.port, lent));
+    const tenant = await request(chain, lent, [image], 'lent');
+    const { payload } = tenant.sealed;
+    const before = chain.authorityOf('InferenceRequested');
+    const { keyset } = chain.last('AttestationAccepted');
+    chain.provable(chain.owner, { kind: 'revoke-grant', payload: { model: lent.id, keyset } });
+    expect(await run(tenant)).toMatchObject({ code: 'MODEL_GRANT_REVOKED' });
+    expect(await enclave.port.runInference({ authority: before, payload })).toMatchObject({
+      code: 'HEADER_NOT_NEWEST',
+    });
+    expect(await provision(chain, enclave.port, lent)).toMatchObject({ code: 'MODEL_GRANT_REVOKED' });
   });
 
   it('never goes back in height', async () => {

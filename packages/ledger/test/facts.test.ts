@@ -1,7 +1,9 @@
-import { type KeyedTree, parseUtf8 } from '@cloister/crypto';
+import { asHeight, type KeyedTree, parseUtf8 } from '@cloister/crypto';
 import { beforeAll, describe, expect, test } from 'vitest';
 import {
+  eligible,
   evolve,
+  type Fact,
   type FactSubject,
   factDocument,
   factKey,
@@ -9,6 +11,9 @@ import {
   factsOf,
   factsRoot,
   initialState,
+  type LedgerState,
+  parseFact,
+  reasonsAgainst,
 } from '../src/index.ts';
 import { type Chain, digestOf, v1 } from './samples.ts';
 import { eventfulChain, randomChain } from './workload.ts';
@@ -22,6 +27,40 @@ function followed(chain: Chain): void {
     // An event type whose effect on the facts is forgotten shows here: the tree made from nothing has it.
     expect([event.type, factsRoot(tree)]).toEqual([event.type, factsRoot(factsOf(state))]);
   }
+}
+
+describe('the facts of an attestation', () => {
+  test('lead to the reasons that the state leads to, at any height', () => {
+    const seen = new Set<string>();
+    for (const chain of [eventfulChain(), randomChain('one rule', 12)]) {
+      const state = initialState();
+      for (const event of chain.log) {
+        evolve(state, event);
+        if (event.type !== 'BlockBegun' && event.type !== 'MeasurementRevoked') continue;
+        const rules = fact(state, { about: 'rules' });
+        for (const node of state.attestations.keys()) {
+          const attestation = fact(state, { about: 'attestation', node });
+          if (rules?.about !== 'rules' || attestation?.about !== 'attestation')
+            throw new Error('facts of an attestation');
+          for (const later of [0, 10, 1000]) {
+            const height = asHeight(state.height + later);
+            const timeMs = state.timeMs + 1000 * later;
+            const answer = eligible({ state, validator: node, height, timeMs });
+            const reasons = reasonsAgainst(attestation, rules, height, timeMs);
+            expect(reasons).toEqual(answer.eligible ? [] : answer.reasons);
+            for (const reason of reasons) seen.add(reason);
+          }
+        }
+      }
+    }
+    expect([...seen]).toEqual(expect.arrayContaining(['EVICTED', 'NOT_REFRESHED', 'KEYSET_DISTRUSTED']));
+  });
+});
+
+function fact(state: LedgerState, subject: FactSubject): Fact | undefined {
+  const document = factDocument(state, subject);
+  const parsed = document === undefined ? undefined : parseFact(subject, document);
+  return parsed?.ok === true ? parsed.value : undefined;
 }
 
 describe('the tree of facts', () => {

@@ -1,4 +1,4 @@
-import { ed25519KeyPair, hash } from '@cloister/crypto';
+import { ed25519KeyPair, hash, toBase64 } from '@cloister/crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
@@ -99,6 +99,25 @@ describe('transaction', () => {
     expect(attempt({ images: ['bb'.repeat(32), 'aa'.repeat(32)] })).toMatchObject({ code: 'PAYLOAD_MALFORMED' });
     expect(attempt({ timeLimitMs: 0 })).toMatchObject({ code: 'PAYLOAD_MALFORMED' });
     expect(attempt({})).toMatchObject({ ok: true });
+  });
+
+  test.each([
+    ['a sealed key of 47 bytes', { sealedKey: toBase64(new Uint8Array(47)) }],
+    ['a sealed key of 49 bytes', { sealedKey: toBase64(new Uint8Array(49)) }],
+    ['an encapsulated key of 31 bytes', { enc: '11'.repeat(31) }],
+    ['an encapsulated key of small order', { enc: '00'.repeat(32) }],
+  ])('what no enclave could open takes no slot of a task and is no grant: %s', (_what, change) => {
+    const { chain: running, enclaves, model } = runningChain(1);
+    const [enclave] = enclaves;
+    const request = running.request(model, enclaves);
+    const grant = running.grant(model, enclave === undefined ? model : running.keyset(enclave));
+    const executors = request.kind === 'request-inference' ? request.payload.executors : [];
+    const asked = { ...request.payload, executors: executors.map((one) => ({ ...one, ...change })) };
+    expect(parsePayload('request-inference', asked as never)).toMatchObject({ code: 'SHAPE_MISMATCH' });
+    expect(parsePayload('request-inference', request.payload as never)).toMatchObject({ ok: true });
+    expect(parsePayload('grant-model-key', { ...grant.payload, ...change } as never)).toMatchObject({
+      code: 'SHAPE_MISMATCH',
+    });
   });
 
   test('no bytes make the decoder throw, and whatever decodes has one encoding', () => {

@@ -17,13 +17,19 @@ import {
   type InferenceRequested,
   type LedgerEvent,
   type ModelKeyGrantAuthorised,
-  type RulesFact,
   reasonsAgainst,
   revocationReasons,
 } from '@cloister/ledger';
 import type { AuthorityProof } from './authority-proof.ts';
 import { type IncludedEvent, type InclusionCode, includedEvent } from './event-proof.ts';
-import { acceptNewest, type FactCode, type FactsProof, type HeaderCode, includedFacts } from './facts-proof.ts';
+import {
+  acceptNewest,
+  type FactCode,
+  type FactsProof,
+  type HeaderCode,
+  includedFacts,
+  type KnownRules,
+} from './facts-proof.ts';
 
 /** Who the enclave is: fixed at its launch. */
 export interface OwnIdentity {
@@ -39,7 +45,7 @@ export interface Standing {
   readonly own: OwnIdentity;
   readonly lightClient: LightClientState;
   /** The newest facts about the own attestation; undefined before any came, and once the ledger holds another's. */
-  readonly shown: { readonly attestation: AttestationFact; readonly rules: RulesFact } | undefined;
+  readonly shown: (KnownRules & { readonly attestation: AttestationFact }) | undefined;
 }
 
 /** What came of a proof. The standing has moved on with it, whatever came. */
@@ -105,17 +111,21 @@ function enter(standing: Standing, { finality, documents }: FactsProof): Judged<
   const lightClient = acceptNewest(standing.lightClient, finality);
   if (!lightClient.ok) return { standing, result: lightClient };
   const moved = { ...standing, lightClient: lightClient.value };
-  const included = includedFacts(header, documents);
+  const included = includedFacts(header, documents, standing.shown);
   if (!included.ok) return { standing: moved, result: included };
   const facts = included.value;
+  const document = documents.find(({ subject }) => subject.about === 'rules')?.document;
   const rules = facts.find((fact) => fact.about === 'rules');
-  if (rules === undefined) return { standing: moved, result: fail('RULES_NOT_SHOWN') };
+  if (rules === undefined || document === undefined) return { standing: moved, result: fail('RULES_NOT_SHOWN') };
   const attestation = facts.find((fact) => fact.about === 'attestation' && fact.node === own.nodeId);
   if (attestation?.about !== 'attestation') return { standing: moved, result: fail('ATTESTATION_NOT_SHOWN') };
   if (attestation.keyset !== own.keyset) {
     return { standing: { ...moved, shown: undefined }, result: fail('KEYSET_NOT_OWN') };
   }
-  return { standing: { ...moved, shown: { attestation, rules } }, result: ok({ header, facts, attestation }) };
+  return {
+    standing: { ...moved, shown: { attestation, rules, document } },
+    result: ok({ header, facts, attestation }),
+  };
 }
 
 /** Whether the newest facts about the own attestation let it stand at the light client's height and block time. */

@@ -227,7 +227,9 @@ describe('Executor', () => {
   it.each(['MEASUREMENT_REVOKED', 'PLATFORM_BARRED', 'EVICTED', 'MODEL_REVOKED', 'MODEL_GRANT_REVOKED'])(
     'declines at once when the enclave has seen %s',
     async (reason) => {
-      const { executor, assignment, enclave, reported, putIntoBlock, reports, chain } = scene();
+      const { executor, assignment, enclave, ports, reported, putIntoBlock, reports, chain } = scene();
+      // Whoever tries again waits for ever.
+      Object.assign(ports, { clock: { ...ports.clock, sleep: () => new Promise(() => undefined) } });
       enclave.mischief.inference = fail(reason);
       executor.assign(assignment);
       await reported('declined');
