@@ -9,14 +9,8 @@
 import { asHeight, type Digest, type Ed25519KeyPair, type Result, toBase64, toHex } from '@cloister/crypto';
 import { isEligibilityReason, networkOf, signTransaction, type TransactionFields } from '@cloister/ledger';
 import { type AttestationAction, planAttestation } from './attestation-plan.ts';
-import {
-  type EnclavePort,
-  EnclaveUnavailable,
-  type LedgerPort,
-  type ProofPort,
-  type RandomPort,
-  type SubmitPort,
-} from './ports.ts';
+import { type EnclavePort, EnclaveUnavailable, type LedgerPort, type RandomPort, type SubmitPort } from './ports.ts';
+import type { ProofPort } from './proof-port.ts';
 import { standingSubjects } from './shown-facts.ts';
 
 /** Blocks in which a submitted transaction should have been executed. */

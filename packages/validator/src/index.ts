@@ -17,7 +17,6 @@ export type {
   InferenceOutput,
   LedgerPort,
   Offence,
-  ProofPort,
   RandomPort,
   ReplicaClocks,
   ReplicaEffect,
@@ -31,6 +30,7 @@ export type {
 } from './ports.ts';
 export { BlobUnavailable, EnclaveUnavailable } from './ports.ts';
 export type { ProcessOutcome, ProcessTransactionCode, VerifyLocalEnclaveCode } from './process-outcome.ts';
+export type { ProofPort } from './proof-port.ts';
 export { ProvenEnclave } from './proven-enclave.ts';
 export {
   type OpenedReplica,

@@ -8,7 +8,7 @@
 import type { LeaderRecord } from '@cloister/consensus';
 import type { AccountId, Digest, Epoch, Height, Measurement, Result, ValidatorId, View } from '@cloister/crypto';
 import type { PreparedAppend, StoreOp } from '@cloister/event-log';
-import type { ExecutionFate, FactSubject, LedgerEvent, LedgerState } from '@cloister/ledger';
+import type { ExecutionFate, LedgerEvent, LedgerState } from '@cloister/ledger';
 
 /** Which kind of wire a frame came by: direct stream between members, or the gossip topic of batches. */
 export type Channel = 'vote' | 'batch';
@@ -259,19 +259,6 @@ export interface BlobPort {
    */
   open(digest: Digest, size: number): Promise<AsyncIterable<Uint8Array> | undefined>;
   put(digest: Digest, bytes: Uint8Array): Promise<void>;
-}
-
-/** Proofs for the enclave, in the wire form of @cloister/proof, which this package does not import. */
-export interface ProofPort {
-  /**
-   * An encoded AuthorityProof, under the newest finalized header, of the event at `sequence` and of those subjects that
-   * there are; undefined while the event is not provable.
-   */
-  authority(sequence: number, subjects: readonly FactSubject[]): Promise<Uint8Array | undefined>;
-  /** An encoded FinalityProof of the newest finalized header, or undefined before the first. */
-  latestFinality(): Promise<Uint8Array | undefined>;
-  /** An encoded FactsProof under the newest finalized header of those subjects that there are; undefined while there is none. */
-  facts(subjects: readonly FactSubject[]): Promise<Uint8Array | undefined>;
 }
 
 /** The shell's clock and randomness, for the asynchronous parts only. */

@@ -29,7 +29,6 @@ import {
   EnclaveUnavailable,
   type InferenceOutput,
   type LedgerPort,
-  type ProofPort,
   type RandomPort,
   type TaskAssignment,
 } from './ports.ts';
@@ -41,6 +40,7 @@ import {
   refuse,
   type VerifyLocalEnclaveCode,
 } from './process-outcome.ts';
+import type { ProofPort } from './proof-port.ts';
 import type { ProvenEnclave } from './proven-enclave.ts';
 import { executionSubjects } from './shown-facts.ts';
 import { submitResult } from './sign-answer.ts';
