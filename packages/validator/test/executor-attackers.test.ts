@@ -61,10 +61,10 @@ class TimedEnclave extends MockEnclave {
     this.#clock = clock;
   }
 
-  override async runInference(input?: { readonly requestProof: Uint8Array }): ReturnType<MockEnclave['runInference']> {
-    const proof = input?.requestProof;
-    assert(proof !== undefined, 'a proof');
-    const asked = this.asked.get(new DataView(proof.buffer, proof.byteOffset).getUint32(0));
+  override async runInference({
+    authority,
+  }: Parameters<MockEnclave['runInference']>[0]): ReturnType<MockEnclave['runInference']> {
+    const asked = this.asked.get(new DataView(authority.buffer, authority.byteOffset).getUint32(0));
     assert(asked !== undefined, 'a request that was made');
     if (asked.kind === 'malformed') return fail('REQUEST_KEY_NOT_OPENED');
     const ms = asked.kind === 'endless' ? RUN_MS_MAX : HONEST_RUN_MS;
@@ -134,7 +134,7 @@ async function p95Of(asked: readonly Asked[], counted: (one: Asked) => boolean):
   const ports = portsOver(chain, v0, enclave);
   const proofs = {
     ...ports.proofs,
-    eventProof: async (sequence: number) => new Uint8Array(Uint32Array.of(sequence).buffer).reverse(),
+    authority: async (sequence: number) => new Uint8Array(Uint32Array.of(sequence).buffer).reverse(),
   };
   const get = async (digest: Digest): Promise<Uint8Array | undefined> => {
     // Each of the others is asked.
