@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { type ModelDescription, readListedModel } from '@cloister/client';
-import { MODEL_KEY_BYTES, type TensorSpec } from '@cloister/confidential';
+import { MODEL_KEY_BYTES, TENSOR_DATATYPES, type TensorDatatype, type TensorSpec } from '@cloister/confidential';
 import { type AccountId, type JsonValue, parseAccountId, parseDigest, parseHex, toHex } from '@cloister/crypto';
 import { tryModel } from '@cloister/enclave';
 import { makePrivateFolder, writeFileAtomic } from '../atomic-file.ts';
@@ -19,14 +19,19 @@ function modelKeyPath(home: string | undefined, model: string): string {
   return join(homeLayout(home).root, 'models', `${model}.key`);
 }
 
-/** 'image:FP32:1x784'. */
+function isDatatype(text: string | undefined): text is TensorDatatype {
+  return TENSOR_DATATYPES.some((datatype) => datatype === text);
+}
+
+/** 'image:FP32:1x784', with a question mark for a dimension that is open, and no dimensions for a scalar. */
 function tensorSpec(text: string): TensorSpec {
-  const [name, datatype, dimensions] = text.split(':');
-  const shape = (dimensions ?? '').split('x').map(Number);
-  if (!name || !datatype || shape.some((size) => !Number.isSafeInteger(size) || size < 1)) {
+  const [name, datatype, dimensions = ''] = text.split(':');
+  const shape = dimensions === '' ? [] : dimensions.split('x').map((size) => (size === '?' ? -1 : Number(size)));
+  if (!name || shape.some((size) => !Number.isSafeInteger(size) || size < -1 || size === 0)) {
     throw new UsageError(`'${text}' is not name:DATATYPE:1x784`);
   }
-  return { name, datatype, shape } as TensorSpec;
+  if (!isDatatype(datatype)) throw new UsageError(`'${text}': the datatype is one of ${TENSOR_DATATYPES.join(', ')}`);
+  return { name, datatype, shape };
 }
 
 export const modelPublish: Command = {
@@ -38,7 +43,12 @@ export const modelPublish: Command = {
     ...CLIENT_FLAGS,
     name: { type: 'string', value: 'NAME', about: 'Name of the model.' },
     'model-version': { type: 'string', value: 'V', about: 'Version of the model.' },
-    input: { type: 'string', multiple: true, value: 'SPEC', about: 'Input tensor, such as image:FP32:1x784.' },
+    input: {
+      type: 'string',
+      multiple: true,
+      value: 'SPEC',
+      about: 'Input tensor, such as image:FP32:1x784; ? for an open dimension.',
+    },
     'output-tensor': {
       type: 'string',
       multiple: true,
