@@ -136,8 +136,9 @@ async function run(folder: string): Promise<void> {
       );
       const tookS = ((performance.now() - startMs) / 1000).toFixed(1);
       say(`${round} answer after ${tookS} s: ${y.data.length} of at most ${TENSOR_LIMITS.totalBytes} bytes`);
+      // Also lets this process see which connections ended while it was busy opening the answer.
+      say(`peaks:\n          ${(await peaks(running.pid)).join('\n          ')}`);
     }
-    say(`peaks:\n          ${(await peaks(running.pid)).join('\n          ')}`);
   } finally {
     await running.stop();
   }

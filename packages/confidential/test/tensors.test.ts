@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
@@ -88,6 +89,29 @@ describe('encodeTensors and decodeTensors', () => {
 });
 
 describe('checkTensors', () => {
+  it('takes elements of BYTES that the runtime takes for UTF-8, without NUL, and no others', () => {
+    const isText = (element: Uint8Array): boolean => isUtf8(element) && !element.includes(0);
+    const wrong: Uint8Array[] = [];
+    const holds = (element: Uint8Array): void => {
+      const data = Uint8Array.from([element.length, 0, 0, 0, ...element]);
+      const checked = checkTensors([{ name: 't', datatype: 'BYTES', shape: [1], data }]);
+      if ((checked.ok ? undefined : checked.code) !== (isText(element) ? undefined : 'TENSOR_DATA_VALUE'))
+        wrong.push(element);
+    };
+    // Each lead with the second bytes at which a rule begins or ends, and what follows or is missing.
+    for (let lead = 0; lead < 256; lead++) {
+      holds(Uint8Array.of(lead));
+      for (const second of [0x41, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0]) {
+        for (const rest of [[], [0x80], [0x80, 0xbf], [0x80, 0xc0], [0xbf, 0x41]])
+          holds(Uint8Array.of(lead, second, ...rest));
+      }
+    }
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', maxLength: 50 }), (text) => holds(new TextEncoder().encode(text))),
+    );
+    expect(wrong).toEqual([]);
+  });
+
   it.each([
     ['TENSOR_COUNT', []],
     ['TENSOR_NAME', [tensor({ name: '' })]],

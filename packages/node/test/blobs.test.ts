@@ -265,8 +265,9 @@ describe('blobs between members', () => {
     ] as const;
     let asked = 0;
     for (const lie of lies) {
+      const store = await open(BIG);
       const exchange = new BlobExchange({
-        store: await open(BIG),
+        store,
         members: () => [v0.id],
         request: () => {
           asked++;
@@ -276,8 +277,10 @@ describe('blobs between members', () => {
         standingOf: () => Promise.resolve('passed'),
       });
       expect(await exchange.get(digest)).toBeUndefined();
+      expect(await exchange.hold(digest)).toBe(false);
+      expect([store.count, store.bytes]).toEqual([0, 0]);
     }
-    expect(asked).toBe(lies.length);
+    expect(asked).toBe(2 * lies.length);
   });
 
   it('messages read back, and no bytes make a reader throw', async () => {
