@@ -17,6 +17,7 @@ import {
   type SubmitPort,
   type TaskAssignment,
 } from '@cloister/validator';
+import type { AskMember } from './blob-pieces.ts';
 import type { EnclaveSupervisor } from './enclave-supervisor.ts';
 import type { CommittedBlock } from './event-bus.ts';
 import { HoldingCollector } from './holding-collector.ts';
@@ -31,7 +32,7 @@ export interface ExecutorShellOptions {
   /** Connected members. */
   readonly connected: () => readonly AccountId[];
   /** One request of the hold protocol. */
-  readonly askToHold: (member: AccountId, bytes: Uint8Array, maxBytes: number) => Promise<Uint8Array>;
+  readonly askToHold: AskMember;
   readonly submit: SubmitPort;
   readonly isSynced: () => boolean;
   readonly monotonicMs: () => number;

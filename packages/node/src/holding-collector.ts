@@ -4,6 +4,7 @@
 import { type AccountId, asValidatorId, type Digest } from '@cloister/crypto';
 import { isHeldByEnough, type LedgerState, verifyHolding } from '@cloister/ledger';
 import type { ClockPort, HoldingPort, LargeResponse } from '@cloister/validator';
+import type { AskMember } from './blob-pieces.ts';
 import { decodeHoldAnswer, encodeHoldRequest, HOLD_ANSWER_BYTES_MAX, type HoldAnswer } from './holding-messages.ts';
 
 /** How long a validator may take before another is asked beside it, and how long all may take: each, and a second for each MiB. */
@@ -22,7 +23,7 @@ export interface HoldingCollectorOptions {
   /** Connected members. */
   readonly connected: () => readonly AccountId[];
   /** One request of the hold protocol. */
-  readonly request: (member: AccountId, bytes: Uint8Array, maxBytes: number) => Promise<Uint8Array>;
+  readonly request: AskMember;
   readonly clock: ClockPort;
   readonly isStopped: () => boolean;
 }

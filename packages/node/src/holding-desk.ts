@@ -6,8 +6,6 @@
  * response is taken for each enclave and task, its room is the tenant's, and one transfer of each executor runs at a time. Whoever
  * draws transfers out or sends other bytes than it named rests for growing times.
  */
-import { createHash } from 'node:crypto';
-import { appendFile } from 'node:fs/promises';
 import { LARGEST_SEALED_BYTES, parseReceipt, verifyReceipt } from '@cloister/confidential';
 import {
   type AccountId,
@@ -20,9 +18,9 @@ import {
   type Result,
 } from '@cloister/crypto';
 import { type LedgerState, MAX_INLINE_BYTES, signHolding } from '@cloister/ledger';
-import { PRIVATE_FILE_MODE } from './atomic-file.ts';
-import { BLOB_ANSWER_BYTES_MAX, BLOB_PIECE_BYTES, decodeBlobAnswer, encodeBlobRequest } from './blob-messages.ts';
+import { downloadBlob } from './blob-download.ts';
 import type { BlobNames } from './blob-names.ts';
+import { type AskMember, type BlobPieces, blobPieces } from './blob-pieces.ts';
 import type { BlobRefusal, BlobStore, Reservation } from './blob-store.ts';
 import { decodeHoldRequest, encodeHoldAnswer, type HoldAnswer, type HoldRequest } from './holding-messages.ts';
 
@@ -58,7 +56,7 @@ export interface HoldingDeskOptions {
   readonly names: BlobNames;
   readonly blobs: BlobStore;
   /** One request of the blob protocol. */
-  readonly request: (member: AccountId, bytes: Uint8Array, maxBytes: number) => Promise<Uint8Array>;
+  readonly request: AskMember;
   readonly monotonicMs: () => number;
 }
 
@@ -103,6 +101,7 @@ export class HoldingDesk {
     const wanted = judged.value;
     const { task, digest } = wanted;
     if ((await blobs.fileOf(digest)) === undefined) return this.#take(member, wanted);
+    // Said before it is signed: from here on it is none that has to make room.
     names.promise(digest, task);
     return ok({ status: 'held', statement: signHolding(signer, { chainId, task, responseDigest: digest }) });
   }
@@ -155,18 +154,22 @@ export class HoldingDesk {
   }
 
   /** Never rejects. */
-  async #transfer(executor: AccountId, wanted: Wanted, reservation: Reservation): Promise<void> {
-    const { blobs, names } = this.#options;
-    const whole = await this.#fetch(executor, wanted, reservation.path).catch(() => false);
-    if (!whole) {
-      await blobs.release(reservation);
-      this.#rest(executor);
-      return;
+  async #transfer(executor: AccountId, wanted: Wanted, room: Reservation): Promise<void> {
+    const { blobs } = this.#options;
+    const { digest, size } = wanted;
+    const isHeld = await downloadBlob(blobs, { digest, size, room }, this.#pieces(executor, wanted)).catch(() => false);
+    if (isHeld) this.#rests.delete(executor);
+    else this.#rest(executor);
+  }
+
+  /** Ends without the rest of the response when that is not here in time. */
+  async *#pieces(member: AccountId, { digest, size }: Wanted): BlobPieces {
+    const { monotonicMs, request } = this.#options;
+    const untilMs = monotonicMs() + TRANSFER_MS + size * MS_PER_BYTE;
+    for await (const piece of blobPieces(request, { member, digest, bytesMax: size })) {
+      yield piece;
+      if (monotonicMs() > untilMs) return;
     }
-    this.#rests.delete(executor);
-    // Named before it is there, so that it is never one that has to make room.
-    names.promise(wanted.digest, wanted.task);
-    await blobs.adopt(reservation).catch(() => undefined);
   }
 
   #rest(executor: AccountId): void {
@@ -175,26 +178,5 @@ export class HoldingDesk {
     const isAgain = last !== undefined && nowMs - last.untilMs < REST_MS_MAX;
     const forMs = isAgain ? Math.min(2 * last.forMs, REST_MS_MAX) : REST_MS_FIRST;
     this.#rests.set(executor, { forMs, untilMs: nowMs + forMs });
-  }
-
-  /** Writes the response to a file, piece by piece; whether it is the one that was named, durable, and came in time. */
-  async #fetch(executor: AccountId, { digest, size }: Wanted, path: string): Promise<boolean> {
-    const { blobs, monotonicMs, request } = this.#options;
-    const untilMs = monotonicMs() + TRANSFER_MS + size * MS_PER_BYTE;
-    const hash = createHash('sha256');
-    await blobs.prepareUploads();
-    for (let offset = 0; offset < size; ) {
-      if (monotonicMs() > untilMs) return false;
-      const bytes = await request(executor, encodeBlobRequest({ digest, offset }), BLOB_ANSWER_BYTES_MAX);
-      const answer = decodeBlobAnswer(bytes);
-      if (!answer.ok || answer.value.status !== 'piece') return false;
-      const { total, piece } = answer.value;
-      // All pieces but the last are full, so that a transfer is not drawn out by crumbs.
-      if (total !== size || piece.length !== Math.min(BLOB_PIECE_BYTES, size - offset)) return false;
-      hash.update(piece);
-      offset += piece.length;
-      await appendFile(path, piece, { mode: PRIVATE_FILE_MODE, flush: offset === size });
-    }
-    return hash.digest('hex') === digest;
   }
 }
