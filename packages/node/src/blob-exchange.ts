@@ -12,6 +12,7 @@ import { checkedPieces, digestOfFile, piecesOf, readPiece } from './blob-files.t
 import { BLOB_PIECE_BYTES, decodeBlobRequest, encodeBlobAnswer } from './blob-messages.ts';
 import { type AskMember, type BlobPieces, blobPieces } from './blob-pieces.ts';
 import type { BlobStore } from './blob-store.ts';
+import { firstOf } from './first-of.ts';
 
 export interface BlobExchangeOptions {
   readonly store: BlobStore;
@@ -54,14 +55,13 @@ export class BlobExchange implements BlobPort {
   async #fetch(digest: Digest): Promise<Uint8Array | undefined> {
     const { members, request, store } = this.#options;
     const bytesMax = Math.min(store.blobBytesMax, LARGEST_SEALED_BYTES);
-    for (const member of members()) {
-      const bytes = await inMemory(blobPieces(request, { member, digest, bytesMax })).catch(() => undefined);
-      if (bytes === undefined || contentDigest(bytes) !== digest) continue;
-      // A full disk or quota does not keep the caller from using what it fetched.
-      await store.put(bytes).catch(() => undefined);
-      return bytes;
-    }
-    return undefined;
+    const found = await firstOf(members(), async (member) => {
+      const bytes = await inMemory(blobPieces(request, { member, digest, bytesMax }));
+      return contentDigest(bytes ?? new Uint8Array(0)) === digest ? bytes : undefined;
+    });
+    // A full disk or quota does not keep the caller from using what it fetched.
+    if (found !== undefined) await store.put(found).catch(() => undefined);
+    return found;
   }
 
   /** Fetches a blob onto the disk unless it lies there. Whether it lies there now, whole. */

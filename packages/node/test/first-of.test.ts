@@ -1,0 +1,61 @@
+import type { AccountId } from '@cloister/crypto';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { keyOf } from '../../ledger/test/samples.ts';
+import { ASKED_AT_ONCE, firstOf, HEDGE_MS } from '../src/first-of.ts';
+
+const members = Array.from({ length: 7 }, (_, i) => keyOf(`member ${i}`).id);
+const silent = (): Promise<never> => new Promise(() => undefined);
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+describe('members are asked', () => {
+  it('one after the other at once, as long as they answer', async () => {
+    const asked: AccountId[] = [];
+    const answer = firstOf(members, async (member) => {
+      asked.push(member);
+      if (asked.length === 2) throw new Error('refused');
+      return asked.length === 4 ? member : undefined;
+    });
+    expect(await answer).toBe(members[3]);
+    expect(asked).toEqual(members.slice(0, 4));
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('beside those that are silent, so many at a time', async () => {
+    const asked: AccountId[] = [];
+    const answer = firstOf(members, (member) => {
+      asked.push(member);
+      return asked.length === 3
+        ? new Promise<AccountId>((resolve) => setTimeout(() => resolve(member), HEDGE_MS / 2))
+        : silent();
+    });
+    expect(asked).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(HEDGE_MS);
+    expect(asked).toHaveLength(2);
+    await vi.advanceTimersByTimeAsync(HEDGE_MS * 1.5);
+    expect(await answer).toBe(members[2]);
+    await vi.advanceTimersByTimeAsync(HEDGE_MS * 10);
+    expect(asked).toHaveLength(3);
+    const all: AccountId[] = [];
+    void firstOf(members, (member) => {
+      all.push(member);
+      return silent();
+    });
+    await vi.advanceTimersByTimeAsync(HEDGE_MS * 10);
+    expect(all).toHaveLength(ASKED_AT_ONCE);
+  });
+
+  it('until the slow ones have answered, too, and nobody has it', async () => {
+    const late = (): Promise<undefined> => new Promise((resolve) => setTimeout(() => resolve(undefined), HEDGE_MS * 3));
+    const answer = firstOf(members, late);
+    await vi.advanceTimersByTimeAsync(HEDGE_MS * 20);
+    expect(await answer).toBeUndefined();
+    expect(await firstOf([], late)).toBeUndefined();
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});
