@@ -12,7 +12,21 @@ import {
 } from '@cloister/consensus';
 import { accountBytes, type Digest, hash, type ValidatorId, verifyEd25519 } from '@cloister/crypto';
 
-export type InvariantId = 'S1' | 'S2' | 'S3' | 'S4' | 'S5' | 'S6' | 'S7' | 'S8' | 'S10' | 'L1' | 'L3' | 'L4' | 'APP';
+export type InvariantId =
+  | 'S1'
+  | 'S2'
+  | 'S3'
+  | 'S4'
+  | 'S5'
+  | 'S6'
+  | 'S7'
+  | 'S8'
+  | 'S10'
+  | 'L1'
+  | 'L3'
+  | 'L4'
+  | 'C1'
+  | 'APP';
 
 export interface Violation {
   readonly invariant: InvariantId;

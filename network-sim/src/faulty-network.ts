@@ -17,12 +17,18 @@ export const LOCAL_NETWORK: NetworkProfile = { delayMsMin: 1, delayMsMax: 12, lo
 export const WIDE_NETWORK: NetworkProfile = { delayMsMin: 20, delayMsMax: 180, loss: 0.01, duplication: 0.01 };
 export const LOSSY_NETWORK: NetworkProfile = { delayMsMin: 2, delayMsMax: 80, loss: 0.12, duplication: 0.08 };
 
+function pairOf(a: number, b: number): string {
+  return `${Math.min(a, b)} ${Math.max(a, b)}`;
+}
+
 export class FaultyNetwork {
   readonly #scheduler: Scheduler;
   readonly #random: SeededRandom;
   profile: NetworkProfile;
   /** Group of each node; nodes in different groups do not hear each other. */
   #groups: readonly number[] | undefined;
+  /** Pairs that do not talk to each other, smaller index first, and until when. */
+  readonly #severed = new Map<string, number>();
   delivered = 0;
   lost = 0;
 
@@ -41,7 +47,14 @@ export class FaultyNetwork {
     this.#groups = undefined;
   }
 
+  /** Disconnects two nodes for a time, whatever else holds. */
+  sever(a: number, b: number, untilMs: number): void {
+    const pair = pairOf(a, b);
+    this.#severed.set(pair, Math.max(untilMs, this.#severed.get(pair) ?? 0));
+  }
+
   connected(from: number, to: number): boolean {
+    if ((this.#severed.get(pairOf(from, to)) ?? 0) > this.#scheduler.nowMs) return false;
     return this.#groups === undefined || this.#groups[from] === this.#groups[to];
   }
 

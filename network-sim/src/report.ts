@@ -31,6 +31,8 @@ export interface RunReport {
   readonly evidence: readonly string[];
   /** What nodes refused, by code. */
   readonly refusals: Readonly<Record<string, number>>;
+  /** How often an honest node cut off another, as "by>whom". */
+  readonly cutOffs: Readonly<Record<string, number>>;
   readonly crashes: number;
   /** The newest lines of the trace. */
   readonly tail: readonly string[];

@@ -8,6 +8,7 @@ import type { Behaviour } from './byzantine/behaviour.ts';
 import { BYZANTINE } from './byzantine/index.ts';
 import { Checkers } from './checkers.ts';
 import { ClientLoad } from './client-load.ts';
+import { CutOffs } from './cut-offs.ts';
 import { FaultyNetwork } from './faulty-network.ts';
 import { makeNetwork, type SimulatedNetwork, START_MS } from './genesis.ts';
 import { HostileTenant } from './hostile-tenant.ts';
@@ -49,6 +50,7 @@ export class Simulation {
   readonly #wires: Wires;
   #nextRef = 1_000_000;
   readonly #incidents: Incidents;
+  readonly #cutOffs: CutOffs;
   #finished = false;
 
   constructor(options: RunOptions) {
@@ -99,6 +101,14 @@ export class Simulation {
       network: this.#network,
       nodes: this.#nodes,
       validatorCount: size.validators,
+      byzantine: this.#byzantine,
+      checkers: this.#checkers,
+      trace: (line) => this.#trace.add(`${this.#at()} ${line}`),
+    });
+    this.#cutOffs = new CutOffs({
+      scheduler: this.#scheduler,
+      network: this.#network,
+      nodes: this.#nodes,
       byzantine: this.#byzantine,
       checkers: this.#checkers,
       trace: (line) => this.#trace.add(`${this.#at()} ${line}`),
@@ -191,6 +201,9 @@ export class Simulation {
         this.#evidence.add(`${effect.kind} by ${this.#nodes.findIndex(({ id }) => id === effect.against)}`);
         this.#checkers.evidence(effect.against, effect.kind);
         return;
+      case 'blame':
+        this.#cutOffs.blame(node, effect);
+        return;
       case 'halt':
         if (!this.#byzantine.has(node.index))
           this.#checkers.fail('S1', `node ${node.index} halted: ${effect.code} ${effect.detail}`);
@@ -267,6 +280,7 @@ export class Simulation {
       certificatesChecked: this.#checkers.certificates,
       evidence: [...this.#evidence].sort(),
       refusals: Object.fromEntries([...this.#refusals].sort(([a], [b]) => (a < b ? -1 : 1))),
+      cutOffs: Object.fromEntries(this.#cutOffs.counts),
       crashes: this.#nodes.reduce((sum, { crashes }) => sum + crashes, 0),
       tail: this.#trace.tail(60),
     };

@@ -30,13 +30,14 @@ export class Wires {
   /** Byzantine nodes that send on their own account do so from now on, as long as they are up. */
   startTicks(): void {
     for (const [index, behaviour] of this.#parts.byzantine) {
-      if (behaviour.tick !== undefined) this.#tickLater(index, behaviour);
+      if (behaviour.tick !== undefined || behaviour.clockOffMs !== undefined) this.#tickLater(index, behaviour);
     }
   }
 
   #tickLater(index: number, behaviour: Behaviour): void {
     this.#parts.scheduler.after(TICK_MS, () => {
       const node = this.#parts.nodes[index];
+      if (node !== undefined && behaviour.clockOffMs !== undefined) node.context.skewMs = behaviour.clockOffMs();
       const burst = node?.up === true ? behaviour.tick?.() : undefined;
       if (node !== undefined && burst !== undefined) {
         for (const { to, bytes, afterMs } of burst.frames) this.#deliver(node, to, 'vote', bytes, afterMs);

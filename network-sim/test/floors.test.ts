@@ -46,6 +46,23 @@ it('a tenant who floods every node with the largest transactions leaves the othe
   expect(transactionRatio).toBeGreaterThanOrEqual(TENANT_FLOOR);
 });
 
+describe('with the clocks of two of seven validators stepping', () => {
+  it('the others commit as many transactions as with good clocks, nearly, and lose no more blocks than those two lead', async () => {
+    const { byzantine, promised, floors } = await measureFloors({
+      behaviours: ['clock-stepper'],
+      validators: 7,
+      forMs: 5_000,
+      loadIntervalMs: 25,
+      seed: '1',
+    });
+    const [floor] = floors;
+    expect(byzantine).toBe(2);
+    expect(floor?.attacked.violations).toEqual([]);
+    expect(floor?.transactionRatio).toBeGreaterThanOrEqual(promised);
+    expect(floor?.blockRatio).toBeGreaterThanOrEqual(LEAST_PACE);
+  });
+});
+
 describe('the promised floor', () => {
   it('is one half at four validators and 1 - 2f/n beyond', () => {
     expect(promisedFloor(4, 1)).toBe(0.5);

@@ -43,6 +43,8 @@ export interface Behaviour {
   serve?(request: Uint8Array, honest: Uint8Array): Uint8Array | undefined;
   /** Asked every `TICK_MS`. */
   tick?(): Burst;
+  /** By how many milliseconds the wall clock of the node is wrong; asked every `TICK_MS`. */
+  clockOffMs?(): number;
 }
 
 export type MakeBehaviour = (context: ByzantineContext) => Behaviour;

@@ -3,6 +3,7 @@ import { badServer } from './bad-server.ts';
 import { batchFlooder } from './batch-flooder.ts';
 import { batchPoisoner } from './batch-poisoner.ts';
 import type { MakeBehaviour } from './behaviour.ts';
+import { clockStepper } from './clock-stepper.ts';
 import { conflicter } from './conflicter.ts';
 import { equivocator } from './equivocator.ts';
 import { evidenceBomber } from './evidence-bomber.ts';
@@ -43,7 +44,8 @@ export type ByzantineName =
   | 'batch-poisoner'
   | 'batch-flooder'
   | 'bad-server'
-  | 'evidence-bomber';
+  | 'evidence-bomber'
+  | 'clock-stepper';
 
 export const BYZANTINE: Readonly<Record<ByzantineName, NamedBehaviour>> = {
   equivocator: { does: 'proposes two blocks in one view, to different halves', make: equivocator },
@@ -73,6 +75,7 @@ export const BYZANTINE: Readonly<Record<ByzantineName, NamedBehaviour>> = {
     does: 'makes as much evidence as it can, against itself and against the innocent',
     make: evidenceBomber,
   },
+  'clock-stepper': { does: 'has a wall clock that is hours off, and steps again and again', make: clockStepper },
 };
 
 export const BYZANTINE_NAMES: readonly ByzantineName[] = Object.keys(BYZANTINE) as ByzantineName[];

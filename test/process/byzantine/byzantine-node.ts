@@ -29,6 +29,7 @@ export class ByzantineNode {
   #shell: ReplicaShell | undefined;
   #ticking: NodeJS.Timeout | undefined;
   #height = 0;
+  #clockOffMs = 0;
 
   constructor(options: ByzantineNodeOptions) {
     this.#options = options;
@@ -81,7 +82,7 @@ export class ByzantineNode {
           for (const one of this.#behaviour.gossip?.(bytes) ?? [bytes]) await this.#gossip(one);
         },
       },
-      nowMs: () => Date.now(),
+      nowMs: () => Date.now() + this.#clockOffMs,
       monotonicMs: () => performance.now(),
       onCommitted: ({ height }) => {
         this.#height = height;
@@ -156,6 +157,7 @@ export class ByzantineNode {
   }
 
   #tick(): void {
+    this.#clockOffMs = this.#behaviour.clockOffMs?.() ?? 0;
     const burst = this.#behaviour.tick?.();
     for (const frame of burst?.frames ?? []) this.#leave(frame, PRIORITY_OF_BURSTS);
     for (const bytes of burst?.gossip ?? []) void this.#gossip(bytes);
