@@ -42,6 +42,8 @@ export const GOSSIP_OUTBOUND_BUFFER_BYTES_MAX: number = 16 * MiB;
 export const FLOOD_MEMBERS_MAX = 20;
 export const PEER_RECORD_BYTES_MAX: number = 2 * 1024;
 export const PEER_RECORDS_MAX = 256;
+/** Addresses of an operator's that are dialled. */
+export const SEEDS_MAX = 64;
 /** A whole answer of the `peers` protocol. */
 export const PEER_LIST_BYTES_MAX: number = PEER_RECORDS_MAX * (PEER_RECORD_BYTES_MAX + 4) + 2;
 /** How long a handler may take over one request before its slot is given away. */

@@ -6,6 +6,7 @@ import { peerIdFromString } from '@libp2p/peer-id';
 import type { Multiaddr } from '@multiformats/multiaddr';
 import { dialableAddresses, peerOf } from './addresses.ts';
 import type { Connection, GossipRouter, Host } from './host.ts';
+import { SEEDS_MAX } from './limits.ts';
 import type { PeerBook } from './peer-book.ts';
 import type { NetworkCounters, NetworkLimits } from './types.ts';
 
@@ -15,7 +16,7 @@ export class Liveness {
   readonly #book: PeerBook;
   readonly #limits: NetworkLimits;
   readonly #counters: NetworkCounters;
-  readonly #seeds: readonly Multiaddr[];
+  #seeds: readonly Multiaddr[];
   readonly #isCutOff: (peerId: string) => boolean;
   readonly #gossipsWith: (peerId: string) => boolean;
   readonly #onTurn: () => void;
@@ -60,6 +61,12 @@ export class Liveness {
   stop(): void {
     this.#stopped = true;
     clearTimeout(this.#timer);
+  }
+
+  /** Further addresses to dial until connected; of too many the newest. */
+  addSeeds(addresses: readonly Multiaddr[]): void {
+    const known = new Set(this.#seeds.map(String));
+    this.#seeds = [...this.#seeds, ...addresses.filter((address) => !known.has(String(address)))].slice(-SEEDS_MAX);
   }
 
   /** Anything at all arrived from this peer. */

@@ -1,6 +1,7 @@
 /** The adapter in one: identity and peer exchange in the middle, votes, gossip and requests around it. */
 import { type AccountId, ed25519KeyPair, type ValidatorId } from '@cloister/crypto';
 import type { Multiaddr } from '@multiformats/multiaddr';
+import { parseAddress } from './addresses.ts';
 import type { Budgets } from './budgets.ts';
 import { Caller, dial, type RequestOptions } from './caller.ts';
 import type { Connections } from './connections.ts';
@@ -185,6 +186,10 @@ export class LibP2PNetwork implements Network {
 
   blame(peer: string, offence: Offence): void {
     if (!this.#stopped) this.#parts.gate.blame(peer, offence);
+  }
+
+  addSeeds(addresses: readonly string[]): void {
+    this.#liveness.addSeeds(addresses.map(parseAddress));
   }
 
   async connect(address: string): Promise<string> {

@@ -241,6 +241,8 @@ export type Network = {
   setMembers(members: readonly AccountId[], weightless?: readonly AccountId[]): void;
   /** `peer`, a member id or a libp2p peer id, sent what no honest peer sends. Enough of it cuts the peer off for a time. */
   blame(peer: string, offence: Offence): void;
+  /** Dialled until connected, like the seeds of the start. @throws NetworkError ADDRESS_INVALID */
+  addSeeds(addresses: readonly string[]): void;
   /** Dials a multiaddr that ends in /p2p/<peer id>, exchanges peer records and resolves with the peer's name. */
   connect(address: string): Promise<string>;
   sendVote(to: ValidatorId, bytes: Uint8Array, priority: Priority): void;

@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { utf8, type ValidatorId } from '@cloister/crypto';
+import { generateKeyPairFromSeed } from '@libp2p/crypto/keys';
+import { peerIdFromPrivateKey } from '@libp2p/peer-id';
 import { afterEach, describe, expect, it } from 'vitest';
 import { NetworkError } from '../src/index.ts';
 import { memberKey, seedOf, startMembers, startNode, stopAll, type TestNode } from './cluster.ts';
@@ -228,6 +230,40 @@ describe('a member', () => {
     const answer = await a.network.request(real.id, 'sync', utf8('who?'));
     expect(Uint8Array.from(answer)).toEqual(utf8('the real one'));
     expect(told.every(Boolean)).toBe(true);
+  });
+
+  it('whose only address leads to a stranger finds the others once it is given an address of one', async () => {
+    const members = ['a', 'b'].map((name) => memberKey(name).id);
+    const stranger = await startNode('s', members);
+    const a = await startNode('a', members);
+    const limits = { redialMs: 50 };
+    const b = await startNode('b', members, {}, { seeds: stranger.network.addresses(), limits });
+    nodes = [stranger, a, b];
+    await b.until('peer', () => b.up.size === 1);
+    b.network.addSeeds(a.network.addresses());
+    await b.until('peer', () => b.up.has(a.id));
+    expect(() => b.network.addSeeds(['there'])).toThrow(NetworkError);
+  });
+
+  it('dials the newest of too many addresses', async () => {
+    const members = ['a', 'b'].map((name) => memberKey(name).id);
+    const a = await startNode('a', members);
+    const b = await startNode('b', members, {}, { limits: { redialMs: 200 } });
+    nodes = [a, b];
+    const [address = ''] = a.network.addresses();
+    const dials = b.network.counters.redials;
+    // Nobody listens at port 1; each stands for a peer of its own.
+    const nowhere = await Promise.all(
+      Array.from({ length: 64 }, async (_, i) => {
+        const key = await generateKeyPairFromSeed('Ed25519', seedOf(`nowhere ${i}`));
+        return `/ip4/127.0.0.1/tcp/1/p2p/${peerIdFromPrivateKey(key).toString()}`;
+      }),
+    );
+    b.network.addSeeds([address, ...nowhere]);
+    while (b.network.counters.redials < dials + 64) await sleep(10);
+    expect(b.up.has(a.id)).toBe(false);
+    b.network.addSeeds([address]);
+    await b.until('peer', () => b.up.has(a.id));
   });
 
   it('whose address is taken or wrong gets a typed error', async () => {

@@ -18,6 +18,8 @@ export interface NodeContext {
   /** The body of /v1/status. */
   readonly status: () => { readonly [key: string]: JsonValue };
   readonly readiness: () => Readiness;
+  /** Whether no validator is connected, though there are others. */
+  readonly isLost: () => boolean;
   /** What the node waits for, in words; empty when it is ready. */
   readonly waitsFor: () => readonly string[];
   /** A transaction whose signature was verified already, in another thread. */

@@ -5,7 +5,7 @@ import type { NodeContext } from './node-context.ts';
 import { type NodeCore, submitTracked } from './node-core.ts';
 import { NodeMetrics } from './node-metrics.ts';
 import { connectedMembers } from './node-network.ts';
-import { readinessReasons, waitsFor } from './readiness.ts';
+import { isLost, readinessReasons, waitsFor } from './readiness.ts';
 import { readinessFacts, readinessOf, type StatusSources, statusJson } from './status.ts';
 
 export interface NodeView {
@@ -51,6 +51,7 @@ export function createContext(view: NodeView, core: NodeCore, metrics: NodeMetri
     provableHeight: () => replica.status().provableHeight,
     status: () => statusJson(sources),
     readiness: () => readinessOf(sources),
+    isLost: () => isLost(readinessFacts(sources)),
     waitsFor: () => waitsFor(readinessFacts(sources)),
     submitVerified: (bytes) => submitTracked(core.shell, core.tracker, bytes, true),
     fateOf: async (id) => {

@@ -21,6 +21,7 @@ import { membersOf, startNetwork } from './node-network.ts';
 import { createContext, createMetrics, type NodeView } from './node-view.ts';
 import { ReadinessWatch } from './readiness-watch.ts';
 import type { RunningNode, StartOptions, StopReason } from './running-node.ts';
+import { SeedWatch } from './seed-watch.ts';
 import { saveSnapshotIfDue } from './state-snapshots.ts';
 import { closeStores, type NodeStores, openStores } from './stores.ts';
 import { TwinWatch } from './twin-watch.ts';
@@ -73,6 +74,7 @@ class NodeProcess implements RunningNode {
   #sweep: ReturnType<typeof setInterval> | undefined;
   #watch: ReadinessWatch | undefined;
   #twins: TwinWatch | undefined;
+  #seeds: SeedWatch | undefined;
   #context: NodeContext | undefined;
   id: AccountId = '' as AccountId;
   chainId: Digest = '' as Digest;
@@ -183,6 +185,12 @@ class NodeProcess implements RunningNode {
     const { readiness, waitsFor } = this.#context;
     this.#watch = new ReadinessWatch({ directory: layout.chain, readiness, waitsFor, log });
     this.#watch.start();
+    const { readSeeds: read } = this.#options;
+    if (read !== undefined) {
+      const add = (seeds: readonly string[]): void => this.#network?.addSeeds(seeds);
+      this.#seeds = new SeedWatch({ isLost: this.#context.isLost, read, add, log });
+      this.#seeds.start();
+    }
     if (config['api.enabled']) {
       const { context, simulated } = this;
       this.#api = createApi({ core, context, config, layout, version, simulated, log, monotonicMs });
@@ -253,6 +261,7 @@ class NodeProcess implements RunningNode {
     };
     clearInterval(this.#sweep);
     this.#watch?.stop();
+    this.#seeds?.stop();
     await step('api', this.#api?.close());
     core?.peers.stop();
     await step('scrub', this.#scrub?.stop());

@@ -67,6 +67,7 @@ export function readinessReasons(facts: ReadinessFacts): string[] {
   const isAlone = quorum.own >= quorum.needed;
   if (quorum.own > 0 && quorum.own + quorum.connected < quorum.needed) reasons.push('NO_QUORUM_CONNECTED');
   if (!isAlone && !isConnected) reasons.push('NOT_CONNECTED');
+  else if (isLost(facts)) reasons.push('NO_VALIDATOR_CONNECTED');
   if (Math.abs(replica.clockSkewMs ?? 0) > CLOCK_SKEW_MS_MAX) reasons.push('CLOCK_SKEW');
   if (freeBytes !== undefined && freeBytes < FREE_BYTES_MIN) reasons.push('DISK_FULL');
   return [...reasons, ...facts.enclaveReasons];
@@ -74,6 +75,12 @@ export function readinessReasons(facts: ReadinessFacts): string[] {
 
 function isWaiting({ state }: SigningStatus): boolean {
   return state === 'asking' || state === 'observing' || state === 'confirming';
+}
+
+/** Whether there are other validators, and none of them is connected. */
+export function isLost(facts: Pick<ReadinessFacts, 'validators' | 'self'>): boolean {
+  const { own, connected, needed } = quorumOf(facts);
+  return own < needed && connected === 0;
 }
 
 /** What the node waits for, one sentence each, for `cloister status` and the log. */
@@ -87,6 +94,12 @@ export function waitsFor(facts: ReadinessFacts): string[] {
   if (quorum.own > 0 && quorum.own + quorum.connected < quorum.needed) {
     const weight = `${quorum.own + quorum.connected} of the ${quorum.needed} that a block needs`;
     sentences.push(`No block can be made: the connected weight is ${weight}. Not connected: ${names(away)}.`);
+  }
+  if (isLost(facts)) {
+    sentences.push(
+      'No validator is connected: the addresses that this node knows lead to nobody, or to peers that hide the network. Write ' +
+        'the address of a validator that you trust into the config file, as network.seeds: it is read again every few seconds.',
+    );
   }
   const silentMs = monotonicMs - replica.finalityMs;
   if (silentMs > FINALITY_AGE_MS_MAX) {

@@ -12,6 +12,8 @@ export interface StartOptions {
   readonly config: Config;
   /** Where to get the genesis when the home has none, and the first peer. */
   readonly join?: JoinTarget;
+  /** Reads the addresses in the config file anew, for a node that lost everybody. */
+  readonly readSeeds?: () => Promise<readonly string[]>;
   /** In place of the config's enclave. */
   readonly launch?: LaunchEnclave;
   /** In place of lines on standard error. */

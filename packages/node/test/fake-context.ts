@@ -149,6 +149,7 @@ export async function fakeNode(chain: Chain): Promise<FakeNode> {
     state,
     provableHeight: () => chain.height - 1,
     status: () => ({ chainId: genesis.chainId, height: chain.height }),
+    isLost: () => false,
     waitsFor: () => [],
     readiness: () => ({ ready: false, reasons: ['NOT_CONNECTED'] }),
     submitVerified: () =>

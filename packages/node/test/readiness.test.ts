@@ -56,6 +56,15 @@ describe('a node is ready', () => {
 });
 
 describe('a node is not ready', () => {
+  it('with members connected of whom none votes, and says which file to write an address into', () => {
+    const observer = asAccountId('ee'.repeat(32));
+    const validators = facts({}, 0).validators.map((one) => ({ ...one, connected: false }));
+    const lost = facts({ self: observer, validators, isConnected: true });
+    expect(readinessReasons(lost)).toEqual(['NO_VALIDATOR_CONNECTED']);
+    expect(waitsFor(lost).join()).toMatch(/No validator is connected.*network\.seeds/);
+    expect(readinessReasons({ ...lost, isConnected: false })).toEqual(['NOT_CONNECTED']);
+  });
+
   it('while a second process runs with its key, and says what to do', () => {
     const twin = { peerId: '12D3twin', address: '', atMs: 999_500 };
     expect(readinessReasons(facts({ twin }))).toEqual(['TWIN_SEEN']);

@@ -90,7 +90,12 @@ async function run(
   const { config } = await loadConfig({ file: layout.configFile, environment: process.env, flags });
   if (config['enclave.kind'] !== 'none' && config['enclave.image'] === '') await ensureImage(layout, output);
   const stop = stopRequested(invocation.flags.lifeline === true);
-  const node: RunningNode = await startNode({ layout, config, ...(joining === undefined ? {} : { join: joining }) });
+  const node: RunningNode = await startNode({
+    layout,
+    config,
+    readSeeds: async () => (await loadConfig({ file: layout.configFile })).config['network.seeds'],
+    ...(joining === undefined ? {} : { join: joining }),
+  });
   await writeRunFile(home, { pid: process.pid, api: node.apiUrl ?? null, addresses: node.addresses });
   output.ofChain(node.simulated);
   output.result(

@@ -11,7 +11,7 @@ import type { UploadCode, UploadRequest } from './uploads.ts';
 export interface Readiness {
   readonly ready: boolean;
   /**
-   * Codes: HALTED, RESYNCING, NO_FINALITY, SYNCING, TWIN_SEEN, NOT_SIGNING, NO_QUORUM_CONNECTED, NOT_CONNECTED, CLOCK_SKEW, DISK_FULL,
+   * Codes: HALTED, RESYNCING, NO_FINALITY, SYNCING, TWIN_SEEN, NOT_SIGNING, NO_QUORUM_CONNECTED, NOT_CONNECTED, NO_VALIDATOR_CONNECTED, CLOCK_SKEW, DISK_FULL,
    * ENCLAVE_UNREACHABLE, NOT_ATTESTED, KEYSET_NOT_ATTESTED and ATTESTATION_….
    */
   readonly reasons: readonly string[];
