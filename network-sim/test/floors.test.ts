@@ -47,11 +47,11 @@ it('a tenant who floods every node with the largest transactions leaves the othe
 });
 
 describe('with the clocks of two of seven validators stepping', () => {
-  it('the others commit as many transactions as with good clocks, nearly, and lose no more blocks than those two lead', async () => {
+  it('the others commit the promised share of transactions, and blocks go on', async () => {
     const { byzantine, promised, floors } = await measureFloors({
       behaviours: ['clock-stepper'],
       validators: 7,
-      forMs: 5_000,
+      forMs: 3_000,
       loadIntervalMs: 25,
       seed: '1',
     });
