@@ -50,6 +50,23 @@ describe('members are asked', () => {
     expect(all).toHaveLength(ASKED_AT_ONCE);
   });
 
+  it('no more once there is an answer, and not given up while a slow one may have it', async () => {
+    const after = <T>(periods: number, answer: T): Promise<T> =>
+      new Promise((resolve) => setTimeout(() => resolve(answer), periods * HEDGE_MS));
+    const asked: AccountId[] = [];
+    const found = firstOf(members, (member) => {
+      asked.push(member);
+      return asked.length === 1 ? after(3, undefined) : after(0.5, member);
+    });
+    await vi.advanceTimersByTimeAsync(HEDGE_MS * 10);
+    expect([await found, asked.length]).toEqual([members[1], 2]);
+    const slow = firstOf(members.slice(0, 2), (member) =>
+      member === members[0] ? after(3, member) : after(0, undefined),
+    );
+    await vi.advanceTimersByTimeAsync(HEDGE_MS * 10);
+    expect(await slow).toBe(members[0]);
+  });
+
   it('until the slow ones have answered, too, and nobody has it', async () => {
     const late = (): Promise<undefined> => new Promise((resolve) => setTimeout(() => resolve(undefined), HEDGE_MS * 3));
     const answer = firstOf(members, late);
