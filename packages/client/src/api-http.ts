@@ -57,6 +57,12 @@ function retryAfterMs({ status, headers }: Response): number | undefined {
   return text !== null && /^\d{1,5}$/.test(text) ? Math.max(50, Number(text) * 1_000) : undefined;
 }
 
+/** As Node's `fetch` says it; browsers ask again by themselves. */
+function isBrokenConnection(error: unknown): boolean {
+  const { cause } = error as { readonly cause?: { readonly code?: unknown } };
+  return ['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'].includes(String(cause?.code));
+}
+
 /** Reads a body of at most `maxBytes`, and no more of a longer one. */
 async function readBody(response: Response, maxBytes: number): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
@@ -109,13 +115,26 @@ class HttpApi implements NodeApi {
             headers: { ...headers, 'content-type': type },
           };
     try {
-      const response = await this.#fetch(`${this.#baseUrl}${path}`, init);
+      const response = await this.#reach(`${this.#baseUrl}${path}`, init);
       const bytes = await readBody(response, response.ok ? maxBytes : ERROR_BYTES_MAX);
       return { status: response.status, bytes, retryAfterMs: retryAfterMs(response) };
     } catch (cause) {
       if (cause instanceof ClientError) throw cause;
       if (signal.aborted) throw new ClientError('API_TIMEOUT', `${path} after ${timeoutMs} ms`, { cause });
       throw new ClientError('API_UNREACHABLE', `${this.#baseUrl}${path}`, { cause });
+    }
+  }
+
+  /**
+   * Once more when the connection broke: a connection that was kept for reuse may be one that the node has just closed. Every
+   * call may come twice: a transaction and a blob are known by their digests.
+   */
+  async #reach(url: string, init: RequestInit): Promise<Response> {
+    try {
+      return await this.#fetch(url, init);
+    } catch (error) {
+      if (!isBrokenConnection(error)) throw error;
+      return this.#fetch(url, init);
     }
   }
 

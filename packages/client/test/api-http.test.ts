@@ -171,6 +171,22 @@ describe('the HTTP adapter', () => {
     await expect(api.status()).rejects.toMatchObject({ code: 'API_UNREACHABLE' });
   });
 
+  it('asks once more when a connection breaks, and not more often', async () => {
+    let broken = 0;
+    respond = (request, response) => {
+      if (broken++ === 0) response.destroy();
+      else bytes(200, new Uint8Array([7]))(request, response);
+    };
+    expect(await api.getBlob(digest, 1_000)).toEqual(new Uint8Array([7]));
+    expect(broken).toBe(2);
+    respond = (_, response) => {
+      broken++;
+      response.destroy();
+    };
+    await expect(api.getBlob(digest, 1_000)).rejects.toMatchObject({ code: 'API_UNREACHABLE' });
+    expect(broken).toBe(4);
+  });
+
   it('throws nothing but ClientError on made-up answers', async () => {
     const made = fc.oneof(
       fc.uint8Array({ maxLength: 60 }),

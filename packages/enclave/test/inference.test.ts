@@ -179,36 +179,6 @@ describe('once accepted', () => {
     expect(await provision(chain, enclave.port, hostile)).toMatchObject({ code: 'ONNX_RANDOM_OPERATOR' });
   });
 
-  it('takes as many models at a time as a validator executes, and gives none up for another', async () => {
-    const outputs = [{ name: 'probabilities', datatype: 'FP32', shape: [1, 784] }] as const;
-    const models = await Promise.all(
-      Array.from({ length: 8 }, (_, i) => {
-        const nodes = [{ operator: 'Identity', inputs: ['image'], outputs: ['probabilities'] }];
-        const input = { name: 'image', shape: [1, 784] };
-        const onnx = encodeOnnx({
-          name: `m${i}`,
-          nodes,
-          weights: [],
-          input,
-          output: { ...input, name: 'probabilities' },
-        });
-        return publish(chain, workshop.built.image, onnx, { name: `at once ${i}`, outputs });
-      }),
-    );
-    const brought: Parameters<typeof enclave.port.provisionModel>[0][] = [];
-    for (const one of models) {
-      await grant(chain, one);
-      const authority = chain.authorityOf('ModelKeyGrantAuthorised');
-      brought.push({
-        authority,
-        manifest: encodeModelManifest(one.manifest),
-        ciphertext: inPieces(one.sealed.ciphertext),
-      });
-    }
-    const provisioned = await Promise.all(brought.map((one) => enclave.port.provisionModel(one)));
-    expect(provisioned).toEqual(models.map(() => ({ ok: true })));
-  });
-
   it('kills an engine that does not come back, and answers its task alike when asked again', async () => {
     const outputs = [{ name: 'probabilities', datatype: 'FP32', shape: [1, 784] }] as const;
     const endless = await publish(chain, workshop.built.image, endlessModel(), { name: 'endless', outputs });
@@ -305,5 +275,48 @@ describe('an engine that takes more memory than the image allows', () => {
     } finally {
       await narrow.close();
     }
+  });
+});
+
+describe('an enclave whose engines all start at the same time', () => {
+  let patient: Workshop;
+  beforeAll(async () => {
+    // With the limit of time that the image has by itself: eight processes share the cores of this machine.
+    patient = await Workshop.open();
+  });
+  afterAll(() => patient.close());
+
+  it('takes as many models at a time as a validator executes, and gives none up for another', async () => {
+    const { built } = patient;
+    const other = new Chain(built);
+    const { port } = await patient.launch(other);
+    await admit(other, port);
+    const outputs = [{ name: 'probabilities', datatype: 'FP32', shape: [1, 784] }] as const;
+    const models = await Promise.all(
+      Array.from({ length: 8 }, (_, i) => {
+        const nodes = [{ operator: 'Identity', inputs: ['image'], outputs: ['probabilities'] }];
+        const input = { name: 'image', shape: [1, 784] };
+        const onnx = encodeOnnx({
+          name: `m${i}`,
+          nodes,
+          weights: [],
+          input,
+          output: { ...input, name: 'probabilities' },
+        });
+        return publish(other, built.image, onnx, { name: `at once ${i}`, outputs });
+      }),
+    );
+    const brought: Parameters<typeof port.provisionModel>[0][] = [];
+    for (const one of models) {
+      await grant(other, one);
+      const authority = other.authorityOf('ModelKeyGrantAuthorised');
+      brought.push({
+        authority,
+        manifest: encodeModelManifest(one.manifest),
+        ciphertext: inPieces(one.sealed.ciphertext),
+      });
+    }
+    const provisioned = await Promise.all(brought.map((one) => port.provisionModel(one)));
+    expect(provisioned).toEqual(models.map(() => ({ ok: true })));
   });
 });
