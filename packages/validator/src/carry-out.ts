@@ -3,7 +3,7 @@
  */
 import type { EventLog, OrderedStore } from '@cloister/event-log';
 import { guardWitnessOp } from './guard-memory.ts';
-import type { ReplicaEffect } from './ports.ts';
+import type { ReplicaEffect } from './replica-ports.ts';
 
 /**
  * Chain, then the log's head, then guard, then (unsynced, since it only has to survive damage to the guard's file) what the

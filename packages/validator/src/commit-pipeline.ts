@@ -23,8 +23,8 @@ import { type ExecutedRecord, executedOp, finalizationOp } from './chain-store.t
 import { FactTrees } from './fact-trees.ts';
 import { COMMIT_BLOCKS_MAX, ROOTS_KEPT } from './limits.ts';
 import { type OpenBlock, OpenBlocks } from './open-blocks.ts';
-import type { ReplicaEffect } from './ports.ts';
 import type { ExecutedRoot, ReplicaCore } from './replica-core.ts';
+import type { ReplicaEffect } from './replica-ports.ts';
 
 export interface Commit {
   readonly blocks: readonly Block[];

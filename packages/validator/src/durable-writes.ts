@@ -2,7 +2,7 @@
  * Writes that are out: what follows each once it is durable.
  */
 import { assert } from '@cloister/crypto';
-import type { ReplicaEffect } from './ports.ts';
+import type { ReplicaEffect } from './replica-ports.ts';
 
 type StoreEffect = Extract<ReplicaEffect, { readonly type: 'store' }>;
 

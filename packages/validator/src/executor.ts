@@ -15,8 +15,9 @@ import { BlockSignal } from './block-signal.ts';
 import { FairSlots } from './fair-slots.ts';
 import { ModelPauses } from './model-pauses.ts';
 import { ModelRefusals } from './model-refusals.ts';
-import type { SubmitPort, TaskAssignment } from './ports.ts';
+import type { SubmitPort } from './ports.ts';
 import { isTransient, type ProcessOutcome } from './process-outcome.ts';
+import type { TaskAssignment } from './replica-ports.ts';
 import { declineTask } from './sign-answer.ts';
 import { type ExecutorPorts, processTransaction } from './validator.ts';
 

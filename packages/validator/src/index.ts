@@ -8,25 +8,14 @@ export { type ExecutionReport, Executor, type ExecutorOptions } from './executor
 export { guardMarkOp } from './guard-memory.ts';
 export type { HoldingPort, LargeResponse } from './holding-port.ts';
 export type {
-  AdmissionCode,
   BlobPort,
-  Channel,
   ClockPort,
   EnclaveDescription,
   EnclavePort,
   InferenceOutput,
   LedgerPort,
-  Offence,
   RandomPort,
-  ReplicaClocks,
-  ReplicaEffect,
-  ReplicaInput,
-  ReplicaStatus,
-  SendPriority,
-  SigningStatus,
   SubmitPort,
-  TaskAssignment,
-  UntimedInput,
 } from './ports.ts';
 export { BlobUnavailable, EnclaveUnavailable } from './ports.ts';
 export type { ProcessOutcome, ProcessTransactionCode, VerifyLocalEnclaveCode } from './process-outcome.ts';
@@ -41,6 +30,19 @@ export {
 } from './recovery.ts';
 export { Replica } from './replica.ts';
 export { DEFAULT_TIMING, type ReplicaConfig } from './replica-core.ts';
+export type {
+  AdmissionCode,
+  Channel,
+  Offence,
+  ReplicaClocks,
+  ReplicaEffect,
+  ReplicaInput,
+  ReplicaStatus,
+  SendPriority,
+  SigningStatus,
+  TaskAssignment,
+  UntimedInput,
+} from './replica-ports.ts';
 export {
   decodeSyncRequest,
   decodeSyncResponse,

@@ -39,8 +39,8 @@ import {
   STRANGER_BYTES_MAX,
   STRANGERS_MAX,
 } from './limits.ts';
-import type { AdmissionCode } from './ports.ts';
 import type { ReplicaCore } from './replica-core.ts';
+import type { AdmissionCode } from './replica-ports.ts';
 import type { SignatureCache } from './signature-cache.ts';
 
 export const FLUSH_TIMER = 'flush';

@@ -6,7 +6,7 @@
  */
 import type { Digest } from '@cloister/crypto';
 import type { LedgerState } from '@cloister/ledger';
-import type { TaskAssignment } from './ports.ts';
+import type { TaskAssignment } from './replica-ports.ts';
 
 export const MODEL_REFUSALS_MAX = 256;
 const LOSSES: ReadonlySet<string> = new Set(['ENGINE_TIMEOUT', 'ENGINE_CRASHED']);

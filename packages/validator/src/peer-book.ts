@@ -6,8 +6,8 @@
  */
 import type { ValidatorId } from '@cloister/crypto';
 import { PEER_REST_MS_MAX, PEER_REST_MS_MIN, RESTING_PEERS_MAX } from './limits.ts';
-import type { Offence } from './ports.ts';
 import type { ReplicaCore } from './replica-core.ts';
+import type { Offence } from './replica-ports.ts';
 
 export class PeerBook {
   readonly #core: ReplicaCore;

@@ -6,7 +6,7 @@
  */
 import type { ValidatorId } from '@cloister/crypto';
 import { RECEIVE_FRAMES_MAX } from './limits.ts';
-import type { SendPriority } from './ports.ts';
+import type { SendPriority } from './replica-ports.ts';
 
 /** What a waiting frame costs beside its bytes. */
 const FRAME_COST = 64;

@@ -17,9 +17,9 @@ import {
 } from '@cloister/consensus';
 import type { ValidatorId } from '@cloister/crypto';
 import { RECEIVE_BYTES_MAX } from './limits.ts';
-import type { Offence, SendPriority } from './ports.ts';
 import { ReceiveQueue } from './receive-queue.ts';
 import type { ReplicaCore } from './replica-core.ts';
+import type { Offence, SendPriority } from './replica-ports.ts';
 import { SenderRecord } from './sender-record.ts';
 
 export const RECEIVE_TIMER = 'receive';

@@ -6,7 +6,7 @@ import type { createMachine, Timing, ValidatorSet } from '@cloister/consensus';
 import type { Digest, Ed25519KeyPair, Epoch, Height, ValidatorId } from '@cloister/crypto';
 import type { LedgerState, ParsedGenesis } from '@cloister/ledger';
 import type { NetworkClock } from './network-clock.ts';
-import type { ReplicaEffect } from './ports.ts';
+import type { ReplicaEffect } from './replica-ports.ts';
 
 export interface ReplicaConfig {
   readonly genesis: ParsedGenesis;

@@ -8,9 +8,9 @@ import type { MachineStatus } from '@cloister/consensus';
 import type { Height } from '@cloister/crypto';
 import type { ExecutedRecord } from './chain-store.ts';
 import { STALE_MS } from './limits.ts';
-import type { ReplicaStatus, TipStatus } from './ports.ts';
 import type { RecoveredReplica } from './recovery.ts';
 import { DEFAULT_TIMING, type ReplicaConfig, type ReplicaCore } from './replica-core.ts';
+import type { ReplicaStatus, TipStatus } from './replica-ports.ts';
 
 export class Standing {
   readonly #core: ReplicaCore;

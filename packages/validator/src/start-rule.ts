@@ -23,8 +23,8 @@ import { compareRounds, weightOf } from '@cloister/consensus';
 import { asView, type Epoch, type ValidatorId, type View } from '@cloister/crypto';
 import type { GuardMemory } from './guard-memory.ts';
 import { OBSERVED_VIEWS, RECALL_AGAIN_MS, RECALL_RETRY_MS } from './limits.ts';
-import type { SigningStatus } from './ports.ts';
 import type { ReplicaCore } from './replica-core.ts';
+import type { SigningStatus } from './replica-ports.ts';
 
 export const START_TIMER = 'start-rule';
 

@@ -7,7 +7,7 @@
  */
 import type { AccountId, Digest, Height } from '@cloister/crypto';
 import { type LedgerState, openTasksOf, type Task } from '@cloister/ledger';
-import type { TaskAssignment } from './ports.ts';
+import type { TaskAssignment } from './replica-ports.ts';
 
 export class TaskAssigner {
   readonly #self: AccountId;

@@ -30,7 +30,6 @@ import {
   type InferenceOutput,
   type LedgerPort,
   type RandomPort,
-  type TaskAssignment,
 } from './ports.ts';
 import {
   MODEL_FAULTS,
@@ -42,6 +41,7 @@ import {
 } from './process-outcome.ts';
 import type { ProofPort } from './proof-port.ts';
 import type { ProvenEnclave } from './proven-enclave.ts';
+import type { TaskAssignment } from './replica-ports.ts';
 import { executionSubjects } from './shown-facts.ts';
 import { submitResult } from './sign-answer.ts';
 

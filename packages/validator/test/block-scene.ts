@@ -22,8 +22,8 @@ import type { BuildRequest } from '../src/block-builder.ts';
 import type { CommittedTip } from '../src/committed-tip.ts';
 import { EvidencePool } from '../src/evidence-pool.ts';
 import { NetworkClock } from '../src/network-clock.ts';
-import type { ReplicaEffect } from '../src/ports.ts';
 import type { ExecutedRoot, ReplicaCore } from '../src/replica-core.ts';
+import type { ReplicaEffect } from '../src/replica-ports.ts';
 import { SignatureCache } from '../src/signature-cache.ts';
 import { genesisOf, junkEvidence, keysFrom, putRecord, START_MS } from './mini-net.ts';
 

@@ -8,9 +8,9 @@ import {
 import { asEpoch, asValidatorId, asView, hash, type ValidatorId } from '@cloister/crypto';
 import { describe, expect, it } from 'vitest';
 import { RECEIVE_BYTES_MAX, RECEIVE_FRAMES_MAX } from '../src/limits.ts';
-import type { ReplicaEffect } from '../src/ports.ts';
 import { ReceiveQueue } from '../src/receive-queue.ts';
 import { RECEIVE_TIMER, Receiver } from '../src/receiver.ts';
+import type { ReplicaEffect } from '../src/replica-ports.ts';
 import { SenderRecord } from '../src/sender-record.ts';
 
 const set = makeValidatorSet([1, 2, 3, 4].map((n) => ({ id: asValidatorId(hash(`receiver ${n}`)), weight: 1n })));
