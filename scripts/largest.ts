@@ -7,8 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CloisterClient, createHttpApi } from '../packages/client/src/index.ts';
 import { INPUT_BYTES_MAX, MODEL_BYTES_MAX, TENSOR_LIMITS, type Tensor } from '../packages/confidential/src/index.ts';
-import { assert, concatBytes } from '../packages/crypto/src/index.ts';
-import { tryModel } from '../packages/enclave/src/index.ts';
+import { assert, concatBytes } from '../packages/encoding/src/index.ts';
 import {
   accountKey,
   awaitReady,
@@ -16,6 +15,7 @@ import {
   makeLayout,
   spawnNode,
 } from '../packages/node/src/testnet/index.ts';
+import { tryModel } from '../packages/platform/src/index.ts';
 import { bytes, int, message, text } from './onnx-writer.ts';
 
 const MEBIBYTE: number = 1024 * 1024;

@@ -10,7 +10,8 @@ import {
   type SignedStatement,
   statementBytes,
 } from '@cloister/consensus';
-import { accountBytes, type Digest, hash, type ValidatorId, verifyEd25519 } from '@cloister/crypto';
+import { hash, verifyEd25519 } from '@cloister/crypto';
+import { accountBytes, type Digest, type ValidatorId } from '@cloister/encoding';
 
 export type InvariantId =
   | 'S1'

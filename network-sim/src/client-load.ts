@@ -1,5 +1,7 @@
 /** Clients that write records, each in a namespace of its own, and what became of their transactions. */
-import { asHeight, type Digest, type Ed25519KeyPair, type SeededRandom, toHex } from '@cloister/crypto';
+
+import type { Ed25519KeyPair, SeededRandom } from '@cloister/crypto';
+import { asHeight, type Digest, toHex } from '@cloister/encoding';
 import { type ExecutionFate, signTransaction } from '@cloister/ledger';
 
 /** How far ahead of the height that the client sees its transactions expire. */

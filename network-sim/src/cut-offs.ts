@@ -3,7 +3,7 @@
  * off is disconnected from that node for the growing time. An honest node that cuts off an honest one breaks C1.
  */
 import { PeerStanding } from '@cloister/network/standing';
-import type { ReplicaEffect } from '@cloister/validator';
+import type { ReplicaEffect } from '@cloister/replica';
 import type { Behaviour } from './byzantine/behaviour.ts';
 import type { Checkers } from './checkers.ts';
 import type { FaultyNetwork } from './faulty-network.ts';

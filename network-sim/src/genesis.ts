@@ -2,14 +2,8 @@
  * The network of a run: keys and genesis, from the seed.
  */
 import { SIMULATED_ANCHORS, simulatedAppraisalPolicy } from '@cloister/attestation/simulated';
-import {
-  asDigest,
-  asMeasurement,
-  assert,
-  type Ed25519KeyPair,
-  ed25519KeyPair,
-  type SeededRandom,
-} from '@cloister/crypto';
+import { type Ed25519KeyPair, ed25519KeyPair, type SeededRandom } from '@cloister/crypto';
+import { asDigest, asMeasurement, assert } from '@cloister/encoding';
 import { DEFAULT_PARAMS, makeGenesis, type ParsedGenesis } from '@cloister/ledger';
 
 export interface SimulatedNetwork {

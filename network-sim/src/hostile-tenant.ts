@@ -1,5 +1,7 @@
 /** A tenant who hands in records of the largest size, as many as nodes take: what is then left to others is for the pool and the blocks to say. */
-import { asHeight, type Digest, type Ed25519KeyPair, type SeededRandom, toHex } from '@cloister/crypto';
+
+import type { Ed25519KeyPair, SeededRandom } from '@cloister/crypto';
+import { asHeight, type Digest, toHex } from '@cloister/encoding';
 import { signTransaction } from '@cloister/ledger';
 
 const LIFETIME_HEIGHTS = 200;

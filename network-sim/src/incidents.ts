@@ -1,7 +1,7 @@
 /** What befalls the network and its nodes: crashes, lost disks, partitions, clocks that step, nodes that join. */
 import { recoverGuard } from '@cloister/consensus';
-import type { Digest } from '@cloister/crypto';
-import { guardKeyOf } from '@cloister/validator';
+import type { Digest } from '@cloister/encoding';
+import { guardKeyOf } from '@cloister/replica';
 import type { Checkers } from './checkers.ts';
 import type { FaultyNetwork } from './faulty-network.ts';
 import { START_MS } from './genesis.ts';

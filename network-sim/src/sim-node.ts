@@ -5,7 +5,8 @@
  * fall between any two. A crash keeps what was synced; what was not, it keeps or loses by chance.
  */
 import type { createMachine } from '@cloister/consensus';
-import { asEpoch, asView, type Ed25519KeyPair, type SeededRandom, type ValidatorId } from '@cloister/crypto';
+import type { Ed25519KeyPair, SeededRandom } from '@cloister/crypto';
+import { asEpoch, asView, type ValidatorId } from '@cloister/encoding';
 import { type EventLog, MemoryStore } from '@cloister/event-log';
 import type { ParsedGenesis } from '@cloister/ledger';
 import {
@@ -17,7 +18,7 @@ import {
   type ReplicaEffect,
   serveSync,
   type UntimedInput,
-} from '@cloister/validator';
+} from '@cloister/replica';
 import type { Scheduler } from './scheduler.ts';
 
 export interface NodeContext {

@@ -2,8 +2,9 @@
  * One run: real replicas on virtual time, a faulty network between them, clients, incidents, and the checkers over all.
  */
 import type { Header } from '@cloister/consensus';
-import { type Digest, SeededRandom, type ValidatorId } from '@cloister/crypto';
-import type { ReplicaEffect } from '@cloister/validator';
+import { SeededRandom } from '@cloister/crypto';
+import type { Digest, ValidatorId } from '@cloister/encoding';
+import type { ReplicaEffect } from '@cloister/replica';
 import type { Behaviour } from './byzantine/behaviour.ts';
 import { BYZANTINE } from './byzantine/index.ts';
 import { Checkers } from './checkers.ts';

@@ -1,7 +1,8 @@
 /**
  * The trace: everything observable of a run, folded into one hash, with the last lines kept for reading.
  */
-import { hashBytes, toHex, utf8 } from '@cloister/crypto';
+import { hashBytes } from '@cloister/crypto';
+import { toHex, utf8 } from '@cloister/encoding';
 
 const LINES_KEPT = 400;
 

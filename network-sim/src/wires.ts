@@ -1,6 +1,6 @@
 /** Between nodes: frames, gossip, requests and answers, through the faulty network and past Byzantine behaviours and checkers. */
 import { hash } from '@cloister/crypto';
-import type { ReplicaEffect } from '@cloister/validator';
+import type { ReplicaEffect } from '@cloister/replica';
 import { type Behaviour, TICK_MS, toAll } from './byzantine/behaviour.ts';
 import type { Checkers } from './checkers.ts';
 import type { FaultyNetwork } from './faulty-network.ts';

@@ -7,7 +7,8 @@ import {
   statementBytes,
   type Vote,
 } from '@cloister/consensus';
-import { asDigest, asEpoch, asView, ed25519KeyPair, SeededRandom, type ValidatorId } from '@cloister/crypto';
+import { ed25519KeyPair, SeededRandom } from '@cloister/crypto';
+import { asDigest, asEpoch, asView, type ValidatorId } from '@cloister/encoding';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Checkers } from '../src/index.ts';
 

@@ -1,6 +1,7 @@
 /** Blame has the effect that it has in production: whoever forges is disconnected, and no honest node ever is. */
-import type { ValidatorId } from '@cloister/crypto';
+
 import { SeededRandom } from '@cloister/crypto';
+import type { ValidatorId } from '@cloister/encoding';
 import { describe, expect, it } from 'vitest';
 import { CutOffs } from '../src/cut-offs.ts';
 import { FaultyNetwork, LOCAL_NETWORK } from '../src/faulty-network.ts';

@@ -1,7 +1,7 @@
 /** One kind of evidence and what is measured on it. */
 
 import { createEndorsementCache, type EndorsementCache } from '../../packages/attestation/src/index.ts';
-import { assert, type Result } from '../../packages/crypto/src/index.ts';
+import { assert, type Result } from '../../packages/encoding/src/index.ts';
 
 /** Each call takes the next piece of evidence in turn and asserts that it is accepted. */
 export interface Subject {

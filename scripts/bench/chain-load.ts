@@ -5,7 +5,7 @@
  */
 import { Agent, request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Digest } from '../../packages/crypto/src/index.ts';
+import type { Digest } from '../../packages/encoding/src/index.ts';
 import { percentile, type Report } from './figures.ts';
 import type { FourNodes } from './four-nodes.ts';
 import { makeTransactions, type Signed } from './transactions.ts';

@@ -2,7 +2,7 @@
 
 import { Quote, QuoteVerifier } from '@phala/dcap-qvl';
 import type { IntelCollateral } from '../../packages/attestation/src/index.ts';
-import { assert, toBase64, toHex } from '../../packages/crypto/src/index.ts';
+import { assert, toBase64, toHex } from '../../packages/encoding/src/index.ts';
 
 /** The JSON form of collateral that both verifiers read. */
 export type CollateralForm = {

@@ -4,18 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SIMULATED_ANCHORS } from '../../packages/attestation/src/index.ts';
 import { simulatedAppraisalPolicy } from '../../packages/attestation/src/simulated/index.ts';
-import {
-  asDigest,
-  asHeight,
-  asMeasurement,
-  assert,
-  type Digest,
-  ed25519KeyPair,
-  hash,
-  utf8,
-} from '../../packages/crypto/src/index.ts';
+import { ed25519KeyPair, hash } from '../../packages/crypto/src/index.ts';
+import { asDigest, asHeight, asMeasurement, assert, type Digest, utf8 } from '../../packages/encoding/src/index.ts';
 import { EventLog, type NewEvent, rebuildMerkle } from '../../packages/event-log/src/index.ts';
-import { openLevelStore } from '../../packages/event-log/src/store-level.ts';
+import { openLevelStore } from '../../packages/event-log/src/store-level/store-level.ts';
 import {
   DEFAULT_PARAMS,
   decodeEvent,

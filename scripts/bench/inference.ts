@@ -1,9 +1,9 @@
 /** A sealed inference from request to verified answer, beside the same model run directly in this process. */
 import { readFile } from 'node:fs/promises';
 import { CloisterClient, createHttpApi } from '../../packages/client/src/index.ts';
-import { assert, type Digest } from '../../packages/crypto/src/index.ts';
-import { tryModel } from '../../packages/enclave/src/index.ts';
+import { assert, type Digest } from '../../packages/encoding/src/index.ts';
 import { DIGIT_PIXELS, DIGITS_MODEL, digitsSplit, loadBareModel } from '../../packages/node/src/testnet/index.ts';
+import { tryModel } from '../../packages/platform/src/index.ts';
 import { type Figure, percentile, type Report } from './figures.ts';
 import type { FourNodes } from './four-nodes.ts';
 

@@ -15,7 +15,7 @@ import {
   VENDOR_ANCHORS,
   verifyIntelQuote,
 } from '../../packages/attestation/src/index.ts';
-import { assert } from '../../packages/crypto/src/index.ts';
+import { assert } from '../../packages/encoding/src/index.ts';
 import { type Subject, subjectOf } from './appraisal-subject.ts';
 import { type CollateralForm, dcapQvlParse, dcapQvlVerifier } from './dcap-qvl.ts';
 

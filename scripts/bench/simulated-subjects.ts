@@ -25,14 +25,8 @@ import {
   simulatedMeasurement,
   writeTdReport,
 } from '../../packages/attestation/src/simulated/index.ts';
-import {
-  asDigest,
-  asMeasurement,
-  assert,
-  ed25519KeyPair,
-  toHex,
-  x25519KeyPair,
-} from '../../packages/crypto/src/index.ts';
+import { ed25519KeyPair, x25519KeyPair } from '../../packages/crypto/src/index.ts';
+import { asDigest, asMeasurement, assert, toHex } from '../../packages/encoding/src/index.ts';
 import { type Subject, type SubjectWork, subjectOf } from './appraisal-subject.ts';
 import { collateralForm, dcapQvlParse, dcapQvlVerifier } from './dcap-qvl.ts';
 

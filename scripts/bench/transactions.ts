@@ -1,6 +1,7 @@
 /** Signed put-record transactions of a given size in bytes, made before the clock runs. */
 import { randomBytes } from 'node:crypto';
-import { asHeight, assert, type Digest, type Ed25519KeyPair, toHex } from '../../packages/crypto/src/index.ts';
+import type { Ed25519KeyPair } from '../../packages/crypto/src/index.ts';
+import { asHeight, assert, type Digest, toHex } from '../../packages/encoding/src/index.ts';
 import { signTransaction } from '../../packages/ledger/src/index.ts';
 
 export type Signed = { readonly id: Digest; readonly body: Buffer };

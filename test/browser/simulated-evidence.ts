@@ -23,7 +23,7 @@ import {
   writeEnclaveReport,
   writeTdReport,
 } from '@cloister/attestation/simulated';
-import { toBase64, toHex, utf8 } from '@cloister/crypto';
+import { toBase64, toHex, utf8 } from '@cloister/encoding';
 import type { VerificationRequest } from './verifier.ts';
 
 export interface SimulatedCase {

@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseConformanceManifest } from '@cloister/attestation';
-import { toBase64 } from '@cloister/crypto';
+import { toBase64 } from '@cloister/encoding';
 import type { JSHandle } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type BrowserBundle, bundleForBrowser } from './bundle.ts';
@@ -33,9 +33,9 @@ describe('the bundle', () => {
   it('holds nothing of Node', () => {
     expect(bundle.imports).toEqual([]);
     expect(bundle.nodeGlobals).toEqual([]);
-    expect(bundle.read).not.toContain('packages/crypto/src/backend-node.ts');
-    expect(bundle.contained).toContain('packages/crypto/src/backend-noble.ts');
-    expect(bundle.contained).toContain('packages/attestation/src/verify-evidence.ts');
+    expect(bundle.read).not.toContain('packages/crypto/src/backends/backend-node.ts');
+    expect(bundle.contained).toContain('packages/crypto/src/backends/backend-noble.ts');
+    expect(bundle.contained).toContain('packages/attestation/src/evidence/verify-evidence.ts');
   });
 
   it('holds of the simulated platforms their roots alone', () => {

@@ -10,7 +10,7 @@ import {
   trustAnchorsFromJson,
   verifyEvidence,
 } from '@cloister/attestation';
-import { type JsonValue, parseBase64, toHex } from '@cloister/crypto';
+import { type JsonValue, parseBase64, toHex } from '@cloister/encoding';
 
 /** Files and evidence in base64. */
 export interface VerificationRequest {

@@ -5,12 +5,13 @@ import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseConformanceManifest } from '@cloister/attestation';
 import { simulatedIntelAnchors, simulatedNitroAnchors } from '@cloister/attestation/simulated';
-import { concatBytes, fromHex, SeededRandom, sha256, toHex, utf8 } from '@cloister/crypto';
+import { SeededRandom, sha256 } from '@cloister/crypto';
+import { concatBytes, fromHex, toHex, utf8 } from '@cloister/encoding';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { AT_MS, collateral, sgxQuote } from '../../packages/attestation/test/formats/intel-fixture.ts';
 import { collateralMembers } from '../../packages/attestation/test/fuzz/intel-subjects.ts';
 import { FUZZED_FORMATS, makeTarget } from '../../packages/attestation/test/fuzz/targets.ts';
-import { AT_MS, collateral, sgxQuote } from '../../packages/attestation/test/intel-fixture.ts';
 import { refusedInputs, statusInputs } from './inputs.ts';
 import * as onNode from './judge.ts';
 

@@ -6,7 +6,7 @@ import {
   type TrustAnchors,
   verifyIntelQuote,
 } from '@cloister/attestation';
-import { parseUtf8 } from '@cloister/crypto';
+import { parseUtf8 } from '@cloister/encoding';
 import { type Collateral, QuoteVerifier } from '@phala/dcap-qvl';
 
 /** What is asked of a platform so that both ask the same: dcap-qvl has no policy, but refuses some platforms anyway. */

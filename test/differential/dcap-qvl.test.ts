@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { type TrustAnchors, VENDOR_ANCHORS } from '@cloister/attestation';
 import { simulatedIntelAnchors } from '@cloister/attestation/simulated';
 import { describe, expect, it } from 'vitest';
-import { root } from '../../packages/attestation/test/intel-fixture.ts';
+import { root } from '../../packages/attestation/test/formats/intel-fixture.ts';
 import { difference, type Input, type Opinion, ours, theirs } from './both-verifiers.ts';
 import { simulatedInputs, vectorInputs, vectorsPresent } from './inputs.ts';
 import { VERDICT_RULES } from './rules.ts';

@@ -3,10 +3,11 @@ import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { IntelCollateral } from '@cloister/attestation';
 import { parseConformanceManifest } from '@cloister/attestation';
-import { SeededRandom, utf8 } from '@cloister/crypto';
+import { SeededRandom } from '@cloister/crypto';
+import { utf8 } from '@cloister/encoding';
+import { CASES } from '../../packages/attestation/test/formats/intel-cases.ts';
+import { AT_MS, collateral, sgxQuote, tdxQuote } from '../../packages/attestation/test/formats/intel-fixture.ts';
 import { collateralMembers, IntelInputs } from '../../packages/attestation/test/fuzz/intel-subjects.ts';
-import { CASES } from '../../packages/attestation/test/intel-cases.ts';
-import { AT_MS, collateral, sgxQuote, tdxQuote } from '../../packages/attestation/test/intel-fixture.ts';
 import type { Input } from './both-verifiers.ts';
 
 const directory = fileURLToPath(new URL('../../../shared/vectors/attestation/', import.meta.url));

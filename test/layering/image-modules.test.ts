@@ -3,7 +3,7 @@
  *
  * A change that is meant: `vitest run --project e2e layering/image-modules --update`, and the list goes into the commit.
  */
-import { imageModules } from '@cloister/enclave';
+import { imageModules } from '@cloister/platform';
 import { describe, expect, it } from 'vitest';
 
 describe('the enclave image', () => {

@@ -6,20 +6,23 @@ import { describe, expect, it } from 'vitest';
 const root = join(import.meta.dirname, '../..');
 
 const layers: Record<string, number> = {
-  crypto: 0,
-  'event-log': 1,
-  attestation: 1,
-  consensus: 1,
-  confidential: 1,
-  ledger: 2,
-  validator: 3,
-  proof: 3,
-  enclave: 4,
-  network: 4,
-  client: 4,
-  node: 5,
+  encoding: 0,
+  crypto: 1,
+  'event-log': 2,
+  attestation: 2,
+  consensus: 2,
+  confidential: 2,
+  ledger: 3,
+  replica: 4,
+  proof: 4,
+  validator: 5,
+  enclave: 5,
+  network: 5,
+  client: 5,
+  platform: 6,
+  node: 7,
 };
-const pure = ['attestation', 'confidential', 'consensus', 'ledger', 'proof', 'validator'];
+const pure = ['attestation', 'confidential', 'consensus', 'ledger', 'proof', 'replica', 'validator'];
 const forbiddenToPure = [
   /\bfrom 'node:/,
   /\bimport\('node:/,

@@ -3,9 +3,9 @@ import { readFile } from 'node:fs/promises';
 import type { Platform } from '@cloister/attestation';
 import type { CloisterClient, InferenceResult, PreparedModel } from '@cloister/client';
 import type { ExecutionPolicy } from '@cloister/confidential';
-import type { Digest } from '@cloister/crypto';
-import { tryModel } from '@cloister/enclave';
+import type { Digest } from '@cloister/encoding';
 import { DIGIT_PIXELS, DIGITS_MODEL } from '@cloister/node/testnet';
+import { tryModel } from '@cloister/platform';
 
 /** `policy`: members that differ from one executor on SEV-SNP. */
 export async function publishDigits(

@@ -9,9 +9,10 @@ import {
   parseReceipt,
   type ReceiptStatement,
 } from '@cloister/confidential';
-import { type Digest, fromHex, sha384, toBase64, toHex } from '@cloister/crypto';
-import { inspectImage } from '@cloister/enclave';
+import { sha384 } from '@cloister/crypto';
+import { type Digest, fromHex, toBase64, toHex } from '@cloister/encoding';
 import { awaitReady, buildTestnetImage, loadBareModel, type TestnetLayout } from '@cloister/node/testnet';
+import { inspectImage } from '@cloister/platform';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { answerOf, publishDigits } from './digits-model.ts';
 import { cleanUpAfterwards, copyOf, makeFolder, Network } from './harness.ts';

@@ -8,7 +8,8 @@ import { join } from 'node:path';
 import type { Platform } from '@cloister/attestation';
 import { simulatedAppraisalPolicy } from '@cloister/attestation/simulated';
 import { CloisterClient, createHttpApi } from '@cloister/client';
-import { asDigest, asMeasurement, type Ed25519KeyPair, ed25519KeyPair } from '@cloister/crypto';
+import { type Ed25519KeyPair, ed25519KeyPair } from '@cloister/crypto';
+import { asDigest, asMeasurement } from '@cloister/encoding';
 import { makeGenesis, parseGenesis } from '@cloister/ledger';
 import {
   accountKey,

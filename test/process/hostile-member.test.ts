@@ -1,7 +1,8 @@
 /** A member that lies: one validator's keys in hostile hands, over real libp2p. The others name its faults and go on. */
 import { randomBytes } from 'node:crypto';
 import { encodeMessage, type Statement, statementBytes, type Vote } from '@cloister/consensus';
-import { asEpoch, asHeight, type Digest, type Ed25519KeyPair, type ValidatorId, type View } from '@cloister/crypto';
+import type { Ed25519KeyPair } from '@cloister/crypto';
+import { asEpoch, asHeight, type Digest, type ValidatorId, type View } from '@cloister/encoding';
 import { signBatch } from '@cloister/ledger';
 import { createNetwork, type Network as Libp2pNetwork } from '@cloister/network';
 import { homeLayout, readNodeKeys } from '@cloister/node/testnet';

@@ -7,9 +7,10 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { CloisterClient, createHttpApi, type PreparedModel } from '@cloister/client';
-import { type Digest, type Ed25519KeyPair, ed25519KeyPair } from '@cloister/crypto';
-import { buildImage } from '@cloister/enclave';
+import { type Ed25519KeyPair, ed25519KeyPair } from '@cloister/crypto';
+import type { Digest } from '@cloister/encoding';
 import { awaitReady } from '@cloister/node/testnet';
+import { buildImage } from '@cloister/platform';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { publishDigits } from './digits-model.ts';
 import { cleanUpAfterwards, makeFolder, Network } from './harness.ts';

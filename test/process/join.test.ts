@@ -2,7 +2,7 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { PreparedModel } from '@cloister/client';
-import type { AccountId } from '@cloister/crypto';
+import type { AccountId } from '@cloister/encoding';
 import {
   awaitReady,
   buildTestnetImage,

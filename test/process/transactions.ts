@@ -8,16 +8,8 @@ import {
   parseRuntimeData,
 } from '@cloister/attestation';
 import { sealRequest } from '@cloister/confidential';
-import {
-  type AccountId,
-  asHeight,
-  type Digest,
-  type Ed25519KeyPair,
-  fromHex,
-  parseBase64,
-  toBase64,
-  toHex,
-} from '@cloister/crypto';
+import type { Ed25519KeyPair } from '@cloister/crypto';
+import { type AccountId, asHeight, type Digest, fromHex, parseBase64, toBase64, toHex } from '@cloister/encoding';
 import {
   type PayloadByKind,
   signTransaction,

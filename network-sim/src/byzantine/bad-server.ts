@@ -1,5 +1,5 @@
 /** A server of sync requests that is by turns silent, short, empty, wrong, garbled, or gives what nobody asked for. */
-import { decodeSyncResponse, encodeSyncResponse, type SyncResponse } from '@cloister/validator';
+import { decodeSyncResponse, encodeSyncResponse, type SyncResponse } from '@cloister/replica';
 import { garble, type MakeBehaviour } from './behaviour.ts';
 
 export const badServer: MakeBehaviour = ({ random }) => {

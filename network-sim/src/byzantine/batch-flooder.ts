@@ -1,5 +1,7 @@
 /** An author that floods gossip with valid batches of junk: transactions of senders whom nobody knows, in every lane it may use. */
-import { asEpoch, asHeight, ed25519KeyPair, toHex } from '@cloister/crypto';
+
+import { ed25519KeyPair } from '@cloister/crypto';
+import { asEpoch, asHeight, toHex } from '@cloister/encoding';
 import { signBatch, signTransaction } from '@cloister/ledger';
 import type { MakeBehaviour } from './behaviour.ts';
 

@@ -2,9 +2,9 @@
  * An author and server of batches that nobody may put into a block: it withholds half of its own, sends old ones again, and
  * slips batches that never expire into gossip and, unasked, into its answers.
  */
-import { asEpoch, asHeight, toHex } from '@cloister/crypto';
+import { asEpoch, asHeight, toHex } from '@cloister/encoding';
 import { signBatch, signTransaction } from '@cloister/ledger';
-import { decodeSyncRequest, decodeSyncResponse, encodeSyncResponse } from '@cloister/validator';
+import { decodeSyncRequest, decodeSyncResponse, encodeSyncResponse } from '@cloister/replica';
 import type { ByzantineContext, MakeBehaviour } from './behaviour.ts';
 
 const HISTORY_MAX = 16;

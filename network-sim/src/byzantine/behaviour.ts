@@ -6,7 +6,8 @@
  * (wires.ts) and on real processes.
  */
 import { type Statement, statementBytes } from '@cloister/consensus';
-import type { Digest, Ed25519KeyPair, SeededRandom, ValidatorId } from '@cloister/crypto';
+import type { Ed25519KeyPair, SeededRandom } from '@cloister/crypto';
+import type { Digest, ValidatorId } from '@cloister/encoding';
 
 /** What every behaviour is made from. */
 export interface ByzantineContext {

@@ -1,6 +1,6 @@
 /** Votes for two blocks in one view. */
 import { decodeMessage, encodeMessage } from '@cloister/consensus';
-import { asDigest, toHex } from '@cloister/crypto';
+import { asDigest, toHex } from '@cloister/encoding';
 import { type MakeBehaviour, signAs, split, toAll } from './behaviour.ts';
 
 export const conflicter: MakeBehaviour = (context) => ({

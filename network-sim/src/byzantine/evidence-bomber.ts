@@ -3,7 +3,7 @@
  * justification that fits a frame, which it notarizes itself. It also tells of faults that nobody committed.
  */
 import { decodeMessage, type Evidence, encodeMessage, justificationHash, type Proposal } from '@cloister/consensus';
-import { asDigest, asView, toHex } from '@cloister/crypto';
+import { asDigest, asView, toHex } from '@cloister/encoding';
 import { type ByzantineContext, type MakeBehaviour, type Outgoing, signAs, toAll } from './behaviour.ts';
 
 const NULLIFICATIONS = 12_000;

@@ -13,7 +13,7 @@ import {
   type Nullification,
   type Proposal,
 } from '@cloister/consensus';
-import { asEpoch, asView } from '@cloister/crypto';
+import { asEpoch, asView } from '@cloister/encoding';
 import {
   type Behaviour,
   type ByzantineContext,

@@ -1,14 +1,7 @@
 /**
  * @cloister/attestation: evidence formats, endorsements, appraisal, challenge messages, simulated platforms.
  */
-export {
-  APPRAISAL_POLICY_SCHEMA,
-  type AppraisalPolicy,
-  type AppraisalPolicyCode,
-  appraisalPolicyFromJson,
-  appraisalPolicyToJson,
-  policyDigest,
-} from './appraisal-policy.ts';
+
 export {
   type Appraisal,
   type AppraisalCode,
@@ -18,7 +11,7 @@ export {
   checkBundleBinding,
   type ExpectedBinding,
   verifyBundle,
-} from './appraise.ts';
+} from './appraisal/appraise.ts';
 export type {
   AttestationResult,
   CrlFloors,
@@ -26,9 +19,72 @@ export type {
   SnpTcbVersions,
   StatementFloors,
   StatementSeen,
-} from './attestation-result.ts';
-export type { Attester, AttesterDescription, CollectedEvidence } from './attester.ts';
-export type { CertificatePath, PathCode } from './certificate-path.ts';
+} from './appraisal/attestation-result.ts';
+export {
+  NITRO_IMAGE_PCR,
+  nitroImageRegister,
+  nitroMeasurement,
+  parseReportedSoftware,
+  type ReportedSoftware,
+  sgxMeasurement,
+  softwareOf,
+  tdxMeasurement,
+} from './appraisal/reported-software.ts';
+export {
+  checkRequirements,
+  type EvidenceRequirements,
+  type RequirementCode,
+  type TcbStanding,
+  type TcbStatus,
+} from './appraisal/requirements.ts';
+export { type PartStanding, partStandings, type ShortSvn, shortOfMinimum } from './appraisal/svn-shortfall.ts';
+export {
+  CONFORMANCE_REQUIREMENTS,
+  type ConformanceOutcome,
+  type ConformanceVerdict,
+  runConformanceCase,
+} from './conformance/conformance.ts';
+export {
+  type ConformanceCase,
+  type ConformanceExpectation,
+  parseConformanceManifest,
+  type UnreadableCase,
+} from './conformance/conformance-manifest.ts';
+export { type CacheEntries, createEndorsementCache, type EndorsementCache } from './endorsements/endorsement-cache.ts';
+export { type EndorsementEnd, type EndorsementKind, endorsementEnds } from './endorsements/endorsement-ends.ts';
+export {
+  type EndorsementFileCode,
+  type EvidenceEndorsements,
+  readEndorsementFiles,
+} from './endorsements/endorsement-files.ts';
+export {
+  type EndorsementNeeds,
+  type EndorsementNeedsCode,
+  endorsementNeeds,
+  type IntelEndorsementNeeds,
+  type SnpEndorsementNeeds,
+} from './endorsements/endorsement-needs.ts';
+export {
+  type EndorsementMerge,
+  type EndorsementsCode,
+  type EndorsementsVerification,
+  type VerifiedEndorsements,
+  verifyEndorsements,
+  withNewerEndorsements,
+} from './endorsements/endorsement-update.ts';
+export {
+  certificatePeriod,
+  crlPeriod,
+  statementPeriod,
+  type ValidityPeriod,
+} from './endorsements/endorsement-validity.ts';
+export {
+  type CollateralCode,
+  endorsementsOfCollateral,
+  evidenceEndorsementsOf,
+  intelCollateralOf,
+} from './endorsements/intel-endorsements.ts';
+export type { Attester, AttesterDescription, CollectedEvidence } from './evidence/attester.ts';
 export {
   answerChallenge,
   CHALLENGE_BYTES,
@@ -45,45 +101,14 @@ export {
   MAX_ANSWER_BYTES,
   makeChallenge,
   verifyChallengeAnswer,
-} from './challenge.ts';
+} from './evidence/challenge.ts';
 export {
   CHALLENGE_REQUEST_BYTES_MAX,
   type ChallengeRequest,
   decodeChallengeRequest,
   isSignedByChallenger,
   signChallengeRequest,
-} from './challenge-request.ts';
-export {
-  CONFORMANCE_REQUIREMENTS,
-  type ConformanceOutcome,
-  type ConformanceVerdict,
-  runConformanceCase,
-} from './conformance.ts';
-export {
-  type ConformanceCase,
-  type ConformanceExpectation,
-  parseConformanceManifest,
-  type UnreadableCase,
-} from './conformance-manifest.ts';
-export { type CacheEntries, createEndorsementCache, type EndorsementCache } from './endorsement-cache.ts';
-export { type EndorsementEnd, type EndorsementKind, endorsementEnds } from './endorsement-ends.ts';
-export { type EndorsementFileCode, type EvidenceEndorsements, readEndorsementFiles } from './endorsement-files.ts';
-export {
-  type EndorsementNeeds,
-  type EndorsementNeedsCode,
-  endorsementNeeds,
-  type IntelEndorsementNeeds,
-  type SnpEndorsementNeeds,
-} from './endorsement-needs.ts';
-export {
-  type EndorsementMerge,
-  type EndorsementsCode,
-  type EndorsementsVerification,
-  type VerifiedEndorsements,
-  verifyEndorsements,
-  withNewerEndorsements,
-} from './endorsement-update.ts';
-export { certificatePeriod, crlPeriod, statementPeriod, type ValidityPeriod } from './endorsement-validity.ts';
+} from './evidence/challenge-request.ts';
 export {
   type BundleCode,
   type CmwCode,
@@ -102,8 +127,39 @@ export {
   PLATFORMS,
   type Platform,
   type SignedText,
-} from './evidence.ts';
-export { detectEvidenceFormat } from './evidence-format.ts';
+} from './evidence/evidence.ts';
+export { detectEvidenceFormat } from './evidence/evidence-format.ts';
+export { answerPresence, verifyPresence } from './evidence/presence.ts';
+export {
+  decodeRefresh,
+  encodeRefresh,
+  type Refresh,
+  type RefreshCode,
+  type RefreshStatement,
+  refreshSigningBytes,
+  signRefresh,
+  verifyRefresh,
+} from './evidence/refresh.ts';
+export {
+  type AttestationPurpose,
+  encodeRuntimeData,
+  type KeysetFields,
+  keysetDigest,
+  keysetOf,
+  parseRuntimeData,
+  RUNTIME_DATA_DOMAIN,
+  type RuntimeData,
+  type RuntimeDataCode,
+  reportDataFor,
+} from './evidence/runtime-data.ts';
+export type { VerifiedEvidence } from './evidence/verified-evidence.ts';
+export {
+  type EvidenceCode,
+  type EvidenceVerdict,
+  type EvidenceVerification,
+  type VerificationStep,
+  verifyEvidence,
+} from './evidence/verify-evidence.ts';
 export {
   type AttestationHeights,
   type Forecast,
@@ -112,8 +168,8 @@ export {
   type ForecastKind,
   forecast,
   type SetForecast,
-} from './forecast.ts';
-export { endorsementsAbout } from './forecast-sets.ts';
+} from './forecast/forecast.ts';
+export { endorsementsAbout } from './forecast/forecast-sets.ts';
 export { checkIntelRequirements, type IntelRequirementCode } from './formats/intel/check-requirements.ts';
 export { type IntelCollateral, parseIntelCollateral, type SignedStatement } from './formats/intel/collateral.ts';
 export type { EnclaveReport } from './formats/intel/enclave-report.ts';
@@ -166,56 +222,15 @@ export {
   verifySnp,
 } from './formats/sev-snp/verify.ts';
 export {
-  type CollateralCode,
-  endorsementsOfCollateral,
-  evidenceEndorsementsOf,
-  intelCollateralOf,
-} from './intel-endorsements.ts';
-export { parsePem } from './pem.ts';
-export { loosenings } from './policy-loosenings.ts';
-export { answerPresence, verifyPresence } from './presence.ts';
-export { matchReferenceValue, type ReferenceCode, type ReferenceValue } from './reference-values.ts';
-export {
-  decodeRefresh,
-  encodeRefresh,
-  type Refresh,
-  type RefreshCode,
-  type RefreshStatement,
-  refreshSigningBytes,
-  signRefresh,
-  verifyRefresh,
-} from './refresh.ts';
-export {
-  NITRO_IMAGE_PCR,
-  nitroImageRegister,
-  nitroMeasurement,
-  parseReportedSoftware,
-  type ReportedSoftware,
-  sgxMeasurement,
-  softwareOf,
-  tdxMeasurement,
-} from './reported-software.ts';
-export {
-  checkRequirements,
-  type EvidenceRequirements,
-  type RequirementCode,
-  type TcbStanding,
-  type TcbStatus,
-} from './requirements.ts';
-export {
-  type AttestationPurpose,
-  encodeRuntimeData,
-  type KeysetFields,
-  keysetDigest,
-  keysetOf,
-  parseRuntimeData,
-  RUNTIME_DATA_DOMAIN,
-  type RuntimeData,
-  type RuntimeDataCode,
-  reportDataFor,
-} from './runtime-data.ts';
-export { SIMULATED_ANCHORS } from './simulated/simulated-anchors.ts';
-export { type PartStanding, partStandings, type ShortSvn, shortOfMinimum } from './svn-shortfall.ts';
+  APPRAISAL_POLICY_SCHEMA,
+  type AppraisalPolicy,
+  type AppraisalPolicyCode,
+  appraisalPolicyFromJson,
+  appraisalPolicyToJson,
+  policyDigest,
+} from './policy/appraisal-policy.ts';
+export { loosenings } from './policy/policy-loosenings.ts';
+export { matchReferenceValue, type ReferenceCode, type ReferenceValue } from './policy/reference-values.ts';
 export {
   type PinnedRoot,
   type SingleRoot,
@@ -226,12 +241,7 @@ export {
   trustAnchorsToJson,
   VENDOR_ANCHORS,
   type Vendor,
-} from './trust-anchors.ts';
-export type { VerifiedEvidence } from './verified-evidence.ts';
-export {
-  type EvidenceCode,
-  type EvidenceVerdict,
-  type EvidenceVerification,
-  type VerificationStep,
-  verifyEvidence,
-} from './verify-evidence.ts';
+} from './policy/trust-anchors.ts';
+export { SIMULATED_ANCHORS } from './simulated/simulated-anchors.ts';
+export type { CertificatePath, PathCode } from './x509/certificate-path.ts';
+export { parsePem } from './x509/pem.ts';

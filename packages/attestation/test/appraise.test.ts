@@ -1,5 +1,6 @@
-import { asDigest, asMeasurement, canonicalJson, toHex, utf8 } from '@cloister/crypto';
+import { asDigest, asMeasurement, canonicalJson, toHex, utf8 } from '@cloister/encoding';
 import { describe, expect, it } from 'vitest';
+import type { FormatVerificationCode } from '../src/evidence/verified-evidence.ts';
 import {
   type Appraisal,
   type AppraisalCode,
@@ -17,7 +18,6 @@ import {
   type SnpRequirements,
 } from '../src/index.ts';
 import { SIMULATED_GUEST_POLICY, SIMULATED_PLATFORM_INFO, simulatedSnpDevice } from '../src/simulated/index.ts';
-import type { FormatVerificationCode } from '../src/verified-evidence.ts';
 import {
   appraisal,
   bundleOf,
@@ -35,7 +35,7 @@ import {
   seedOf,
   signKeys,
   VALIDITY,
-} from './snp-fixture.ts';
+} from './formats/snp-fixture.ts';
 
 const SEV_SNP: SnpRequirements = policy.sevSnp ?? expect.fail('the policy accepts SEV-SNP');
 

@@ -1,8 +1,9 @@
 /** Signatures that a cache remembers: nothing passes because something like it passed before. */
-import { asDigest, sha256, toHex } from '@cloister/crypto';
+
+import { sha256 } from '@cloister/crypto';
+import { asDigest, toHex } from '@cloister/encoding';
 import { describe, expect, it } from 'vitest';
-import { cborArray, cborBytes } from '../src/cbor.ts';
-import { authenticatePath, type PathProfile } from '../src/certificate-path.ts';
+import { cborArray, cborBytes } from '../src/evidence/cbor.ts';
 import { createEndorsementCache, VENDOR_ANCHORS, verifyIntelQuote, verifyNitro } from '../src/index.ts';
 import { writeCertificate } from '../src/simulated/certificate-writer.ts';
 import { simulatedIntelDevice, simulatedNitroAnchors, simulatedNitroEnclave } from '../src/simulated/index.ts';
@@ -14,8 +15,9 @@ import {
   simulatedIntelAnchors,
   spkiOf,
 } from '../src/simulated/intel/intel-pki.ts';
-import { sgx, sgxQuote } from './intel-fixture.ts';
-import { AT_MS, flipBit, seedOf, VALIDITY } from './snp-fixture.ts';
+import { authenticatePath, type PathProfile } from '../src/x509/certificate-path.ts';
+import { sgx, sgxQuote } from './formats/intel-fixture.ts';
+import { AT_MS, flipBit, seedOf, VALIDITY } from './formats/snp-fixture.ts';
 
 describe('authenticatePath with signatures remembered', () => {
   const profile: PathProfile = {

@@ -5,7 +5,7 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { utf8 } from '@cloister/crypto';
+import { utf8 } from '@cloister/encoding';
 import { describe, expect, it } from 'vitest';
 import {
   type ConformanceCase,
@@ -14,9 +14,9 @@ import {
   runConformanceCase,
   VENDOR_ANCHORS,
 } from '../src/index.ts';
-import { parsePem } from '../src/pem.ts';
-import { parseCertificate, spkiPin } from '../src/x509.ts';
-import { sgxQuote } from './intel-fixture.ts';
+import { parsePem } from '../src/x509/pem.ts';
+import { parseCertificate, spkiPin } from '../src/x509/x509.ts';
+import { sgxQuote } from './formats/intel-fixture.ts';
 
 const directory = fileURLToPath(new URL('../../../../shared/vectors/attestation/', import.meta.url));
 const present = existsSync(`${directory}manifest.json`);

@@ -11,7 +11,7 @@ import {
   parseSnpReport,
   verifySnp,
 } from '../src/index.ts';
-import { appraisal, bundleOf, FIELDS, flipBit, genoa, genoaCrl, verification } from './snp-fixture.ts';
+import { appraisal, bundleOf, FIELDS, flipBit, genoa, genoaCrl, verification } from './formats/snp-fixture.ts';
 
 const bundle = bundleOf();
 const encoded = encodeEvidenceBundle(bundle);

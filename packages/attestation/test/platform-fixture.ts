@@ -1,5 +1,5 @@
 /** Bundles and appraisals on simulated machines of every platform. */
-import { asDigest, asMeasurement, toHex } from '@cloister/crypto';
+import { asDigest, asMeasurement, toHex } from '@cloister/encoding';
 import { expect } from 'vitest';
 import {
   type Appraisal,
@@ -12,7 +12,7 @@ import {
   withNewerEndorsements,
 } from '../src/index.ts';
 import { type SimulatedMachine, simulatedMachine, simulatedMeasurement } from '../src/simulated/index.ts';
-import { AT_MS, IMAGE, MEASUREMENT, policy, runtime, seedOf } from './snp-fixture.ts';
+import { AT_MS, IMAGE, MEASUREMENT, policy, runtime, seedOf } from './formats/snp-fixture.ts';
 
 export const MACHINES: Readonly<Record<Platform, SimulatedMachine>> = {
   nitro: simulatedMachine({ seed: seedOf(81), platform: 'nitro' }),

@@ -1,5 +1,5 @@
 /** One appraisal for every platform: what it accepts, what binds software to evidence, and what policies ask of each. */
-import { asDigest, canonicalJson, toHex, utf8 } from '@cloister/crypto';
+import { asDigest, canonicalJson, toHex, utf8 } from '@cloister/encoding';
 import { describe, expect, it } from 'vitest';
 import {
   type Appraisal,
@@ -33,8 +33,8 @@ import {
   writeEnclaveReport,
   writeTdReport,
 } from '../src/simulated/index.ts';
+import { AT_MS, IMAGE, MEASUREMENT, policy, runtime, seedOf } from './formats/snp-fixture.ts';
 import { MACHINES, machineAppraisal, machineBundle } from './platform-fixture.ts';
-import { AT_MS, IMAGE, MEASUREMENT, policy, runtime, seedOf } from './snp-fixture.ts';
 
 const RUNTIME_DATA = encodeRuntimeData(runtime);
 const REPORT_DATA = reportDataFor(RUNTIME_DATA);

@@ -14,7 +14,7 @@ import {
   VENDOR_ANCHORS,
   verifySnp,
 } from '../src/index.ts';
-import { parseCertificate, spkiPin } from '../src/x509.ts';
+import { parseCertificate, spkiPin } from '../src/x509/x509.ts';
 
 interface VectorCase {
   readonly id: string;

@@ -2,11 +2,13 @@
  * The SDK's front: one object that holds a connection to a node, a trusted chain and the caller's key.
  */
 import { PLATFORMS, type Platform } from '@cloister/attestation';
-import type { AccountId, Digest, Ed25519KeyPair } from '@cloister/crypto';
+import type { Ed25519KeyPair } from '@cloister/crypto';
+import type { AccountId, Digest } from '@cloister/encoding';
 import type { LedgerEvent, LedgerEventType, PayloadByKind } from '@cloister/ledger';
-import type { NodeApi } from './api.ts';
-import { awaitInference, type InferenceResult } from './await-inference.ts';
-import { ExecutorLists } from './choose-executors.ts';
+import { MAX_HEAD_AGE_MS } from './chain/freshness.ts';
+import { type GovernedKind, type GovernedTransaction, submitGoverned } from './chain/governance.ts';
+import { expiryHeightAfter, sign, submitAndProve } from './chain/submit.ts';
+import { type ProvenEvent, TrustedChain } from './chain/trusted-chain.ts';
 import {
   type ClientContext,
   DEFAULT_WAIT_MS,
@@ -15,8 +17,10 @@ import {
   RUNTIME_EDGE,
   type WaitOptions,
 } from './context.ts';
-import { MAX_HEAD_AGE_MS } from './freshness.ts';
-import { type GovernedKind, type GovernedTransaction, submitGoverned } from './governance.ts';
+import { ExecutorLists } from './executors/choose-executors.ts';
+import { VerifiedEnclaves } from './executors/verified-enclaves.ts';
+import { type VerifiedEnclave, verifyEnclave, verifyRecentEnclave } from './executors/verify-enclave.ts';
+import { awaitInference, type InferenceResult } from './inference/await-inference.ts';
 import {
   grantModelKey,
   type ModelDescription,
@@ -24,15 +28,12 @@ import {
   type PrepareOptions,
   prepareModel,
   publishModel,
-} from './models.ts';
-import { NodePool, type OnNodeReport } from './node-pool.ts';
-import type { PendingInference } from './pending-inference.ts';
-import { deadlineAfter } from './polling.ts';
-import { type InferenceRequest, requestInference } from './request-inference.ts';
-import { expiryHeightAfter, sign, submitAndProve } from './submit.ts';
-import { type ProvenEvent, TrustedChain } from './trusted-chain.ts';
-import { VerifiedEnclaves } from './verified-enclaves.ts';
-import { type VerifiedEnclave, verifyEnclave, verifyRecentEnclave } from './verify-enclave.ts';
+} from './inference/models.ts';
+import type { PendingInference } from './inference/pending-inference.ts';
+import { type InferenceRequest, requestInference } from './inference/request-inference.ts';
+import type { NodeApi } from './node/api.ts';
+import { NodePool, type OnNodeReport } from './node/node-pool.ts';
+import { deadlineAfter } from './node/polling.ts';
 
 export interface ClientOptions {
   /** One node, or several: the freshest head of any of them counts, and those that lag or lie are reported. */

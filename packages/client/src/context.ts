@@ -2,12 +2,14 @@
  * What every function of the SDK works with: the node's API, the trusted chain, the caller's key, and the edge (clock and
  * randomness), which tests replace.
  */
-import type { Digest, Ed25519KeyPair } from '@cloister/crypto';
-import type { NodeApi } from './api.ts';
-import type { ExecutorLists } from './choose-executors.ts';
-import type { NodePool } from './node-pool.ts';
-import type { TrustedChain } from './trusted-chain.ts';
-import type { VerifiedEnclaves } from './verified-enclaves.ts';
+
+import type { Ed25519KeyPair } from '@cloister/crypto';
+import type { Digest } from '@cloister/encoding';
+import type { TrustedChain } from './chain/trusted-chain.ts';
+import type { ExecutorLists } from './executors/choose-executors.ts';
+import type { VerifiedEnclaves } from './executors/verified-enclaves.ts';
+import type { NodeApi } from './node/api.ts';
+import type { NodePool } from './node/node-pool.ts';
 
 /** Clock, waiting and randomness. */
 export interface Edge {

@@ -1,8 +1,8 @@
 /**
  * The one error that the SDK throws. It fails closed: whatever it could not verify, it refuses under a code.
  */
-import type { Digest } from '@cloister/crypto';
-import type { FailureReason } from './failure-reasons.ts';
+import type { Digest } from '@cloister/encoding';
+import type { FailureReason } from './inference/failure-reasons.ts';
 
 export type ClientErrorCode =
   /** The genesis that the node serves is not the one of the expected chain id, or does not parse. */

@@ -1,12 +1,12 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { asAccountId, asDigest, toBase64 } from '@cloister/crypto';
+import { asAccountId, asDigest, toBase64 } from '@cloister/encoding';
 import { RULES } from '@cloister/ledger';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { NodeApi } from '../src/api.ts';
-import { createHttpApi } from '../src/api-http.ts';
 import { ClientError } from '../src/errors.ts';
+import type { NodeApi } from '../src/node/api.ts';
+import { createHttpApi } from '../src/node/api-http.ts';
 
 const digest = asDigest('ab'.repeat(32));
 const account = asAccountId('cd'.repeat(32));

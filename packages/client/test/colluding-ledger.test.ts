@@ -4,7 +4,8 @@
  */
 import type { ReceiptStatement } from '@cloister/confidential';
 import { contentDigest } from '@cloister/confidential';
-import { type Digest, hash, toBase64 } from '@cloister/crypto';
+import { hash } from '@cloister/crypto';
+import { type Digest, toBase64 } from '@cloister/encoding';
 import type { InferenceCompleted, InferenceRequested, ReceiptAccepted } from '@cloister/ledger';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { keyPair, tenant } from '../../proof/test/fake-chain.ts';

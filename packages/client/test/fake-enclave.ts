@@ -24,16 +24,8 @@ import {
   sealResponse,
   type Tensor,
 } from '@cloister/confidential';
-import {
-  type Digest,
-  type Ed25519KeyPair,
-  ed25519KeyPair,
-  fromHex,
-  parseBase64,
-  toHex,
-  type X25519KeyPair,
-  x25519KeyPair,
-} from '@cloister/crypto';
+import { type Ed25519KeyPair, ed25519KeyPair, type X25519KeyPair, x25519KeyPair } from '@cloister/crypto';
+import { type Digest, fromHex, parseBase64, toHex } from '@cloister/encoding';
 import type { InferenceRequested, ModelKeyGrantAuthorised, ModelPublished } from '@cloister/ledger';
 import { sealedRequestOf } from '@cloister/proof';
 import { BASE_MEASUREMENT, type FakeChain, IMAGE, seed } from '../../proof/test/fake-chain.ts';

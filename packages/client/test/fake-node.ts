@@ -4,7 +4,15 @@
  */
 import { CHALLENGE_BYTES, type Platform } from '@cloister/attestation';
 import { contentDigest, modelManifestToJson } from '@cloister/confidential';
-import { type AccountId, type Digest, type JsonValue, parseBase64, parseJson, toBase64, toHex } from '@cloister/crypto';
+import {
+  type AccountId,
+  type Digest,
+  type JsonValue,
+  parseBase64,
+  parseJson,
+  toBase64,
+  toHex,
+} from '@cloister/encoding';
 import {
   decodeTransaction,
   eligible,
@@ -22,9 +30,9 @@ import {
 } from '@cloister/ledger';
 import { encodeEventProof, encodeFactsProof } from '@cloister/proof';
 import { FakeChain, seed, validators } from '../../proof/test/fake-chain.ts';
-import type { ListedEvent, ListedModel, NodeApi, TransactionFate } from '../src/api.ts';
 import type { Edge } from '../src/context.ts';
 import { ClientError } from '../src/errors.ts';
+import type { ListedEvent, ListedModel, NodeApi, TransactionFate } from '../src/node/api.ts';
 import { FakeEnclave } from './fake-enclave.ts';
 
 const REJECTED = 'TransactionRejected';

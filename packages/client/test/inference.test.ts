@@ -1,5 +1,6 @@
 import type { Tensor } from '@cloister/confidential';
-import { hash, toHex } from '@cloister/crypto';
+import { hash } from '@cloister/crypto';
+import { toHex } from '@cloister/encoding';
 import fc from 'fast-check';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { keyPair, seed, tenant, validators } from '../../proof/test/fake-chain.ts';

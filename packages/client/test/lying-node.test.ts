@@ -1,4 +1,4 @@
-import { asHeight } from '@cloister/crypto';
+import { asHeight } from '@cloister/encoding';
 import { decodeTransaction } from '@cloister/ledger';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { FakeChain, tenant } from '../../proof/test/fake-chain.ts';

@@ -9,7 +9,8 @@ import {
 } from '@cloister/attestation';
 import { simulatedMeasurement } from '@cloister/attestation/simulated';
 import type { ExecutionPolicy } from '@cloister/confidential';
-import { type AccountId, hash, type JsonValue, utf8 } from '@cloister/crypto';
+import { hash } from '@cloister/crypto';
+import { type AccountId, type JsonValue, utf8 } from '@cloister/encoding';
 import type { LedgerEvent } from '@cloister/ledger';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { appraisalPolicy, BASE_MEASUREMENT, FakeChain, IMAGE, tenant } from '../../proof/test/fake-chain.ts';

@@ -1,5 +1,6 @@
 import { MODEL_BYTES_MAX } from '@cloister/confidential';
-import { type Digest, hash, utf8 } from '@cloister/crypto';
+import { hash } from '@cloister/crypto';
+import { type Digest, utf8 } from '@cloister/encoding';
 import { encodeEventProof } from '@cloister/proof';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { FakeChain, keyPair, seed, tenant } from '../../proof/test/fake-chain.ts';

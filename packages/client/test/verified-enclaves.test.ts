@@ -1,8 +1,9 @@
 import { makeChallenge } from '@cloister/attestation';
-import { type AccountId, asAccountId, asDigest, hash } from '@cloister/crypto';
+import { hash } from '@cloister/crypto';
+import { type AccountId, asAccountId, asDigest } from '@cloister/encoding';
 import { expect, it } from 'vitest';
-import { ANSWERS_KEPT_MAX, EVIDENCE_AGE_MS_MAX, VerifiedEnclaves } from '../src/verified-enclaves.ts';
-import type { EnclaveAnswer } from '../src/verify-enclave.ts';
+import { ANSWERS_KEPT_MAX, EVIDENCE_AGE_MS_MAX, VerifiedEnclaves } from '../src/executors/verified-enclaves.ts';
+import type { EnclaveAnswer } from '../src/executors/verify-enclave.ts';
 
 const id = (i: number): AccountId => asAccountId(hash(`node ${i}`));
 

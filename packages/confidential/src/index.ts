@@ -1,20 +1,7 @@
 /**
  * @cloister/confidential: the formats of confidential inference. Pure: randomness, keys and heights come in.
  */
-export {
-  contentDigest,
-  inputCommitment,
-  inputSalt,
-  isRequestNonce,
-  keyCommitment,
-  outputCommitment,
-  outputSalt,
-  REQUEST_KEY_BYTES,
-  REQUEST_NONCE_BYTES,
-  SALT_BYTES,
-  taskId,
-} from './commitments.ts';
-export { type DsseEnvelope, dssePae, encodeDsse, IN_TOTO_PAYLOAD_TYPE, parseDsse, verifyDsse } from './dsse.ts';
+
 export {
   type EnclaveLimits,
   encodeImageManifest,
@@ -27,7 +14,7 @@ export {
   imageMeasurement,
   isImagePath,
   parseImageManifest,
-} from './image-manifest.ts';
+} from './image/image-manifest.ts';
 export type { DocumentErrorCode } from './json-fields.ts';
 export {
   isModelSize,
@@ -41,7 +28,7 @@ export {
   saltedOnnxDigest,
   sealModel,
   sealModelKey,
-} from './model.ts';
+} from './model/model.ts';
 export {
   checkModelManifest,
   type ExecutionPolicy,
@@ -55,18 +42,24 @@ export {
   modelManifestToJson,
   parseModelManifest,
   type ReleasePolicy,
-} from './model-manifest.ts';
-export { ModelOpening, type OpenModelCode, openModel } from './model-opening.ts';
-export { type ModelSignature, type SignatureDifference, signatureDifferences } from './model-signature.ts';
-export { type OnnxRefusal, screenOnnx } from './onnx-screen.ts';
-export { checkOutcome, decodeOutcome, encodeOutcome, OUTCOME_DETAIL_BYTES_MAX, type Outcome } from './outcome.ts';
+} from './model/model-manifest.ts';
+export { ModelOpening, type OpenModelCode, openModel } from './model/model-opening.ts';
+export { type ModelSignature, type SignatureDifference, signatureDifferences } from './model/model-signature.ts';
+export { type OnnxRefusal, screenOnnx } from './model/onnx-screen.ts';
 export {
-  INLINE_SEALED_BYTES,
-  isSealedSize,
-  LARGEST_SEALED_BYTES,
-  SMALLEST_SEALED_BYTES,
-  sealedSizeClass,
-} from './padding.ts';
+  contentDigest,
+  inputCommitment,
+  inputSalt,
+  isRequestNonce,
+  keyCommitment,
+  outputCommitment,
+  outputSalt,
+  REQUEST_KEY_BYTES,
+  REQUEST_NONCE_BYTES,
+  SALT_BYTES,
+  taskId,
+} from './receipt/commitments.ts';
+export { type DsseEnvelope, dssePae, encodeDsse, IN_TOTO_PAYLOAD_TYPE, parseDsse, verifyDsse } from './receipt/dsse.ts';
 export {
   buildReceiptStatement,
   encodeReceipt,
@@ -82,7 +75,14 @@ export {
   type ReceiptStatus,
   STATEMENT_TYPE,
   verifyReceipt,
-} from './receipt.ts';
+} from './receipt/receipt.ts';
+export {
+  INLINE_SEALED_BYTES,
+  isSealedSize,
+  LARGEST_SEALED_BYTES,
+  SMALLEST_SEALED_BYTES,
+  sealedSizeClass,
+} from './request/padding.ts';
 export {
   checkRequestContext,
   contextTaskId,
@@ -91,7 +91,7 @@ export {
   payloadAad,
   type RequestContext,
   requestKeyAad,
-} from './request-context.ts';
+} from './request/request-context.ts';
 export {
   type OpenedRequest,
   type OpenRequestCode,
@@ -103,14 +103,7 @@ export {
   type SealRequestCode,
   type SealRequestInput,
   sealRequest,
-} from './sealed-request.ts';
-export {
-  type OpenedResponse,
-  type OpenResponseCode,
-  openResponse,
-  type SealedResponse,
-  sealResponse,
-} from './sealed-response.ts';
+} from './request/sealed-request.ts';
 export {
   checkFinite,
   checkInputs,
@@ -127,4 +120,18 @@ export {
   type TensorErrorCode,
   type TensorMatchCode,
   type TensorSpec,
-} from './tensors.ts';
+} from './request/tensors.ts';
+export {
+  checkOutcome,
+  decodeOutcome,
+  encodeOutcome,
+  OUTCOME_DETAIL_BYTES_MAX,
+  type Outcome,
+} from './response/outcome.ts';
+export {
+  type OpenedResponse,
+  type OpenResponseCode,
+  openResponse,
+  type SealedResponse,
+  sealResponse,
+} from './response/sealed-response.ts';

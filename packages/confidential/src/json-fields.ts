@@ -20,7 +20,7 @@ import {
   parseHeight,
   parseMeasurement,
   type Result,
-} from '@cloister/crypto';
+} from '@cloister/encoding';
 
 /** Why a canonical JSON document was refused. */
 export type DocumentErrorCode = JsonErrorCode | 'JSON_NOT_CANONICAL' | 'SCHEMA_VIOLATION';

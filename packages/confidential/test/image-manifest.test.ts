@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { asMeasurement, canonicalJson, type JsonValue, utf8 } from '@cloister/crypto';
+import { asMeasurement, canonicalJson, type JsonValue, utf8 } from '@cloister/encoding';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {

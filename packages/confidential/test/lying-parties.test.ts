@@ -1,17 +1,8 @@
 /**
  * Tenants, owners and executors that hold the right keys and seal the wrong things: what opens must still be checked.
  */
-import {
-  aesGcmSeal,
-  ByteWriter,
-  concatBytes,
-  type Digest,
-  digestToBytes,
-  hkdfSha256,
-  hpkeSeal,
-  utf8,
-  x25519KeyPair,
-} from '@cloister/crypto';
+import { aesGcmSeal, hkdfSha256, hpkeSeal, x25519KeyPair } from '@cloister/crypto';
+import { ByteWriter, concatBytes, type Digest, digestToBytes, utf8 } from '@cloister/encoding';
 import { describe, expect, it } from 'vitest';
 import {
   contentDigest,

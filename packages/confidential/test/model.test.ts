@@ -1,4 +1,5 @@
-import { canonicalJson, concatBytes, type JsonValue, SeededRandom, utf8, x25519KeyPair } from '@cloister/crypto';
+import { SeededRandom, x25519KeyPair } from '@cloister/crypto';
+import { canonicalJson, concatBytes, type JsonValue, utf8 } from '@cloister/encoding';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {

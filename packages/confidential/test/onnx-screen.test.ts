@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { concatBytes, utf8 } from '@cloister/crypto';
+import { concatBytes, utf8 } from '@cloister/encoding';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { bytes, encodeOnnx, int, message, text } from '../../../scripts/onnx-writer.ts';

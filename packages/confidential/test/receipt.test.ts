@@ -1,4 +1,5 @@
-import { canonicalJson, ed25519KeyPair, type JsonValue, toBase64, utf8 } from '@cloister/crypto';
+import { ed25519KeyPair } from '@cloister/crypto';
+import { canonicalJson, type JsonValue, toBase64, utf8 } from '@cloister/encoding';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {

@@ -1,14 +1,7 @@
 /** Sample values of the tests: deterministic keys, a digit-like tensor, a manifest and a receipt. */
-import {
-  type AccountId,
-  asDigest,
-  asHeight,
-  asMeasurement,
-  type Digest,
-  ed25519KeyPair,
-  toHex,
-  x25519KeyPair,
-} from '@cloister/crypto';
+
+import { ed25519KeyPair, x25519KeyPair } from '@cloister/crypto';
+import { type AccountId, asDigest, asHeight, asMeasurement, type Digest, toHex } from '@cloister/encoding';
 import fc from 'fast-check';
 import type { ImageManifest, ModelManifest, ReceiptStatement, SealRequestInput, Tensor } from '../src/index.ts';
 

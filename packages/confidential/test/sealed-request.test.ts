@@ -1,4 +1,4 @@
-import { asHeight, type Digest, toHex } from '@cloister/crypto';
+import { asHeight, type Digest, toHex } from '@cloister/encoding';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import {

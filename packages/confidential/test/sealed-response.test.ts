@@ -1,4 +1,4 @@
-import { toHex, utf8 } from '@cloister/crypto';
+import { toHex, utf8 } from '@cloister/encoding';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {

@@ -1,18 +1,7 @@
 /**
  * @cloister/consensus: stake-weighted Simplex as a pure state machine, with its messages, evidence and light client.
  */
-export {
-  blockHashOf,
-  blockOf,
-  bodyHashOf,
-  decodeBody,
-  decodeCertificate,
-  decodeHeader,
-  encodeBody,
-  encodeCertificate,
-  encodeHeader,
-  HEADER_VERSION,
-} from './block-codec.ts';
+
 export {
   bareCertificate,
   type CertificateCode,
@@ -23,7 +12,15 @@ export {
   signersOf,
   verifyCertificate,
   votesOf,
-} from './certificate.ts';
+} from './certificates/certificate.ts';
+export {
+  decodeFinalityProof,
+  encodeFinalityProof,
+  readFinalityProof,
+  writeFinalityProof,
+} from './certificates/finality-codec.ts';
+export { justificationHash } from './certificates/justification.ts';
+export { makeValidatorSet, quorumOf, validatorIndex, weightOf } from './certificates/validator-set.ts';
 export {
   conflictEvidence,
   conflictOf,
@@ -32,9 +29,8 @@ export {
   faultKey,
   faultOf,
   verifyEvidence,
-} from './evidence.ts';
-export { decodeEvidence, EVIDENCE_TYPES, encodeEvidence } from './evidence-codec.ts';
-export { decodeFinalityProof, encodeFinalityProof, readFinalityProof, writeFinalityProof } from './finality-codec.ts';
+} from './evidence/evidence.ts';
+export { decodeEvidence, EVIDENCE_TYPES, encodeEvidence } from './evidence/evidence-codec.ts';
 export {
   decodeGuardRecord,
   encodeGuardRecord,
@@ -42,10 +38,21 @@ export {
   guardFloorKey,
   guardRecordKey,
   recoverGuard,
-} from './guard-codec.ts';
-export { justificationHash } from './justification.ts';
-export { leaderOf, leaderSchedule } from './leader.ts';
-export type { LeaderRecord } from './leader-standing.ts';
+} from './guard/guard-codec.ts';
+export {
+  compareRounds,
+  emptyGuard,
+  type GuardHead,
+  type GuardRecord,
+  type GuardRefusal,
+  type GuardState,
+  type OwnVotes,
+  SignGuard,
+  type SigningContext,
+  type SigningKey,
+} from './guard/sign-guard.ts';
+export { leaderOf, leaderSchedule } from './leaders/leader.ts';
+export type { LeaderRecord } from './leaders/leader-standing.ts';
 export {
   acceptHeader,
   enterEpoch,
@@ -54,18 +61,7 @@ export {
   type LightClientState,
   trustGenesis,
   verifyFinality,
-} from './light-client.ts';
-export {
-  MAX_BATCHES_PER_BLOCK,
-  MAX_BODY_BYTES,
-  MAX_EVIDENCE_AGE_VIEWS,
-  MAX_EVIDENCE_BYTES,
-  MAX_EVIDENCE_PER_BLOCK,
-  MAX_PROOF_PATH,
-  MAX_PROPOSAL_BYTES,
-  MAX_VALIDATORS,
-  MAX_VOTE_FRAME_BYTES,
-} from './limits.ts';
+} from './light-client/light-client.ts';
 export { createMachine } from './machine/create.ts';
 export type { MachineState } from './machine/state.ts';
 export { holdersOf, machineStatus, step } from './machine/step.ts';
@@ -84,26 +80,37 @@ export {
   type Timing,
 } from './machine-types.ts';
 export {
+  blockHashOf,
+  blockOf,
+  bodyHashOf,
+  decodeBody,
+  decodeCertificate,
+  decodeHeader,
+  encodeBody,
+  encodeCertificate,
+  encodeHeader,
+  HEADER_VERSION,
+} from './messages/block-codec.ts';
+export {
+  MAX_BATCHES_PER_BLOCK,
+  MAX_BODY_BYTES,
+  MAX_EVIDENCE_AGE_VIEWS,
+  MAX_EVIDENCE_BYTES,
+  MAX_EVIDENCE_PER_BLOCK,
+  MAX_PROOF_PATH,
+  MAX_PROPOSAL_BYTES,
+  MAX_VALIDATORS,
+  MAX_VOTE_FRAME_BYTES,
+} from './messages/limits.ts';
+export {
   decodeMessage,
   encodeMessage,
   type Glimpse,
   glimpseMessage,
   MESSAGE_LIMITS,
   type MessageLimits,
-} from './message-codec.ts';
-export {
-  compareRounds,
-  emptyGuard,
-  type GuardHead,
-  type GuardRecord,
-  type GuardRefusal,
-  type GuardState,
-  type OwnVotes,
-  SignGuard,
-  type SigningContext,
-  type SigningKey,
-} from './sign-guard.ts';
-export { parseStatementBytes, sameProposition, sameStatement, statementBytes } from './signed-bytes.ts';
+} from './messages/message-codec.ts';
+export { parseStatementBytes, sameProposition, sameStatement, statementBytes } from './messages/signed-bytes.ts';
 export type {
   BadJustificationEvidence,
   Block,
@@ -144,5 +151,4 @@ export type {
   ValidatorSet,
   Vote,
   VoteKind,
-} from './types.ts';
-export { makeValidatorSet, quorumOf, validatorIndex, weightOf } from './validator-set.ts';
+} from './messages/types.ts';

@@ -4,10 +4,19 @@
  * The shell feeds inputs one at a time and runs effects first in, first out across steps. The machine owns its state
  * and mutates it inside `step`; for the caller it is opaque.
  */
-import type { Digest, Epoch, Height, ValidatorId, View } from '@cloister/crypto';
-import type { LeaderRecord } from './leader-standing.ts';
-import type { GuardHead, GuardRecord, GuardState } from './sign-guard.ts';
-import type { Block, Body, ConsensusMessage, Evidence, Finalization, Header, Round, ValidatorSet } from './types.ts';
+import type { Digest, Epoch, Height, ValidatorId, View } from '@cloister/encoding';
+import type { GuardHead, GuardRecord, GuardState } from './guard/sign-guard.ts';
+import type { LeaderRecord } from './leaders/leader-standing.ts';
+import type {
+  Block,
+  Body,
+  ConsensusMessage,
+  Evidence,
+  Finalization,
+  Header,
+  Round,
+  ValidatorSet,
+} from './messages/types.ts';
 
 /** All in milliseconds unless said otherwise. */
 export interface Timing {

@@ -1,10 +1,10 @@
 /**
  * The safety rules that a mutation test takes away one at a time. Production uses `RULES` and nothing else.
  */
-import { coversSkippedViews } from './justification.ts';
-import { type GuardRefusal, illegalSignature, type OwnVotes } from './sign-guard.ts';
-import { sameStatement } from './signed-bytes.ts';
-import type { Justification, Proposition, SignedStatement, Statement, ValidatorSet } from './types.ts';
+import { coversSkippedViews } from './certificates/justification.ts';
+import { type GuardRefusal, illegalSignature, type OwnVotes } from './guard/sign-guard.ts';
+import { sameStatement } from './messages/signed-bytes.ts';
+import type { Justification, Proposition, SignedStatement, Statement, ValidatorSet } from './messages/types.ts';
 
 export interface Rules {
   /** Weight that makes a certificate. */

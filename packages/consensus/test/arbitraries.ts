@@ -10,8 +10,9 @@ import {
   type Digest,
   toHex,
   type ValidatorId,
-} from '@cloister/crypto';
+} from '@cloister/encoding';
 import fc from 'fast-check';
+import { summaryOf } from '../src/certificates/justification.ts';
 import type {
   Body,
   Certificate,
@@ -29,7 +30,6 @@ import type {
   Vote,
 } from '../src/index.ts';
 import { HEADER_VERSION } from '../src/index.ts';
-import { summaryOf } from '../src/justification.ts';
 
 const bytes = (length: number): fc.Arbitrary<Uint8Array> => fc.uint8Array({ minLength: length, maxLength: length });
 export const digest: fc.Arbitrary<Digest> = bytes(32).map((value) => asDigest(toHex(value)));

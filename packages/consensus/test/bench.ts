@@ -1,16 +1,9 @@
 /**
  * One machine on a bench: the test plays its shell and all its peers, with mock signatures.
  */
-import {
-  asDigest,
-  asEpoch,
-  asHeight,
-  asValidatorId,
-  asView,
-  type Digest,
-  hash,
-  type ValidatorId,
-} from '@cloister/crypto';
+
+import { hash } from '@cloister/crypto';
+import { asDigest, asEpoch, asHeight, asValidatorId, asView, type Digest, type ValidatorId } from '@cloister/encoding';
 import {
   type Block,
   blockHashOf,
@@ -45,7 +38,7 @@ import {
 } from '../src/index.ts';
 import { createMachineWith } from '../src/machine/create.ts';
 import { RULES } from '../src/rules.ts';
-import { mockCheck, mockSignature } from './sim-node.ts';
+import { mockCheck, mockSignature } from './simulation/sim-node.ts';
 
 export const CHAIN: Digest = hash('bench chain');
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { SignatureCache } from '../src/certificates/signature-cache.ts';
 import { type Certificate, makeCertificate, signersOf, verifyCertificate, votesOf } from '../src/index.ts';
-import { SignatureCache } from '../src/signature-cache.ts';
 import { CHAIN, certificateBy, members, proposition, setOf, voteBy } from './samples.ts';
 
 const all = members(4);

@@ -1,4 +1,4 @@
-import { asEpoch, asHeight, asView, type Digest, type Result, toHex, type ValidatorId } from '@cloister/crypto';
+import { asEpoch, asHeight, asView, type Digest, type Result, toHex, type ValidatorId } from '@cloister/encoding';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {

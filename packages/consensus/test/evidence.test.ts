@@ -1,5 +1,7 @@
-import { asView, hash } from '@cloister/crypto';
+import { hash } from '@cloister/crypto';
+import { asView } from '@cloister/encoding';
 import { describe, expect, it } from 'vitest';
+import { summaryHash, summaryOf } from '../src/certificates/justification.ts';
 import {
   type BadJustificationEvidence,
   conflictEvidence,
@@ -15,8 +17,7 @@ import {
   statementBytes,
   verifyEvidence,
 } from '../src/index.ts';
-import { summaryHash, summaryOf } from '../src/justification.ts';
-import { MAX_EVIDENCE_BYTES, MAX_SKIPPED_VIEWS } from '../src/limits.ts';
+import { MAX_EVIDENCE_BYTES, MAX_SKIPPED_VIEWS } from '../src/messages/limits.ts';
 import { CHAIN, certificateBy, members, proposition, sampleBlock, setOf, statement } from './samples.ts';
 
 const all = members(4);

@@ -1,4 +1,4 @@
-import { asEpoch, asView, type ValidatorId } from '@cloister/crypto';
+import { asEpoch, asView, type ValidatorId } from '@cloister/encoding';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { leaderOf, leaderSchedule, makeValidatorSet, quorumOf, validatorIndex, weightOf } from '../src/index.ts';

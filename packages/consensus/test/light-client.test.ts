@@ -1,4 +1,5 @@
-import { asEpoch, hash } from '@cloister/crypto';
+import { hash } from '@cloister/crypto';
+import { asEpoch } from '@cloister/encoding';
 import { describe, expect, it } from 'vitest';
 import {
   acceptHeader,

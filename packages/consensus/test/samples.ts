@@ -1,6 +1,8 @@
 /**
  * Keys, sets and signed things for tests.
  */
+
+import { type Ed25519KeyPair, ed25519KeyPair, hash, sha256 } from '@cloister/crypto';
 import {
   asDigest,
   asEpoch,
@@ -8,13 +10,9 @@ import {
   asValidatorId,
   asView,
   type Digest,
-  type Ed25519KeyPair,
-  ed25519KeyPair,
-  hash,
-  sha256,
   utf8,
   type ValidatorId,
-} from '@cloister/crypto';
+} from '@cloister/encoding';
 import {
   type Block,
   type Body,

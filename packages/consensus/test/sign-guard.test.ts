@@ -1,4 +1,5 @@
-import { asEpoch, asView, compareBytes, hash } from '@cloister/crypto';
+import { hash } from '@cloister/crypto';
+import { asEpoch, asView, compareBytes } from '@cloister/encoding';
 import { describe, expect, it } from 'vitest';
 import {
   emptyGuard,

@@ -4,11 +4,11 @@
  * `hash` is the one way in which the protocol hashes structures: the domain and the length of each part go in front,
  * so that no two (domain, parts) share an input and a digest made for one purpose is useless for another.
  */
+
+import type { Digest } from '@cloister/encoding';
+import { assertContract, utf8 } from '@cloister/encoding';
 import { backend } from '#backend';
-import type { HashStream } from './backend.ts';
-import { utf8 } from './bytes.ts';
-import type { Digest } from './ids.ts';
-import { assertContract } from './result.ts';
+import type { HashStream } from './backends/backend.ts';
 
 const SHA256_BYTES = 32;
 

@@ -4,9 +4,8 @@
  * SHA-256 in counter mode over a hashed seed. Never a source of keys in production: its whole future follows from the
  * seed, which is usually a short text printed in a log.
  */
-import { utf8 } from './bytes.ts';
+import { assertContract, utf8 } from '@cloister/encoding';
 import { hashBytes, sha256 } from './digests.ts';
-import { assertContract } from './result.ts';
 
 export class SeededRandom {
   readonly #key: Uint8Array;

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { backend as chosen } from '#backend';
-import { backend as noble } from '../src/backend-noble.ts';
-import { backend as node } from '../src/backend-node.ts';
+import { backend as noble } from '../src/backends/backend-noble.ts';
+import { backend as node } from '../src/backends/backend-node.ts';
 
 // Signatures and sealing are compared where they are tested: ed25519, ecdsa, rsa and sealing.
 

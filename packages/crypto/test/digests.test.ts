@@ -1,21 +1,8 @@
 import { createHash, createHmac, hkdfSync } from 'node:crypto';
+import { CryptoAssertion, concatBytes, digestFromBytes, fromHex, toHex, utf8 } from '@cloister/encoding';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import {
-  CryptoAssertion,
-  concatBytes,
-  digestFromBytes,
-  fromHex,
-  hash,
-  hashBytes,
-  hkdfSha256,
-  hmacSha256,
-  sha256,
-  sha384,
-  sha512,
-  toHex,
-  utf8,
-} from '../src/index.ts';
+import { hash, hashBytes, hkdfSha256, hmacSha256, sha256, sha384, sha512 } from '../src/index.ts';
 
 const bytes = fc.uint8Array({ maxLength: 300 });
 

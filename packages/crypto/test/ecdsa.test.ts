@@ -1,19 +1,11 @@
 import { generateKeyPairSync, sign } from 'node:crypto';
+import { CryptoAssertion, concatBytes, fromHex, toHex, utf8 } from '@cloister/encoding';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Backend, EcdsaVerification } from '../src/backend.ts';
-import { backend as nobleBackend } from '../src/backend-noble.ts';
-import { backend as nodeBackend } from '../src/backend-node.ts';
-import {
-  CryptoAssertion,
-  concatBytes,
-  ecdsaPublicKey,
-  fromHex,
-  signEcdsa,
-  toHex,
-  utf8,
-  verifyEcdsa,
-} from '../src/index.ts';
+import type { Backend, EcdsaVerification } from '../src/backends/backend.ts';
+import { backend as nobleBackend } from '../src/backends/backend-noble.ts';
+import { backend as nodeBackend } from '../src/backends/backend-node.ts';
+import { ecdsaPublicKey, signEcdsa, verifyEcdsa } from '../src/index.ts';
 
 const BACKENDS: readonly Backend[] = [nodeBackend, nobleBackend];
 const SHAPES = [

@@ -1,22 +1,13 @@
 import { createPublicKey, verify } from 'node:crypto';
+import { CryptoAssertion, concatBytes, fromHex, toHex, utf8 } from '@cloister/encoding';
 import { ed25519 } from '@noble/curves/ed25519.js';
 import fc from 'fast-check';
 import { describe, expect, test, vi } from 'vitest';
-import { backend as nobleBackend } from '../src/backend-noble.ts';
-import { backend as nodeBackend } from '../src/backend-node.ts';
-import { SUBGROUP_SCALAR } from '../src/ed25519-subgroup.ts';
-import {
-  CryptoAssertion,
-  concatBytes,
-  ed25519KeyPair,
-  fromHex,
-  isAcceptableEd25519Key,
-  toHex,
-  utf8,
-  verifyEd25519,
-  verifyEd25519Exact,
-} from '../src/index.ts';
-import { KeyCache } from '../src/key-cache.ts';
+import { backend as nobleBackend } from '../src/backends/backend-noble.ts';
+import { backend as nodeBackend } from '../src/backends/backend-node.ts';
+import { ed25519KeyPair, isAcceptableEd25519Key, verifyEd25519, verifyEd25519Exact } from '../src/index.ts';
+import { SUBGROUP_SCALAR } from '../src/signatures/ed25519-subgroup.ts';
+import { KeyCache } from '../src/signatures/key-cache.ts';
 
 const bytes32 = fc.uint8Array({ minLength: 32, maxLength: 32 });
 const L = 2n ** 252n + 27742317777372353535851937790883648493n;

@@ -1,3 +1,4 @@
+import { utf8, ZERO_DIGEST } from '@cloister/encoding';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
@@ -5,10 +6,8 @@ import {
   type KeyedTree,
   keyedEntry,
   keyedRoot,
-  utf8,
   verifyKeyedEntry,
   withKeyedEntry,
-  ZERO_DIGEST,
 } from '../src/index.ts';
 
 const entriesOf = (size: number): [string, Uint8Array][] =>

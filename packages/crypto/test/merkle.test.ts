@@ -1,20 +1,17 @@
+import { CryptoAssertion, fromHex, toHex, utf8 } from '@cloister/encoding';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
   appendLeaf,
   appendWithNodes,
-  CryptoAssertion,
   consistencyProof,
   EMPTY_ROOT,
   emptyFrontier,
-  fromHex,
   frontierRoot,
   inclusionProof,
   leafHash,
   merkleRoot,
   nodeHash,
-  toHex,
-  utf8,
   verifyConsistency,
   verifyInclusion,
 } from '../src/index.ts';

@@ -1,6 +1,7 @@
+import { CryptoAssertion, concatBytes, toHex, utf8 } from '@cloister/encoding';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { CryptoAssertion, concatBytes, SeededRandom, toHex, utf8 } from '../src/index.ts';
+import { SeededRandom } from '../src/index.ts';
 
 describe('SeededRandom', () => {
   test('the stream does not change between releases, nor with the way it is drawn', () => {

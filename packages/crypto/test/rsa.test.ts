@@ -1,10 +1,11 @@
 import { constants, generateKeyPairSync, generatePrimeSync, type KeyObject, sign } from 'node:crypto';
+import { CryptoAssertion, concatBytes, utf8 } from '@cloister/encoding';
 import { describe, expect, test } from 'vitest';
-import type { Backend, RsaPssVerification } from '../src/backend.ts';
-import { backend as nobleBackend } from '../src/backend-noble.ts';
-import { backend as nodeBackend } from '../src/backend-node.ts';
-import { CryptoAssertion, concatBytes, SeededRandom, signRsaPss, utf8, verifyRsaPss } from '../src/index.ts';
-import { integerFromBytes, integerToBytes } from '../src/rsa-bigint.ts';
+import type { Backend, RsaPssVerification } from '../src/backends/backend.ts';
+import { backend as nobleBackend } from '../src/backends/backend-noble.ts';
+import { backend as nodeBackend } from '../src/backends/backend-node.ts';
+import { integerFromBytes, integerToBytes } from '../src/backends/rsa-bigint.ts';
+import { SeededRandom, signRsaPss, verifyRsaPss } from '../src/index.ts';
 
 const BACKENDS: readonly Backend[] = [nodeBackend, nobleBackend];
 const SALT_LENGTHS = { sha256: 32, sha384: 48 } as const;

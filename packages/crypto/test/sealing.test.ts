@@ -1,21 +1,10 @@
+import { CryptoAssertion, concatBytes, fromHex, toHex, utf8 } from '@cloister/encoding';
 import { x25519 } from '@noble/curves/ed25519.js';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { backend as nobleBackend } from '../src/backend-noble.ts';
-import { backend as nodeBackend } from '../src/backend-node.ts';
-import {
-  aesGcmOpen,
-  aesGcmSeal,
-  CryptoAssertion,
-  concatBytes,
-  fromHex,
-  hpkeOpen,
-  hpkeSeal,
-  isAcceptableX25519Key,
-  toHex,
-  utf8,
-  x25519KeyPair,
-} from '../src/index.ts';
+import { backend as nobleBackend } from '../src/backends/backend-noble.ts';
+import { backend as nodeBackend } from '../src/backends/backend-node.ts';
+import { aesGcmOpen, aesGcmSeal, hpkeOpen, hpkeSeal, isAcceptableX25519Key, x25519KeyPair } from '../src/index.ts';
 
 const NOTHING = new Uint8Array(0);
 

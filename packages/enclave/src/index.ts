@@ -1,38 +1,13 @@
 /**
- * @cloister/enclave: images, platforms and launch, and (bundled into the image) the program that runs inside.
+ * @cloister/enclave: what the image holds (vault and engine), and what its host shares with it: the channel and the calls of the operating system.
  */
-export {
-  type BuiltImage,
-  buildImage,
-  DEFAULT_ENCLAVE_LIMITS,
-  IMAGE_NAME,
-  type ImageBuildOptions,
-} from './image/build.ts';
-export { imageModules } from './image/bundle.ts';
-export { ImageError, type ImageErrorCode } from './image/image-error.ts';
-export {
-  IMAGE_SIGNATURE_FILE,
-  type ImageDeviation,
-  type ImageInspection,
-  inspectImage,
-  measureImage,
-} from './image/inspect.ts';
-export {
-  IMAGE_PAYLOAD_TYPE,
-  type ImageSignatureCode,
-  imageSigner,
-  signImage,
-  verifyImageSignature,
-} from './image/sign.ts';
-export { EnclaveLaunchError, type LaunchedEnclave, type LaunchOptions, launchEnclave } from './launch.ts';
-export type { HardwareOrder, MachineOrder, SimulatedMachineOrder } from './platform/machine-order.ts';
-export type { TamperedImage } from './platform/sealed-image.ts';
-export {
-  type TrialCode,
-  type TrialLimits,
-  type TrialRefusal,
-  type TrialReport,
-  type TrialResult,
-  type TrialSubject,
-  tryModel,
-} from './trial/try-model.ts';
+
+export { ENGINE_STARTER_DESCRIPTOR, VAULT_STARTER_DESCRIPTOR } from './channel/descriptors.ts';
+export { ChannelError } from './channel/frames.ts';
+export { MESSAGE_BYTES_MAX, MODEL_PIECE_BYTES } from './channel/limits.ts';
+export type { EnclaveMessage, LaunchMessage, PlatformMessage } from './channel/platform-messages.ts';
+export { headOnly, type Payload, partsOnly, RpcChannel } from './channel/rpc.ts';
+export { Engine, type EngineCode, loadRuntime } from './engine/engine.ts';
+export { ENGINE_RESERVED_BYTES } from './engine/reserved-bytes.ts';
+export { keepOnExec, limitProcess, openMemoryFile, sealMemoryFile, shieldProcess } from './process/libc.ts';
+export { foreignDescriptors, openDescriptors } from './process/open-descriptors.ts';

@@ -17,24 +17,26 @@ import {
   statementBytes,
 } from '@cloister/consensus';
 import {
-  asEpoch,
-  asHeight,
-  asValidatorId,
-  asView,
-  type Digest,
   type Ed25519KeyPair,
   ed25519KeyPair,
   hash,
   inclusionProof,
   type KeyedTree,
   leafHash,
-  type Measurement,
   merkleRoot,
   sha256,
+} from '@cloister/crypto';
+import {
+  asEpoch,
+  asHeight,
+  asValidatorId,
+  asView,
+  type Digest,
+  type Measurement,
   toHex,
   utf8,
   ZERO_DIGEST,
-} from '@cloister/crypto';
+} from '@cloister/encoding';
 import { encodeEventRecord } from '@cloister/event-log';
 import {
   DEFAULT_PARAMS,

@@ -1,5 +1,5 @@
 import { duplexPair } from 'node:stream';
-import { ok, utf8 } from '@cloister/crypto';
+import { ok, utf8 } from '@cloister/encoding';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { ChannelError, FRAME_BYTES_MAX, MessageReader, writeMessage } from '../src/channel/frames.ts';

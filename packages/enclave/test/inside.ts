@@ -1,14 +1,14 @@
 /** The program of the enclave in this process, on a simulated machine and without an engine: for tests of what it refuses. */
 import { simulatedMachine } from '@cloister/attestation/simulated';
 import { encodeImageManifest, IMAGE_MANIFEST_SCHEMA, imageDigest, imageMeasurement } from '@cloister/confidential';
-import { asMeasurement, type Digest, fromHex, type Measurement, type Result, toBase64 } from '@cloister/crypto';
+import { asMeasurement, type Digest, fromHex, type Measurement, type Result, toBase64 } from '@cloister/encoding';
+import { DEFAULT_ENCLAVE_LIMITS } from '../../platform/src/index.ts';
+import { unwrap } from '../../platform/test/launched.ts';
 import type { Payload } from '../src/channel/rpc.ts';
-import { DEFAULT_ENCLAVE_LIMITS } from '../src/index.ts';
 import { createEnclave } from '../src/inside/enclave.ts';
 import type { PlatformLink } from '../src/inside/platform-link.ts';
 import type { Chain } from './chain.ts';
 import { seed } from './chain.ts';
-import { unwrap } from './launched.ts';
 
 const manifest = encodeImageManifest({
   schema: IMAGE_MANIFEST_SCHEMA,

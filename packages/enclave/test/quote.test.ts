@@ -3,13 +3,14 @@
  */
 import { type Attester, type CollectedEvidence, decodeEvidenceBundle, parseRuntimeData } from '@cloister/attestation';
 import { simulatedCrl, simulatedSnpDevice } from '@cloister/attestation/simulated';
-import { asDigest, asMeasurement, fromHex, hash } from '@cloister/crypto';
+import { hash } from '@cloister/crypto';
+import { asDigest, asMeasurement, fromHex } from '@cloister/encoding';
 import { expect, it } from 'vitest';
+import { unwrap } from '../../platform/test/launched.ts';
 import { attestForLedger, verifyQuote } from '../src/inside/attestation.ts';
 import { LedgerView } from '../src/inside/light-client.ts';
 import { createVault, type Vault } from '../src/inside/vault.ts';
 import { Chain, seed } from './chain.ts';
-import { unwrap } from './launched.ts';
 
 const measurement = asMeasurement('5a'.repeat(48));
 const launchDigest = fromHex(measurement);

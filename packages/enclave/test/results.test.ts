@@ -1,5 +1,7 @@
 /** Results that are kept so that a task asked for again gets the same bytes: bounded in count and in bytes. */
-import { type Digest, hash, ok } from '@cloister/crypto';
+
+import { hash } from '@cloister/crypto';
+import { type Digest, ok } from '@cloister/encoding';
 import { expect, it } from 'vitest';
 import { ResultCache } from '../src/inside/inference.ts';
 

@@ -1,5 +1,5 @@
 /** ONNX models of one operator over tensors of any type. */
-import { concatBytes } from '@cloister/crypto';
+import { concatBytes } from '@cloister/encoding';
 import { int, message, text } from '../../../scripts/onnx-writer.ts';
 
 /** TensorProto.DataType. */

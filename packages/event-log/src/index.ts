@@ -2,18 +2,18 @@
  * @cloister/event-log: the append-only log. LevelDB is behind the subpath `./store-level`, so that the rest runs
  * anywhere; the given-when-then form for tests of deciders is behind `./testing`.
  */
-export { type NewEvent, type PreparedAppend, prepareAppend } from './append.ts';
-export { crc32, withChecksum, withoutChecksum } from './checksum.ts';
-export { type EventLogDamageCode, EventLogDamaged, RESYNC_ADVICE } from './damage.ts';
-export { type Decider, foldEvents } from './decider.ts';
-export { EventLog, type Fold } from './event-log.ts';
-export { checkAgainstGuard, type GuardHead, readWitness, witnessOp } from './guard-head.ts';
-export { decodeHead, emptyHead, encodeHead, type LogHead } from './head.ts';
-export { isEventLogKey } from './keys.ts';
-export { type LogReader, StoredLog } from './log-reader.ts';
-export { ALWAYS_VERIFIED_EVENTS, markForResync, type OpenOptions } from './open.ts';
-export type { EventRange } from './read.ts';
-export { rebuildMerkle } from './rebuild-merkle.ts';
+export { type NewEvent, type PreparedAppend, prepareAppend } from './log/append.ts';
+export { crc32, withChecksum, withoutChecksum } from './log/checksum.ts';
+export { type EventLogDamageCode, EventLogDamaged, RESYNC_ADVICE } from './log/damage.ts';
+export { type Decider, foldEvents } from './log/decider.ts';
+export { EventLog, type Fold } from './log/event-log.ts';
+export { checkAgainstGuard, type GuardHead, readWitness, witnessOp } from './log/guard-head.ts';
+export { decodeHead, emptyHead, encodeHead, type LogHead } from './log/head.ts';
+export { isEventLogKey } from './log/keys.ts';
+export { type LogReader, StoredLog } from './log/log-reader.ts';
+export { ALWAYS_VERIFIED_EVENTS, markForResync, type OpenOptions } from './log/open.ts';
+export type { EventRange } from './log/read.ts';
+export { rebuildMerkle } from './log/rebuild-merkle.ts';
 export {
   decodeEventRecord,
   EVENT_PAYLOAD_BYTES_MAX,
@@ -22,9 +22,8 @@ export {
   encodeEventRecord,
   eventHash,
   type StoredEvent,
-} from './record.ts';
-export type { ScrubOptions, ScrubProgress } from './scrub.ts';
-export { type Snapshot, snapshotDigest } from './snapshot.ts';
+} from './log/record.ts';
+export { type Snapshot, snapshotDigest } from './log/snapshot.ts';
 export {
   type OrderedStore,
   type ReadableStore,
@@ -32,5 +31,6 @@ export {
   type StoreErrorCode,
   type StoreOp,
   type StoreRange,
-} from './store.ts';
-export { MemoryStore } from './store-memory.ts';
+} from './store/store.ts';
+export { MemoryStore } from './store/store-memory.ts';
+export type { ScrubOptions, ScrubProgress } from './store-level/scrub.ts';

@@ -3,8 +3,8 @@
  * argv[4] bytes until it is killed, printing the count after each commit.
  */
 import { writeSync } from 'node:fs';
-import { asHeight } from '@cloister/crypto';
-import { openLevelStore } from '../src/store-level.ts';
+import { asHeight } from '@cloister/encoding';
+import { openLevelStore } from '../src/store-level/store-level.ts';
 import { openLog } from './logs.ts';
 
 const [chain = '', guard = '', payloadBytes = '200'] = process.argv.slice(2);

@@ -15,7 +15,7 @@ import {
   type StoredEvent,
   StoreError,
 } from '../src/index.ts';
-import { openLevelStore, scrubLevelFiles } from '../src/store-level.ts';
+import { openLevelStore, scrubLevelFiles } from '../src/store-level/store-level.ts';
 import { appendBlocks, openLog, readAll } from './logs.ts';
 
 const SESSIONS = 3;

@@ -1,7 +1,7 @@
 /**
  * Each kind of damage, done to the records themselves, gives its own code and the first bad sequence.
  */
-import { asHeight, type Digest, utf8 } from '@cloister/crypto';
+import { asHeight, type Digest, utf8 } from '@cloister/encoding';
 import { beforeEach, describe, expect, it } from 'vitest';
 import {
   checkAgainstGuard,

@@ -1,7 +1,7 @@
-import { fail, ok, utf8 } from '@cloister/crypto';
+import { fail, ok, utf8 } from '@cloister/encoding';
 import { describe, expect, it } from 'vitest';
-import { deciderSpecification } from '../src/decider-specification.ts';
 import { type Decider, foldEvents } from '../src/index.ts';
+import { deciderSpecification } from '../src/log/decider-specification.ts';
 
 type Event =
   | { readonly type: 'Deposited'; readonly amount: bigint }

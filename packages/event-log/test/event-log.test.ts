@@ -1,16 +1,5 @@
-import {
-  asHeight,
-  type Digest,
-  digestToBytes,
-  EMPTY_ROOT,
-  fromHex,
-  leafHash,
-  merkleRoot,
-  toHex,
-  utf8,
-  verifyConsistency,
-  verifyInclusion,
-} from '@cloister/crypto';
+import { EMPTY_ROOT, leafHash, merkleRoot, verifyConsistency, verifyInclusion } from '@cloister/crypto';
+import { asHeight, type Digest, digestToBytes, fromHex, toHex, utf8 } from '@cloister/encoding';
 import { describe, expect, it } from 'vitest';
 import {
   type EventLog,

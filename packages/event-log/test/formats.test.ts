@@ -1,8 +1,8 @@
 import { crc32 as zlibCrc32 } from 'node:zlib';
-import { asHeight, type Digest, leafHash, toHex, utf8 } from '@cloister/crypto';
+import { leafHash } from '@cloister/crypto';
+import { asHeight, type Digest, toHex, utf8 } from '@cloister/encoding';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { crc32c } from '../src/checksum.ts';
 import {
   crc32,
   decodeEventRecord,
@@ -16,6 +16,7 @@ import {
   withChecksum,
   withoutChecksum,
 } from '../src/index.ts';
+import { crc32c } from '../src/log/checksum.ts';
 
 const digests = fc.uint8Array({ minLength: 32, maxLength: 32 }).map((bytes) => toHex(bytes) as Digest);
 const records: fc.Arbitrary<EventRecord> = fc.record({

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { SeededRandom } from '@cloister/crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { openLevelStore } from '../src/store-level.ts';
+import { openLevelStore } from '../src/store-level/store-level.ts';
 import { openLog, readAll } from './logs.ts';
 
 const program = join(import.meta.dirname, 'append-until-killed.ts');

@@ -1,7 +1,8 @@
 /**
  * What every `OrderedStore` does; each adapter's test runs it.
  */
-import { SeededRandom, toHex } from '@cloister/crypto';
+import { SeededRandom } from '@cloister/crypto';
+import { toHex } from '@cloister/encoding';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { OrderedStore, StoreOp, StoreRange } from '../src/index.ts';
 

@@ -1,46 +1,7 @@
 /**
  * @cloister/ledger: what is agreed. Transactions, deciders, events, state, eligibility and governance; pure and synchronous.
  */
-export type {
-  AttestationAccepted,
-  AttestationEvicted,
-  AttestationReappraised,
-  AttestationRefreshed,
-  EndorsementsAccepted,
-} from './attestation-events.ts';
-export {
-  BATCH_ENVELOPE_BYTES,
-  type Batch,
-  type BatchCode,
-  type BatchDecodeCode,
-  type BatchFields,
-  batchIdOf,
-  decodeBatch,
-  encodeBatch,
-  LANES,
-  type Lane,
-  laneOf,
-  MAX_BATCH_BYTES,
-  signBatch,
-  type VerifiedBatch,
-  verifyBatch,
-  verifyBatchSignature,
-} from './batch.ts';
-export {
-  type AdmissionRefusal,
-  DECLINE_CODES,
-  type DeclineCode,
-  ELIGIBILITY_REASONS,
-  type EligibilityReason,
-  FAILURE_CODES,
-  type FailureCode,
-  REJECTION_CODES,
-  type RejectionCode,
-} from './codes.ts';
-export { admissionRefusal, decide, isKnownSender, ledgerDecider, strangerRefusal } from './decide.ts';
-export { exceedsRecordLimit } from './decide-records.ts';
-export { taskLimit } from './decide-request.ts';
-export type { DecideContext, Decision, ProposalKind, TransactionToDecide } from './decision.ts';
+
 export {
   type Eligibility,
   type EligibilityQuestion,
@@ -49,9 +10,35 @@ export {
   isLastingReason,
   isStanding,
   revocationReasons,
-} from './eligibility.ts';
-export type { Cause } from './event-cause.ts';
-export { decodeEvent, type EncodedEvent, type EventCode, encodeEvent, MAX_EVENT_BYTES } from './event-codec.ts';
+} from './attestation/eligibility.ts';
+export {
+  ledgerPolicyDigest,
+  type MeasurementStanding,
+  measurementKey,
+  referenceValuesAt,
+  referenceValuesOf,
+} from './attestation/measurement-set.ts';
+export { admissionRefusal, decide, isKnownSender, ledgerDecider, strangerRefusal } from './decide/decide.ts';
+export { exceedsRecordLimit } from './decide/decide-records.ts';
+export { taskLimit } from './decide/decide-request.ts';
+export type { DecideContext, Decision, ProposalKind, TransactionToDecide } from './decide/decision.ts';
+export {
+  APPRAISALS_PER_SENDER_MAX,
+  type BlockToExecute,
+  costsAppraisal,
+  type Execution,
+  type ExecutionFate,
+  executeBlock,
+} from './decide/execute.ts';
+export type {
+  AttestationAccepted,
+  AttestationEvicted,
+  AttestationReappraised,
+  AttestationRefreshed,
+  EndorsementsAccepted,
+} from './events/attestation-events.ts';
+export type { Cause } from './events/event-cause.ts';
+export { decodeEvent, type EncodedEvent, type EventCode, encodeEvent, MAX_EVENT_BYTES } from './events/event-codec.ts';
 export {
   type AccountRegistered,
   type BlockBegun,
@@ -66,55 +53,7 @@ export {
   type TransactionRejected,
   type UnknownSendersCounted,
   type ValidatorEquivocated,
-} from './events.ts';
-export { evolve } from './evolve.ts';
-export { attestationOf } from './evolve-attestation.ts';
-export {
-  APPRAISALS_PER_SENDER_MAX,
-  type BlockToExecute,
-  costsAppraisal,
-  type Execution,
-  type ExecutionFate,
-  executeBlock,
-} from './execute.ts';
-export {
-  type AttestationFact,
-  FACT_BYTES_MAX,
-  type Fact,
-  type FactAbout,
-  factDocument,
-  type GrantFact,
-  type ModelFact,
-  parseFact,
-  type RulesFact,
-  reasonsAgainst,
-} from './fact-documents.ts';
-export {
-  FACT_KEY_LENGTH_MAX,
-  type FactSubject,
-  factKey,
-  factsAfter,
-  factsOf,
-  factsRoot,
-  parseFactKey,
-  RULES,
-} from './facts.ts';
-export {
-  chainIdOf,
-  GENESIS_SCHEMA,
-  type Genesis,
-  type GenesisAccount,
-  type GenesisCode,
-  type GenesisReferenceValue,
-  type GenesisValidator,
-  genesisEvents,
-  genesisValidatorSet,
-  MAX_GENESIS_BYTES,
-  makeGenesis,
-  type ParsedGenesis,
-  parseGenesis,
-} from './genesis.ts';
-export { type HeldResponse, isHeldByEnough, signHolding, verifyHolding } from './holding.ts';
+} from './events/events.ts';
 export type {
   AuthorisedExecutor,
   EquivocationRecorded,
@@ -129,23 +68,56 @@ export type {
   ModelRevoked,
   ReceiptAccepted,
   ResponseWithheld,
-} from './inference-events.ts';
-export {
-  ledgerPolicyDigest,
-  type MeasurementStanding,
-  measurementKey,
-  referenceValuesAt,
-  referenceValuesOf,
-} from './measurement-set.ts';
-export { networkOf } from './network-of.ts';
-export { DEFAULT_PARAMS, type LedgerParams, PROTOCOL_VERSION, paramsHash } from './params.ts';
+} from './events/inference-events.ts';
 export type {
   AppraisalPolicyScheduled,
   AppraisalPolicyTookEffect,
   MeasurementAllowed,
   MeasurementGraced,
   MeasurementRevoked,
-} from './policy-events.ts';
+} from './events/policy-events.ts';
+export { evolve } from './evolve/evolve.ts';
+export { attestationOf } from './evolve/evolve-attestation.ts';
+export {
+  type AttestationFact,
+  FACT_BYTES_MAX,
+  type Fact,
+  type FactAbout,
+  factDocument,
+  type GrantFact,
+  type ModelFact,
+  parseFact,
+  type RulesFact,
+  reasonsAgainst,
+} from './facts/fact-documents.ts';
+export {
+  FACT_KEY_LENGTH_MAX,
+  type FactSubject,
+  factKey,
+  factsAfter,
+  factsOf,
+  factsRoot,
+  parseFactKey,
+  RULES,
+} from './facts/facts.ts';
+export {
+  chainIdOf,
+  GENESIS_SCHEMA,
+  type Genesis,
+  type GenesisAccount,
+  type GenesisCode,
+  type GenesisReferenceValue,
+  type GenesisValidator,
+  genesisEvents,
+  genesisValidatorSet,
+  MAX_GENESIS_BYTES,
+  makeGenesis,
+  type ParsedGenesis,
+  parseGenesis,
+} from './genesis/genesis.ts';
+export { DEFAULT_PARAMS, type LedgerParams, PROTOCOL_VERSION, paramsHash } from './genesis/params.ts';
+export { type HeldResponse, isHeldByEnough, signHolding, verifyHolding } from './inference/holding.ts';
+export { networkOf } from './state/network-of.ts';
 export {
   type Account,
   type Attestation,
@@ -163,8 +135,61 @@ export {
   type TaskExecutor,
   type TaskReceipt,
   type TaskStatus,
-} from './state.ts';
-export { decodeState, encodeState, STATE_VERSION, type StateCode, stateDigest } from './state-codec.ts';
+} from './state/state.ts';
+export { decodeState, encodeState, STATE_VERSION, type StateCode, stateDigest } from './state/state-codec.ts';
+export {
+  type AttestationView,
+  attestationView,
+  type Fate,
+  fate,
+  inferenceView,
+  listAccounts,
+  listAttestations,
+  listInferences,
+  listMeasurements,
+  listMembers,
+  listModels,
+  listValidators,
+  type MeasurementView,
+  type MemberView,
+  type ModelView,
+  memberView,
+  modelView,
+  type NetworkView,
+  networkView,
+  openTasksOf,
+  type RecordView,
+  recordView,
+} from './state/views.ts';
+export {
+  BATCH_ENVELOPE_BYTES,
+  type Batch,
+  type BatchCode,
+  type BatchDecodeCode,
+  type BatchFields,
+  batchIdOf,
+  decodeBatch,
+  encodeBatch,
+  LANES,
+  type Lane,
+  laneOf,
+  MAX_BATCH_BYTES,
+  signBatch,
+  type VerifiedBatch,
+  verifyBatch,
+  verifyBatchSignature,
+} from './transactions/batch.ts';
+export {
+  type AdmissionRefusal,
+  DECLINE_CODES,
+  type DeclineCode,
+  ELIGIBILITY_REASONS,
+  type EligibilityReason,
+  FAILURE_CODES,
+  type FailureCode,
+  REJECTION_CODES,
+  type RejectionCode,
+} from './transactions/codes.ts';
 export {
   decodeTransaction,
   encodeTransaction,
@@ -175,7 +200,7 @@ export {
   type TransactionFields,
   transactionSigningBytes,
   verifyTransaction,
-} from './transaction.ts';
+} from './transactions/transaction.ts';
 export {
   type DeclineTaskPayload,
   type EndorsedPlatform,
@@ -202,35 +227,11 @@ export {
   type SubmitEndorsementsPayload,
   type SubmitResultPayload,
   type TransactionKind,
-} from './transaction-payloads.ts';
+} from './transactions/transaction-payloads.ts';
 export {
   parseUploadClaim,
   signUploadClaim,
   UPLOAD_CLAIM_HEIGHTS_MAX,
   type UploadClaim,
   uploadClaimBytes,
-} from './upload-claim.ts';
-export {
-  type AttestationView,
-  attestationView,
-  type Fate,
-  fate,
-  inferenceView,
-  listAccounts,
-  listAttestations,
-  listInferences,
-  listMeasurements,
-  listMembers,
-  listModels,
-  listValidators,
-  type MeasurementView,
-  type MemberView,
-  type ModelView,
-  memberView,
-  modelView,
-  type NetworkView,
-  networkView,
-  openTasksOf,
-  type RecordView,
-  recordView,
-} from './views.ts';
+} from './transactions/upload-claim.ts';

@@ -1,4 +1,4 @@
-import { asEpoch, asHeight, asValidatorId } from '@cloister/crypto';
+import { asEpoch, asHeight, asValidatorId } from '@cloister/encoding';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {

@@ -1,5 +1,5 @@
 import { faultKey, type ProvenFault } from '@cloister/consensus';
-import { asEpoch, asHeight, asView, toBase64, type ValidatorId } from '@cloister/crypto';
+import { asEpoch, asHeight, asView, toBase64, type ValidatorId } from '@cloister/encoding';
 import { describe, expect, test } from 'vitest';
 import {
   admissionRefusal,

@@ -1,4 +1,5 @@
-import { asHeight, type KeyedTree, parseUtf8 } from '@cloister/crypto';
+import type { KeyedTree } from '@cloister/crypto';
+import { asHeight, parseUtf8 } from '@cloister/encoding';
 import { beforeAll, describe, expect, test } from 'vitest';
 import {
   eligible,

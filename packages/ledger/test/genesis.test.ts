@@ -1,13 +1,6 @@
 import { SIMULATED_ANCHORS, VENDOR_ANCHORS } from '@cloister/attestation';
-import {
-  type AccountId,
-  asAccountId,
-  asMeasurement,
-  canonicalJson,
-  hash,
-  type JsonValue,
-  utf8,
-} from '@cloister/crypto';
+import { hash } from '@cloister/crypto';
+import { type AccountId, asAccountId, asMeasurement, canonicalJson, type JsonValue, utf8 } from '@cloister/encoding';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {

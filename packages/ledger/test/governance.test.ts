@@ -1,4 +1,4 @@
-import { asAccountId, asHeight } from '@cloister/crypto';
+import { asAccountId, asHeight } from '@cloister/encoding';
 import { describe, expect, test } from 'vitest';
 import { listAccounts, listMeasurements, referenceValuesAt, type SetMeasurementPayload } from '../src/index.ts';
 import {

@@ -1,6 +1,7 @@
 /** A response that is too large for the ledger: a receipt of it counts when validators hold it, and a withheld one names its executor. */
 import { contentDigest } from '@cloister/confidential';
-import { asHeight, asValidatorId, type Ed25519KeyPair, parseBase64, toBase64 } from '@cloister/crypto';
+import type { Ed25519KeyPair } from '@cloister/crypto';
+import { asHeight, asValidatorId, parseBase64, toBase64 } from '@cloister/encoding';
 import { describe, expect, test } from 'vitest';
 import {
   inferenceView,

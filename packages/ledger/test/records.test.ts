@@ -1,4 +1,4 @@
-import { asHeight } from '@cloister/crypto';
+import { asHeight } from '@cloister/encoding';
 import { deciderSpecification } from '@cloister/event-log/testing';
 import { describe, expect, test } from 'vitest';
 import { fate, genesisEvents, type LedgerEvent, ledgerDecider, recordView } from '../src/index.ts';

@@ -27,6 +27,7 @@ import {
   taskId,
 } from '@cloister/confidential';
 import type { ProvenFault } from '@cloister/consensus';
+import { type Ed25519KeyPair, ed25519KeyPair, hash, x25519KeyPair } from '@cloister/crypto';
 import {
   type AccountId,
   asDigest,
@@ -36,16 +37,12 @@ import {
   assert,
   asValidatorId,
   type Digest,
-  type Ed25519KeyPair,
-  ed25519KeyPair,
   fromHex,
-  hash,
   type Measurement,
   toBase64,
   toHex,
   utf8,
-  x25519KeyPair,
-} from '@cloister/crypto';
+} from '@cloister/encoding';
 import {
   BATCH_ENVELOPE_BYTES,
   DEFAULT_PARAMS,

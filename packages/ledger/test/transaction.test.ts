@@ -1,4 +1,5 @@
-import { ed25519KeyPair, hash, toBase64 } from '@cloister/crypto';
+import { ed25519KeyPair, hash } from '@cloister/crypto';
+import { toBase64 } from '@cloister/encoding';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {

@@ -1,6 +1,12 @@
-import { asHeight, toHex, verifyEd25519 } from '@cloister/crypto';
+import { verifyEd25519 } from '@cloister/crypto';
+import { asHeight, toHex } from '@cloister/encoding';
 import { describe, expect, it } from 'vitest';
-import { parseUploadClaim, signUploadClaim, type UploadClaim, uploadClaimBytes } from '../src/upload-claim.ts';
+import {
+  parseUploadClaim,
+  signUploadClaim,
+  type UploadClaim,
+  uploadClaimBytes,
+} from '../src/transactions/upload-claim.ts';
 import { digestOf, owner, tenant } from './samples.ts';
 
 const claim: UploadClaim = {

@@ -1,7 +1,9 @@
 /** A chain on which everything happened that can happen, and random ones. */
-import { asEpoch, asHeight, asView, SeededRandom, type ValidatorId } from '@cloister/crypto';
+
+import { SeededRandom } from '@cloister/crypto';
+import { asEpoch, asHeight, asView, type ValidatorId } from '@cloister/encoding';
 import type { Transaction } from '../src/index.ts';
-import { setPolicy, snpEndorsements, submitEndorsements } from './platforms.ts';
+import { setPolicy, snpEndorsements, submitEndorsements } from './attestation/platforms.ts';
 import {
   BLOCK_MS,
   type Chain,

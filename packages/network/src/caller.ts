@@ -1,13 +1,13 @@
 /** Requests to peers: bounded in size, in time and in number. */
-import type { AccountId, Digest } from '@cloister/crypto';
-import { parseAddress, peerOf } from './addresses.ts';
-import { Asking } from './asking.ts';
-import type { Connections } from './connections.ts';
-import type { Connection, Host } from './host.ts';
+import type { AccountId, Digest } from '@cloister/encoding';
+import { Asking } from './gates/asking.ts';
+import type { Connections } from './host/connections.ts';
+import type { Connection, Host } from './host/host.ts';
 import { PEER_LIST_BYTES_MAX } from './limits.ts';
-import type { PeerBook } from './peer-book.ts';
-import { requestProtocol } from './protocol-names.ts';
-import { sendRequest } from './requests.ts';
+import { parseAddress, peerOf } from './peers/addresses.ts';
+import type { PeerBook } from './peers/peer-book.ts';
+import { requestProtocol } from './streams/protocol-names.ts';
+import { sendRequest } from './streams/requests.ts';
 import { NetworkError, type NetworkLimits, type RequestProtocol } from './types.ts';
 
 export type RequestOptions = { readonly timeoutMs?: number; readonly maxBytes?: number };

@@ -1,17 +1,17 @@
 /** Checks the options, admits connections, and starts the adapter. */
-import { assert } from '@cloister/crypto';
-import { AcceptGate } from './accept-gate.ts';
-import { parseAddress } from './addresses.ts';
-import { Budgets } from './budgets.ts';
-import { Connections } from './connections.ts';
+import { assert } from '@cloister/encoding';
 import { noCounts } from './counters.ts';
-import { GossipDoor } from './gossip-door.ts';
-import { createHost } from './host.ts';
+import { AcceptGate } from './gates/accept-gate.ts';
+import { Budgets } from './gates/budgets.ts';
+import { GossipDoor } from './gates/gossip-door.ts';
+import { PeerGate } from './gates/peer-gate.ts';
+import { Connections } from './host/connections.ts';
+import { createHost } from './host/host.ts';
 import { DEFAULT_LIMITS } from './limits.ts';
 import { LibP2PNetwork } from './network.ts';
-import { PeerBook } from './peer-book.ts';
-import { PeerGate } from './peer-gate.ts';
-import { batchTopic } from './protocol-names.ts';
+import { parseAddress } from './peers/addresses.ts';
+import { PeerBook } from './peers/peer-book.ts';
+import { batchTopic } from './streams/protocol-names.ts';
 import { type Network, NetworkError, type NetworkLimits, type NetworkOptions } from './types.ts';
 
 /**

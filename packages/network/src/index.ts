@@ -8,7 +8,7 @@ export {
   type PeerRecordCode,
   type PeerRecordFields,
   signPeerRecord,
-} from './peer-record.ts';
+} from './peers/peer-record.ts';
 export {
   type BatchVerdict,
   type CutOff,

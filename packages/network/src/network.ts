@@ -1,23 +1,26 @@
 /** The adapter in one: identity and peer exchange in the middle, votes, gossip and requests around it. */
-import { type AccountId, ed25519KeyPair, type ValidatorId } from '@cloister/crypto';
+
+import { ed25519KeyPair } from '@cloister/crypto';
+import type { AccountId, ValidatorId } from '@cloister/encoding';
 import type { Multiaddr } from '@multiformats/multiaddr';
-import { parseAddress } from './addresses.ts';
-import type { Budgets } from './budgets.ts';
 import { Caller, dial, type RequestOptions } from './caller.ts';
-import type { Connections } from './connections.ts';
-import { BatchGossip } from './gossip.ts';
-import type { GossipDoor } from './gossip-door.ts';
-import type { Connection, GossipRouter, Host } from './host.ts';
-import { Introductions } from './introductions.ts';
+import type { Budgets } from './gates/budgets.ts';
+import type { GossipDoor } from './gates/gossip-door.ts';
+import type { PeerGate } from './gates/peer-gate.ts';
+import type { Connections } from './host/connections.ts';
+import type { Connection, GossipRouter, Host } from './host/host.ts';
+import { Liveness } from './host/liveness.ts';
 import { PEER_LIST_BYTES_MAX } from './limits.ts';
-import { Liveness } from './liveness.ts';
-import type { PeerBook } from './peer-book.ts';
-import { PeerExchange } from './peer-exchange.ts';
-import type { PeerGate } from './peer-gate.ts';
-import { Presence } from './presence.ts';
-import { batchTopic, REQUEST_PROTOCOLS, requestProtocol, voteProtocol } from './protocol-names.ts';
-import { RequestServer } from './requests.ts';
-import { Twins } from './twins.ts';
+import { parseAddress } from './peers/addresses.ts';
+import { Introductions } from './peers/introductions.ts';
+import type { PeerBook } from './peers/peer-book.ts';
+import { PeerExchange } from './peers/peer-exchange.ts';
+import { Presence } from './peers/presence.ts';
+import { Twins } from './peers/twins.ts';
+import { BatchGossip } from './streams/gossip.ts';
+import { batchTopic, REQUEST_PROTOCOLS, requestProtocol, voteProtocol } from './streams/protocol-names.ts';
+import { RequestServer } from './streams/requests.ts';
+import { Votes } from './streams/votes.ts';
 import {
   type Network,
   type NetworkCounters,
@@ -30,7 +33,6 @@ import {
   type Priority,
   type RequestProtocol,
 } from './types.ts';
-import { Votes } from './votes.ts';
 
 export type NetworkParts = {
   readonly limits: NetworkLimits;

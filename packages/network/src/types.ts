@@ -1,5 +1,5 @@
 /** The faces of the network adapter. It frames opaque bytes: what they mean is the business of the packages above and below it. */
-import type { AccountId, Digest, ValidatorId } from '@cloister/crypto';
+import type { AccountId, Digest, ValidatorId } from '@cloister/encoding';
 
 /** Protocols answered on one stream for each request. Strangers may use all but `blob` and `hold`. */
 export type RequestProtocol = 'sync' | 'blob' | 'hold' | 'attest' | 'peers';

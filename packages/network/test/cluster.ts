@@ -1,9 +1,11 @@
 /** Real nodes on loopback for the tests: ports chosen by the system, events recorded and awaited. */
 import { EventEmitter, once } from 'node:events';
 import { BlockList } from 'node:net';
-import { type AccountId, type Digest, ed25519KeyPair, hash, utf8 } from '@cloister/crypto';
-import { GossipDoor } from '../src/gossip-door.ts';
-import type { HostOptions } from '../src/host.ts';
+import { ed25519KeyPair, hash } from '@cloister/crypto';
+import { type AccountId, type Digest, utf8 } from '@cloister/encoding';
+import { GossipDoor } from '../src/gates/gossip-door.ts';
+import { WorkBudget } from '../src/gates/work-budget.ts';
+import type { HostOptions } from '../src/host/host.ts';
 import {
   type BatchVerdict,
   createNetwork,
@@ -13,7 +15,6 @@ import {
   type Requester,
   type TwinSeen,
 } from '../src/index.ts';
-import { WorkBudget } from '../src/work-budget.ts';
 
 export const chainId: Digest = hash('test/chain', utf8('network'));
 

@@ -1,9 +1,9 @@
 /** Whoever is blamed often enough loses its connections and stays out for a while; nobody else notices. */
-import { utf8, type ValidatorId } from '@cloister/crypto';
+import { utf8, type ValidatorId } from '@cloister/encoding';
 import type { Connection, Stream } from '@libp2p/interface';
 import { afterEach, describe, expect, it } from 'vitest';
-import { frameBytes } from '../src/framing.ts';
-import { encodePeerRecords } from '../src/peer-record.ts';
+import { encodePeerRecords } from '../src/peers/peer-record.ts';
+import { frameBytes } from '../src/streams/framing.ts';
 import type { CutOff } from '../src/types.ts';
 import { startMembers, startNode, stopAll, type TestNode } from './cluster.ts';
 import { answerOf, ended, protocolName, startRaw } from './raw-peer.ts';

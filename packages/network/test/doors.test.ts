@@ -3,14 +3,14 @@ import type { GossipSubComponents } from '@libp2p/gossipsub';
 import type { Connection, MessageStream, Stream, StreamHandler } from '@libp2p/interface';
 import { StreamMessageEvent } from '@libp2p/interface';
 import { describe, expect, it, vi } from 'vitest';
-import { AcceptGate } from '../src/accept-gate.ts';
 import { noCounts } from '../src/counters.ts';
-import { BatchGossip } from '../src/gossip.ts';
-import { GossipDoor } from '../src/gossip-door.ts';
-import type { GossipRouter } from '../src/host.ts';
+import { AcceptGate } from '../src/gates/accept-gate.ts';
+import { GossipDoor } from '../src/gates/gossip-door.ts';
+import { PacedReads } from '../src/gates/paced-reads.ts';
+import { WorkBudget } from '../src/gates/work-budget.ts';
+import type { GossipRouter } from '../src/host/host.ts';
 import { DEFAULT_LIMITS } from '../src/limits.ts';
-import { PacedReads } from '../src/paced-reads.ts';
-import { WorkBudget } from '../src/work-budget.ts';
+import { BatchGossip } from '../src/streams/gossip.ts';
 
 describe('the accept gate', () => {
   it('refuses one prefix that connects too often, and no other', () => {

@@ -1,9 +1,9 @@
 /** Frames over streams that split anywhere, bounds of queues and rates. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { FrameReader, frameBytes } from '../src/framing.ts';
-import { RateLimit } from '../src/rate-limit.ts';
-import { SendQueue } from '../src/send-queue.ts';
+import { RateLimit } from '../src/gates/rate-limit.ts';
+import { FrameReader, frameBytes } from '../src/streams/framing.ts';
+import { SendQueue } from '../src/streams/send-queue.ts';
 import type { Priority } from '../src/types.ts';
 
 const frames = fc.array(fc.uint8Array({ maxLength: 60 }), { maxLength: 12 });

@@ -1,18 +1,12 @@
 /** A raw libp2p peer misbehaves in every protocol: it loses its streams, and nobody else notices. */
-import {
-  type AccountId,
-  type Digest,
-  ed25519KeyPair,
-  hash,
-  SeededRandom,
-  utf8,
-  type ValidatorId,
-} from '@cloister/crypto';
+
+import { ed25519KeyPair, hash, SeededRandom } from '@cloister/crypto';
+import { type AccountId, type Digest, utf8, type ValidatorId } from '@cloister/encoding';
 import type { Connection } from '@libp2p/interface';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { frameBytes } from '../src/framing.ts';
-import { createHost } from '../src/host.ts';
-import { encodePeerRecord, encodePeerRecords, signPeerRecord } from '../src/peer-record.ts';
+import { createHost } from '../src/host/host.ts';
+import { encodePeerRecord, encodePeerRecords, signPeerRecord } from '../src/peers/peer-record.ts';
+import { frameBytes } from '../src/streams/framing.ts';
 import type { Requester, RequestProtocol } from '../src/types.ts';
 import { chainId, memberKey, openToAll, seedOf, startMembers, startNode, stopAll, type TestNode } from './cluster.ts';
 import { answerOf, ended, PROTOCOLS, protocolName, type RawPeer, startRaw } from './raw-peer.ts';

@@ -1,10 +1,10 @@
 /** Places for strangers: whoever holds one and does nothing with it, or holds many, makes room for a newcomer. */
 import { multiaddr } from '@multiformats/multiaddr';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { Connections } from '../src/connections.ts';
-import { Introductions } from '../src/introductions.ts';
+import type { Connections } from '../src/host/connections.ts';
 import { DEFAULT_LIMITS } from '../src/limits.ts';
-import type { PeerBook } from '../src/peer-book.ts';
+import { Introductions } from '../src/peers/introductions.ts';
+import type { PeerBook } from '../src/peers/peer-book.ts';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());

@@ -1,18 +1,20 @@
 /** Peer records and what they bind: forged, replayed and misplaced ones bind nothing. */
-import { type AccountId, type Ed25519KeyPair, ed25519KeyPair, hash, utf8 } from '@cloister/crypto';
+
+import { type Ed25519KeyPair, ed25519KeyPair, hash } from '@cloister/crypto';
+import { type AccountId, utf8 } from '@cloister/encoding';
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys';
 import { peerIdFromPrivateKey } from '@libp2p/peer-id';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { PEER_RECORD_BYTES_MAX } from '../src/limits.ts';
-import { PeerBook } from '../src/peer-book.ts';
+import { PeerBook } from '../src/peers/peer-book.ts';
 import {
   decodePeerRecord,
   decodePeerRecords,
   encodePeerRecord,
   encodePeerRecords,
   signPeerRecord,
-} from '../src/peer-record.ts';
+} from '../src/peers/peer-record.ts';
 import type { PeerRecord, PeerRecordStore } from '../src/types.ts';
 import { chainId, memberKey, seedOf } from './cluster.ts';
 

@@ -1,8 +1,8 @@
 /** Offences add up, fade, and cut a peer off for growing times. */
 import { multiaddr } from '@multiformats/multiaddr';
 import { describe, expect, it } from 'vitest';
-import { prefixOf } from '../src/addresses.ts';
-import { type Identity, PeerStanding } from '../src/peer-standing.ts';
+import { type Identity, PeerStanding } from '../src/gates/peer-standing.ts';
+import { prefixOf } from '../src/peers/addresses.ts';
 
 const peer: Identity = { key: 'a', prefix: '192.0.2.0/24' };
 

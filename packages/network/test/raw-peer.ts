@@ -8,8 +8,8 @@ import { tcp } from '@libp2p/tcp';
 import { yamux } from '@libp2p/yamux';
 import { multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p } from 'libp2p';
-import { FrameReader } from '../src/framing.ts';
-import { requestProtocol, voteProtocol } from '../src/protocol-names.ts';
+import { FrameReader } from '../src/streams/framing.ts';
+import { requestProtocol, voteProtocol } from '../src/streams/protocol-names.ts';
 import type { RequestProtocol } from '../src/types.ts';
 import { chainId, seedOf, type TestNode } from './cluster.ts';
 

@@ -7,12 +7,12 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { utf8, type ValidatorId } from '@cloister/crypto';
+import { utf8, type ValidatorId } from '@cloister/encoding';
 import type { Connection } from '@libp2p/interface';
 import { multiaddr } from '@multiformats/multiaddr';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { frameBytes } from '../src/framing.ts';
 import { ARRIVALS_BURST_MS, ARRIVALS_WAITING_MAX, DEFAULT_LIMITS, HANDSHAKE_MS } from '../src/limits.ts';
+import { frameBytes } from '../src/streams/framing.ts';
 import { memberKey, startNode, type TestNode } from './cluster.ts';
 import { answerOf, protocolName, type RawPeer, startRaw } from './raw-peer.ts';
 

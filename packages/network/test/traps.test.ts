@@ -3,18 +3,19 @@
  * the effect of the setting that avoids it, or of the adapter's own care.
  */
 import { EventEmitter, once } from 'node:events';
-import { type AccountId, ed25519KeyPair, hash, utf8, type ValidatorId } from '@cloister/crypto';
+import { ed25519KeyPair, hash } from '@cloister/crypto';
+import { type AccountId, utf8, type ValidatorId } from '@cloister/encoding';
 import type { TopicValidatorResult } from '@libp2p/gossipsub';
 import type { Connection, Stream } from '@libp2p/interface';
 import { multiaddr } from '@multiformats/multiaddr';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { frameBytes } from '../src/framing.ts';
-import { BatchGossip } from '../src/gossip.ts';
-import { createHost, type GossipRouter, type Host } from '../src/host.ts';
+import { createHost, type GossipRouter, type Host } from '../src/host/host.ts';
+import { Liveness } from '../src/host/liveness.ts';
 import { DEFAULT_LIMITS, GOSSIP_INBOUND_BYTES_MAX, GOSSIP_OUTBOUND_BUFFER_BYTES_MAX } from '../src/limits.ts';
-import { Liveness } from '../src/liveness.ts';
-import type { PeerBook } from '../src/peer-book.ts';
-import { encodePeerRecord, encodePeerRecords, signPeerRecord } from '../src/peer-record.ts';
+import type { PeerBook } from '../src/peers/peer-book.ts';
+import { encodePeerRecord, encodePeerRecords, signPeerRecord } from '../src/peers/peer-record.ts';
+import { frameBytes } from '../src/streams/framing.ts';
+import { BatchGossip } from '../src/streams/gossip.ts';
 import type { NetworkCounters } from '../src/types.ts';
 import { chainId, memberKey, openToAll, seedOf, startMembers, startNode, stopAll, type TestNode } from './cluster.ts';
 import { answerOf, protocolName, startRaw } from './raw-peer.ts';

@@ -1,19 +1,21 @@
 /** One member key in two processes: each learns of the other, whatever connects them, and both are heard. */
-import { type AccountId, ed25519KeyPair, utf8 } from '@cloister/crypto';
+
+import { ed25519KeyPair } from '@cloister/crypto';
+import { type AccountId, utf8 } from '@cloister/encoding';
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys';
 import { peerIdFromPrivateKey } from '@libp2p/peer-id';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { NetworkHandlers, NetworkOptions, PeerRecord } from '../src/index.ts';
-import { PeerBook } from '../src/peer-book.ts';
-import { PeerExchange } from '../src/peer-exchange.ts';
+import { PeerBook } from '../src/peers/peer-book.ts';
+import { PeerExchange } from '../src/peers/peer-exchange.ts';
 import {
   decodePeerRecord,
   decodePeerRecords,
   encodePeerRecord,
   encodePeerRecords,
   signPeerRecord,
-} from '../src/peer-record.ts';
-import { Twins } from '../src/twins.ts';
+} from '../src/peers/peer-record.ts';
+import { Twins } from '../src/peers/twins.ts';
 import { chainId, memberKey, seedOf, startNode, stopAll, type TestNode } from './cluster.ts';
 
 const members: AccountId[] = ['a', 'b'].map((name) => memberKey(name).id);

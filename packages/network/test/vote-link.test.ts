@@ -1,11 +1,11 @@
 /** One link with a stream that fails as the test wishes, on a clock of its own. */
-import { utf8 } from '@cloister/crypto';
+import { utf8 } from '@cloister/encoding';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { FrameReader } from '../src/framing.ts';
-import type { Stream } from '../src/host.ts';
+import type { Stream } from '../src/host/host.ts';
 import { DEFAULT_LIMITS } from '../src/limits.ts';
+import { FrameReader } from '../src/streams/framing.ts';
+import { VoteLink } from '../src/streams/vote-link.ts';
 import type { NetworkCounters } from '../src/types.ts';
-import { VoteLink } from '../src/vote-link.ts';
 
 class FakeStream extends EventTarget {
   writableNeedsDrain = false;

@@ -1,6 +1,6 @@
 /** A class of peers gets its share of a core, and within it whoever used least goes first. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { type Party, WorkBudget } from '../src/work-budget.ts';
+import { type Party, WorkBudget } from '../src/gates/work-budget.ts';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());

@@ -9,17 +9,8 @@ import {
   reportDataFor,
   signChallengeRequest,
 } from '@cloister/attestation';
-import {
-  type AccountId,
-  asMeasurement,
-  type Ed25519KeyPair,
-  fail,
-  fromHex,
-  ok,
-  type Result,
-  sha256,
-  utf8,
-} from '@cloister/crypto';
+import { type Ed25519KeyPair, sha256 } from '@cloister/crypto';
+import { type AccountId, asMeasurement, fail, fromHex, ok, type Result, utf8 } from '@cloister/encoding';
 import { isKnownSender } from '@cloister/ledger';
 import { EnclaveUnavailable } from '@cloister/validator';
 import fc from 'fast-check';
@@ -38,10 +29,10 @@ import {
   v1,
   v2,
 } from '../../ledger/test/samples.ts';
-import { decodeAttestAnswer, encodeAttestAnswer } from '../src/attest-messages.ts';
-import { ChallengeDesk } from '../src/challenge-desk.ts';
-import { type ChallengeOutcome, PeerAttestations } from '../src/peer-attestation.ts';
-import { ASKERS_MAX, RateLimit } from '../src/rate-limit.ts';
+import { decodeAttestAnswer, encodeAttestAnswer } from '../src/attest/attest-messages.ts';
+import { ChallengeDesk } from '../src/attest/challenge-desk.ts';
+import { type ChallengeOutcome, PeerAttestations } from '../src/attest/peer-attestation.ts';
+import { ASKERS_MAX, RateLimit } from '../src/attest/rate-limit.ts';
 
 /** What an enclave answers to an encoded challenge. */
 function answerOf(chain: Chain, enclave: Enclave, bytes: Uint8Array, nonce?: string): Uint8Array {

@@ -4,11 +4,12 @@ import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createHttpApi } from '@cloister/client';
 import { contentDigest } from '@cloister/confidential';
-import { asHeight, parseBase64, toBase64 } from '@cloister/crypto';
+import { asHeight, parseBase64, toBase64 } from '@cloister/encoding';
 import { signUploadClaim } from '@cloister/ledger';
 import { decodeEventProof, lightClientOf, verifyEventProof } from '@cloister/proof';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { RunningNode } from '../src/running-node.ts';
+import type { RunningNode } from '../src/process/running-node.ts';
+import { misfits } from './http/schema-check.ts';
 import {
   makeHome,
   putRecord,
@@ -19,7 +20,6 @@ import {
   temporaryFolder,
   untilBlock,
 } from './samples.ts';
-import { misfits } from './schema-check.ts';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 const running: RunningNode[] = [];

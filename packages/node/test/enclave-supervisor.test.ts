@@ -1,7 +1,7 @@
-import { ok } from '@cloister/crypto';
+import { ok } from '@cloister/encoding';
 import { type EnclaveDescription, type EnclavePort, EnclaveUnavailable } from '@cloister/validator';
 import { describe, expect, it } from 'vitest';
-import { type EnclaveState, EnclaveSupervisor, type LaunchedEnclave } from '../src/enclave-supervisor.ts';
+import { type EnclaveState, EnclaveSupervisor, type LaunchedEnclave } from '../src/attest/enclave-supervisor.ts';
 
 function launched(run: number): LaunchedEnclave & { die(reason: string): void; stopped: boolean } {
   let die: (reason: string) => void = () => undefined;

@@ -1,10 +1,10 @@
-import { asHeight } from '@cloister/crypto';
+import { asHeight } from '@cloister/encoding';
 import { EventLog, MemoryStore } from '@cloister/event-log';
 import { encodeEvent } from '@cloister/ledger';
 import { describe, expect, it } from 'vitest';
 import { Chain, tenant } from '../../ledger/test/samples.ts';
-import { EventIndex } from '../src/event-index.ts';
-import { TypeIndex } from '../src/type-index.ts';
+import { EventIndex } from '../src/chain/event-index.ts';
+import { TypeIndex } from '../src/chain/type-index.ts';
 
 /** A log of the chain's events, all under one height. */
 async function logOf(chain: Chain): Promise<EventLog> {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { EventLoopDelay } from '../src/event-loop-delay.ts';
+import { EventLoopDelay } from '../src/process/event-loop-delay.ts';
 
 describe('the delay of the event loop', () => {
   let nowMs = 0;

@@ -6,14 +6,14 @@
 import { join } from 'node:path';
 import { CloisterClient, createHttpApi, type InferenceResult } from '@cloister/client';
 import type { Tensor, TensorSpec } from '@cloister/confidential';
-import { concatBytes, toHex, utf8 } from '@cloister/crypto';
-import { buildImage, type LaunchedEnclave, launchEnclave, measureImage } from '@cloister/enclave';
+import { concatBytes, toHex, utf8 } from '@cloister/encoding';
+import { buildImage, type LaunchedEnclave, launchEnclave, measureImage } from '@cloister/platform';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bytes, int, message, text } from '../../../scripts/onnx-writer.ts';
 import { endlessModel } from '../../enclave/test/endless-model.ts';
 import { ELEMENT, type ElementType, oneOperator } from '../../enclave/test/typed-onnx.ts';
-import { writeFileAtomic } from '../src/atomic-file.ts';
-import type { RunningNode } from '../src/running-node.ts';
+import { writeFileAtomic } from '../src/process/atomic-file.ts';
+import type { RunningNode } from '../src/process/running-node.ts';
 import { makeHome, sampleGenesis, seedOf, startQuietly, TENANT, temporaryFolder, untilBlock } from './samples.ts';
 
 const RUN_MS_MAX = 4_000;

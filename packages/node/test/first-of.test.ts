@@ -1,7 +1,7 @@
-import type { AccountId } from '@cloister/crypto';
+import type { AccountId } from '@cloister/encoding';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { keyOf } from '../../ledger/test/samples.ts';
-import { ASKED_AT_ONCE, firstOf, HEDGE_MS } from '../src/first-of.ts';
+import { ASKED_AT_ONCE, firstOf, HEDGE_MS } from '../src/blobs/first-of.ts';
 
 const members = Array.from({ length: 7 }, (_, i) => keyOf(`member ${i}`).id);
 const silent = (): Promise<never> => new Promise(() => undefined);

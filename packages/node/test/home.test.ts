@@ -1,10 +1,10 @@
 import { chmod, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { toHex } from '@cloister/crypto';
+import { toHex } from '@cloister/encoding';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { writeFileAtomic } from '../src/atomic-file.ts';
-import { homeLayout, initHome, readGenesis, readNodeKeys, writeGenesis } from '../src/home.ts';
-import { idOfSeed, readKeyFile } from '../src/key-file.ts';
+import { writeFileAtomic } from '../src/process/atomic-file.ts';
+import { homeLayout, initHome, readGenesis, readNodeKeys, writeGenesis } from '../src/process/home.ts';
+import { idOfSeed, readKeyFile } from '../src/process/key-file.ts';
 import { makeHome, sampleGenesis, seedOf, startQuietly, temporaryFolder } from './samples.ts';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;

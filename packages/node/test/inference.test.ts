@@ -5,15 +5,15 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CloisterClient, createHttpApi, type PreparedModel } from '@cloister/client';
-import { toHex } from '@cloister/crypto';
-import { buildImage, type LaunchedEnclave, launchEnclave, measureImage, tryModel } from '@cloister/enclave';
+import { toHex } from '@cloister/encoding';
 import type { GenesisReferenceValue, ParsedGenesis } from '@cloister/ledger';
+import { buildImage, type LaunchedEnclave, launchEnclave, measureImage, tryModel } from '@cloister/platform';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { writeFileAtomic } from '../src/atomic-file.ts';
-import type { LaunchEnclave } from '../src/enclave-supervisor.ts';
-import type { HomeLayout } from '../src/home.ts';
-import { idOfSeed } from '../src/key-file.ts';
-import type { RunningNode } from '../src/running-node.ts';
+import type { LaunchEnclave } from '../src/attest/enclave-supervisor.ts';
+import { writeFileAtomic } from '../src/process/atomic-file.ts';
+import type { HomeLayout } from '../src/process/home.ts';
+import { idOfSeed } from '../src/process/key-file.ts';
+import type { RunningNode } from '../src/process/running-node.ts';
 import { makeHome, sampleGenesis, seedOf, startQuietly, TENANT, temporaryFolder, untilBlock } from './samples.ts';
 
 const MODEL = new URL('../../../models/digits.onnx', import.meta.url);

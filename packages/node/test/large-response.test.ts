@@ -4,16 +4,17 @@
  */
 import { join } from 'node:path';
 import { CloisterClient, createHttpApi } from '@cloister/client';
-import { asHeight, concatBytes, type Digest, ed25519KeyPair, fail, toBase64, toHex } from '@cloister/crypto';
-import { buildImage, launchEnclave, measureImage, tryModel } from '@cloister/enclave';
+import { ed25519KeyPair } from '@cloister/crypto';
+import { asHeight, concatBytes, type Digest, fail, toBase64, toHex } from '@cloister/encoding';
 import { type LedgerEvent, type ParsedGenesis, signTransaction } from '@cloister/ledger';
+import { buildImage, launchEnclave, measureImage, tryModel } from '@cloister/platform';
 import type { InferenceOutput } from '@cloister/validator';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { int, message, text } from '../../../scripts/onnx-writer.ts';
-import { writeFileAtomic } from '../src/atomic-file.ts';
-import type { LaunchEnclave } from '../src/enclave-supervisor.ts';
-import type { HomeLayout } from '../src/home.ts';
-import type { RunningNode } from '../src/running-node.ts';
+import type { LaunchEnclave } from '../src/attest/enclave-supervisor.ts';
+import { writeFileAtomic } from '../src/process/atomic-file.ts';
+import type { HomeLayout } from '../src/process/home.ts';
+import type { RunningNode } from '../src/process/running-node.ts';
 import { makeHome, sampleGenesis, seedOf, startQuietly, TENANT, temporaryFolder, untilBlock } from './samples.ts';
 
 /** More than one piece of the blob protocol. */

@@ -1,9 +1,14 @@
-import { asHeight } from '@cloister/crypto';
+import { asHeight } from '@cloister/encoding';
 import { describe, expect, it } from 'vitest';
-import { intelEndorsements, mixedChain, setPolicy, submitEndorsements } from '../../ledger/test/platforms.ts';
+import {
+  intelEndorsements,
+  mixedChain,
+  setPolicy,
+  submitEndorsements,
+} from '../../ledger/test/attestation/platforms.ts';
 import { AGES, Chain, enclaveOf, v0, v1, v2, v3 } from '../../ledger/test/samples.ts';
-import { MetricsRegistry } from '../src/metrics.ts';
-import { NodeMetrics } from '../src/node-metrics.ts';
+import { MetricsRegistry } from '../src/status/metrics.ts';
+import { NodeMetrics } from '../src/status/node-metrics.ts';
 
 /** Metrics over a chain, as read by the validator `self`. */
 function metricsOf(chain: Chain, self: string = v0.id): NodeMetrics {

@@ -3,9 +3,9 @@ import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { oneOperator } from '../../enclave/test/typed-onnx.ts';
-import { writeKeyFile } from '../src/key-file.ts';
-import type { RunningNode } from '../src/running-node.ts';
-import { cloister, type Run } from './run-command.ts';
+import { writeKeyFile } from '../src/process/key-file.ts';
+import type { RunningNode } from '../src/process/running-node.ts';
+import { cloister, type Run } from './commands/run-command.ts';
 import { makeHome, sampleGenesis, seedOf, startQuietly, temporaryFolder } from './samples.ts';
 
 const DIGITS = new URL('../../../models/digits.onnx', import.meta.url).pathname;

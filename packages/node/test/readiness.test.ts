@@ -1,5 +1,5 @@
 /** Readiness: each reason by itself, in a code and in words, and the line in the log when it changes. */
-import { asAccountId, asView, type ValidatorId } from '@cloister/crypto';
+import { asAccountId, asView, type ValidatorId } from '@cloister/encoding';
 import { describe, expect, it } from 'vitest';
 import {
   CLOCK_SKEW_MS_MAX,
@@ -9,8 +9,8 @@ import {
   type ReadinessFacts,
   readinessReasons,
   waitsFor,
-} from '../src/readiness.ts';
-import { ReadinessWatch } from '../src/readiness-watch.ts';
+} from '../src/status/readiness.ts';
+import { ReadinessWatch } from '../src/status/readiness-watch.ts';
 
 const ids = ['aa', 'bb', 'cc', 'dd'].map((byte) => asAccountId(byte.repeat(32)));
 const [self = asAccountId('00'.repeat(32)), second = self] = ids;

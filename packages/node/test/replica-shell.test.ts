@@ -1,10 +1,10 @@
 /** The shell's promises: order of effects, persist before send, and what stops it. A scripted replica, a traced world. */
-import { asHeight, asValidatorId, ok, type ValidatorId } from '@cloister/crypto';
+import { asHeight, asValidatorId, ok, type ValidatorId } from '@cloister/encoding';
 import { MemoryStore, type OrderedStore, StoreError } from '@cloister/event-log';
-import type { ReplicaEffect, ReplicaInput } from '@cloister/validator';
+import type { ReplicaEffect, ReplicaInput } from '@cloister/replica';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { digestOf } from '../../ledger/test/samples.ts';
-import { ReplicaShell, type ShellNetwork } from '../src/replica-shell.ts';
+import { ReplicaShell, type ShellNetwork } from '../src/chain/replica-shell.ts';
 
 const PEER: ValidatorId = asValidatorId('11'.repeat(32));
 const KEY = Uint8Array.of(1);

@@ -4,16 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SIMULATED_ANCHORS } from '@cloister/attestation';
 import { simulatedAppraisalPolicy } from '@cloister/attestation/simulated';
-import {
-  asHeight,
-  type Digest,
-  type Ed25519KeyPair,
-  ed25519KeyPair,
-  type Height,
-  sha256,
-  toHex,
-  utf8,
-} from '@cloister/crypto';
+import { type Ed25519KeyPair, ed25519KeyPair, sha256 } from '@cloister/crypto';
+import { asHeight, type Digest, type Height, toHex, utf8 } from '@cloister/encoding';
 import {
   DEFAULT_PARAMS,
   GENESIS_SCHEMA,
@@ -23,12 +15,12 @@ import {
   signTransaction,
   type Transaction,
 } from '@cloister/ledger';
-import { loadConfig } from '../src/config.ts';
-import type { ConfigValue } from '../src/config-options.ts';
-import { type HomeLayout, initHome } from '../src/home.ts';
-import type { Log } from '../src/log-lines.ts';
-import { startNode } from '../src/node.ts';
-import type { RunningNode, StartOptions } from '../src/running-node.ts';
+import { loadConfig } from '../src/config/config.ts';
+import type { ConfigValue } from '../src/config/config-options.ts';
+import { type HomeLayout, initHome } from '../src/process/home.ts';
+import type { Log } from '../src/process/log-lines.ts';
+import { startNode } from '../src/process/node.ts';
+import type { RunningNode, StartOptions } from '../src/process/running-node.ts';
 
 export function seedOf(name: string): Uint8Array {
   return sha256(utf8(name));

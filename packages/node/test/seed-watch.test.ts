@@ -1,6 +1,6 @@
 /** A node that is connected to no validator reads its config file again, and dials what it finds there. */
 import { describe, expect, it } from 'vitest';
-import { SeedWatch } from '../src/seed-watch.ts';
+import { SeedWatch } from '../src/status/seed-watch.ts';
 
 function watch(read: () => Promise<readonly string[]>) {
   const state = { lost: true };

@@ -1,8 +1,8 @@
 /** A second process with the own key: who stops for it, who only says so, and for how long. */
 import type { TwinSeen } from '@cloister/network';
-import type { SigningStatus } from '@cloister/validator';
+import type { SigningStatus } from '@cloister/replica';
 import { describe, expect, it } from 'vitest';
-import { TWIN_SEEN_MS, TwinWatch } from '../src/twin-watch.ts';
+import { TWIN_SEEN_MS, TwinWatch } from '../src/status/twin-watch.ts';
 
 const SELF = 'aa'.repeat(32);
 const TWIN: TwinSeen = {

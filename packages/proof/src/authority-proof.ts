@@ -6,7 +6,7 @@
  * event's own block. One header for both costs one check of signatures, and a host cannot show a new event beside old facts.
  */
 import { encodeFinalityProof, type FinalityProof } from '@cloister/consensus';
-import { ByteWriter, DecodeError, decodeWith, fail, type Result } from '@cloister/crypto';
+import { ByteWriter, DecodeError, decodeWith, fail, type Result } from '@cloister/encoding';
 import { EVENT_PROOF_BYTES_MAX, type IncludedRecord, readFinality, readRecord, writeRecord } from './event-proof.ts';
 import { DOCUMENTS_BYTES_MAX, type ProvenDocument, readDocuments, writeDocuments } from './facts-proof.ts';
 

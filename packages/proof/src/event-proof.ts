@@ -13,6 +13,7 @@ import {
   type Header,
   type LightClientState,
 } from '@cloister/consensus';
+import { leafHash, verifyInclusion } from '@cloister/crypto';
 import {
   assert,
   type ByteReader,
@@ -21,11 +22,9 @@ import {
   decodeWith,
   digestToBytes,
   fail,
-  leafHash,
   ok,
   type Result,
-  verifyInclusion,
-} from '@cloister/crypto';
+} from '@cloister/encoding';
 import { decodeEventRecord, type EventRecord } from '@cloister/event-log';
 import { decodeEvent, type LedgerEvent, MAX_EVENT_BYTES } from '@cloister/ledger';
 

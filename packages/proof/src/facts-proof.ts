@@ -13,6 +13,7 @@ import {
   type Header,
   type LightClientState,
 } from '@cloister/consensus';
+import { KEYED_PROOF_HASHES_MAX, type KeyedTree, keyedEntry, verifyKeyedEntry } from '@cloister/crypto';
 import {
   assert,
   type ByteReader,
@@ -21,13 +22,9 @@ import {
   decodeWith,
   equalBytes,
   fail,
-  KEYED_PROOF_HASHES_MAX,
-  type KeyedTree,
-  keyedEntry,
   ok,
   type Result,
-  verifyKeyedEntry,
-} from '@cloister/crypto';
+} from '@cloister/encoding';
 import {
   FACT_BYTES_MAX,
   FACT_KEY_LENGTH_MAX,

@@ -2,7 +2,7 @@
  * The sealed request that an InferenceRequested event carries: what an enclave opens after it has authorised the event.
  */
 import type { SealedRequest } from '@cloister/confidential';
-import { assert, type Digest, fromHex, parseBase64 } from '@cloister/crypto';
+import { assert, type Digest, fromHex, parseBase64 } from '@cloister/encoding';
 import type { InferenceRequested } from '@cloister/ledger';
 
 /**

@@ -9,7 +9,7 @@
  * than what held when the event became final, nor go back.
  */
 import { acceptHeader, type FinalityProof, type Header, type LightClientState } from '@cloister/consensus';
-import { type AccountId, type Digest, fail, ok, type Result } from '@cloister/crypto';
+import { type AccountId, type Digest, fail, ok, type Result } from '@cloister/encoding';
 import {
   type AttestationFact,
   type EligibilityReason,

@@ -1,4 +1,4 @@
-import { toHex } from '@cloister/crypto';
+import { toHex } from '@cloister/encoding';
 import { encodeEvent } from '@cloister/ledger';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';

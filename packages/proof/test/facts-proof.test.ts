@@ -1,4 +1,4 @@
-import { asHeight, type Digest, utf8 } from '@cloister/crypto';
+import { asHeight, type Digest, utf8 } from '@cloister/encoding';
 import { evolve, type FactSubject, factsOf, RULES } from '@cloister/ledger';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';

@@ -16,25 +16,27 @@ import {
   statementBytes,
 } from '@cloister/consensus';
 import {
-  asEpoch,
-  asHeight,
-  asMeasurement,
-  asValidatorId,
-  asView,
-  type Digest,
   type Ed25519KeyPair,
   ed25519KeyPair,
   hash,
   inclusionProof,
   type KeyedTree,
   leafHash,
-  type Measurement,
   merkleRoot,
   sha256,
+} from '@cloister/crypto';
+import {
+  asEpoch,
+  asHeight,
+  asMeasurement,
+  asValidatorId,
+  asView,
+  type Digest,
+  type Measurement,
   toHex,
   utf8,
   ZERO_DIGEST,
-} from '@cloister/crypto';
+} from '@cloister/encoding';
 import { type EventRecord, encodeEventRecord } from '@cloister/event-log';
 import {
   DEFAULT_PARAMS,

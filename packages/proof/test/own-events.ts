@@ -1,6 +1,7 @@
 /** Events about one node's own attestation, members changed at will. */
 import { type AppraisalPolicy, appraisalPolicyToJson } from '@cloister/attestation';
-import { asHeight, asMeasurement, hash, toBase64, toHex } from '@cloister/crypto';
+import { hash } from '@cloister/crypto';
+import { asHeight, asMeasurement, toBase64, toHex } from '@cloister/encoding';
 import type {
   AppraisalPolicyTookEffect,
   AttestationAccepted,

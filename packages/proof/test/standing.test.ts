@@ -1,4 +1,5 @@
-import { asHeight, type Digest, hash } from '@cloister/crypto';
+import { hash } from '@cloister/crypto';
+import { asHeight, type Digest } from '@cloister/encoding';
 import type { InferenceRequested, LedgerEvent } from '@cloister/ledger';
 import { beforeEach, describe, expect, it } from 'vitest';
 import {

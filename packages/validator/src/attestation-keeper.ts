@@ -6,7 +6,9 @@
  * carries proofs to it. Nothing is said to the ledger before this node is synced. A refused transaction is tried again
  * after a growing number of blocks.
  */
-import { asHeight, type Digest, type Ed25519KeyPair, type Result, toBase64, toHex } from '@cloister/crypto';
+
+import type { Ed25519KeyPair } from '@cloister/crypto';
+import { asHeight, type Digest, type Result, toBase64, toHex } from '@cloister/encoding';
 import { isEligibilityReason, networkOf, signTransaction, type TransactionFields } from '@cloister/ledger';
 import { type AttestationAction, planAttestation } from './attestation-plan.ts';
 import { type EnclavePort, EnclaveUnavailable, type LedgerPort, type RandomPort, type SubmitPort } from './ports.ts';

@@ -2,7 +2,7 @@
  * When this node's enclave must speak to the ledger, and when the ledger's answer must be shown to the enclave: a pure
  * function of the agreed state and of what the enclave says about itself.
  */
-import type { AccountId } from '@cloister/crypto';
+import type { AccountId } from '@cloister/encoding';
 import { isStanding, type LedgerState, networkOf } from '@cloister/ledger';
 import type { EnclaveDescription } from './ports.ts';
 

@@ -9,15 +9,15 @@
  * It remembers nothing on disk. After a restart the replica finds open tasks in the agreed state and assigns them again;
  * the enclave answers a task that it has run before with the same bytes.
  */
-import { asHeight, type Digest, type Height } from '@cloister/crypto';
+import { asHeight, type Digest, type Height } from '@cloister/encoding';
 import type { DeclineCode, Transaction } from '@cloister/ledger';
+import type { TaskAssignment } from '@cloister/replica';
 import { BlockSignal } from './block-signal.ts';
 import { FairSlots } from './fair-slots.ts';
 import { ModelPauses } from './model-pauses.ts';
 import { ModelRefusals } from './model-refusals.ts';
 import type { SubmitPort } from './ports.ts';
 import { isTransient, type ProcessOutcome } from './process-outcome.ts';
-import type { TaskAssignment } from './replica-ports.ts';
 import { declineTask } from './sign-answer.ts';
 import { type ExecutorPorts, processTransaction } from './validator.ts';
 

@@ -5,7 +5,7 @@
  * tenant that asks for a thousand runs, or a model whose runs never end, puts its own next run off and nobody else's. An
  * owner that was away starts at the account of whoever went last: being idle earns nothing, and forgives nothing.
  */
-import type { AccountId, Digest } from '@cloister/crypto';
+import type { AccountId, Digest } from '@cloister/encoding';
 
 export interface FairSlotsOptions {
   readonly slots: number;

@@ -1,5 +1,5 @@
 /** The face through which an executor gets a large response held by others. */
-import type { AccountId, Digest } from '@cloister/crypto';
+import type { AccountId, Digest } from '@cloister/encoding';
 
 /** Asks validators to take a sealed response that is too large for the ledger. */
 export interface HoldingPort {

@@ -2,7 +2,7 @@
  * Models that the enclave does not run for a while, since they cost their engines: until they may be run again, nothing of theirs
  * is read, sent or asked. The enclave does not say for how long, so each of its answers doubles the time until it is asked again.
  */
-import type { Digest } from '@cloister/crypto';
+import type { Digest } from '@cloister/encoding';
 
 /** Models that are remembered; the one paused longest ago makes room, at the cost of one more attempt. */
 export const MODEL_PAUSES_MAX = 256;

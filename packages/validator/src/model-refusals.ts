@@ -4,9 +4,9 @@
  * A refusal holds for one grant: the owner may have sealed a wrong key and grant again. One that came of a lost engine may
  * have been bad luck and lapses, after a time that doubles.
  */
-import type { Digest } from '@cloister/crypto';
+import type { Digest } from '@cloister/encoding';
 import type { LedgerState } from '@cloister/ledger';
-import type { TaskAssignment } from './replica-ports.ts';
+import type { TaskAssignment } from '@cloister/replica';
 
 export const MODEL_REFUSALS_MAX = 256;
 const LOSSES: ReadonlySet<string> = new Set(['ENGINE_TIMEOUT', 'ENGINE_CRASHED']);

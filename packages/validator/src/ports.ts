@@ -1,9 +1,9 @@
 /**
  * The ports through which executor and attestation keeper reach the enclave, the chain, blobs and time.
  */
-import type { AccountId, Digest, Height, Measurement, Result } from '@cloister/crypto';
+import type { AccountId, Digest, Height, Measurement, Result } from '@cloister/encoding';
 import type { LedgerEvent, LedgerState } from '@cloister/ledger';
-import type { AdmissionCode } from './replica-ports.ts';
+import type { AdmissionCode } from '@cloister/replica';
 
 /** What an enclave says of itself. Nothing here is trusted: `verifyLocalEnclave` appraises evidence instead. */
 export interface EnclaveDescription {

@@ -6,7 +6,7 @@
  * measured process and dies with it.
  */
 import type { AttestationResult } from '@cloister/attestation';
-import type { AccountId } from '@cloister/crypto';
+import type { AccountId } from '@cloister/encoding';
 import { type Attestation, eligible, type LedgerState } from '@cloister/ledger';
 import type { ClockPort } from './ports.ts';
 

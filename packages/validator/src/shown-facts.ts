@@ -1,7 +1,7 @@
 /**
  * What the local enclave is shown of the ledger's facts: it takes nothing on the word of its node.
  */
-import type { AccountId, Digest } from '@cloister/crypto';
+import type { AccountId, Digest } from '@cloister/encoding';
 import { type FactSubject, RULES } from '@cloister/ledger';
 
 /** By which the enclave judges whether its own evidence stands. */

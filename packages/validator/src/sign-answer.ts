@@ -2,7 +2,7 @@
  * The transactions with which a node answers a task that names it: a result, or that there will be none.
  */
 import { contentDigest } from '@cloister/confidential';
-import { asHeight, assert, type Digest, toBase64, toHex } from '@cloister/crypto';
+import { asHeight, assert, type Digest, toBase64, toHex } from '@cloister/encoding';
 import {
   type DeclineCode,
   type DeclineTaskPayload,

@@ -18,8 +18,10 @@ import {
   verifyPresence,
 } from '@cloister/attestation';
 import { contentDigest, encodeModelManifest } from '@cloister/confidential';
-import { type Digest, type Ed25519KeyPair, ok, parseBase64, type Result } from '@cloister/crypto';
+import type { Ed25519KeyPair } from '@cloister/crypto';
+import { type Digest, ok, parseBase64, type Result } from '@cloister/encoding';
 import { eligible, type InferenceRequested, isEligibilityReason, networkOf, referenceValuesAt } from '@cloister/ledger';
+import type { TaskAssignment } from '@cloister/replica';
 import type { HoldingPort } from './holding-port.ts';
 import {
   type BlobPort,
@@ -41,7 +43,6 @@ import {
 } from './process-outcome.ts';
 import type { ProofPort } from './proof-port.ts';
 import type { ProvenEnclave } from './proven-enclave.ts';
-import type { TaskAssignment } from './replica-ports.ts';
 import { executionSubjects } from './shown-facts.ts';
 import { submitResult } from './sign-answer.ts';
 

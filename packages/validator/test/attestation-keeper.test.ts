@@ -1,7 +1,7 @@
-import { fail } from '@cloister/crypto';
+import { fail } from '@cloister/encoding';
 import { decodeTransaction, type ParsedGenesis } from '@cloister/ledger';
 import { describe, expect, it } from 'vitest';
-import { setPolicy } from '../../ledger/test/platforms.ts';
+import { setPolicy } from '../../ledger/test/attestation/platforms.ts';
 import { AGES, Chain, enclaveOf, genesisWith, runningChain, v0, v1 } from '../../ledger/test/samples.ts';
 import { AttestationKeeper, type KeeperReport, planAttestation } from '../src/index.ts';
 import { MockEnclave, portsOver, submitInto } from './mock-enclave.ts';

@@ -3,7 +3,7 @@
  * runs take as long as a test says. Beside each attack the honest wait at most three times as long as without it.
  */
 import { contentDigest } from '@cloister/confidential';
-import { type AccountId, assert, type Digest, fail } from '@cloister/crypto';
+import { type AccountId, assert, type Digest, fail } from '@cloister/encoding';
 import type { Transaction } from '@cloister/ledger';
 import { expect, it } from 'vitest';
 import { type Enclave, enclaveOf, GENESIS, genesisWith, keyOf, runningChain, v0 } from '../../ledger/test/samples.ts';

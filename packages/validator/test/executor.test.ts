@@ -1,10 +1,12 @@
 import { contentDigest } from '@cloister/confidential';
-import { type Digest, fail, hash } from '@cloister/crypto';
+import { hash } from '@cloister/crypto';
+import { type Digest, fail } from '@cloister/encoding';
 import { decodeTransaction } from '@cloister/ledger';
+import type { TaskAssignment } from '@cloister/replica';
 import { describe, expect, it } from 'vitest';
 import { type Chain, enclaveOf, runningChain, v0, v1, v2 } from '../../ledger/test/samples.ts';
 import { BLOB_WAIT_MS, HAND_OVERS_MAX, TASKS_MAX } from '../src/executor.ts';
-import { type ExecutionReport, Executor, type LargeResponse, type TaskAssignment } from '../src/index.ts';
+import { type ExecutionReport, Executor, type LargeResponse } from '../src/index.ts';
 import { assignmentFor, CIPHERTEXT, MockEnclave, portsOver, submitInto } from './mock-enclave.ts';
 
 function scene(changes: Parameters<Chain['request']>[2] = {}) {

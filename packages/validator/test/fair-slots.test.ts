@@ -1,4 +1,4 @@
-import { asAccountId, asDigest } from '@cloister/crypto';
+import { asAccountId, asDigest } from '@cloister/encoding';
 import { expect, it } from 'vitest';
 import { ACCOUNTS_MAX, type Asker, FairSlots, type Slot } from '../src/fair-slots.ts';
 

@@ -2,7 +2,8 @@
 import { encodeEvidenceBundle, encodeRuntimeData, keysetDigest, reportDataFor } from '@cloister/attestation';
 import { contentDigest, encodeReceipt, modelId, taskId } from '@cloister/confidential';
 import { acceptHeader, decodeFinalityProof, trustGenesis } from '@cloister/consensus';
-import { asHeight, assert, digestToBytes, fromHex, leafHash, toBase64, verifyInclusion } from '@cloister/crypto';
+import { leafHash, verifyInclusion } from '@cloister/crypto';
+import { asHeight, assert, digestToBytes, fromHex, toBase64 } from '@cloister/encoding';
 import { decodeEventRecord } from '@cloister/event-log';
 import {
   decodeEvent,
@@ -12,6 +13,7 @@ import {
   type TransactionFields,
   type TransactionKind,
 } from '@cloister/ledger';
+import { buildEventProofParts } from '@cloister/replica';
 import { expect, it } from 'vitest';
 import {
   Chain,
@@ -24,8 +26,7 @@ import {
   PAYLOAD,
   RESPONSE,
 } from '../../ledger/test/samples.ts';
-import { buildEventProofParts } from '../src/index.ts';
-import { client, MiniNet } from './mini-net.ts';
+import { client, MiniNet } from '../../replica/test/mini-net.ts';
 
 async function scene() {
   const net = await MiniNet.of(1);

@@ -11,28 +11,17 @@ import {
   signRefresh,
 } from '@cloister/attestation';
 import { contentDigest } from '@cloister/confidential';
-import {
-  type AccountId,
-  asHeight,
-  assert,
-  type Digest,
-  type Ed25519KeyPair,
-  fail,
-  ok,
-  type Result,
-  SeededRandom,
-  utf8,
-} from '@cloister/crypto';
+import { type Ed25519KeyPair, SeededRandom } from '@cloister/crypto';
+import { type AccountId, asHeight, assert, type Digest, fail, ok, type Result, utf8 } from '@cloister/encoding';
 import { factKey, signHolding, type Transaction } from '@cloister/ledger';
+import type { AdmissionCode, TaskAssignment } from '@cloister/replica';
 import { type Chain, type Enclave, RESPONSE } from '../../ledger/test/samples.ts';
 import {
-  type AdmissionCode,
   type EnclaveDescription,
   type EnclavePort,
   EnclaveUnavailable,
   type ExecutorPorts,
   type LargeResponse,
-  type TaskAssignment,
 } from '../src/index.ts';
 
 export const CIPHERTEXT: Uint8Array = new Uint8Array(2000).fill(5);

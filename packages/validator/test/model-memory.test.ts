@@ -1,4 +1,5 @@
-import { type Digest, hash } from '@cloister/crypto';
+import { hash } from '@cloister/crypto';
+import type { Digest } from '@cloister/encoding';
 import { expect, it } from 'vitest';
 import { enclaveOf, runningChain, v0 } from '../../ledger/test/samples.ts';
 import { MODEL_PAUSES_MAX, ModelPauses, PAUSE_MS_FIRST } from '../src/model-pauses.ts';

@@ -1,5 +1,5 @@
 import { contentDigest } from '@cloister/confidential';
-import { fail } from '@cloister/crypto';
+import { fail } from '@cloister/encoding';
 import { decodeTransaction, MAX_INLINE_BYTES } from '@cloister/ledger';
 import { describe, expect, it } from 'vitest';
 import {

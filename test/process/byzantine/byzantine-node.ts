@@ -2,13 +2,14 @@
  * A validator in hostile hands over real libp2p: the real replica and the production shell, with a behaviour of the
  * simulator between them and the network. The behaviour can be changed while the node runs.
  */
-import { type Ed25519KeyPair, SeededRandom, type ValidatorId } from '@cloister/crypto';
+import { type Ed25519KeyPair, SeededRandom } from '@cloister/crypto';
+import type { ValidatorId } from '@cloister/encoding';
 import { MemoryStore } from '@cloister/event-log';
 import { genesisValidatorSet, type ParsedGenesis } from '@cloister/ledger';
 import { createNetwork, type Network } from '@cloister/network';
 import { type Behaviour, BYZANTINE, type ByzantineName, TICK_MS, toAll } from '@cloister/network-sim';
 import { ReplicaShell, shellNetwork } from '@cloister/node/testnet';
-import { openReplica, type SendPriority, serveSync } from '@cloister/validator';
+import { openReplica, type SendPriority, serveSync } from '@cloister/replica';
 
 export interface ByzantineNodeOptions {
   readonly genesis: ParsedGenesis;

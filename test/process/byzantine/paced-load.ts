@@ -1,7 +1,8 @@
 /** Records written at a steady pace to honest validators, and what the network commits of them in a stretch of time. */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
-import { asHeight, type Ed25519KeyPair, toHex } from '@cloister/crypto';
+import type { Ed25519KeyPair } from '@cloister/crypto';
+import { asHeight, toHex } from '@cloister/encoding';
 import { signTransaction } from '@cloister/ledger';
 import type { Network } from '../harness.ts';
 import { metric, statusOf } from '../node-api.ts';

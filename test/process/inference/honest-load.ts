@@ -1,6 +1,6 @@
 /** Honest inferences by the SDK, one after another on each lane, and how long they take over a stretch. */
 import type { CloisterClient } from '@cloister/client';
-import type { AccountId, Digest } from '@cloister/crypto';
+import type { AccountId, Digest } from '@cloister/encoding';
 import { metric } from '../node-api.ts';
 import { digitInput } from '../transactions.ts';
 import { eventually } from '../wait.ts';

@@ -4,15 +4,8 @@ import { Agent, request } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
 import { CHALLENGE_BYTES, encodeChallenge, makeChallenge, signChallengeRequest } from '@cloister/attestation';
 import { contentDigest, sealRequest } from '@cloister/confidential';
-import {
-  type AccountId,
-  asDigest,
-  asHeight,
-  type Digest,
-  type Ed25519KeyPair,
-  toBase64,
-  toHex,
-} from '@cloister/crypto';
+import type { Ed25519KeyPair } from '@cloister/crypto';
+import { type AccountId, asDigest, asHeight, type Digest, toBase64, toHex } from '@cloister/encoding';
 import { type RequestInferencePayload, signTransaction } from '@cloister/ledger';
 import { type ClaimedEnclave, digitInput } from '../transactions.ts';
 

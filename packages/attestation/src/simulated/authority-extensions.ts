@@ -1,7 +1,7 @@
 /**
  * The two extensions on which verification depends, as vendors write them.
  */
-import { derBitString, derBoolean, derInteger, derSequence } from '../der-writer.ts';
+import { derBitString, derBoolean, derInteger, derSequence } from '../x509/der-writer.ts';
 import type { ExtensionToWrite } from './certificate-writer.ts';
 
 /** Basic constraints of an authority above so many others (undefined: any number), or of none. */

@@ -2,18 +2,9 @@
  * Certificates and CRLs as vendors write them, for simulated vendors and for tests of the verifiers: RSASSA-PSS with
  * SHA-384 (AMD), ECDSA (Intel, AWS).
  */
-import {
-  concatBytes,
-  type EcdsaCurve,
-  equalBytes,
-  fromHex,
-  hashBytes,
-  type SignatureHash,
-  sha256,
-  signEcdsa,
-  signRsaPss,
-  toHex,
-} from '@cloister/crypto';
+
+import { type EcdsaCurve, hashBytes, type SignatureHash, sha256, signEcdsa, signRsaPss } from '@cloister/crypto';
+import { concatBytes, equalBytes, fromHex, toHex } from '@cloister/encoding';
 import {
   derBitString,
   derBoolean,
@@ -27,7 +18,7 @@ import {
   derSet,
   derTime,
   derUtf8String,
-} from '../der-writer.ts';
+} from '../x509/der-writer.ts';
 import type { RsaKey } from './development-keys.ts';
 
 /** An extension to write; `value` is what the OCTET STRING holds. */

@@ -5,7 +5,7 @@
  * to certify its own device. Nothing signed with them is worth anything as evidence; a genesis that trusts their roots is
  * marked simulated, and everything made under it says SIMULATED.
  */
-import { assert } from '@cloister/crypto';
+import { assert } from '@cloister/encoding';
 import type { SnpProduct } from '../formats/sev-snp/product.ts';
 
 /** Authorities of each product line: root, issuer of chip keys, issuer of provider keys. */

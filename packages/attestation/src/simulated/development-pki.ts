@@ -5,11 +5,12 @@
  * unit say SIMULATED. The keys are public (`development-keys.ts`). Certificates of authorities are made once per process and
  * kept: they depend on nothing but constants.
  */
-import { derBitString, derBoolean, derIa5String, derInteger, derSequence } from '../der-writer.ts';
+
 import type { SnpProduct } from '../formats/sev-snp/product.ts';
 import type { SnpSigningKey } from '../formats/sev-snp/report.ts';
 import { encodeTcb, type SnpTcb, SPL_ARCS } from '../formats/sev-snp/tcb.ts';
 import { splOid, VEK_OIDS } from '../formats/sev-snp/vek-certificate.ts';
+import { derBitString, derBoolean, derIa5String, derInteger, derSequence } from '../x509/der-writer.ts';
 import {
   type ExtensionToWrite,
   p384Spki,

@@ -5,18 +5,20 @@
  * SIMULATED: whoever has the seed is the machine, and the vendors' keys are public. Endorsements are issued every week, for
  * all machines of a kind the same, so that they can be compared and renewed as real ones are.
  */
-import { assert, fromHex, type Measurement, sha384, toHex, utf8 } from '@cloister/crypto';
-import type { CollectedEvidence } from '../attester.ts';
-import type { Endorsements, Platform } from '../evidence.ts';
-import type { SnpProduct } from '../formats/sev-snp/product.ts';
-import { endorsementsOfCollateral } from '../intel-endorsements.ts';
+
+import { sha384 } from '@cloister/crypto';
+import { assert, fromHex, type Measurement, toHex, utf8 } from '@cloister/encoding';
 import {
   NITRO_IMAGE_PCR,
   nitroImageRegister,
   nitroMeasurement,
   sgxMeasurement,
   tdxMeasurement,
-} from '../reported-software.ts';
+} from '../appraisal/reported-software.ts';
+import { endorsementsOfCollateral } from '../endorsements/intel-endorsements.ts';
+import type { CollectedEvidence } from '../evidence/attester.ts';
+import type { Endorsements, Platform } from '../evidence/evidence.ts';
+import type { SnpProduct } from '../formats/sev-snp/product.ts';
 import { simulatedCrl } from './development-pki.ts';
 import { simulatedCollateral } from './intel/collateral-writer.ts';
 import { simulatedIntelDevice } from './intel/intel-device.ts';

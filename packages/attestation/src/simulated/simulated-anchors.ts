@@ -3,8 +3,8 @@
  *
  * Apart from the keys, so that whoever only compares pins does not carry them.
  */
-import { asDigest } from '@cloister/crypto';
-import type { TrustAnchors } from '../trust-anchors.ts';
+import { asDigest } from '@cloister/encoding';
+import type { TrustAnchors } from '../policy/trust-anchors.ts';
 
 /** Trust in these means trust in nobody: their keys are public. */
 export const SIMULATED_ANCHORS: TrustAnchors = {

@@ -1,9 +1,10 @@
 /**
  * An appraisal policy for chains under simulated anchors: every line with simulated devices' firmware, strict otherwise.
  */
-import { APPRAISAL_POLICY_SCHEMA, type AppraisalPolicy } from '../appraisal-policy.ts';
+
 import type { SgxRequirements } from '../formats/intel/requirements.ts';
 import { ANY_SVNS } from '../formats/intel/requirements.ts';
+import { APPRAISAL_POLICY_SCHEMA, type AppraisalPolicy } from '../policy/appraisal-policy.ts';
 import { SIMULATED_TCBS } from './snp-device.ts';
 
 const INTEL: SgxRequirements = {

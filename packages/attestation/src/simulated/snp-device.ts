@@ -4,7 +4,9 @@
  * What it signs has the true wire format under the development key infrastructure. SIMULATED: whoever has the seed is the
  * device, and the authorities' keys are public besides.
  */
-import { concatBytes, ecdsaPublicKey, hkdfSha256, toHex, utf8 } from '@cloister/crypto';
+
+import { ecdsaPublicKey, hkdfSha256 } from '@cloister/crypto';
+import { concatBytes, toHex, utf8 } from '@cloister/encoding';
 import { hardwareIdLength, type SnpProduct } from '../formats/sev-snp/product.ts';
 import type { SnpSigningKey } from '../formats/sev-snp/report.ts';
 import { encodeTcb, type SnpTcb } from '../formats/sev-snp/tcb.ts';

@@ -3,7 +3,9 @@
  *
  * A simulated device can state whatever a test wants stated, wrong values included; only the lengths are asserted.
  */
-import { assert, concatBytes, signEcdsa } from '@cloister/crypto';
+
+import { signEcdsa } from '@cloister/crypto';
+import { assert, concatBytes } from '@cloister/encoding';
 import type { SnpProduct } from '../formats/sev-snp/product.ts';
 import {
   SNP_OFFSETS,

@@ -1,5 +1,8 @@
 /** Fuzzed Intel quotes: SGX and TDX of every version and of several statuses, with the collateral as JSON text. */
-import { assert, concatBytes, parseUtf8, type SeededRandom, toBase64, toHex, utf8 } from '@cloister/crypto';
+
+import type { SeededRandom } from '@cloister/crypto';
+import { assert, concatBytes, parseUtf8, toBase64, toHex, utf8 } from '@cloister/encoding';
+import { stepOf } from '../../src/evidence/verification-steps.ts';
 import {
   type EndorsementCache,
   type IntelCollateral,
@@ -10,9 +13,8 @@ import {
 } from '../../src/index.ts';
 import { simulatedIntelDevice, writeEnclaveReport, writeTdReport } from '../../src/simulated/index.ts';
 import { signStatement } from '../../src/simulated/intel/collateral-writer.ts';
-import { stepOf } from '../../src/verification-steps.ts';
-import { ANCHORS, AT_MS, collateral, LATEST, platform, VALIDITY } from '../intel-fixture.ts';
-import { seedOf } from '../snp-fixture.ts';
+import { ANCHORS, AT_MS, collateral, LATEST, platform, VALIDITY } from '../formats/intel-fixture.ts';
+import { seedOf } from '../formats/snp-fixture.ts';
 import { mutateBytes, mutateJson, mutatePem, mutateText, oneOf, pick } from './mutate.ts';
 import type { Attempt, Mutation, Target } from './target.ts';
 

@@ -1,5 +1,7 @@
 /** Mutations of bytes and of texts, all drawn from one seeded source. */
-import { concatBytes, parseBase64, parseUtf8, type SeededRandom, toBase64, utf8 } from '@cloister/crypto';
+
+import type { SeededRandom } from '@cloister/crypto';
+import { concatBytes, parseBase64, parseUtf8, toBase64, utf8 } from '@cloister/encoding';
 
 const INTERESTING = [0x00, 0x01, 0x7f, 0x80, 0x81, 0x82, 0x84, 0xa0, 0xff, 0x30, 0x31, 0x0a, 0x2d];
 

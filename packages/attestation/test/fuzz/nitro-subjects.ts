@@ -1,11 +1,13 @@
 /** Fuzzed Nitro documents: tagged and not, of definite and indefinite length, with and without optional members. */
-import { assert, concatBytes, type SeededRandom, toHex } from '@cloister/crypto';
-import { cborArray, cborBytes, cborHead, cborTag, parseCbor } from '../../src/cbor.ts';
+
+import type { SeededRandom } from '@cloister/crypto';
+import { assert, concatBytes, toHex } from '@cloister/encoding';
+import { cborArray, cborBytes, cborHead, cborTag, parseCbor } from '../../src/evidence/cbor.ts';
+import { stepOf } from '../../src/evidence/verification-steps.ts';
 import { NITRO_PROTECTED_HEADERS } from '../../src/formats/nitro/document.ts';
 import { type EndorsementCache, verifyNitro } from '../../src/index.ts';
 import { simulatedNitroAnchors, simulatedNitroEnclave } from '../../src/simulated/index.ts';
-import { stepOf } from '../../src/verification-steps.ts';
-import { AT_MS, seedOf } from '../snp-fixture.ts';
+import { AT_MS, seedOf } from '../formats/snp-fixture.ts';
 import { mutateBytes, mutateDer, oneOf, pick } from './mutate.ts';
 import type { Attempt, Mutation, Target } from './target.ts';
 

@@ -1,10 +1,11 @@
 /** Fuzzed SEV-SNP reports: every product line and report version, VCEK and VLEK, with certificates and CRLs. */
-import { type SeededRandom, toHex } from '@cloister/crypto';
+import type { SeededRandom } from '@cloister/crypto';
+import { toHex } from '@cloister/encoding';
+import { stepOf } from '../../src/evidence/verification-steps.ts';
 import { type EndorsementCache, SIMULATED_ANCHORS, verifySnp } from '../../src/index.ts';
 import type { SimulatedSnpDevice } from '../../src/simulated/index.ts';
-import { stepOf } from '../../src/verification-steps.ts';
-import { AT_MS, FIELDS, genoa, genoaCrl, genoaVlek } from '../snp-fixture.ts';
-import { milan, milanCrl, turin, turinCrl } from '../snp-inputs.ts';
+import { AT_MS, FIELDS, genoa, genoaCrl, genoaVlek } from '../formats/snp-fixture.ts';
+import { milan, milanCrl, turin, turinCrl } from '../formats/snp-inputs.ts';
 import { mutateBytes, mutateDer, oneOf, pick } from './mutate.ts';
 import type { Attempt, Mutation, Target } from './target.ts';
 

@@ -1,13 +1,13 @@
 /**
  * Evidence as it turns up, one piece for each (signer, kind) of an epoch.
  */
-import type { ValidatorId } from '@cloister/crypto';
-import { evidenceKey, faultOf, isUnjustified, verifyEvidence } from '../evidence.ts';
-import { summaryOf } from '../justification.ts';
-import { MAX_EVIDENCE_AGE_VIEWS } from '../limits.ts';
-import { compareRounds } from '../sign-guard.ts';
-import { sameProposition } from '../signed-bytes.ts';
-import type { Evidence, SignedStatement, Vote } from '../types.ts';
+import type { ValidatorId } from '@cloister/encoding';
+import { summaryOf } from '../certificates/justification.ts';
+import { evidenceKey, faultOf, isUnjustified, verifyEvidence } from '../evidence/evidence.ts';
+import { compareRounds } from '../guard/sign-guard.ts';
+import { MAX_EVIDENCE_AGE_VIEWS } from '../messages/limits.ts';
+import { sameProposition } from '../messages/signed-bytes.ts';
+import type { Evidence, SignedStatement, Vote } from '../messages/types.ts';
 import { emit, finalizedView, halt, isVoter, type MachineState, type RoundState, reject } from './state.ts';
 
 /** Gives out a piece of evidence and tells the others, unless its (signer, kind) was accused in this epoch before. */

@@ -4,10 +4,10 @@
  * Each sender has one list, and the lists take turns. The first bad certificate condemns the rest of its list: a leader has verified
  * what it puts into a proposal. A newer proposal of a sender replaces what is left of its older one.
  */
-import type { ValidatorId, View } from '@cloister/crypto';
-import { isBare } from '../certificate.ts';
-import { SIGNATURES_PER_STEP } from '../limits.ts';
-import type { Certificate, Proposal } from '../types.ts';
+import type { ValidatorId, View } from '@cloister/encoding';
+import { isBare } from '../certificates/certificate.ts';
+import { SIGNATURES_PER_STEP } from '../messages/limits.ts';
+import type { Certificate, Proposal } from '../messages/types.ts';
 import { absorbCertificate } from './certificates.ts';
 import { emit, finalizedView, type MachineState } from './state.ts';
 import { uselessCertificate } from './useful.ts';

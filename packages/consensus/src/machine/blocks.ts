@@ -3,11 +3,11 @@
  *
  * A block is kept only when a proposal or certificate of a round, or a missing link below one, asked for it.
  */
-import type { Digest, ValidatorId } from '@cloister/crypto';
-import { HEADER_VERSION } from '../block-codec.ts';
-import { verifyCertificate } from '../certificate.ts';
-import { leaderOf } from '../leader.ts';
-import type { Block, Body, Header } from '../types.ts';
+import type { Digest, ValidatorId } from '@cloister/encoding';
+import { verifyCertificate } from '../certificates/certificate.ts';
+import { leaderOf } from '../leaders/leader.ts';
+import { HEADER_VERSION } from '../messages/block-codec.ts';
+import type { Block, Body, Header } from '../messages/types.ts';
 import { type BlockEntry, chainTo, emit, type MachineState, parentFacts } from './state.ts';
 
 /** Keeps a block whose hash is known to be right. */

@@ -1,10 +1,10 @@
 /**
  * Taking in certificates of any view: verified whole, then the step they allow.
  */
-import type { ValidatorId } from '@cloister/crypto';
-import { verifyCertificate, votesOf } from '../certificate.ts';
-import { sameProposition } from '../signed-bytes.ts';
-import type { Certificate, Finalization } from '../types.ts';
+import type { ValidatorId } from '@cloister/encoding';
+import { verifyCertificate, votesOf } from '../certificates/certificate.ts';
+import { sameProposition } from '../messages/signed-bytes.ts';
+import type { Certificate, Finalization } from '../messages/types.ts';
 import { pruneBlocks } from './blocks.ts';
 import { tryCommit } from './commit.ts';
 import { tryFinalize } from './finalize.ts';

@@ -1,14 +1,14 @@
 /**
  * Committing: the ancestors of a finalized block in order, once all of them are here.
  */
-import { asHeight, assert, asView, type Digest, type Height } from '@cloister/crypto';
-import { blockOf } from '../block-codec.ts';
-import { signersOf, verifyCertificate } from '../certificate.ts';
-import { leaderOf } from '../leader.ts';
-import type { Turn } from '../leader-standing.ts';
-import { MAX_FETCH_DEPTH, MAX_STRETCH_BLOCKS } from '../limits.ts';
+import { asHeight, assert, asView, type Digest, type Height } from '@cloister/encoding';
+import { signersOf, verifyCertificate } from '../certificates/certificate.ts';
+import { leaderOf } from '../leaders/leader.ts';
+import type { Turn } from '../leaders/leader-standing.ts';
 import type { Input } from '../machine-types.ts';
-import type { Block, Finalization } from '../types.ts';
+import { blockOf } from '../messages/block-codec.ts';
+import { MAX_FETCH_DEPTH, MAX_STRETCH_BLOCKS } from '../messages/limits.ts';
+import type { Block, Finalization } from '../messages/types.ts';
 import { pruneBlocks, requestBlock, rotated } from './blocks.ts';
 import { chainTo, emit, halt, type MachineState, reject } from './state.ts';
 

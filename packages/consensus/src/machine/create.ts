@@ -1,15 +1,15 @@
 /**
  * Making a machine, new or from what survived a crash.
  */
-import { asEpoch, asHeight, assert, asView, type Epoch } from '@cloister/crypto';
-import { blockHashOf, blockOf } from '../block-codec.ts';
-import { checkSignature, type SignatureCheck } from '../certificate.ts';
-import { LeaderStanding } from '../leader-standing.ts';
+import { asEpoch, asHeight, assert, asView, type Epoch } from '@cloister/encoding';
+import { checkSignature, type SignatureCheck } from '../certificates/certificate.ts';
+import { SignatureCache } from '../certificates/signature-cache.ts';
+import { emptyGuard, type GuardRecord, SignGuard } from '../guard/sign-guard.ts';
+import { LeaderStanding } from '../leaders/leader-standing.ts';
 import type { MachineConfig, RecoveredState } from '../machine-types.ts';
+import { blockHashOf, blockOf } from '../messages/block-codec.ts';
+import type { Certificate, ValidatorSet } from '../messages/types.ts';
 import { RULES, type Rules } from '../rules.ts';
-import { emptyGuard, type GuardRecord, SignGuard } from '../sign-guard.ts';
-import { SignatureCache } from '../signature-cache.ts';
-import type { Certificate, ValidatorSet } from '../types.ts';
 import { keepBlock } from './blocks.ts';
 import { armRetry } from './retry.ts';
 import { keepOwn, voteOf } from './sign.ts';

@@ -1,8 +1,8 @@
 /**
  * TRY_FINALIZE: on notarization, on a block stored or verified, on recovery, on every retry.
  */
-import { asView } from '@cloister/crypto';
-import { signersOf } from '../certificate.ts';
+import { asView } from '@cloister/encoding';
+import { signersOf } from '../certificates/certificate.ts';
 import { checkBlock, requestBlock } from './blocks.ts';
 import { maySign, signVote } from './sign.ts';
 import { finalizedView, findRound, type MachineState, type RoundState } from './state.ts';

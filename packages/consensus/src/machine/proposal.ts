@@ -1,15 +1,15 @@
 /**
  * Receiving proposals, OK(proposal), and TRY_NOTARIZE.
  */
-import type { ValidatorId } from '@cloister/crypto';
-import { blockOf } from '../block-codec.ts';
-import { signersOf } from '../certificate.ts';
-import { conflictEvidence } from '../evidence.ts';
-import { justificationHash, parentFault, parentHashMatches } from '../justification.ts';
-import { leaderOf } from '../leader.ts';
-import { VIEW_WINDOW } from '../limits.ts';
-import { sameProposition, statementBytes } from '../signed-bytes.ts';
-import type { Block, Certificate, Justification, Proposal, SignedStatement } from '../types.ts';
+import type { ValidatorId } from '@cloister/encoding';
+import { signersOf } from '../certificates/certificate.ts';
+import { justificationHash, parentFault, parentHashMatches } from '../certificates/justification.ts';
+import { conflictEvidence } from '../evidence/evidence.ts';
+import { leaderOf } from '../leaders/leader.ts';
+import { blockOf } from '../messages/block-codec.ts';
+import { VIEW_WINDOW } from '../messages/limits.ts';
+import { sameProposition, statementBytes } from '../messages/signed-bytes.ts';
+import type { Block, Certificate, Justification, Proposal, SignedStatement } from '../messages/types.ts';
 import { accuse, accuseUnjustified, heedOwn } from './accuse.ts';
 import { carry, isCarried } from './backlog.ts';
 import { checkBlock, keepBlock } from './blocks.ts';

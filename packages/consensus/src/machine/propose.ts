@@ -1,14 +1,14 @@
 /**
  * TRY_PROPOSE: the leader of the current view finds its parent, has a block built, and signs it.
  */
-import { assert, asView, type View } from '@cloister/crypto';
-import { blockOf, encodeBody } from '../block-codec.ts';
-import { bareCertificate, signersOf } from '../certificate.ts';
-import { justificationHash } from '../justification.ts';
-import { leaderOf } from '../leader.ts';
-import { MAX_BODY_BYTES, MAX_JUSTIFICATION_BYTES, MAX_REQUESTED_VIEWS } from '../limits.ts';
-import { justificationLength } from '../message-codec.ts';
-import { compareRounds } from '../sign-guard.ts';
+import { assert, asView, type View } from '@cloister/encoding';
+import { bareCertificate, signersOf } from '../certificates/certificate.ts';
+import { justificationHash } from '../certificates/justification.ts';
+import { compareRounds } from '../guard/sign-guard.ts';
+import { leaderOf } from '../leaders/leader.ts';
+import { blockOf, encodeBody } from '../messages/block-codec.ts';
+import { MAX_BODY_BYTES, MAX_JUSTIFICATION_BYTES, MAX_REQUESTED_VIEWS } from '../messages/limits.ts';
+import { justificationLength } from '../messages/message-codec.ts';
 import type {
   Body,
   Finalization,
@@ -18,7 +18,7 @@ import type {
   Nullification,
   Proposition,
   Round,
-} from '../types.ts';
+} from '../messages/types.ts';
 import { blockFault, everyone, keepBlock, requestBlock } from './blocks.ts';
 import { requestCertificates } from './requests.ts';
 import { signProposal } from './sign.ts';

@@ -2,10 +2,10 @@
  * The start of a validator whose guard may not be its whole memory: telling others what is known of their votes, and
  * signing once the shell's rule allows it.
  */
-import { asView, type ValidatorId } from '@cloister/crypto';
-import { MAX_RECALLED_VOTES } from '../limits.ts';
-import type { RecallRequest, Round, Vote } from '../types.ts';
-import { weightOf } from '../validator-set.ts';
+import { asView, type ValidatorId } from '@cloister/encoding';
+import { weightOf } from '../certificates/validator-set.ts';
+import { MAX_RECALLED_VOTES } from '../messages/limits.ts';
+import type { RecallRequest, Round, Vote } from '../messages/types.ts';
 import { tryFinalizeAll } from './finalize.ts';
 import { serve } from './requests.ts';
 import { certificatesOf, type MachineState, reject } from './state.ts';

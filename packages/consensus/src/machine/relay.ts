@@ -6,11 +6,11 @@
  * a few others. Where that was not enough (votes withheld from some, a silent leader), whoever still waits in the next view after a
  * quarter of T0 sends it to some of those that have not shown to be there, and so does each retry.
  */
-import { asView, type ValidatorId, type View } from '@cloister/crypto';
-import { leaderOf } from '../leader.ts';
-import { CERTIFICATE_FANOUT, RELAY_FANOUT } from '../limits.ts';
-import type { Certificate, ConsensusMessage } from '../types.ts';
-import { validatorIndex } from '../validator-set.ts';
+import { asView, type ValidatorId, type View } from '@cloister/encoding';
+import { validatorIndex } from '../certificates/validator-set.ts';
+import { leaderOf } from '../leaders/leader.ts';
+import { CERTIFICATE_FANOUT, RELAY_FANOUT } from '../messages/limits.ts';
+import type { Certificate, ConsensusMessage } from '../messages/types.ts';
 import { certificatesOf, emit, isVoter, type MachineState } from './state.ts';
 
 /** Notes by a peer's own message the view that it has left. What a peer claims concerns nothing but what it is sent. */

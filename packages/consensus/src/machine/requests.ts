@@ -1,17 +1,17 @@
 /**
  * Asking peers for what is missing, and answering what they ask, within bounds for each retry interval.
  */
-import { asView, type Epoch, type ValidatorId, type View } from '@cloister/crypto';
+import { asView, type Epoch, type ValidatorId, type View } from '@cloister/encoding';
+import { weightOf } from '../certificates/validator-set.ts';
 import {
   LAST_VIEW,
   MAX_CERTS_PER_REQUEST,
   MAX_REQUESTED_VIEWS,
   MAX_SERVED_BYTES,
   MAX_SERVED_PEERS,
-} from '../limits.ts';
-import { encodeMessage } from '../message-codec.ts';
-import type { BlockRequest, CertRequest, ConsensusMessage, Status } from '../types.ts';
-import { weightOf } from '../validator-set.ts';
+} from '../messages/limits.ts';
+import { encodeMessage } from '../messages/message-codec.ts';
+import type { BlockRequest, CertRequest, ConsensusMessage, Status } from '../messages/types.ts';
 import { rotated } from './blocks.ts';
 import { notePosition } from './relay.ts';
 import { certificatesOf, emit, finalizedView, type MachineState, reject } from './state.ts';

@@ -1,10 +1,10 @@
 /**
  * The retry timer: what this node stands for is sent again within an egress budget, and what is missing is asked for again.
  */
-import { asView, type ValidatorId } from '@cloister/crypto';
-import { MAX_PROPOSAL_BYTES, RELAY_FANOUT } from '../limits.ts';
-import { encodeMessage } from '../message-codec.ts';
-import type { ConsensusMessage } from '../types.ts';
+import { asView, type ValidatorId } from '@cloister/encoding';
+import { MAX_PROPOSAL_BYTES, RELAY_FANOUT } from '../messages/limits.ts';
+import { encodeMessage } from '../messages/message-codec.ts';
+import type { ConsensusMessage } from '../messages/types.ts';
 import { tryCommit } from './commit.ts';
 import { tryFinalizeAll } from './finalize.ts';
 import { behind, sendTo, some } from './relay.ts';

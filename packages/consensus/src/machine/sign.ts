@@ -1,7 +1,7 @@
 /**
  * Signing: through the guard, to a record, and out of the node only when the record is durable.
  */
-import { assert, asView } from '@cloister/crypto';
+import { assert, asView } from '@cloister/encoding';
 import type {
   Block,
   Certificate,
@@ -15,7 +15,7 @@ import type {
   SignedStatement,
   Statement,
   Vote,
-} from '../types.ts';
+} from '../messages/types.ts';
 import { certificatesOf, emit, finalizedView, findRound, isVoter, type MachineState, roundAt } from './state.ts';
 
 /** What a restart must find beside the statement: the certificates that led here, and what finalize rests on. */

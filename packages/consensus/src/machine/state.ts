@@ -13,13 +13,13 @@ import {
   type Height,
   type ValidatorId,
   type View,
-} from '@cloister/crypto';
-import { leaderOf } from '../leader.ts';
-import type { LeaderStanding } from '../leader-standing.ts';
+} from '@cloister/encoding';
+import type { SignatureCache } from '../certificates/signature-cache.ts';
+import { weightOf } from '../certificates/validator-set.ts';
+import type { SignGuard, SigningKey } from '../guard/sign-guard.ts';
+import { leaderOf } from '../leaders/leader.ts';
+import type { LeaderStanding } from '../leaders/leader-standing.ts';
 import type { Effect, HaltCode, Input, MachineConfig, RejectionCode } from '../machine-types.ts';
-import type { Rules } from '../rules.ts';
-import type { SignGuard, SigningKey } from '../sign-guard.ts';
-import type { SignatureCache } from '../signature-cache.ts';
 import type {
   Block,
   Certificate,
@@ -34,8 +34,8 @@ import type {
   ValidatorSet,
   Vote,
   VoteKind,
-} from '../types.ts';
-import { weightOf } from '../validator-set.ts';
+} from '../messages/types.ts';
+import type { Rules } from '../rules.ts';
 import type { Carried } from './backlog.ts';
 
 /** A block above the committed one. */

@@ -1,12 +1,12 @@
 /**
  * One step: take an input, let own messages come round through the queue, then do what the rules allow.
  */
-import { assert, type Digest, type ValidatorId } from '@cloister/crypto';
-import { blockOf } from '../block-codec.ts';
-import { signersOf } from '../certificate.ts';
-import { leaderOf } from '../leader.ts';
+import { assert, type Digest, type ValidatorId } from '@cloister/encoding';
+import { signersOf } from '../certificates/certificate.ts';
+import { leaderOf } from '../leaders/leader.ts';
 import type { Effect, Input, MachineStatus } from '../machine-types.ts';
-import type { Body, ConsensusMessage, Header } from '../types.ts';
+import { blockOf } from '../messages/block-codec.ts';
+import type { Body, ConsensusMessage, Header } from '../messages/types.ts';
 import { onEvidence } from './accuse.ts';
 import { workOff } from './backlog.ts';
 import { keepBlock } from './blocks.ts';

@@ -6,15 +6,22 @@
  * never pass on either, so whoever does is cut off, and nobody can make this node verify signatures in another's name.
  * Certificates come from anyone: an honest node has verified what it relays.
  */
-import type { ValidatorId, View } from '@cloister/crypto';
-import { conflictEvidence, evidenceKey } from '../evidence.ts';
-import { leaderOf } from '../leader.ts';
-import { VIEW_WINDOW } from '../limits.ts';
+import type { ValidatorId, View } from '@cloister/encoding';
+import { weightOf } from '../certificates/validator-set.ts';
+import { conflictEvidence, evidenceKey } from '../evidence/evidence.ts';
+import { leaderOf } from '../leaders/leader.ts';
 import type { RejectionCode } from '../machine-types.ts';
-import type { Glimpse } from '../message-codec.ts';
-import { sameProposition, sameStatement } from '../signed-bytes.ts';
-import type { Certificate, NullifyStatement, PropositionKind, PropositionStatement, Vote, VoteKind } from '../types.ts';
-import { weightOf } from '../validator-set.ts';
+import { VIEW_WINDOW } from '../messages/limits.ts';
+import type { Glimpse } from '../messages/message-codec.ts';
+import { sameProposition, sameStatement } from '../messages/signed-bytes.ts';
+import type {
+  Certificate,
+  NullifyStatement,
+  PropositionKind,
+  PropositionStatement,
+  Vote,
+  VoteKind,
+} from '../messages/types.ts';
 import { finalizedView, findRound, type MachineState, type RoundState } from './state.ts';
 
 /** 'KNOWN': nothing new, and nobody's fault. */

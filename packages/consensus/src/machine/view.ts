@@ -1,9 +1,9 @@
 /**
  * ENTER(v): moving to a view, its timers, and giving up at once where waiting is of no use.
  */
-import { asView, type View } from '@cloister/crypto';
-import { leaderOf } from '../leader.ts';
-import { PACE_MS_MIN } from '../limits.ts';
+import { asView, type View } from '@cloister/encoding';
+import { leaderOf } from '../leaders/leader.ts';
+import { PACE_MS_MIN } from '../messages/limits.ts';
 import { relay } from './relay.ts';
 import { nullify } from './sign.ts';
 import { emit, finalizedView, findRound, isVoter, type MachineState, roundAt } from './state.ts';

@@ -1,12 +1,12 @@
 /**
  * Counting votes: once for each (signer, kind, round); a quorum becomes a certificate, a contradiction evidence.
  */
-import type { ValidatorId } from '@cloister/crypto';
-import { makeCertificate } from '../certificate.ts';
-import { conflictEvidence } from '../evidence.ts';
-import { sameStatement, statementBytes } from '../signed-bytes.ts';
-import type { Certificate, Vote, VoteKind } from '../types.ts';
-import { weightOf } from '../validator-set.ts';
+import type { ValidatorId } from '@cloister/encoding';
+import { makeCertificate } from '../certificates/certificate.ts';
+import { weightOf } from '../certificates/validator-set.ts';
+import { conflictEvidence } from '../evidence/evidence.ts';
+import { sameStatement, statementBytes } from '../messages/signed-bytes.ts';
+import type { Certificate, Vote, VoteKind } from '../messages/types.ts';
 import { accuse, accuseUnjustified, heedOwn } from './accuse.ts';
 import { noteLeft, spread } from './relay.ts';
 import { onOtherEpoch } from './requests.ts';

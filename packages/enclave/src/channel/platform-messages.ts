@@ -5,7 +5,7 @@
  * channel reaches the vault without the platform in between.
  */
 import type { CollectedEvidence, Platform } from '@cloister/attestation';
-import type { Measurement } from '@cloister/crypto';
+import type { Measurement } from '@cloister/encoding';
 
 /** First message of the platform: what this enclave is. */
 export interface LaunchMessage {

@@ -16,7 +16,7 @@ import {
   parseCanonicalJson,
   type Result,
   utf8,
-} from '@cloister/crypto';
+} from '@cloister/encoding';
 import { ChannelError, MessageReader, writeMessage } from './frames.ts';
 
 const HEAD_BYTES_MAX: number = 1024 * 1024;

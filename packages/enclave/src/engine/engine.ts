@@ -14,7 +14,7 @@ import {
   type Tensor,
   type TensorSpec,
 } from '@cloister/confidential';
-import { fail, ok, type Result } from '@cloister/crypto';
+import { fail, ok, type Result } from '@cloister/encoding';
 import type * as Ort from 'onnxruntime-common';
 import { fromOrt, protocolDatatype, toOrt } from './datatypes.ts';
 import type { ModelFileCode } from './model-files.ts';

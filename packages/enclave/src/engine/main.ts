@@ -9,7 +9,7 @@ import { readFileSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { setPriority } from 'node:os';
 import type { TensorSpec } from '@cloister/confidential';
-import { fail, type JsonValue, ok, type Result } from '@cloister/crypto';
+import { fail, type JsonValue, ok, type Result } from '@cloister/encoding';
 import {
   ENGINE_BINDING_DESCRIPTOR,
   ENGINE_CHANNEL_DESCRIPTOR,

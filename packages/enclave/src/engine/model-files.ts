@@ -1,7 +1,7 @@
 /**
  * ONNX files on their way in, piece by piece, each into the one buffer that is then loaded from.
  */
-import { fail, ok, type Result } from '@cloister/crypto';
+import { fail, ok, type Result } from '@cloister/encoding';
 
 export type ModelFileCode = 'MODEL_TOO_LARGE' | 'MODEL_NOT_LOADED';
 

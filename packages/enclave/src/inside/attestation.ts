@@ -25,7 +25,7 @@ import {
   signRefresh,
   verifyBundle,
 } from '@cloister/attestation';
-import { fail, ok, type Result } from '@cloister/crypto';
+import { fail, ok, type Result } from '@cloister/encoding';
 import type { FactsRefusal, FinalityRefusal, LedgerView } from './light-client.ts';
 import type { Vault } from './vault.ts';
 

@@ -7,7 +7,7 @@
  * payload). Parts are the bytes in this order. The validator's word is never taken: whatever matters comes with its proof.
  */
 import { imageDigest, parseImageManifest } from '@cloister/confidential';
-import { fail, type JsonValue, ok, parseAccountId, type Result } from '@cloister/crypto';
+import { fail, type JsonValue, ok, parseAccountId, type Result } from '@cloister/encoding';
 import { parseGenesis } from '@cloister/ledger';
 import type { LaunchMessage } from '../channel/platform-messages.ts';
 import { type CallHandler, headOnly, type Payload, partsOnly } from '../channel/rpc.ts';

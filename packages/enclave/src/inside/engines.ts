@@ -9,7 +9,7 @@
  * to run such a model again brings its ciphertext again.
  */
 import type { ModelSignature } from '@cloister/confidential';
-import { type AccountId, type Digest, fail, type JsonValue, ok, type Result } from '@cloister/crypto';
+import { type AccountId, type Digest, fail, type JsonValue, ok, type Result } from '@cloister/encoding';
 import { MESSAGE_BYTES_MAX } from '../channel/limits.ts';
 import { type Payload, RpcChannel } from '../channel/rpc.ts';
 import type { EngineCode } from '../engine/engine.ts';

@@ -25,7 +25,7 @@ import {
   type SealedRequest,
   sealResponse,
 } from '@cloister/confidential';
-import { type Digest, fail, ok, parseBase64, parseHex, type Result } from '@cloister/crypto';
+import { type Digest, fail, ok, parseBase64, parseHex, type Result } from '@cloister/encoding';
 import type { InferenceRequested } from '@cloister/ledger';
 import type { Authorised } from '@cloister/proof';
 import type { EngineFailure } from './engines.ts';

@@ -5,7 +5,7 @@
  * light client moves on whatever becomes of the task that a proof came with.
  */
 import { decodeFinalityProof } from '@cloister/consensus';
-import { type Digest, fail, type Height, ok, type Result } from '@cloister/crypto';
+import { type Digest, fail, type Height, ok, type Result } from '@cloister/encoding';
 import type { AttestationFact, InferenceRequested, ModelKeyGrantAuthorised, ParsedGenesis } from '@cloister/ledger';
 import {
   type AuthorisationCode,

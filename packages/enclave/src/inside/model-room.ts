@@ -4,7 +4,7 @@
  * The owner who holds most gives way first, with the model that was used longest ago. So an owner who loads many models
  * pushes out own ones, and nobody is left with less than an equal share.
  */
-import type { AccountId, Digest } from '@cloister/crypto';
+import type { AccountId, Digest } from '@cloister/encoding';
 
 interface Held {
   readonly owner: AccountId;

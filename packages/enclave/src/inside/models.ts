@@ -16,7 +16,7 @@ import {
   parseModelManifest,
   signatureDifferences,
 } from '@cloister/confidential';
-import { concatBytes, type Digest, fail, ok, parseBase64, parseHex, type Result } from '@cloister/crypto';
+import { concatBytes, type Digest, fail, ok, parseBase64, parseHex, type Result } from '@cloister/encoding';
 import type { ModelKeyGrantAuthorised } from '@cloister/ledger';
 import { areSupported } from '../engine/datatypes.ts';
 import type { EngineFailure, EnginePool, ModelEngine } from './engines.ts';

@@ -2,7 +2,8 @@
  * The enclave's keys: made here at launch, never shown, gone with the process.
  */
 import { keysetDigest } from '@cloister/attestation';
-import { type AccountId, type Digest, ed25519KeyPair, toHex, x25519KeyPair } from '@cloister/crypto';
+import { ed25519KeyPair, x25519KeyPair } from '@cloister/crypto';
+import { type AccountId, type Digest, toHex } from '@cloister/encoding';
 import type { OwnIdentity } from '@cloister/proof';
 
 export interface Vault {

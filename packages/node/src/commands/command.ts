@@ -1,5 +1,5 @@
 /** The shape of a command, and what it is given: parsed flags, positionals, and one place to print. */
-import { assert, type JsonValue } from '@cloister/crypto';
+import { assert, type JsonValue } from '@cloister/encoding';
 
 /** 0 done, 1 failed, 2 usage, 3 verification failed. */
 export type ExitCode = 0 | 1 | 2 | 3;

@@ -1,6 +1,6 @@
 /** Finds the command, parses its words strictly, runs it, and turns what it throws into a code and an exit status. */
 import { parseArgs } from 'node:util';
-import { codeOf, messageOf } from '../errors.ts';
+import { codeOf, messageOf } from '../process/errors.ts';
 import { type Command, type ExitCode, type Flag, Output, UsageError } from './command.ts';
 import { helpFor, overview } from './help.ts';
 import { COMMANDS } from './registry.ts';

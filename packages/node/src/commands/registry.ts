@@ -1,27 +1,27 @@
 /** Every command, in the order in which help lists them. */
-import { attestConformance } from './attest-conformance.ts';
-import { attestForecast } from './attest-forecast.ts';
-import { attestShow } from './attest-show.ts';
-import { attestVerify } from './attest-verify.ts';
+import { attestConformance } from './attest/attest-conformance.ts';
+import { attestForecast } from './attest/attest-forecast.ts';
+import { attestShow } from './attest/attest-show.ts';
+import { attestVerify } from './attest/attest-verify.ts';
 import type { Command } from './command.ts';
-import { configShow } from './config.ts';
-import { enclaveBuild, enclaveInspect, enclaveMeasure, enclaveSign } from './enclave.ts';
-import { events } from './events.ts';
-import { genesisCreate, genesisShow, genesisValidate } from './genesis.ts';
-import { infer } from './infer.ts';
-import { init } from './init.ts';
-import { keysAdd, keysList, keysShow } from './keys.ts';
-import { modelGrant, modelList, modelPublish, modelRevoke, modelRevokeGrant } from './model.ts';
-import { policyCheck, policyDiff } from './policy-compare.ts';
-import { policyShow } from './policy-show.ts';
-import { policyEndorsements, policyMeasurement, policyPropose } from './policy-submit.ts';
-import { put } from './put.ts';
-import { joinNetwork, start } from './start.ts';
-import { status } from './status.ts';
-import { testnet } from './testnet.ts';
-import { unsafeAllowSigning } from './unsafe-allow-signing.ts';
-import { unsafeReset } from './unsafe-reset.ts';
-import { version } from './version.ts';
+import { events } from './network/events.ts';
+import { genesisCreate, genesisShow, genesisValidate } from './network/genesis.ts';
+import { infer } from './network/infer.ts';
+import { modelGrant, modelList, modelPublish, modelRevoke, modelRevokeGrant } from './network/model.ts';
+import { put } from './network/put.ts';
+import { status } from './network/status.ts';
+import { policyCheck, policyDiff } from './policy/policy-compare.ts';
+import { policyShow } from './policy/policy-show.ts';
+import { policyEndorsements, policyMeasurement, policyPropose } from './policy/policy-submit.ts';
+import { configShow } from './process/config.ts';
+import { enclaveBuild, enclaveInspect, enclaveMeasure, enclaveSign } from './process/enclave.ts';
+import { init } from './process/init.ts';
+import { keysAdd, keysList, keysShow } from './process/keys.ts';
+import { joinNetwork, start } from './process/start.ts';
+import { testnet } from './process/testnet.ts';
+import { unsafeAllowSigning } from './process/unsafe-allow-signing.ts';
+import { unsafeReset } from './process/unsafe-reset.ts';
+import { version } from './process/version.ts';
 
 export const COMMANDS: readonly Command[] = [
   testnet,

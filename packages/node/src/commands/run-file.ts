@@ -1,9 +1,9 @@
 /** Where a running node is reached: written by `start` into its home, read by the other commands. */
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeFileAtomic } from '../atomic-file.ts';
-import { NodeError } from '../errors.ts';
-import { homeLayout } from '../home.ts';
+import { writeFileAtomic } from '../process/atomic-file.ts';
+import { NodeError } from '../process/errors.ts';
+import { homeLayout } from '../process/home.ts';
 
 export type RunFile = {
   readonly pid: number;

@@ -4,10 +4,10 @@
  */
 import { Worker } from 'node:worker_threads';
 import type { EventLog } from '@cloister/event-log';
-import { codeOf, messageOf, NodeError } from '../errors.ts';
-import type { ApiPosition, FromApi, ToApi, WorkerSetup } from '../http/worker-messages.ts';
-import type { Log } from '../log-lines.ts';
-import type { NodeContext } from '../node-context.ts';
+import type { ApiPosition, FromApi, ToApi, WorkerSetup } from '../http/thread/worker-messages.ts';
+import { codeOf, messageOf, NodeError } from '../process/errors.ts';
+import type { Log } from '../process/log-lines.ts';
+import type { NodeContext } from '../process/node-context.ts';
 import type { NodeDesk } from './node-desk.ts';
 import { QuestionServer } from './question-server.ts';
 
@@ -31,7 +31,7 @@ const CLOSE_MS = 10_000;
 const HEAP_MB = 256;
 
 const PROGRAM = new URL(
-  import.meta.filename.endsWith('.ts') ? '../http/worker.ts' : '../http/worker.js',
+  import.meta.filename.endsWith('.ts') ? '../http/thread/worker.ts' : '../http/thread/worker.js',
   import.meta.url,
 );
 

@@ -1,9 +1,9 @@
 /** The API of a node: its thread, and the desk that answers its questions, from the parts of the running node. */
-import type { Config } from '../config-options.ts';
-import type { HomeLayout } from '../home.ts';
-import type { Log } from '../log-lines.ts';
-import type { NodeContext } from '../node-context.ts';
-import type { NodeCore } from '../node-core.ts';
+import type { Config } from '../config/config-options.ts';
+import type { HomeLayout } from '../process/home.ts';
+import type { Log } from '../process/log-lines.ts';
+import type { NodeContext } from '../process/node-context.ts';
+import type { NodeCore } from '../process/node-core.ts';
 import { ApiThread } from './api-thread.ts';
 import { NodeDesk } from './node-desk.ts';
 

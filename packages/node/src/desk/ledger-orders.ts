@@ -2,7 +2,7 @@
  * The orders in which the API lists what the state holds, kept up with each block: a question for a page then costs the
  * page, and not a sort of everything that anybody ever put there.
  */
-import { type AccountId, asValidatorId, type Digest } from '@cloister/crypto';
+import { type AccountId, asValidatorId, type Digest } from '@cloister/encoding';
 import type { LedgerEvent, LedgerState } from '@cloister/ledger';
 
 /** First place of an ascending list at which `reached` holds. */

@@ -1,7 +1,7 @@
 /** The agreed state as the API shows it, as JSON text: single things and pages, each question bounded. */
 import { policyDigest as appraisalPolicyDigest, appraisalPolicyToJson } from '@cloister/attestation';
 import { modelManifestToJson } from '@cloister/confidential';
-import { type AccountId, asValidatorId, type Digest, parseAccountId, parseDigest } from '@cloister/crypto';
+import { type AccountId, asValidatorId, type Digest, parseAccountId, parseDigest } from '@cloister/encoding';
 import {
   type AttestationView,
   attestationView,
@@ -18,14 +18,14 @@ import {
   recordView,
   type Task,
 } from '@cloister/ledger';
+import type { ChallengeOutcome } from '../attest/peer-attestation.ts';
 import {
   type JsonText,
   type Page,
   type PageQuery,
   QUESTION_ATTESTATIONS_MAX,
   QUESTION_ITEMS_MAX,
-} from '../http/node-questions.ts';
-import type { ChallengeOutcome } from '../peer-attestation.ts';
+} from '../http/thread/node-questions.ts';
 import type { LedgerOrders } from './ledger-orders.ts';
 
 export interface ViewSources {

@@ -2,10 +2,10 @@
  * Blobs for the API's readers: what lies here, and what the ledger names and a member has. Members are never asked for a
  * digest that somebody made up, and for one that nobody had a moment ago they are not asked again.
  */
-import type { Digest } from '@cloister/crypto';
-import type { BlobNames } from '../blob-names.ts';
-import type { BlobStore } from '../blob-store.ts';
-import type { BlobFile } from '../http/node-questions.ts';
+import type { Digest } from '@cloister/encoding';
+import type { BlobNames } from '../blobs/blob-names.ts';
+import type { BlobStore } from '../blobs/blob-store.ts';
+import type { BlobFile } from '../http/thread/node-questions.ts';
 
 /** How long members are left alone about a blob that none of them had. */
 const MISSING_MS = 10_000;

@@ -1,9 +1,11 @@
 /** Answers the API's questions in the thread that votes, from what it has at hand. */
-import type { AccountId, Digest, Result } from '@cloister/crypto';
+import type { AccountId, Digest, Result } from '@cloister/encoding';
 import { type FactSubject, networkOf } from '@cloister/ledger';
-import type { AdmissionCode } from '@cloister/validator';
-import type { BlobNames } from '../blob-names.ts';
-import type { BlobStore } from '../blob-store.ts';
+import type { AdmissionCode } from '@cloister/replica';
+import type { BlobNames } from '../blobs/blob-names.ts';
+import type { BlobStore } from '../blobs/blob-store.ts';
+import type { TransactionFate } from '../chain/transaction-tracker.ts';
+import type { UploadCode, UploadRequest } from '../http/gate/uploads.ts';
 import type {
   BlobFile,
   JsonText,
@@ -12,10 +14,8 @@ import type {
   PageQuery,
   Readiness,
   UploadTicket,
-} from '../http/node-questions.ts';
-import type { UploadCode, UploadRequest } from '../http/uploads.ts';
-import type { NodeContext } from '../node-context.ts';
-import type { TransactionFate } from '../transaction-tracker.ts';
+} from '../http/thread/node-questions.ts';
+import type { NodeContext } from '../process/node-context.ts';
 import { LedgerOrders } from './ledger-orders.ts';
 import { LedgerViews } from './ledger-views.ts';
 import { NamedBlobs } from './named-blobs.ts';

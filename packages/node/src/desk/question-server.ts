@@ -2,9 +2,10 @@
  * The voting thread's end of the channel to the API: questions are answered in short slices with everything else between
  * them, and in sum they get a bounded share of the thread, however many there are.
  */
-import { codeOf, messageOf } from '../errors.ts';
-import type { NodeQuestions } from '../http/node-questions.ts';
-import type { AnswerMessage, AskMessage } from '../http/question-client.ts';
+
+import type { NodeQuestions } from '../http/thread/node-questions.ts';
+import type { AnswerMessage, AskMessage } from '../http/thread/question-client.ts';
+import { codeOf, messageOf } from '../process/errors.ts';
 
 /** Longest stretch of answering before timers and sockets get their turn. */
 const SLICE_MS = 3;

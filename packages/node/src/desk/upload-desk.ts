@@ -1,10 +1,10 @@
 /** Uploads of the API's clients: whether one is taken, where its bytes go, and that nothing of a broken one stays. */
-import { fail, ok, type Result } from '@cloister/crypto';
+import { fail, ok, type Result } from '@cloister/encoding';
 import { isKnownSender, type LedgerState } from '@cloister/ledger';
-import type { BlobNames } from '../blob-names.ts';
-import type { BlobStore, Reservation } from '../blob-store.ts';
-import type { UploadTicket } from '../http/node-questions.ts';
-import type { UploadCode, UploadRequest } from '../http/uploads.ts';
+import type { BlobNames } from '../blobs/blob-names.ts';
+import type { BlobStore, Reservation } from '../blobs/blob-store.ts';
+import type { UploadCode, UploadRequest } from '../http/gate/uploads.ts';
+import type { UploadTicket } from '../http/thread/node-questions.ts';
 
 export interface UploadDeskOptions {
   readonly blobs: BlobStore;

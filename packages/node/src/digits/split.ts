@@ -5,7 +5,8 @@
  * both must name the same images: a shuffle with a fixed seed, a function of the package's data alone.
  */
 import { createRequire } from 'node:module';
-import { assert, SeededRandom } from '@cloister/crypto';
+import { SeededRandom } from '@cloister/crypto';
+import { assert } from '@cloister/encoding';
 
 export const DIGIT_SIDE_PIXELS = 28;
 export const DIGIT_PIXELS: number = DIGIT_SIDE_PIXELS * DIGIT_SIDE_PIXELS;

@@ -1,10 +1,10 @@
 /** What the API stands on, in whichever thread it runs; tests give it a made-up node. */
-import type { Digest } from '@cloister/crypto';
-import type { ChainReader } from '@cloister/validator';
-import type { MetricsRegistry } from '../metrics.ts';
-import type { TypeIndex } from '../type-index.ts';
-import type { Follow } from './follow.ts';
-import type { NodeQuestions } from './node-questions.ts';
+import type { Digest } from '@cloister/encoding';
+import type { ChainReader } from '@cloister/replica';
+import type { TypeIndex } from '../chain/type-index.ts';
+import type { MetricsRegistry } from '../status/metrics.ts';
+import type { Follow } from './thread/follow.ts';
+import type { NodeQuestions } from './thread/node-questions.ts';
 
 export interface ApiContext {
   readonly chainId: Digest;

@@ -1,8 +1,8 @@
 /** Metrics of the API's own thread. */
-import type { MetricsRegistry } from '../metrics.ts';
-import type { Budgets } from './budgets.ts';
-import type { Connections } from './connections.ts';
-import type { EventStreams } from './event-streams.ts';
+import type { MetricsRegistry } from '../status/metrics.ts';
+import type { Budgets } from './gate/budgets.ts';
+import type { Connections } from './gate/connections.ts';
+import type { EventStreams } from './streams/event-streams.ts';
 
 export interface ApiMetricSources {
   readonly connections: Connections;

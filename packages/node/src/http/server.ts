@@ -3,22 +3,22 @@
  * wrong into {code, message}.
  */
 import type { Readable } from 'node:stream';
-import { parseJson } from '@cloister/crypto';
+import { parseJson } from '@cloister/encoding';
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
-import { codeOf, NodeError } from '../errors.ts';
+import { codeOf, NodeError } from '../process/errors.ts';
 import type { ApiContext } from './api-context.ts';
 import { addApiMetrics } from './api-metrics.ts';
-import { Budgets } from './budgets.ts';
-import { cachedQuestions } from './cached-questions.ts';
-import { clientOf } from './client-key.ts';
-import { Connections } from './connections.ts';
-import type { RouteGroup } from './costs.ts';
-import { EventStreams } from './event-streams.ts';
-import { hostCheck } from './host-check.ts';
-import { isForeign } from './origin-check.ts';
-import { answerMalformed, errorBody, refusalOf, SIMULATED_HEADER, sendReply } from './replies.ts';
-import { type AnyRoute, ApiError, type ApiReply, type RawRequest } from './route.ts';
-import { routesWithDocument, STREAM_ROUTE } from './routes.ts';
+import { Budgets } from './gate/budgets.ts';
+import { clientOf } from './gate/client-key.ts';
+import { Connections } from './gate/connections.ts';
+import type { RouteGroup } from './gate/costs.ts';
+import { hostCheck } from './gate/host-check.ts';
+import { isForeign } from './gate/origin-check.ts';
+import { answerMalformed, errorBody, refusalOf, SIMULATED_HEADER, sendReply } from './routes/replies.ts';
+import { type AnyRoute, ApiError, type ApiReply, type RawRequest } from './routes/route.ts';
+import { routesWithDocument, STREAM_ROUTE } from './routes/routes.ts';
+import { EventStreams } from './streams/event-streams.ts';
+import { cachedQuestions } from './thread/cached-questions.ts';
 
 /** What an operator chooses; see config-options.ts. */
 export interface ApiOptions {

@@ -1,6 +1,6 @@
 /** Whether all nodes hold the same log: the Merkle root over all events, compared at one and the same size. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { getJson } from '../commands/connect.ts';
+import { getJson } from '../commands/network/connect.ts';
 
 export type Agreement = {
   readonly agreed: boolean;

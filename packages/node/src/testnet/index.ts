@@ -1,11 +1,12 @@
 /**
  * @cloister/node/testnet: networks of real processes for the tests and benchmarks of this repository.
  */
-export { accountKey } from '../commands/keys.ts';
+
+export { shellNetwork } from '../chain/node-network.ts';
+export { ReplicaShell } from '../chain/replica-shell.ts';
+export { accountKey } from '../commands/process/keys.ts';
 export { DIGIT_PIXELS, type Digit, digitsSplit } from '../digits/split.ts';
-export { homeLayout, readNodeKeys } from '../home.ts';
-export { shellNetwork } from '../node-network.ts';
-export { ReplicaShell } from '../replica-shell.ts';
+export { homeLayout, readNodeKeys } from '../process/home.ts';
 export { type Agreement, awaitReady, compareRoots } from './agreement.ts';
 export { type BareModel, DIGITS_MODEL, loadBareModel } from './bare-model.ts';
 export {

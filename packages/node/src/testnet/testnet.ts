@@ -1,10 +1,10 @@
 /** The orchestrator: makes a network in one folder, starts its processes, does the main job, and stops everything cleanly. */
 import { mkdir } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import type { Digest } from '@cloister/crypto';
+import type { Digest } from '@cloister/encoding';
 import type { Output } from '../commands/command.ts';
-import { NodeError } from '../errors.ts';
-import { platformName, simulatedMeasurements } from '../platforms.ts';
+import { NodeError } from '../process/errors.ts';
+import { platformName, simulatedMeasurements } from '../process/platforms.ts';
 import { awaitReady, compareRoots } from './agreement.ts';
 import { buildTestnetImage, claimFolder, makeLayout, TESTNET_PLATFORMS, type TestnetLayout } from './layout.ts';
 import { runMainJob } from './main-job.ts';

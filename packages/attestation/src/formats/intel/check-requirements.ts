@@ -1,7 +1,7 @@
 /**
  * A genuine Intel quote against the relying party's requirements.
  */
-import { fail, ok, type Result, toHex } from '@cloister/crypto';
+import { fail, ok, type Result, toHex } from '@cloister/encoding';
 import type { IntelRequirements, SgxRequirements, TdRequirements } from './requirements.ts';
 import type { IntelTcbStatus } from './tcb-status.ts';
 import type { TdReport } from './td-report.ts';

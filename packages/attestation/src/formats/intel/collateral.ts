@@ -4,9 +4,9 @@
  * The JSON form holds TCB info and QE identity as strings, which are the exact signed texts; signatures and CRLs are hex,
  * issuer chains PEM. Whatever is absent stays undefined and is refused by the check that needs it.
  */
-import { fail, fromHex, type JsonValue, ok, parseJson, type Result, utf8 } from '@cloister/crypto';
-import { jsonObject } from '../../json-fields.ts';
-import { parsePem } from '../../pem.ts';
+import { fail, fromHex, type JsonValue, ok, parseJson, type Result, utf8 } from '@cloister/encoding';
+import { jsonObject } from '../../policy/json-fields.ts';
+import { parsePem } from '../../x509/pem.ts';
 
 /** A JSON text with Intel's signature over its exact bytes. */
 export interface SignedStatement {

@@ -4,8 +4,8 @@
  * For people alone; no verdict depends on them, and TCB info without any is as good. Source: Intel PCS API v4, "Get TCB
  * Info", members of sgxtcbcomponents and tdxtcbcomponents.
  */
-import { type JsonValue, parseJson } from '@cloister/crypto';
-import { jsonObject } from '../../json-fields.ts';
+import { type JsonValue, parseJson } from '@cloister/encoding';
+import { jsonObject } from '../../policy/json-fields.ts';
 
 /** Such as "BIOS: Early Microcode Update", by index; undefined where Intel says nothing. */
 export interface ComponentTypes {

@@ -1,11 +1,13 @@
 /**
  * Certificate revocation lists of Intel: one by the root, one by the issuer of PCK certificates. Both are required.
  */
-import { digestToBytes, equalBytes, fail, hash, ok, type Result } from '@cloister/crypto';
-import type { CrlFloors, CrlSeen } from '../../attestation-result.ts';
-import { type Crl, parseCrl } from '../../crl.ts';
-import { type EndorsementCache, throughCache } from '../../endorsement-cache.ts';
-import { type Certificate, spkiPin, verifySignature } from '../../x509.ts';
+
+import { hash } from '@cloister/crypto';
+import { digestToBytes, equalBytes, fail, ok, type Result } from '@cloister/encoding';
+import type { CrlFloors, CrlSeen } from '../../appraisal/attestation-result.ts';
+import { type EndorsementCache, throughCache } from '../../endorsements/endorsement-cache.ts';
+import { type Crl, parseCrl } from '../../x509/crl.ts';
+import { type Certificate, spkiPin, verifySignature } from '../../x509/x509.ts';
 
 /** Why a revocation list is refused. */
 export const CRL_CODES = [

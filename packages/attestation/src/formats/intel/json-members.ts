@@ -1,9 +1,9 @@
 /**
  * Members of Intel's JSON statements, each in its exact form. Throws `DecodeError`, which `readStatement` answers.
  */
-import { DecodeError, fromHex, type JsonValue, parseJson } from '@cloister/crypto';
-import { parseInstant } from '../../instants.ts';
-import { jsonObject } from '../../json-fields.ts';
+import { DecodeError, fromHex, type JsonValue, parseJson } from '@cloister/encoding';
+import { jsonObject } from '../../policy/json-fields.ts';
+import { parseInstant } from '../../x509/instants.ts';
 
 /** A JSON object with readers for its members. */
 export class JsonMembers {

@@ -2,18 +2,20 @@
  * Intel's certificate paths: to a platform's PCK certificate, to the signer of TCB info and QE identity, and to the
  * issuer of PCK certificates.
  */
-import { equalBytes, fail, hash, ok, parseUtf8, type Result, utf8 } from '@cloister/crypto';
+
+import { hash } from '@cloister/crypto';
+import { equalBytes, fail, ok, parseUtf8, type Result, utf8 } from '@cloister/encoding';
+import { type CacheEntries, type EndorsementCache, throughCache } from '../../endorsements/endorsement-cache.ts';
+import { anchorBytes, type TrustAnchors } from '../../policy/trust-anchors.ts';
 import {
   authenticatePath,
   type CertificatePath,
   type PathCode,
   type PathProfile,
   pathValidity,
-} from '../../certificate-path.ts';
-import { type CacheEntries, type EndorsementCache, throughCache } from '../../endorsement-cache.ts';
-import { parsePem } from '../../pem.ts';
-import { anchorBytes, type TrustAnchors } from '../../trust-anchors.ts';
-import { type Certificate, extensionValue } from '../../x509.ts';
+} from '../../x509/certificate-path.ts';
+import { parsePem } from '../../x509/pem.ts';
+import { type Certificate, extensionValue } from '../../x509/x509.ts';
 import { type PckExtension, parsePckExtension, SGX_EXTENSION_OID } from './pck-extension.ts';
 import { type Prefixed, prefixed } from './prefixed.ts';
 import { CERTIFICATION_TYPES, type IntelQuote } from './quote.ts';

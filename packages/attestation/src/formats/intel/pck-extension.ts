@@ -4,8 +4,8 @@
  * Source: Intel SGX PCK Certificate and CRL Profile Specification, section 1.3.5. Members that this package does not know
  * are passed over; those it knows occur once and have their exact form.
  */
-import { DecodeError } from '@cloister/crypto';
-import { DER_TAGS, type DerReader, decodeDer } from '../../der.ts';
+import { DecodeError } from '@cloister/encoding';
+import { DER_TAGS, type DerReader, decodeDer } from '../../x509/der.ts';
 
 export const SGX_EXTENSION_OID = '1.2.840.113741.1.13.1';
 

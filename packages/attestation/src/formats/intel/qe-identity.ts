@@ -3,7 +3,7 @@
  *
  * Source: Intel PCS API v4, "Get Quoting Enclave Identity", version 2.
  */
-import { equalBytes } from '@cloister/crypto';
+import { equalBytes } from '@cloister/encoding';
 import type { EnclaveReport } from './enclave-report.ts';
 import { readStatement } from './json-members.ts';
 import { type ComponentLevel, readComponentLevels } from './tcb-info.ts';

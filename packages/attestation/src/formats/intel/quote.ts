@@ -4,7 +4,7 @@
  * Source: Intel SGX ECDSA QuoteGenReference appendix A and TDX DCAP Quoting Library API appendix 3. Every stated size is
  * consumed exactly; after the signature only zero bytes may follow.
  */
-import { equalBytes, fail, fromHex, ok, type Result } from '@cloister/crypto';
+import { equalBytes, fail, fromHex, ok, type Result } from '@cloister/encoding';
 import { ENCLAVE_REPORT_BYTES, type EnclaveReport, parseEnclaveReport } from './enclave-report.ts';
 import { parseTdReport, TD10_REPORT_BYTES, TD15_REPORT_BYTES, type TdReport } from './td-report.ts';
 

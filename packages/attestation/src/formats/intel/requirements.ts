@@ -1,8 +1,8 @@
 /**
  * What a relying party asks of an SGX or TDX platform beyond a genuine quote.
  */
-import { fail, type JsonValue, ok, parseHex, type Result } from '@cloister/crypto';
-import { distinctList, exactKeys } from '../../json-fields.ts';
+import { fail, type JsonValue, ok, parseHex, type Result } from '@cloister/encoding';
+import { distinctList, exactKeys } from '../../policy/json-fields.ts';
 
 /** Requirements on the processor and what signs for it, the same for SGX and TDX. */
 export interface SgxRequirements {

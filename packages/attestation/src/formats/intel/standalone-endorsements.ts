@@ -1,10 +1,10 @@
 /**
  * Intel's collateral without a quote: whatever is there is signed by Intel, current and no older than what was seen.
  */
-import { fail, ok, type Result } from '@cloister/crypto';
-import type { CrlFloors, CrlSeen, StatementSeen } from '../../attestation-result.ts';
-import type { PathCode } from '../../certificate-path.ts';
-import { isRevoked } from '../../crl.ts';
+import { fail, ok, type Result } from '@cloister/encoding';
+import type { CrlFloors, CrlSeen, StatementSeen } from '../../appraisal/attestation-result.ts';
+import type { PathCode } from '../../x509/certificate-path.ts';
+import { isRevoked } from '../../x509/crl.ts';
 import type { IntelCollateral } from './collateral.ts';
 import { type CrlCode, checkCrl } from './crl-checks.ts';
 import { type PckCrlChainCode, verifyPckIssuerChain, verifySignerChain } from './paths.ts';

@@ -1,11 +1,13 @@
 /**
  * TCB info and QE identity as endorsements: signed by Intel over the exact bytes, current, and about this quote.
  */
-import { equalBytes, fail, hash, ok, type Result, toHex, verifyEcdsa } from '@cloister/crypto';
-import type { StatementFloors, StatementSeen } from '../../attestation-result.ts';
-import type { PathCode } from '../../certificate-path.ts';
-import { type Crl, isRevoked } from '../../crl.ts';
-import { type CacheEntries, throughCache } from '../../endorsement-cache.ts';
+
+import { hash, verifyEcdsa } from '@cloister/crypto';
+import { equalBytes, fail, ok, type Result, toHex } from '@cloister/encoding';
+import type { StatementFloors, StatementSeen } from '../../appraisal/attestation-result.ts';
+import { type CacheEntries, throughCache } from '../../endorsements/endorsement-cache.ts';
+import type { PathCode } from '../../x509/certificate-path.ts';
+import { type Crl, isRevoked } from '../../x509/crl.ts';
 import type { SignedStatement } from './collateral.ts';
 import { type PathContext, verifySignerChain } from './paths.ts';
 import type { PckExtension } from './pck-extension.ts';

@@ -4,23 +4,13 @@
  *
  * Checks stand in the order of the design page, section "SGX and TDX quotes"; each has its own code.
  */
-import {
-  assert,
-  concatBytes,
-  type Digest,
-  equalBytes,
-  fail,
-  hash,
-  ok,
-  type Result,
-  sha256,
-  toHex,
-  verifyEcdsa,
-} from '@cloister/crypto';
-import type { CrlFloors, CrlSeen, StatementFloors, StatementSeen } from '../../attestation-result.ts';
-import { type Crl, isRevoked } from '../../crl.ts';
-import type { EndorsementCache } from '../../endorsement-cache.ts';
-import type { TrustAnchors } from '../../trust-anchors.ts';
+
+import { hash, sha256, verifyEcdsa } from '@cloister/crypto';
+import { assert, concatBytes, type Digest, equalBytes, fail, ok, type Result, toHex } from '@cloister/encoding';
+import type { CrlFloors, CrlSeen, StatementFloors, StatementSeen } from '../../appraisal/attestation-result.ts';
+import type { EndorsementCache } from '../../endorsements/endorsement-cache.ts';
+import type { TrustAnchors } from '../../policy/trust-anchors.ts';
+import { type Crl, isRevoked } from '../../x509/crl.ts';
 import type { IntelCollateral } from './collateral.ts';
 import { type CrlCode, checkCrl } from './crl-checks.ts';
 import { evaluateTcb, findModuleIdentity, type TcbEvaluation } from './evaluate-tcb.ts';

@@ -5,8 +5,8 @@
  * may bear tag 18. The payload is a map that newer hypervisors write with indefinite length; it is signed as it stands, so
  * that this leaves nobody a choice.
  */
-import { concatBytes, equalBytes, fail, fromHex, ok, type Result } from '@cloister/crypto';
-import { type CborValue, cborBytes, cborHead, cborMap, cborTag, cborText, parseCbor } from '../../cbor.ts';
+import { concatBytes, equalBytes, fail, fromHex, ok, type Result } from '@cloister/encoding';
+import { type CborValue, cborBytes, cborHead, cborMap, cborTag, cborText, parseCbor } from '../../evidence/cbor.ts';
 
 /** Largest document that is read, in bytes. */
 export const MAX_NITRO_DOCUMENT_BYTES: number = 16 * 1024;

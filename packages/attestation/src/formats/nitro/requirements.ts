@@ -1,8 +1,8 @@
 /**
  * What a relying party asks of a Nitro enclave beyond a genuine document.
  */
-import { fail, type JsonValue, ok, parseHex, type Result, toHex } from '@cloister/crypto';
-import { distinctList, exactKeys } from '../../json-fields.ts';
+import { fail, type JsonValue, ok, parseHex, type Result, toHex } from '@cloister/encoding';
+import { distinctList, exactKeys } from '../../policy/json-fields.ts';
 import type { VerifiedNitro } from './verify.ts';
 
 export interface NitroRequirements {

@@ -4,16 +4,18 @@
  * Checks stand in the order of the design page, section "AWS Nitro"; each has its own code. Leaf certificates live three
  * hours, so that evidence holds no longer; revocation lists play no part.
  */
-import { assert, fail, hash, ok, type Result, utf8, verifyEcdsa } from '@cloister/crypto';
+
+import { hash, verifyEcdsa } from '@cloister/crypto';
+import { assert, fail, ok, type Result, utf8 } from '@cloister/encoding';
+import { type EndorsementCache, throughCache } from '../../endorsements/endorsement-cache.ts';
+import { anchorBytes, type TrustAnchors } from '../../policy/trust-anchors.ts';
 import {
   authenticatePath,
   type CertificatePath,
   type PathCode,
   type PathProfile,
   pathValidity,
-} from '../../certificate-path.ts';
-import { type EndorsementCache, throughCache } from '../../endorsement-cache.ts';
-import { anchorBytes, type TrustAnchors } from '../../trust-anchors.ts';
+} from '../../x509/certificate-path.ts';
 import { type NitroDocument, type NitroDocumentCode, parseNitroDocument } from './document.ts';
 
 export interface NitroVerification {

@@ -1,7 +1,7 @@
 /**
  * A genuine report against the relying party's requirements.
  */
-import { fail, ok, type Result, toHex } from '@cloister/crypto';
+import { fail, ok, type Result, toHex } from '@cloister/encoding';
 import type { SnpRequirements } from './requirements.ts';
 import { componentBelow } from './tcb.ts';
 import type { VerifiedSnp } from './verify.ts';

@@ -4,8 +4,8 @@
  * Authenticating a chain costs three RSA verifications and depends on nothing but its bytes and the anchors, so that the
  * result can be cached by digest; validity at an instant is judged each time. Checks stand in the design page's order.
  */
-import { equalBytes, fail, ok, type Result } from '@cloister/crypto';
-import { pinnedSnpProduct, type TrustAnchors } from '../../trust-anchors.ts';
+import { equalBytes, fail, ok, type Result } from '@cloister/encoding';
+import { pinnedSnpProduct, type TrustAnchors } from '../../policy/trust-anchors.ts';
 import {
   type Certificate,
   criticalExtensionsKnown,
@@ -13,8 +13,8 @@ import {
   parseCertificate,
   spkiPin,
   verifySignature,
-} from '../../x509.ts';
-import { commonNameOf } from '../../x509-fields.ts';
+} from '../../x509/x509.ts';
+import { commonNameOf } from '../../x509/x509-fields.ts';
 import type { SnpProduct } from './product.ts';
 import type { SnpSigningKey } from './report.ts';
 import { isVekCertificate, readVekStatement, type VekCode, type VekStatement } from './vek-certificate.ts';

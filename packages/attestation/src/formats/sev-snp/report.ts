@@ -4,7 +4,7 @@
  * Source: SEV-SNP Firmware ABI (AMD 56860) table "ATTESTATION_REPORT", versions 2 to 5. Reserved fields must be zero, so
  * that a field of a later revision is never overlooked.
  */
-import { fail, ok, type Result } from '@cloister/crypto';
+import { fail, ok, type Result } from '@cloister/encoding';
 import { productOfCpuid, type SnpProduct } from './product.ts';
 
 /** Bytes of a report, and of the part that is signed. */

@@ -1,8 +1,8 @@
 /**
  * What a relying party asks of an SEV-SNP platform beyond a genuine report.
  */
-import { fail, type JsonValue, ok, parseHex, type Result } from '@cloister/crypto';
-import { distinctList, exactKeys, jsonObject } from '../../json-fields.ts';
+import { fail, type JsonValue, ok, parseHex, type Result } from '@cloister/encoding';
+import { distinctList, exactKeys, jsonObject } from '../../policy/json-fields.ts';
 import { isSnpProduct, type SnpProduct } from './product.ts';
 import { componentBelow, SNP_TCB_COMPONENTS, type SnpTcb } from './tcb.ts';
 

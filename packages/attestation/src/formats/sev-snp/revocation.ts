@@ -4,10 +4,10 @@
  * AMD's leaf certificates all have serial number 0, so the lists name intermediates; entries with another certificate
  * issuer (indirect lists) reach leaves as well.
  */
-import { type Digest, equalBytes, fail, ok, type Result } from '@cloister/crypto';
-import type { CrlFloors, CrlSeen } from '../../attestation-result.ts';
-import { type Crl, isRevoked, parseCrl } from '../../crl.ts';
-import { type Certificate, spkiPin, verifySignature } from '../../x509.ts';
+import { type Digest, equalBytes, fail, ok, type Result } from '@cloister/encoding';
+import type { CrlFloors, CrlSeen } from '../../appraisal/attestation-result.ts';
+import { type Crl, isRevoked, parseCrl } from '../../x509/crl.ts';
+import { type Certificate, spkiPin, verifySignature } from '../../x509/x509.ts';
 import type { SnpChain } from './endorsement-chain.ts';
 
 /** Why a list is not one that the root signed. */

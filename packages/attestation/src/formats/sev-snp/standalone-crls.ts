@@ -1,12 +1,12 @@
 /**
  * AMD's revocation lists without a report: each signed by a pinned root that comes with it.
  */
-import { fail, ok, type Result } from '@cloister/crypto';
-import type { CrlFloors, CrlSeen } from '../../attestation-result.ts';
-import type { Crl } from '../../crl.ts';
-import type { Endorsements } from '../../evidence.ts';
-import { pinnedSnpProduct, type TrustAnchors } from '../../trust-anchors.ts';
-import { type Certificate, parseCertificate, spkiPin, verifySignature } from '../../x509.ts';
+import { fail, ok, type Result } from '@cloister/encoding';
+import type { CrlFloors, CrlSeen } from '../../appraisal/attestation-result.ts';
+import type { Endorsements } from '../../evidence/evidence.ts';
+import { pinnedSnpProduct, type TrustAnchors } from '../../policy/trust-anchors.ts';
+import type { Crl } from '../../x509/crl.ts';
+import { type Certificate, parseCertificate, spkiPin, verifySignature } from '../../x509/x509.ts';
 import { areOrdered, authenticateCrl, type CrlOriginCode, type CrlTimeCode, judgeCrl } from './revocation.ts';
 
 export type SnpCrlCode =

@@ -4,9 +4,9 @@
  * Source: KDS interface specification (AMD 57230) table 8. The hardware id is raw bytes in the extension's OCTET STRING,
  * unlike all others, which are DER.
  */
-import { fail, ok, parseUtf8, type Result } from '@cloister/crypto';
-import { DER_TAGS, decodeDer } from '../../der.ts';
-import { type Certificate, extensionValue } from '../../x509.ts';
+import { fail, ok, parseUtf8, type Result } from '@cloister/encoding';
+import { DER_TAGS, decodeDer } from '../../x509/der.ts';
+import { type Certificate, extensionValue } from '../../x509/x509.ts';
 import { productOfName, type SnpProduct } from './product.ts';
 import { requiredSplArcs, SPL_ARCS } from './tcb.ts';
 

@@ -4,13 +4,15 @@
  *
  * Checks stand in the order of the design page, section "SEV-SNP report"; each has its own code.
  */
-import { assert, digestToBytes, equalBytes, fail, hash, ok, type Result, toHex, verifyEcdsa } from '@cloister/crypto';
-import type { CrlFloors, CrlSeen, SnpTcbVersions } from '../../attestation-result.ts';
-import type { Crl } from '../../crl.ts';
-import type { EndorsementCache } from '../../endorsement-cache.ts';
-import type { Endorsements } from '../../evidence.ts';
-import { anchorBytes, type TrustAnchors } from '../../trust-anchors.ts';
-import { spkiPin } from '../../x509.ts';
+
+import { hash, verifyEcdsa } from '@cloister/crypto';
+import { assert, digestToBytes, equalBytes, fail, ok, type Result, toHex } from '@cloister/encoding';
+import type { CrlFloors, CrlSeen, SnpTcbVersions } from '../../appraisal/attestation-result.ts';
+import type { EndorsementCache } from '../../endorsements/endorsement-cache.ts';
+import type { Endorsements } from '../../evidence/evidence.ts';
+import { anchorBytes, type TrustAnchors } from '../../policy/trust-anchors.ts';
+import type { Crl } from '../../x509/crl.ts';
+import { spkiPin } from '../../x509/x509.ts';
 import { authenticateSnpChain, type SnpChain, type SnpChainCode } from './endorsement-chain.ts';
 import { hardwareIdLength, type SnpProduct } from './product.ts';
 import { parseSnpReport, type SnpReport, type SnpReportCode, type SnpSigningKey } from './report.ts';

@@ -3,10 +3,12 @@
  *
  * Able to say anything about any platform, statuses among it that no public quote shows.
  */
-import { type JsonValue, signEcdsa, toHex, utf8 } from '@cloister/crypto';
+
+import { signEcdsa } from '@cloister/crypto';
+import { type JsonValue, toHex, utf8 } from '@cloister/encoding';
 import type { IntelCollateral, SignedStatement } from '../../formats/intel/collateral.ts';
 import type { ComponentStatus, PlatformStatus } from '../../formats/intel/tcb-status.ts';
-import { formatInstant } from '../../instants.ts';
+import { formatInstant } from '../../x509/instants.ts';
 import type { EcKey } from '../certificate-writer.ts';
 import { intelAuthorityCertificate, intelAuthorityKey, simulatedIntelCrl } from './intel-pki.ts';
 

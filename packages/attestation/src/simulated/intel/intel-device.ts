@@ -4,7 +4,8 @@
  * What it signs has the true wire format under the simulated key infrastructure. SIMULATED: whoever has the seed is the
  * platform, and the authorities' keys are public besides.
  */
-import { hash, hkdfSha256, toBase64, toHex, utf8 } from '@cloister/crypto';
+import { hash, hkdfSha256 } from '@cloister/crypto';
+import { toBase64, toHex, utf8 } from '@cloister/encoding';
 import { type EcKey, type Validity, writeCertificate } from '../certificate-writer.ts';
 import { SIMULATED_QE_PRODUCTS, SIMULATED_QE_SIGNERS } from './collateral-writer.ts';
 import {

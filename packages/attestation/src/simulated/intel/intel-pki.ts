@@ -4,10 +4,12 @@
  * Object identifiers, algorithms and common names are Intel's; the organisation says SIMULATED. The keys are PUBLIC BY
  * NATURE: they follow from constants in this file, and nothing signed with them is worth anything as evidence.
  */
-import { asDigest, ecdsaPublicKey, hkdfSha256, sha256, toHex, utf8 } from '@cloister/crypto';
-import { derElement, derInteger, derOctetString, derOid, derSequence } from '../../der-writer.ts';
+
+import { ecdsaPublicKey, hkdfSha256, sha256 } from '@cloister/crypto';
+import { asDigest, toHex, utf8 } from '@cloister/encoding';
 import { SGX_EXTENSION_OID } from '../../formats/intel/pck-extension.ts';
-import type { TrustAnchors } from '../../trust-anchors.ts';
+import type { TrustAnchors } from '../../policy/trust-anchors.ts';
+import { derElement, derInteger, derOctetString, derOid, derSequence } from '../../x509/der-writer.ts';
 import { basicConstraints, keyUsage } from '../authority-extensions.ts';
 import {
   type CertificateToWrite,

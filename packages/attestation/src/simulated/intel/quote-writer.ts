@@ -1,7 +1,9 @@
 /**
  * Simulated quotes: header, body and signature section in the wire form of versions 3, 4 and 5.
  */
-import { concatBytes, ecdsaPublicKey, sha256, signEcdsa } from '@cloister/crypto';
+
+import { ecdsaPublicKey, sha256, signEcdsa } from '@cloister/crypto';
+import { concatBytes } from '@cloister/encoding';
 import {
   BODY_TYPES,
   CERTIFICATION_TYPES,

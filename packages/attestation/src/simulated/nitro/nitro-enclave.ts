@@ -4,20 +4,12 @@
  * The path has AWS' shape: root, region, zone, instance, and a leaf for the enclave. The keys of the root and of the
  * authorities are PUBLIC BY NATURE; nothing signed under them is worth anything as evidence.
  */
-import {
-  asDigest,
-  concatBytes,
-  ecdsaPublicKey,
-  hash,
-  hkdfSha256,
-  sha256,
-  signEcdsa,
-  toHex,
-  utf8,
-} from '@cloister/crypto';
-import { cborArray, cborBytes, cborHead, cborText } from '../../cbor.ts';
+
+import { ecdsaPublicKey, hash, hkdfSha256, sha256, signEcdsa } from '@cloister/crypto';
+import { asDigest, concatBytes, toHex, utf8 } from '@cloister/encoding';
+import { cborArray, cborBytes, cborHead, cborText } from '../../evidence/cbor.ts';
 import { NITRO_PROTECTED_HEADERS, nitroSignedBytes } from '../../formats/nitro/document.ts';
-import type { TrustAnchors } from '../../trust-anchors.ts';
+import type { TrustAnchors } from '../../policy/trust-anchors.ts';
 import { basicConstraints, keyUsage } from '../authority-extensions.ts';
 import {
   type CertificateToWrite,

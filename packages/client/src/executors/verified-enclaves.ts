@@ -1,0 +1,47 @@
+/**
+ * Answers of enclaves that this client verified, so that not each request costs each executor new evidence.
+ *
+ * What is kept is the answer itself. It is appraised again whenever it is used, at the clock and by a fresh head of then:
+ * evidence that has lapsed, whose measurement was revoked or whose keys the ledger holds no more is no more use here than
+ * anywhere. Up to its bound of age it stands for new evidence, since its keys die with the process that they were made in.
+ */
+import type { AccountId } from '@cloister/encoding';
+import type { EnclaveAnswer } from './verify-enclave.ts';
+
+/** Oldest evidence to which a request is sealed, in milliseconds. */
+export const EVIDENCE_AGE_MS_MAX: number = 5 * 60_000;
+/** Nodes whose answers are kept; the one that was verified longest ago makes room. */
+export const ANSWERS_KEPT_MAX = 256;
+
+export class VerifiedEnclaves {
+  readonly #answers = new Map<AccountId, EnclaveAnswer>();
+
+  get size(): number {
+    return this.#answers.size;
+  }
+
+  /** The answer of a node, if it is young enough. */
+  recent(node: AccountId, nowMs: number): EnclaveAnswer | undefined {
+    const kept = this.#answers.get(node);
+    const ageMs = kept === undefined ? 0 : nowMs - kept.atMs;
+    // A clock that went back says nothing about age.
+    return ageMs >= 0 && ageMs <= EVIDENCE_AGE_MS_MAX ? kept : undefined;
+  }
+
+  /** Keeps an answer that was found to stand. */
+  keep(answer: EnclaveAnswer): void {
+    const { node } = answer;
+    this.#answers.delete(node);
+    this.#answers.set(node, answer);
+    if (this.#answers.size > ANSWERS_KEPT_MAX) this.#answers.delete(this.#answers.keys().next().value ?? node);
+  }
+
+  /** Drops what is kept of a node. */
+  forget(node: AccountId): void {
+    this.#answers.delete(node);
+  }
+
+  clear(): void {
+    this.#answers.clear();
+  }
+}

@@ -1,0 +1,44 @@
+/**
+ * Remembers good signatures: a vote is verified once, whether it comes alone or again inside certificates.
+ *
+ * Only good ones are kept, so a flood of forgeries pushes nothing out. Keyed by a digest of (signer, bytes, signature).
+ */
+
+import { hash } from '@cloister/crypto';
+import { accountBytes, type Digest, type ValidatorId } from '@cloister/encoding';
+import { SIGNATURE_CACHE_SIZE } from '../messages/limits.ts';
+import { checkSignature, type SignatureCheck } from './certificate.ts';
+
+export class SignatureCache {
+  readonly #check: SignatureCheck;
+  readonly #capacity: number;
+  readonly #good = new Set<Digest>();
+  #checked = 0;
+
+  constructor(check: SignatureCheck = checkSignature, capacity: number = SIGNATURE_CACHE_SIZE) {
+    this.#check = check;
+    this.#capacity = capacity;
+  }
+
+  /** Signatures checked so far, good and bad, beside those remembered: what this cost. */
+  get checked(): number {
+    return this.#checked;
+  }
+
+  /** As the check it was made with. */
+  readonly check: SignatureCheck = (signer: ValidatorId, bytes: Uint8Array, signature: Uint8Array): boolean => {
+    const key = hash('cloister/signature-cache', accountBytes(signer), bytes, signature);
+    if (this.#good.has(key)) return true;
+    this.#checked += 1;
+    if (!this.#check(signer, bytes, signature)) return false;
+    this.#good.add(key);
+    if (this.#good.size > this.#capacity) {
+      // A Set iterates in the order of insertion: the first is the oldest.
+      for (const oldest of this.#good) {
+        this.#good.delete(oldest);
+        break;
+      }
+    }
+    return true;
+  };
+}

@@ -1,0 +1,163 @@
+/**
+ * Which leaders are passed over at once, and until when: who missed a turn waits a while, and longer each time.
+ *
+ * Passing a leader over costs the others next to nothing, and waiting for one costs a view timer, so one miss is enough. After
+ * its time a leader is tried again, and turns led well bring it back for good. Nobody is passed over for a stretch in which more
+ * leaders failed than can be faulty: then it was the network. And no more weight is passed over than can be faulty, so
+ * that honest leaders remain whatever this node believes.
+ */
+import { asView, type ValidatorId, type View } from '@cloister/encoding';
+import { weightOf } from '../certificates/validator-set.ts';
+import type { ValidatorSet } from '../messages/types.ts';
+
+/** How long a leader is passed over at its first level, in milliseconds of block time; each level doubles it. */
+const PASS_MS = 5_000;
+const PASS_MS_MAX = 300_000;
+/** It is also passed over for 2^level turns at least: where a turn comes once a minute, five seconds are none. */
+const LEVEL_MAX = 7;
+/** Views by which the others' decision to try a leader again may come later than this node's, as finality reaches them. */
+const TRIAL_LAG_VIEWS = 2;
+/** Turns led well in a row that bring a leader down by one level. */
+const TURNS_FOR_LEVEL = 8;
+
+interface Turns {
+  /** Without a block, in a row and not excused. */
+  missed: number;
+  /** Without a block since this node started, for whatever reason. */
+  total: number;
+  /** 0: in good standing. */
+  level: number;
+  /** Block time at which the leader last began to be passed over; undefined: it is not. */
+  sinceMs: number | undefined;
+  passed: number;
+  /** Its time is over: from the view after this one on it is tried. */
+  trialAfter: View | undefined;
+  led: number;
+}
+
+/** The moment of a block: its time, and the view in which it was proposed. */
+export interface BlockMoment {
+  readonly atMs: number;
+  readonly view: View;
+}
+
+export interface Turn {
+  readonly leader: ValidatorId;
+  readonly view: View;
+}
+
+/** A leader's record, for status pages. */
+export interface LeaderRecord {
+  readonly validator: ValidatorId;
+  /** Turns without a block in a row, and since this node started. */
+  readonly missedInARow: number;
+  readonly missed: number;
+  readonly passedOver: boolean;
+}
+
+export class LeaderStanding {
+  readonly #set: ValidatorSet;
+  /** Misses in a row that are forgiven to a leader in good standing. */
+  readonly #patience: number;
+  readonly #turns = new Map<ValidatorId, Turns>();
+  #passedOver: ReadonlySet<ValidatorId> = new Set();
+
+  constructor(set: ValidatorSet, patience: number) {
+    this.#set = set;
+    this.#patience = patience;
+  }
+
+  /** Whether this leader's view is to be given up on entering it. */
+  isPassedOver(leader: ValidatorId): boolean {
+    return this.#passedOver.has(leader);
+  }
+
+  /** Turns that gave no block, in a row between two that did; the moment is the later one's. */
+  missed(missed: readonly Turn[], moment: BlockMoment): void {
+    const excused = this.#exceeds(new Set(missed.map(({ leader }) => leader)));
+    for (const turn of missed) {
+      this.#of(turn.leader).total += 1;
+      if (!excused) this.#charge(turn, moment);
+    }
+    this.#decide(moment);
+  }
+
+  /** A turn that gave a block. */
+  led(leader: ValidatorId, moment: BlockMoment): void {
+    const turns = this.#turns.get(leader);
+    if (turns !== undefined) {
+      turns.missed = 0;
+      turns.sinceMs = undefined;
+      turns.led += 1;
+      if (turns.led % TURNS_FOR_LEVEL === 0) turns.level = Math.max(0, turns.level - 1);
+    }
+    this.#decide(moment);
+  }
+
+  /** Those that ever missed a turn. */
+  records(): LeaderRecord[] {
+    return [...this.#turns].map(([validator, { missed, total }]) => ({
+      validator,
+      missedInARow: missed,
+      missed: total,
+      passedOver: this.#passedOver.has(validator),
+    }));
+  }
+
+  #of(leader: ValidatorId): Turns {
+    let turns = this.#turns.get(leader);
+    if (turns === undefined) {
+      turns = { missed: 0, total: 0, level: 0, sinceMs: undefined, passed: 0, trialAfter: undefined, led: 0 };
+      this.#turns.set(leader, turns);
+    }
+    return turns;
+  }
+
+  #charge({ leader, view }: Turn, { atMs }: BlockMoment): void {
+    const turns = this.#of(leader);
+    turns.led = 0;
+    if (this.#passedOver.has(leader) || view <= (turns.trialAfter ?? 0)) {
+      // It was not waited for: no new fault.
+      turns.passed += 1;
+      return;
+    }
+    turns.missed += 1;
+    if (turns.level === 0 && turns.missed <= this.#patience) return;
+    turns.level = Math.min(LEVEL_MAX, turns.level + 1);
+    turns.sinceMs = atMs;
+    turns.passed = 0;
+    turns.trialAfter = undefined;
+  }
+
+  /**
+   * The worst first, as far as the weight goes that may be faulty. Of two at one level the one that is passed over stays so:
+   * a view begins before the block below it is final, so if the two took turns at it, neither would be waited for at its turn.
+   */
+  #decide({ atMs, view }: BlockMoment): void {
+    const due = [...this.#turns].filter(([, turns]) => isDue(turns, atMs));
+    for (const turns of this.#turns.values()) {
+      if (turns.sinceMs !== undefined && !isDue(turns, atMs)) turns.trialAfter ??= asView(view + TRIAL_LAG_VIEWS);
+    }
+    const rank = (leader: ValidatorId): number => (this.#passedOver.has(leader) ? 0 : 1);
+    due.sort(([a, x], [b, y]) => y.level - x.level || rank(a) - rank(b) || y.missed - x.missed || (a < b ? -1 : 1));
+    const passedOver = new Set<ValidatorId>();
+    for (const [leader] of due) {
+      passedOver.add(leader);
+      if (this.#exceeds(passedOver)) passedOver.delete(leader);
+    }
+    this.#passedOver = passedOver;
+  }
+
+  /** Whether these are more than can be faulty while a quorum is left. */
+  #exceeds(leaders: ReadonlySet<ValidatorId>): boolean {
+    let weight = 0n;
+    for (const leader of leaders) weight += weightOf(this.#set, leader);
+    return weight > this.#set.totalWeight - this.#set.quorum;
+  }
+}
+
+function isDue({ sinceMs, level, passed }: Turns, atMs: number): boolean {
+  if (sinceMs === undefined) return false;
+  const forMs = Math.min(PASS_MS_MAX, PASS_MS * 2 ** (level - 1));
+  return passed < 2 ** level || atMs - sinceMs < forMs;
+}

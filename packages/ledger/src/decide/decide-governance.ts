@@ -1,0 +1,162 @@
+/**
+ * What governance decides: which measurements may hold keys, by which policy evidence is appraised, and who has an account.
+ *
+ * Members approve by sending the same payload; the one that reaches the threshold carries it. An approval counts for a
+ * bounded number of blocks, only while its giver is a member, and only if nothing was decided meanwhile about the pair of
+ * measurement and image, or the policy, that it is about: a revocation wipes out what was approved before.
+ */
+import { appraisalPolicyFromJson, appraisalPolicyToJson, loosenings, policyDigest } from '@cloister/attestation';
+import { isAcceptableEd25519Key } from '@cloister/crypto';
+import {
+  type AccountId,
+  accountBytes,
+  asHeight,
+  assert,
+  asValidatorId,
+  type Digest,
+  type Height,
+} from '@cloister/encoding';
+import { measurementKey } from '../attestation/measurement-set.ts';
+import { policyTakingEffect } from '../attestation/reappraise.ts';
+import type { LedgerEvent } from '../events/events.ts';
+import { networkOf } from '../state/network-of.ts';
+import type { LedgerState, MeasurementEntry } from '../state/state.ts';
+import {
+  accept,
+  type Command,
+  causeOf,
+  type DecideContext,
+  type Decision,
+  type ProposalKind,
+  proposalId,
+  reject,
+} from './decision.ts';
+
+export function decideSetMeasurement(
+  state: LedgerState,
+  command: Command<'set-measurement'>,
+  { height }: DecideContext,
+): Decision {
+  const { status, graceUntilHeight, ...named } = command.payload;
+  if (/^0+$/.test(named.measurement)) return reject('MEASUREMENT_DEBUG');
+  const entry = state.measurements.get(measurementKey(named));
+  if (entry?.status === status && (status !== 'grace-until' || entry.graceUntilHeight === graceUntilHeight)) {
+    return reject('MEASUREMENT_UNCHANGED');
+  }
+  if (entry === undefined && status === 'revoked') return reject('MEASUREMENT_UNCHANGED', 'never allowed');
+  const fact = { ...causeOf(command), ...named, height };
+  const carry = (outcome: LedgerEvent) =>
+    approveOrCarry(state, command.sender, { kind: 'set-measurement', ...command }, height, outcome, entry?.height);
+  if (status === 'revoked') return carry({ type: 'MeasurementRevoked', ...fact });
+  if (status === 'allowed') {
+    const effectiveHeight = asHeight(height + networkOf(state).params.measurementDelay);
+    return carry({ type: 'MeasurementAllowed', ...fact, effectiveHeight });
+  }
+  assert(graceUntilHeight !== null, 'the payload was validated');
+  const invalid = graceRefusal(entry, graceUntilHeight, height);
+  if (invalid !== undefined) return reject('GRACE_INVALID', invalid);
+  return carry({ type: 'MeasurementGraced', ...fact, graceUntilHeight });
+}
+
+/** A grace only ever takes away, which needs no waiting: it bounds what is allowed, or ends sooner than the one that runs. */
+function graceRefusal(entry: MeasurementEntry | undefined, until: Height, height: Height): string | undefined {
+  if (until <= height) return 'not above the height of the block';
+  if (entry === undefined || entry.status === 'revoked') return 'not allowed';
+  const longer = entry.status === 'grace-until' && until > (entry.graceUntilHeight ?? 0);
+  return longer ? 'longer than the grace that was given' : undefined;
+}
+
+/**
+ * A policy that is nowhere looser than the one in force takes effect in this very block; any other waits as allowed
+ * measurements do, so that whoever relies on the policy in force can see it coming.
+ */
+export function decideSetPolicy(state: LedgerState, command: Command<'set-policy'>, context: DecideContext): Decision {
+  const { appraisalPolicy: current, params } = networkOf(state);
+  const parsed = appraisalPolicyFromJson(command.payload.policy);
+  if (!parsed.ok) return reject(parsed.code, parsed.detail);
+  const next = parsed.value;
+  const newest = state.scheduledPolicy?.appraisalPolicy ?? current;
+  if (policyDigest(next) === policyDigest(newest)) return reject('POLICY_UNCHANGED');
+  const looser = loosenings(current, next);
+  const { height } = context;
+  const effectiveHeight = looser.length === 0 ? height : asHeight(height + Math.max(1, params.measurementDelay));
+  const appraisalPolicy = appraisalPolicyToJson(next);
+  const decision = approveOrCarry(
+    state,
+    command.sender,
+    { kind: 'set-policy', payload: { policy: appraisalPolicy }, id: command.id, expiryHeight: command.expiryHeight },
+    height,
+    {
+      type: 'AppraisalPolicyScheduled',
+      ...causeOf(command),
+      appraisalPolicy,
+      loosenings: looser,
+      effectiveHeight,
+      height,
+    },
+    state.policyDecidedHeight ?? undefined,
+  );
+  const carried = decision.ok && decision.value[0]?.type === 'AppraisalPolicyScheduled';
+  if (!carried || effectiveHeight > height) return decision;
+  return accept(...decision.value, ...policyTakingEffect(state, next, context));
+}
+
+export function decideRegisterAccount(
+  state: LedgerState,
+  command: Command<'register-account'>,
+  { height }: DecideContext,
+): Decision {
+  const { account, name } = command.payload;
+  if (state.accounts.has(account) || state.members.has(asValidatorId(account))) return reject('ACCOUNT_EXISTS');
+  if (!networkOf(state).governance.members.includes(command.sender)) return reject('NOT_GOVERNANCE');
+  if (!isAcceptableEd25519Key(accountBytes(account))) return reject('KEY_UNACCEPTABLE');
+  if (state.accounts.size >= networkOf(state).params.maxAccounts) return reject('ACCOUNT_LIMIT');
+  return approveOrCarry(state, command.sender, { kind: 'register-account', ...command }, height, {
+    type: 'AccountRegistered',
+    ...causeOf(command),
+    account,
+    name,
+    height,
+  });
+}
+
+/** A transaction that approves; `payload` names what, so that equal ones add up. */
+interface Approval {
+  readonly kind: ProposalKind;
+  readonly payload: object;
+  readonly id: Digest;
+  readonly expiryHeight: Height;
+}
+
+/** `decidedHeight`: of the newest decision on the same matter; approvals up to it no longer count. */
+function approveOrCarry(
+  state: LedgerState,
+  sender: AccountId,
+  { kind, payload, id, expiryHeight }: Approval,
+  height: Height,
+  outcome: LedgerEvent,
+  decidedHeight?: number,
+): Decision {
+  const { governance, params } = networkOf(state);
+  if (!governance.members.includes(sender)) return reject('NOT_GOVERNANCE');
+  const proposal = proposalId(kind, payload);
+  const standing = [...(state.proposals.get(proposal)?.approvals ?? [])]
+    .filter(([member, lapsesHeight]) => lapsesHeight >= height && governance.members.includes(member))
+    .filter(([, lapsesHeight]) => decidedHeight === undefined || lapsesHeight - params.approvalWindow > decidedHeight)
+    .map(([member]) => member);
+  if (standing.includes(sender)) return reject('ALREADY_APPROVED');
+  const approvals = standing.length + 1;
+  if (approvals >= governance.threshold) return accept(outcome);
+  return accept({
+    type: 'GovernanceApproved',
+    transaction: id,
+    expiryHeight,
+    proposal,
+    kind,
+    member: sender,
+    approvals,
+    threshold: governance.threshold,
+    lapsesHeight: asHeight(height + params.approvalWindow),
+    height,
+  });
+}

@@ -1,0 +1,26 @@
+/**
+ * The ordinary transaction: a value under (namespace, key). A namespace belongs to whoever writes to it first.
+ */
+
+import { networkOf } from '../state/network-of.ts';
+import { recordUseAfter } from '../state/record-use.ts';
+import type { LedgerState } from '../state/state.ts';
+import { accept, type Command, causeOf, type Decision, reject } from './decision.ts';
+
+export function decidePutRecord(state: LedgerState, command: Command<'put-record'>): Decision {
+  const { namespace, key, value } = command.payload;
+  const owner = state.namespaces.get(namespace)?.owner;
+  if (owner !== undefined && owner !== command.sender) return reject('NAMESPACE_NOT_OWNED');
+  if (exceedsRecordLimit(state, command)) return reject('RECORD_LIMIT');
+  return accept({ type: 'RecordPut', ...causeOf(command), sender: command.sender, namespace, key, value });
+}
+
+/** Whether the account would hold more than one account may: every node keeps every record for good. */
+export function exceedsRecordLimit(
+  state: LedgerState,
+  { sender, payload }: Pick<Command<'put-record'>, 'sender' | 'payload'>,
+): boolean {
+  const { maxRecordsPerAccount, maxRecordBytesPerAccount } = networkOf(state).params;
+  const { count, bytes } = recordUseAfter(state, sender, payload);
+  return count > maxRecordsPerAccount || bytes > maxRecordBytesPerAccount;
+}

@@ -1,0 +1,105 @@
+/**
+ * The events about attestations: accepted, kept alive, re-appraised, and evicted; and the endorsements that lead to it.
+ */
+import type { CrlSeen, Platform, StatementSeen } from '@cloister/attestation';
+import type { AccountId, Digest, Height, JsonValue, Measurement } from '@cloister/encoding';
+import type { EvictionCause } from '../state/state.ts';
+import type { EndorsedPlatform } from '../transactions/transaction-payloads.ts';
+import type { Cause } from './event-cause.ts';
+
+/** Evidence was appraised at this block's time and accepted; it is now the node's only attestation. */
+export interface AttestationAccepted extends Cause {
+  readonly type: 'AttestationAccepted';
+  readonly node: AccountId;
+  readonly keyset: Digest;
+  readonly platform: Platform;
+  readonly product: string;
+  readonly simulated: boolean;
+  readonly hardwareId: string;
+  readonly measurement: Measurement;
+  readonly image: Digest;
+  /** Ed25519, 32 bytes of hex. */
+  readonly signKey: string;
+  /** X25519, 32 bytes of hex. */
+  readonly hpkeKey: string;
+  readonly tcbStatus: string;
+  readonly advisories: readonly string[];
+  /** The SVNs by which the platform was judged. */
+  readonly tcb: JsonValue;
+  readonly evidenceDigest: Digest;
+  readonly nonceHeight: Height;
+  readonly acceptedHeight: Height;
+  readonly acceptedTimeMs: number;
+  /** Last height at which it holds. */
+  readonly validUntilHeight: Height;
+  /** First block time at which an endorsement is no longer valid. */
+  readonly validUntilMs: number;
+  /** Last height at which it holds unless refreshed. */
+  readonly aliveUntilHeight: Height;
+  /** The keyset that this one retires, or null. */
+  readonly retiredKeyset: Digest | null;
+  /** The CRLs that were used; older ones of the same issuers are refused from here on. */
+  readonly crls: readonly CrlSeen[];
+  /** The statements of Intel that were used; older ones of the same names are refused from here on. */
+  readonly statements: readonly StatementSeen[];
+  readonly policyDigest: Digest;
+  /** base64 of the whole evidence bundle, endorsements included. */
+  readonly bundle: string;
+}
+
+export interface AttestationRefreshed extends Cause {
+  readonly type: 'AttestationRefreshed';
+  readonly node: AccountId;
+  readonly keyset: Digest;
+  readonly evidenceDigest: Digest;
+  readonly attestationSequence: number;
+  /** The block that the enclave named. */
+  readonly refreshedHeight: Height;
+  readonly blockHash: Digest;
+  readonly aliveUntilHeight: Height;
+  readonly height: Height;
+}
+
+/**
+ * A held attestation passed a new appraisal that changed something about it. Its ages never grow by this; only newer
+ * endorsements move `validUntilMs` on.
+ */
+export interface AttestationReappraised {
+  readonly type: 'AttestationReappraised';
+  readonly node: AccountId;
+  readonly keyset: Digest;
+  readonly attestationSequence: number;
+  readonly cause: EvictionCause;
+  readonly tcbStatus: string;
+  readonly advisories: readonly string[];
+  readonly tcb: JsonValue;
+  readonly validUntilHeight: Height;
+  readonly validUntilMs: number;
+  readonly aliveUntilHeight: Height;
+  /** base64 of the evidence bundle with newer endorsements; null when it stayed as it was. */
+  readonly bundle: string | null;
+  readonly height: Height;
+}
+
+/** A held attestation was appraised anew and refused: from this very event on its node may not execute. */
+export interface AttestationEvicted {
+  readonly type: 'AttestationEvicted';
+  readonly node: AccountId;
+  readonly keyset: Digest;
+  readonly attestationSequence: number;
+  readonly cause: EvictionCause;
+  /** An AppraisalCode of @cloister/attestation, or BUNDLE_TOO_LARGE when newer endorsements do not fit the bundle. */
+  readonly code: string;
+  readonly height: Height;
+}
+
+/** Newer endorsements were authenticated without any evidence. What they touch is re-appraised by the events that follow. */
+export interface EndorsementsAccepted extends Cause {
+  readonly type: 'EndorsementsAccepted';
+  readonly platform: EndorsedPlatform;
+  readonly crls: readonly CrlSeen[];
+  readonly statements: readonly StatementSeen[];
+  /** base64, as submitted. */
+  readonly endorsements: string;
+  readonly height: Height;
+}

@@ -1,0 +1,86 @@
+/** Carries out what the standing of peers says: closes and refuses the connections of whoever is cut off, and says so. */
+import type { AccountId } from '@cloister/encoding';
+import type { Multiaddr } from '@multiformats/multiaddr';
+import type { Connections } from '../host/connections.ts';
+import { prefixOf } from '../peers/addresses.ts';
+import type { PeerBook } from '../peers/peer-book.ts';
+import type { CutOff, NetworkCounters, Offence } from '../types.ts';
+import { type Identity, PeerStanding } from './peer-standing.ts';
+
+export class PeerGate {
+  readonly #book: PeerBook;
+  readonly #counters: NetworkCounters;
+  readonly #onCutOff: (cutOff: CutOff) => void;
+  readonly #standing = new PeerStanding(() => performance.now());
+  #connections: Connections | undefined;
+
+  constructor(book: PeerBook, counters: NetworkCounters, onCutOff: (cutOff: CutOff) => void) {
+    this.#book = book;
+    this.#counters = counters;
+    this.#onCutOff = onCutOff;
+  }
+
+  /** The host asks this gate about connections, so that the gate exists first. */
+  attach(connections: Connections): void {
+    this.#connections = connections;
+  }
+
+  /** `peer`: a member's id or a libp2p name. */
+  blame(peer: string, offence: Offence): void {
+    const peerId = this.#book.peerOf(peer as AccountId) ?? peer;
+    if (this.#connections === undefined || peerId === this.#connections.self) return;
+    this.#counters.offences += 1;
+    const [connection] = this.#connections.of(peerId);
+    const { key, prefix } = this.#identityOf(peerId, connection?.remoteAddr);
+    // A member that is not connected is named by its id, which then is the key itself.
+    const forMs = this.#standing.blame({ key: peerId === peer ? key : peer, prefix }, offence);
+    if (forMs > 0) {
+      this.#counters.cutOffs += 1;
+      this.#onCutOff({ peer: key, address: connection?.remoteAddr.toString(), offence, forMs });
+      this.#close(peerId);
+    }
+    if (this.#standing.isPrefixCutOff(prefix)) this.#closePrefix(prefix);
+  }
+
+  /** Whether nothing is to be read from this peer. */
+  isCutOff(peerId: string): boolean {
+    return this.#standing.isCutOff(this.#identityOf(peerId, undefined).key);
+  }
+
+  /** A peer showed who it is: closes its connections when that is somebody cut off. */
+  proved(peerId: string): void {
+    this.#standing.merge(peerId, this.#identityOf(peerId, undefined).key);
+    if (this.isCutOff(peerId)) this.#close(peerId);
+  }
+
+  /** Before any handshake. A member may stand behind the address of an offender, so that its prefix stays open to it. */
+  isClosed(prefix: string | undefined): boolean {
+    return this.#standing.isPrefixCutOff(prefix) && !this.#book.announcesFrom(prefix);
+  }
+
+  /** After the handshake, when the libp2p name is proven. */
+  refusesPeer(peerId: string, address: Multiaddr): boolean {
+    const { key, prefix } = this.#identityOf(peerId, address);
+    const closed = !this.#book.isKnownPeer(peerId) && this.#standing.isPrefixCutOff(prefix);
+    if (!closed && !this.#standing.isCutOff(key)) return false;
+    this.#counters.connectionsRefused += 1;
+    return true;
+  }
+
+  #identityOf(peerId: string, address: Multiaddr | undefined): Identity {
+    const member = this.#book.isKnownPeer(peerId) ? this.#book.accountOf(peerId) : undefined;
+    // Whoever votes has a name that cannot be changed: its neighbours do not answer for it.
+    const hasWeight = member !== undefined && this.#book.hasWeight(member);
+    return { key: member ?? peerId, prefix: hasWeight || address === undefined ? undefined : prefixOf(address) };
+  }
+
+  #close(peerId: string): void {
+    this.#connections?.close(peerId, 'cut off');
+  }
+
+  #closePrefix(prefix: string | undefined): void {
+    for (const connection of this.#connections?.ofStrangers() ?? []) {
+      if (prefixOf(connection.remoteAddr) === prefix) connection.abort(new Error('cut off'));
+    }
+  }
+}

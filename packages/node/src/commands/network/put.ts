@@ -1,0 +1,20 @@
+/** `cloister put`: writes an ordinary record and proves that it stands on the ledger. */
+import { type Command, positional } from '../command.ts';
+import { CLIENT_FLAGS, connectClient } from './connect.ts';
+
+export const put: Command = {
+  name: 'put',
+  summary: 'Write a record <namespace> <key> <value> and prove that the ledger holds it.',
+  usage: '<namespace> <key> <value> --key NAME',
+  flags: CLIENT_FLAGS,
+  positionals: { min: 3, max: 3 },
+  chain: 'always',
+  async run(invocation) {
+    const { client } = await connectClient(invocation);
+    const [namespace, key, value] = [0, 1, 2].map((index) => positional(invocation, index)) as [string, string, string];
+    const { transaction, height, sequence } = await client.putRecord({ namespace, key, value });
+    const text = `committed and proven: block ${height}, event ${sequence}, transaction ${transaction}`;
+    invocation.output.result({ transaction, height, sequence }, text);
+    return 0;
+  },
+};

@@ -1,0 +1,101 @@
+/** The limits of the API's routes, put together: a budget for each client and group, and the groups' slots. */
+
+import { ApiError } from '../routes/route.ts';
+import {
+  ACCOUNT_TRANSACTIONS_PER_SECOND,
+  BURST_SECONDS,
+  CLIENTS_MAX,
+  GROUP_LIMITS,
+  PATIENCE_MS,
+  ROUTE_GROUPS,
+  type RouteGroup,
+  WAITING_MAX,
+  WAITING_PER_CLIENT_MAX,
+} from './costs.ts';
+import { FairGate } from './fair-gate.ts';
+import { TokenBuckets } from './token-buckets.ts';
+
+interface Group {
+  readonly buckets: TokenBuckets;
+  readonly gate: FairGate;
+}
+
+const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+export class Budgets {
+  readonly #groups: { readonly [Name in RouteGroup]: Group };
+  readonly #accounts: TokenBuckets;
+  /** Requests that were told to come back later. */
+  refused = 0;
+
+  constructor(options: { readonly tokensPerSecond: number; readonly monotonicMs: () => number }) {
+    const { tokensPerSecond: perSecond, monotonicMs } = options;
+    const group = (name: RouteGroup): Group => ({
+      buckets: new TokenBuckets({ perSecond, burst: BURST_SECONDS * perSecond, clientsMax: CLIENTS_MAX, monotonicMs }),
+      gate: new FairGate({
+        ...GROUP_LIMITS[name],
+        waitingPerClientMax: WAITING_PER_CLIENT_MAX,
+        waitingMax: WAITING_MAX,
+      }),
+    });
+    this.#groups = Object.fromEntries(ROUTE_GROUPS.map((name) => [name, group(name)])) as {
+      [Name in RouteGroup]: Group;
+    };
+    this.#accounts = new TokenBuckets({
+      perSecond: ACCOUNT_TRANSACTIONS_PER_SECOND,
+      burst: BURST_SECONDS * ACCOUNT_TRANSACTIONS_PER_SECOND,
+      clientsMax: CLIENTS_MAX,
+      monotonicMs,
+    });
+  }
+
+  /**
+   * Lets a request begin that costs so much. Over budget by a moment it waits; by more it is refused, after a wait: a client
+   * that asks again at once on each connection costs a few refusals a second, and not as many as it can send.
+   */
+  async pay(client: string, group: RouteGroup, tokens: number): Promise<void> {
+    const { buckets } = this.#groups[group];
+    const waitMs = buckets.take(client, tokens);
+    if (waitMs === 0) return;
+    await sleep(Math.min(waitMs, PATIENCE_MS));
+    const leftMs = waitMs <= PATIENCE_MS ? buckets.take(client, tokens) : waitMs - PATIENCE_MS;
+    if (leftMs > 0) throw this.#refusal(leftMs);
+  }
+
+  #refusal(waitMs: number): ApiError {
+    this.refused++;
+    const retryAfterS = Math.max(1, Math.ceil(waitMs / 1000));
+    return new ApiError(429, 'RATE_LIMITED', 'too many requests of this client', { retryAfterS });
+  }
+
+  /** Refuses a client that is in debt for what it got since it was let in. */
+  checkDebt(client: string, group: RouteGroup): void {
+    const waitMs = this.#groups[group].buckets.take(client, 0);
+    if (waitMs > 0) throw this.#refusal(waitMs);
+  }
+
+  /** Waits for as long as it takes, or until `goesOn` says no; for streams, which nobody asks again for. */
+  async payPatiently(client: string, group: RouteGroup, tokens: number, goesOn: () => boolean): Promise<void> {
+    while (goesOn()) {
+      const waitMs = this.#groups[group].buckets.take(client, tokens);
+      if (waitMs === 0) return;
+      await sleep(Math.min(waitMs, PATIENCE_MS));
+    }
+  }
+
+  /** What an answer turned out to cost beside; negative gives back. */
+  charge(client: string, group: RouteGroup, tokens: number): void {
+    if (tokens !== 0) this.#groups[group].buckets.charge(client, tokens);
+  }
+
+  /** A transaction of an account: its own budget, wherever it comes from. */
+  payAccount(account: string): void {
+    const waitMs = this.#accounts.take(account, 1);
+    if (waitMs > 0) throw this.#refusal(waitMs);
+  }
+
+  /** Runs when the group has a slot, the clients by turns. */
+  run<T>(client: string, group: RouteGroup, work: () => Promise<T>): Promise<T> {
+    return this.#groups[group].gate.run(client, work);
+  }
+}

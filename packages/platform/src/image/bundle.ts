@@ -1,0 +1,141 @@
+/**
+ * Bundles the two programs of the image, each into one file, without paths of the machine, times or comments.
+ *
+ * esbuild's output is a function of its input; everything that could carry a checkout's location into the bytes is
+ * switched off, and onnxruntime-node's native binding comes from the image (engine/native-binding.ts).
+ */
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { dirname, extname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { utf8 } from '@cloister/encoding';
+import { build, type Metafile, type Plugin } from 'esbuild';
+import { ImageError } from './image-error.ts';
+import { ENCLAVE_PROGRAM, ENGINE_PROGRAM } from './program-names.ts';
+
+/** Where the programs of the image are: the enclave's sources in a checkout, its compiled form in a published package. */
+const ENCLAVE_INDEX: string = fileURLToPath(import.meta.resolve('@cloister/enclave'));
+const ENCLAVE_SOURCES: string = dirname(ENCLAVE_INDEX);
+const EXTENSION: string = extname(ENCLAVE_INDEX).slice(1);
+
+/** Where onnxruntime-node picks its binding; the version is pinned, and a change of it fails the build. */
+const BINDING_IMPORT =
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: source text that is looked for.
+  'require(`../bin/napi-v6/${process.platform}/${process.arch}/onnxruntime_binding.node`)';
+/** What takes its place. */
+const BINDING_MODULE: string = join(ENCLAVE_SOURCES, 'engine', `native-binding.${EXTENSION}`);
+/** Bundled CommonJS asks for Node's own modules by `require`. */
+const REQUIRE_BANNER =
+  "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);";
+
+export interface Program {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+  /** Modules in it, as package paths such as "@cloister/encoding/src/ids.ts", in ascending order. */
+  readonly modules: readonly string[];
+}
+
+/** Directory of the installed onnxruntime-node. */
+export function engineDirectory(): string {
+  return dirname(createRequire(import.meta.url).resolve('onnxruntime-node/package.json'));
+}
+
+const nativeBinding: Plugin = {
+  name: 'native-binding',
+  setup({ onLoad }) {
+    onLoad({ filter: /onnxruntime-node[\\/]dist[\\/]binding\.js$/ }, async ({ path }) => {
+      const source = await readFile(path, 'utf8');
+      if (source.split(BINDING_IMPORT).length !== 2) {
+        throw new ImageError('IMAGE_BUILD_FAILED', 'onnxruntime-node loads its binding in an unknown way');
+      }
+      return {
+        contents: source.replace(BINDING_IMPORT, `require(${JSON.stringify(BINDING_MODULE)}).nativeBinding`),
+        loader: 'js',
+      };
+    });
+  },
+};
+
+/** Modules of this project do nothing by being imported, so what is not used of them stays out of the image. */
+const ownModules: Plugin = {
+  name: 'own-modules',
+  setup({ onResolve, resolve }) {
+    onResolve({ filter: /^(@cloister\/|\.)/ }, async ({ path, pluginData, ...origin }) => {
+      if (pluginData === ownModules || origin.kind === 'entry-point') return undefined;
+      const { resolveDir, importer, kind } = origin;
+      const resolved = await resolve(path, { resolveDir, importer, kind, pluginData: ownModules });
+      const isOwn = resolved.errors.length === 0 && !/[\\/]node_modules[\\/]/.test(resolved.path);
+      return isOwn ? { ...resolved, sideEffects: false } : resolved;
+    });
+  },
+};
+
+/** "…/node_modules/.pnpm/x@1/node_modules/x/lib/y.js" → "x/lib/y.js"; "packages/encoding/src/ids.ts" → "@cloister/encoding/src/ids.ts". */
+function moduleName(path: string): string {
+  const parts = path.split(/[\\/]/);
+  const installed = parts.lastIndexOf('node_modules');
+  if (installed >= 0) return parts.slice(installed + 1).join('/');
+  const source = parts.findIndex((part) => part === 'src' || part === 'dist');
+  return ['@cloister', ...parts.slice(Math.max(0, source - 1))].join('/');
+}
+
+/** Modules that left something in the output. */
+function modulesOf({ outputs }: Metafile): string[] {
+  const inputs = Object.values(outputs).flatMap((output) => Object.entries(output.inputs));
+  return inputs
+    .filter(([, { bytesInOutput }]) => bytesInOutput > 0)
+    .map(([path]) => moduleName(path))
+    .sort();
+}
+
+/** Where a package manager keeps an installed package; it stands in the names of bundled CommonJS modules. */
+const INSTALLED_PREFIX: RegExp = /"(?:\.\.\/)*(?:[^"\s]*\/)?node_modules\//g;
+
+async function bundle(entry: string, name: string): Promise<Program> {
+  // Two levels up: the directory that holds all packages, so that names start with a package's directory.
+  const root = join(ENCLAVE_SOURCES, '..', '..');
+  try {
+    const result = await build({
+      absWorkingDir: root,
+      entryPoints: [join(ENCLAVE_SOURCES, entry)],
+      outfile: join(root, name),
+      write: false,
+      metafile: true,
+      bundle: true,
+      platform: 'node',
+      target: 'node26',
+      format: 'esm',
+      charset: 'utf8',
+      legalComments: 'none',
+      minifyWhitespace: true,
+      minifySyntax: true,
+      sourcemap: false,
+      logLevel: 'silent',
+      treeShaking: true,
+      banner: { js: REQUIRE_BANNER },
+      external: ['*.node'],
+      plugins: [ownModules, nativeBinding],
+      tsconfigRaw: {},
+    });
+    const [output] = result.outputFiles;
+    if (output === undefined) throw new ImageError('IMAGE_BUILD_FAILED', `${name}: no output`);
+    return { name, bytes: utf8(output.text.replace(INSTALLED_PREFIX, '"')), modules: modulesOf(result.metafile) };
+  } catch (cause) {
+    if (cause instanceof ImageError) throw cause;
+    throw new ImageError('IMAGE_BUILD_FAILED', `cannot bundle ${name}`, { cause });
+  }
+}
+
+/** The programs of the image, from this package's own sources (or, when published, from its compiled files). */
+export async function bundlePrograms(): Promise<readonly Program[]> {
+  return [
+    await bundle(join('inside', `main.${EXTENSION}`), ENCLAVE_PROGRAM),
+    await bundle(join('engine', `main.${EXTENSION}`), ENGINE_PROGRAM),
+  ];
+}
+
+/** What is in the image: program → modules. Each of them changes the measurement, so a test pins the list. */
+export async function imageModules(): Promise<Readonly<Record<string, readonly string[]>>> {
+  const programs = await bundlePrograms();
+  return Object.fromEntries(programs.map(({ name, modules }) => [name, modules]));
+}

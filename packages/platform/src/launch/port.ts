@@ -1,0 +1,109 @@
+/**
+ * The validator's `EnclavePort` over the channel to its enclave.
+ *
+ * A refusal of the enclave is a result with the enclave's code; a channel that ended, an answer that does not come or is no
+ * answer throws `EnclaveUnavailable`.
+ */
+
+import { ChannelError, headOnly, MODEL_PIECE_BYTES, type Payload, partsOnly, type RpcChannel } from '@cloister/enclave';
+import { fail, ok, type Result } from '@cloister/encoding';
+import {
+  type EnclaveDescription,
+  type EnclavePort,
+  EnclaveUnavailable,
+  type InferenceOutput,
+} from '@cloister/validator';
+
+export class ChannelEnclavePort implements EnclavePort {
+  readonly #channel: RpcChannel;
+  readonly #timeoutMs: number;
+
+  constructor(channel: RpcChannel, timeoutMs: number) {
+    this.#channel = channel;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  async describe(): Promise<EnclaveDescription> {
+    const answer = await this.#call('describe', headOnly(null));
+    if (!answer.ok) throw new EnclaveUnavailable('ENCLAVE_PROTOCOL', answer.code);
+    return { ...(answer.value.head as unknown as EnclaveDescription) };
+  }
+
+  attest(request: Parameters<EnclavePort['attest']>[0]): Promise<Result<Uint8Array>> {
+    switch (request.purpose) {
+      case 'ledger':
+        return this.#bytes('attest-ledger', request.finality);
+      case 'challenge':
+        return this.#bytes('attest-challenge', request.challenge);
+      case 'presence':
+        return this.#bytes('prove-presence', request.challenge);
+    }
+  }
+
+  refresh({ facts }: { readonly facts: Uint8Array }): Promise<Result<Uint8Array>> {
+    return this.#bytes('refresh', facts);
+  }
+
+  accept({ facts }: { readonly facts: Uint8Array }): Promise<Result<void>> {
+    return this.#nothing('accept', facts);
+  }
+
+  /** In pieces, each taken before the next is sent: neither side ever holds more than one. */
+  async provisionModel(request: Parameters<EnclavePort['provisionModel']>[0]): Promise<Result<void>> {
+    const { authority, manifest, ciphertext } = request;
+    const begun = await this.#call('provision-begin', partsOnly(authority, manifest));
+    if (!begun.ok) return begun;
+    const transfer = begun.value.head;
+    if (transfer === null) return ok(undefined);
+    for await (const bytes of ciphertext) {
+      for (let at = 0; at < bytes.length; at += MODEL_PIECE_BYTES) {
+        const piece = bytes.subarray(at, at + MODEL_PIECE_BYTES);
+        const taken = await this.#call('provision-piece', { head: transfer, parts: [piece] });
+        if (!taken.ok) return taken;
+      }
+    }
+    const ended = await this.#call('provision-end', headOnly(transfer));
+    return ended.ok ? ok(undefined) : ended;
+  }
+
+  async runInference(request: Parameters<EnclavePort['runInference']>[0]): Promise<Result<InferenceOutput>> {
+    const answer = await this.#call('run-inference', partsOnly(request.authority, request.payload));
+    if (!answer.ok) return answer;
+    const [receipt, response] = answer.value.parts;
+    if (receipt === undefined || response === undefined) throw new EnclaveUnavailable('ENCLAVE_PROTOCOL', 'no receipt');
+    return ok({ receipt, response });
+  }
+
+  async #bytes(method: string, ...parts: readonly Uint8Array[]): Promise<Result<Uint8Array>> {
+    const answer = await this.#call(method, partsOnly(...parts));
+    if (!answer.ok) return answer;
+    const [bytes] = answer.value.parts;
+    if (bytes === undefined) throw new EnclaveUnavailable('ENCLAVE_PROTOCOL', `${method}: empty answer`);
+    return ok(bytes);
+  }
+
+  async #nothing(method: string, ...parts: readonly Uint8Array[]): Promise<Result<void>> {
+    const answer = await this.#call(method, partsOnly(...parts));
+    return answer.ok ? ok(undefined) : fail(answer.code, answer.detail);
+  }
+
+  async #call(method: string, payload: Payload): Promise<Result<Payload>> {
+    let timer: NodeJS.Timeout | undefined;
+    const timeout = new Promise<never>((_, reject) => {
+      timer = setTimeout(
+        () => reject(new EnclaveUnavailable('ENCLAVE_TIMEOUT', `${method} unanswered`)),
+        this.#timeoutMs,
+      );
+    });
+    try {
+      return await Promise.race([this.#channel.call(method, payload), timeout]);
+    } catch (cause) {
+      if (cause instanceof EnclaveUnavailable) throw cause;
+      const code =
+        cause instanceof ChannelError && cause.code !== 'CHANNEL_CLOSED' ? 'ENCLAVE_PROTOCOL' : 'ENCLAVE_GONE';
+      throw new EnclaveUnavailable(code, `${method}: the enclave cannot be reached`, { cause });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}

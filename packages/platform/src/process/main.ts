@@ -1,0 +1,132 @@
+/**
+ * The platform: a process of its own that stands for the machine, or asks the one that it runs in.
+ *
+ * Simulated, it measures an image, runs what it measured, holds the device key, and signs evidence only for that measurement.
+ * On hardware the machine signs, and only an image that its evidence names is started. Either way evidence is given only when
+ * that enclave asks, over a channel that the validator process does not hold. Descriptor 3 is the validator's channel to the
+ * enclave, handed on unread; 4 takes the validator's orders: `launch`, then `pids`. When 4 ends, everything ends.
+ */
+import { Socket } from 'node:net';
+import {
+  foreignDescriptors,
+  headOnly,
+  MESSAGE_BYTES_MAX,
+  openDescriptors,
+  type Payload,
+  RpcChannel,
+  shieldProcess,
+} from '@cloister/enclave';
+import { assert, fail, ok, type Result } from '@cloister/encoding';
+import { parseGenesis } from '@cloister/ledger';
+import { AttesterError } from '../attesters/attester-error.ts';
+import { ImageError } from '../image/image-error.ts';
+import { ImageNotEnforcedError, launchOnHardware } from '../machines/hardware-machine.ts';
+import type { LaunchedDevice } from '../machines/launched-device.ts';
+import type { MachineOrder } from '../machines/machine-order.ts';
+import { DeviceSeedError, launchDevice, readDeviceSeed } from '../machines/simulated-device.ts';
+import { EnclaveProcess } from './enclave-process.ts';
+import { type LaunchOrder, parseLaunchOrder } from './launch-order.ts';
+import { ORDERS_DESCRIPTOR, PLATFORM_CHANNELS, VALIDATOR_DESCRIPTOR } from './platform-channels.ts';
+import { findSandbox } from './sandbox.ts';
+import { sealImage } from './sealed-image.ts';
+
+class LaunchGenesisError extends Error {
+  readonly code = 'LAUNCH_GENESIS';
+}
+
+let enclave: EnclaveProcess | undefined;
+let ordered = false;
+let ending = false;
+
+/** Ends the enclave, and ends: the sealed image is gone with this process. */
+async function end(): Promise<void> {
+  if (ending) return;
+  ending = true;
+  await enclave?.kill();
+  process.exit(0);
+}
+
+async function deviceOf(
+  machine: MachineOrder,
+  seed: Uint8Array | undefined,
+  manifest: Uint8Array,
+  genesisBytes: Uint8Array,
+): Promise<LaunchedDevice> {
+  if (machine.kind === 'simulated') {
+    assert(seed !== undefined, 'the seed was read');
+    return launchDevice(seed, machine, manifest, Date.now);
+  }
+  const genesis = parseGenesis(genesisBytes);
+  if (!genesis.ok) throw new LaunchGenesisError(genesis.detail ?? genesis.code);
+  return launchOnHardware(machine, genesis.value.genesis.trustAnchors, manifest);
+}
+
+async function launch(order: LaunchOrder, genesis: Uint8Array): Promise<Result<Payload>> {
+  const { machine } = order;
+  // Before anything is copied.
+  const seed = machine.kind === 'simulated' ? await readDeviceSeed(machine.deviceSeedFile) : undefined;
+  const sealed = await sealImage(order.imageDirectory, order.tampered);
+  const device = await deviceOf(machine, seed, sealed.manifestBytes, genesis);
+  const { platform, product, measurement, image } = device;
+  const sandbox = await findSandbox(order.bubblewrap);
+  const isolated = sandbox !== undefined;
+  enclave = await EnclaveProcess.start({
+    launch: {
+      type: 'launch',
+      manifest: sealed.manifestBytes,
+      genesis,
+      nodeId: order.nodeId,
+      platform,
+      product,
+      simulated: machine.kind === 'simulated',
+      measurement,
+      isolated,
+    },
+    image: sealed,
+    label: order.label,
+    sandbox,
+    validatorDescriptor: VALIDATOR_DESCRIPTOR,
+    collect: (reportData) => device.collect(reportData),
+    onExit: () => void end(),
+  });
+  const launched = await enclave.launched;
+  if (!launched.ok) return fail(launched.code);
+  return ok(headOnly({ measurement, image, isolated, enclavePid: enclave.vaultPid ?? 0 }));
+}
+
+type LaunchError = ImageError | DeviceSeedError | AttesterError | ImageNotEnforcedError | LaunchGenesisError;
+
+function isLaunchError(error: unknown): error is LaunchError {
+  return [ImageError, DeviceSeedError, AttesterError, ImageNotEnforcedError, LaunchGenesisError].some(
+    (kind) => error instanceof kind,
+  );
+}
+
+async function onCall(method: string, { head, parts }: Payload): Promise<Result<Payload>> {
+  if (method === 'pids') return ok(headOnly({ engines: [...(enclave?.enginePids ?? [])] }));
+  const order = parseLaunchOrder(head);
+  const [genesis] = parts;
+  if (method !== 'launch' || order === undefined || genesis === undefined) return fail('LAUNCH_MALFORMED');
+  if (ordered) return fail('LAUNCHED_ALREADY');
+  ordered = true;
+  const [foreign] = foreignAtStart;
+  if (foreign !== undefined) return fail('DESCRIPTORS_OPEN', `${foreign.descriptor} is ${foreign.target}`);
+  try {
+    return await launch(order, genesis);
+  } catch (error) {
+    if (isLaunchError(error)) return fail(error.code, error.message);
+    return fail('LAUNCH_FAILED', error instanceof Error ? error.message : undefined);
+  }
+}
+
+shieldProcess();
+// Before this process opens anything itself.
+const foreignAtStart = foreignDescriptors(openDescriptors(), PLATFORM_CHANNELS);
+
+process.on('SIGTERM', () => void end());
+process.on('SIGINT', () => void end());
+new RpcChannel(new Socket({ fd: ORDERS_DESCRIPTOR, readable: true, writable: true }), {
+  messageBytesMax: MESSAGE_BYTES_MAX,
+  onCall,
+  onClose: () => void end(),
+});

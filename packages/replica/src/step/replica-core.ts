@@ -1,0 +1,63 @@
+/**
+ * What the parts of one replica share: configuration, the agreed state, the clock readings of the current input, and the
+ * effects of the current step.
+ */
+import type { createMachine, Timing, ValidatorSet } from '@cloister/consensus';
+import type { Ed25519KeyPair } from '@cloister/crypto';
+import type { Digest, Epoch, Height, ValidatorId } from '@cloister/encoding';
+import type { LedgerState, ParsedGenesis } from '@cloister/ledger';
+import type { NetworkClock } from './network-clock.ts';
+import type { ReplicaEffect } from './replica-ports.ts';
+
+export interface ReplicaConfig {
+  readonly genesis: ParsedGenesis;
+  /** This node's key; its id need not be a validator's. */
+  readonly signer: Ed25519KeyPair;
+  /** `DEFAULT_TIMING` for what is not given. */
+  readonly timing?: Partial<Timing>;
+  /** In place of consensus' own; for checks that a simulation notices a machine without one of its rules. */
+  readonly createMachine?: typeof createMachine;
+}
+
+/** For a network of a few milliseconds up to some hundred. */
+export const DEFAULT_TIMING: Timing = {
+  viewTimeoutMs: 1_000,
+  growth: 1.25,
+  capMs: 30_000,
+  idleIntervalMs: 1_000,
+  retryMs: 1_000,
+  retryBytes: 64 * 1024,
+};
+
+/** An executed block as headers refer to it. */
+export interface ExecutedRoot {
+  readonly hash: Digest;
+  readonly eventRoot: Digest;
+  readonly eventCount: number;
+  readonly factsRoot: Digest;
+}
+
+export interface ReplicaCore {
+  readonly chainId: Digest;
+  readonly self: ValidatorId;
+  readonly signer: Ed25519KeyPair;
+  readonly genesis: ParsedGenesis;
+  readonly set: ValidatorSet;
+  /** In the set, and not rebuilding its log behind what its sign guard has seen. */
+  readonly isValidator: boolean;
+  readonly epoch: Epoch;
+  readonly paramsHash: Digest;
+  readonly ledger: LedgerState;
+  /** Wall clock of the current input, for timestamps only: it may step either way. */
+  readonly nowMs: number;
+  /** Monotonic clock of the current input, for every duration. */
+  readonly monotonicMs: number;
+  readonly networkClock: NetworkClock;
+  emit(effect: ReplicaEffect): void;
+  setTimer(id: string, delayMs: number): void;
+  /** Height of the last block that consensus committed; execution may be behind. */
+  committedHeight(): Height;
+  /** Height of the last block whose execution is durable. */
+  executedHeight(): Height;
+  halt(code: string, detail: string): void;
+}

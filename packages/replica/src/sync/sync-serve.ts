@@ -1,0 +1,181 @@
+/**
+ * Answering the sync protocol from what is durable here. Bounded in items and bytes; never throws on a request's content.
+ */
+import {
+  type Block,
+  encodeBody,
+  encodeCertificate,
+  encodeFinalityProof,
+  encodeHeader,
+  type Header,
+} from '@cloister/consensus';
+import { asHeight, type Digest, parseHeight } from '@cloister/encoding';
+import {
+  SYNC_BLOCKS_MAX,
+  SYNC_CHAIN_BLOCKS_MAX,
+  SYNC_CHAIN_BYTES_MAX,
+  SYNC_RANGE_BYTES_MAX,
+  SYNC_REQUEST_BYTES_MAX,
+  SYNC_STRETCH_BYTES_MAX,
+} from '../limits.ts';
+import type { ChainReader } from '../store/chain-store.ts';
+import {
+  type ChainBlock,
+  decodeSyncRequest,
+  type EventProofParts,
+  encodeSyncResponse,
+  type SyncBlock,
+  type SyncRefusal,
+  type SyncRequest,
+  type SyncResponse,
+} from './sync-messages.ts';
+
+/** What a server can do beside reading the chain. */
+export interface SyncExtras {
+  /** Takes a transaction that a node outside the validator set hands on: empty, or the code of its refusal. */
+  readonly submit?: (transaction: Uint8Array) => Promise<string>;
+}
+
+/** The encoded answer to an encoded request. Rejects with `StoreError` only. */
+export async function serveSync(reader: ChainReader, bytes: Uint8Array, extras: SyncExtras = {}): Promise<Uint8Array> {
+  if (bytes.length > SYNC_REQUEST_BYTES_MAX) return encodeSyncResponse(refused('TOO_LARGE'));
+  const request = decodeSyncRequest(bytes);
+  return encodeSyncResponse(request.ok ? await answer(reader, request.value, extras) : refused('BAD_REQUEST'));
+}
+
+function refused(code: SyncRefusal): SyncResponse {
+  return { type: 'refused', code };
+}
+
+async function answer(reader: ChainReader, request: SyncRequest, extras: SyncExtras): Promise<SyncResponse> {
+  switch (request.type) {
+    case 'status': {
+      const proof = await reader.latestFinality();
+      return { type: 'status', finality: proof === undefined ? undefined : encodeFinalityProof(proof) };
+    }
+    case 'genesis':
+      return { type: 'genesis', bytes: reader.genesisBytes };
+    case 'range':
+      return serveRange(reader, request.fromHeight, Math.min(request.maxBytes, SYNC_RANGE_BYTES_MAX));
+    case 'chain':
+      return serveChain(reader, request.tip, request.aboveHeight, Math.min(request.maxBytes, SYNC_CHAIN_BYTES_MAX));
+    case 'batches':
+      return serveBatches(reader, request.ids);
+    case 'finality': {
+      const height = parseHeight(request.height);
+      const proof = height === undefined ? undefined : await reader.finality(height);
+      return proof === undefined ? refused('NOT_FOUND') : { type: 'finality', proof: encodeFinalityProof(proof) };
+    }
+    case 'event-proof': {
+      const parts = await buildEventProofParts(reader, request.sequence);
+      return parts === undefined ? refused('NOT_PROVABLE') : { type: 'event-proof', parts };
+    }
+    case 'submit':
+      return serveSubmit(request.transactions, extras);
+  }
+}
+
+async function serveBatches(reader: ChainReader, ids: readonly Digest[]): Promise<SyncResponse> {
+  const stored = await reader.batches(ids);
+  let bytes = 0;
+  const batches = ids.map((_, index) => {
+    const batch = stored[index];
+    bytes += batch?.length ?? 0;
+    return bytes <= SYNC_RANGE_BYTES_MAX ? batch : undefined;
+  });
+  return { type: 'batches', batches };
+}
+
+async function serveSubmit(transactions: readonly Uint8Array[], { submit }: SyncExtras): Promise<SyncResponse> {
+  if (submit === undefined) return refused('NOT_ACCEPTING');
+  const codes: string[] = [];
+  for (const transaction of transactions) codes.push(await submit(transaction));
+  return { type: 'submit', codes };
+}
+
+async function syncBlock(reader: ChainReader, block: Block): Promise<SyncBlock> {
+  return {
+    header: encodeHeader(block.header),
+    body: encodeBody(block.body),
+    batches: await reader.batches(block.body.batches),
+  };
+}
+
+function sizeOf(block: SyncBlock): number {
+  return block.header.length + block.body.length + block.batches.reduce((sum, batch) => sum + (batch?.length ?? 0), 0);
+}
+
+/** A block and its ancestors, by hash, so that each proves the next. At least the tip, whatever its size. */
+async function serveChain(
+  reader: ChainReader,
+  tip: Digest,
+  aboveHeight: number,
+  maxBytes: number,
+): Promise<SyncResponse> {
+  const blocks: ChainBlock[] = [];
+  let bytes = 0;
+  for (let hash = tip; blocks.length < SYNC_CHAIN_BLOCKS_MAX; ) {
+    const found = await reader.stored(hash);
+    if (found === undefined) break;
+    const { header, body, height, parentHash } = found;
+    bytes += header.length + body.length;
+    if (blocks.length > 0 && bytes > maxBytes) break;
+    blocks.push({ header, body });
+    if (height <= aboveHeight + 1) break;
+    hash = parentHash;
+  }
+  return blocks.length === 0 ? refused('NOT_FOUND') : { type: 'chain', blocks };
+}
+
+/**
+ * Blocks from `fromHeight` on. What does not fit is cut after the last block that has a certificate of its own. Of a stretch
+ * that has none within the bounds nothing is served but the certificate at its end: the asker fetches the blocks below it by
+ * hash, since nothing less would prove them.
+ */
+async function serveRange(reader: ChainReader, fromHeight: number, maxBytes: number): Promise<SyncResponse> {
+  const blocks: SyncBlock[] = [];
+  let certified = 0;
+  let finalization: Uint8Array | undefined;
+  let bytes = 0;
+  const from = parseHeight(fromHeight);
+  if (from === undefined || from === 0) return refused('BAD_REQUEST');
+  let next = await reader.finalizationFrom(from);
+  for (let at: number = from; next !== undefined && blocks.length < SYNC_BLOCKS_MAX; at++) {
+    const block = await reader.blockAt(asHeight(at));
+    if (block === undefined) break;
+    const item = await syncBlock(reader, block);
+    bytes += sizeOf(item);
+    if (bytes > (certified > 0 ? maxBytes : SYNC_STRETCH_BYTES_MAX)) break;
+    blocks.push(item);
+    if (at < next.height) continue;
+    certified = blocks.length;
+    finalization = encodeCertificate(next.finalization);
+    next = await reader.finalizationFrom(asHeight(at + 1));
+  }
+  if (certified === 0 && next !== undefined) finalization = encodeCertificate(next.finalization);
+  return { type: 'range', blocks: blocks.slice(0, certified), finalization };
+}
+
+/** What proves the event at `sequence`: the newest final header, whose event root covers it. Undefined while none does. */
+export async function buildEventProofParts(
+  reader: ChainReader,
+  sequence: number,
+): Promise<EventProofParts | undefined> {
+  const finality = await reader.latestFinality();
+  const record = finality === undefined ? undefined : await buildRecordProof(reader, sequence, finality.header);
+  if (finality === undefined || record === undefined) return undefined;
+  return { finality: encodeFinalityProof(finality), ...record };
+}
+
+/** The record of the event at `sequence`, and its path to the event root of a final header. Undefined when that covers it not. */
+export async function buildRecordProof(
+  reader: ChainReader,
+  sequence: number,
+  header: Header,
+): Promise<Omit<EventProofParts, 'finality'> | undefined> {
+  const size = header.lastFinal.eventCount;
+  if (!Number.isSafeInteger(sequence) || sequence < 0 || sequence >= size) return undefined;
+  const event = await reader.log.get(sequence);
+  if (event === undefined) return undefined;
+  return { recordBytes: event.recordBytes, index: sequence, path: await reader.log.inclusion(sequence, size) };
+}
