@@ -207,7 +207,7 @@ describe('a model', { timeout: 60_000 }, () => {
     // It is there before it runs: the load takes its part of the time, and a kill is as good then.
     while (started === undefined || !calls.includes('runInference')) {
       started = (await launched.pids.engines()).find((pid) => !before.has(pid));
-      await new Promise((resolve) => setImmediate(resolve));
+      await new Promise((resolve) => setTimeout(resolve, 10));
     }
     process.kill(started, 'SIGKILL');
     await expect(failed).rejects.toMatchObject({
