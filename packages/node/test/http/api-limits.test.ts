@@ -1,5 +1,5 @@
 /** What a client can make the API hold or do: each bound is filled, and whoever fills it is the one that pays. */
-import { createServer, type Server } from 'node:http';
+import { createServer, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { type Digest, ok, toBase64 } from '@cloister/encoding';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -15,6 +15,7 @@ import {
   BODY_BYTES_MIN,
   Connections,
   IDLE_MS,
+  LOOK_MS,
   PIPELINED_MAX,
   STALL_MS,
   UNREAD_PER_CLIENT_MAX,
@@ -157,6 +158,7 @@ describe('connections', () => {
   let server: Server;
   let connections: Connections;
   const sockets: Socket[] = [];
+  const streams: ServerResponse[] = [];
 
   async function listen(limits: { max: number; perClientMax: number }): Promise<void> {
     nowMs = 0;
@@ -165,7 +167,8 @@ describe('connections', () => {
       request.on('data', (chunk: Buffer) => {
         received += chunk.length;
       });
-      if (request.url === '/big') response.write(Buffer.alloc(32 * 1024 * 1024));
+      if (request.url === '/stream') streams.push(response);
+      else if (request.url === '/big') response.write(Buffer.alloc(32 * 1024 * 1024));
       else if (request.method === 'GET' && request.url !== '/never') response.end('ok');
     });
     connections = new Connections(limits, () => nowMs);
@@ -174,6 +177,7 @@ describe('connections', () => {
   }
   afterEach(async () => {
     connections.stop();
+    streams.splice(0);
     for (const socket of sockets.splice(0)) socket.destroy();
     await new Promise((resolve) => server.close(resolve));
   });
@@ -257,6 +261,36 @@ describe('connections', () => {
       await turn();
     }
     expect([connections.size, connections.closed]).toEqual([0, 1]);
+  });
+
+  it('whose stream is never read are closed, although all of it has left this process', async () => {
+    await listen({ max: 10, perClientMax: 10 });
+    const get = 'GET /stream HTTP/1.1\r\nhost: a\r\n\r\n';
+    const [unread, read] = [await open(get), await open(get)];
+    unread.pause();
+    let taken = 0;
+    read.on('data', (chunk: Buffer) => {
+      taken += chunk.length;
+    });
+    // More than the reader's kernel takes in by itself, and less than this side's keeps for it.
+    const page = Buffer.alloc(256 * 1024);
+    const written = streams.map(async (stream) => new Promise<void>((resolve) => stream.write(page, () => resolve())));
+    await Promise.all(written);
+    while (taken < page.length) await turn();
+    // The reader's kernel takes some more of it for a moment.
+    for (let i = 0; i < 1_000 && connections.size > 1; i++) {
+      // Signs of life go on leaving: they must not count as read.
+      for (const stream of streams) stream.write(': alive\n\n');
+      nowMs += LOOK_MS;
+      await connections.look();
+      connections.sweep();
+    }
+    expect(nowMs).toBeGreaterThanOrEqual(STALL_MS);
+    expect([connections.size, connections.closed]).toEqual([1, 1]);
+    // What this side kept for it is gone: it reads no more than its own kernel had.
+    unread.resume();
+    await closes(unread);
+    expect([unread.bytesRead < page.length, read.destroyed]).toEqual([true, false]);
   });
 
   it('that send ahead more than so many requests are closed', async () => {

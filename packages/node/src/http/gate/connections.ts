@@ -7,6 +7,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { clientOf } from './client-key.ts';
+import { sendQueues } from './send-queues.ts';
 
 export interface ConnectionLimits {
   readonly max: number;
@@ -22,6 +23,8 @@ export const IDLE_MS = 12_000;
 export const STALL_MS = 20_000;
 export const BODY_BYTES_MIN: number = 512 * 1024;
 const SWEEP_MS = 1_000;
+/** A request that lasts for longer is one of a stream; whether its reader takes anything is asked so often of the kernel. */
+export const LOOK_MS = 5_000;
 /** Requests that a client may send on one connection ahead of the answers. */
 export const PIPELINED_MAX = 64;
 /** Bytes of answers that wait to be taken up by one client, and by all, above which no further request is begun. */
@@ -40,6 +43,13 @@ interface Connection {
   stallSinceMs: number;
   flushed: number;
   received: number;
+  /** Since when it has a request that is not answered. */
+  busySinceMs: number;
+  /** Bytes that the kernel held at the last look and that were not acknowledged, and how many had been by then. */
+  queued: number;
+  acknowledged: number;
+  /** The latter when the reader was last seen to read. */
+  acknowledgedBefore: number;
 }
 
 export class Connections {
@@ -50,6 +60,8 @@ export class Connections {
   readonly #unread = new Map<string, number>();
   #unreadBytes = 0;
   #timer: ReturnType<typeof setInterval> | undefined;
+  #lookedMs = Number.NEGATIVE_INFINITY;
+  #looking = false;
   /** Closed because they were only held, or to make room. */
   closed = 0;
 
@@ -67,7 +79,10 @@ export class Connections {
     server.prependListener('request', (request: IncomingMessage, response: ServerResponse) =>
       this.#began(request, response),
     );
-    this.#timer = setInterval(() => this.sweep(), SWEEP_MS);
+    this.#timer = setInterval(() => {
+      void this.look();
+      this.sweep();
+    }, SWEEP_MS);
     this.#timer.unref();
   }
 
@@ -96,6 +111,10 @@ export class Connections {
       stallSinceMs: nowMs,
       flushed: 0,
       received: 0,
+      busySinceMs: nowMs,
+      queued: 0,
+      acknowledged: 0,
+      acknowledgedBefore: 0,
     });
     this.#perClient.set(client, (this.#perClient.get(client) ?? 0) + 1);
     socket.once('close', () => this.#forget(socket));
@@ -132,17 +151,18 @@ export class Connections {
     return false;
   }
 
-  #close({ socket }: Connection): void {
+  #close({ socket, queued }: Connection): void {
     this.closed++;
     this.#forget(socket);
     // With a reset: what a reader leaves unread would stay in the kernel, and the connection open in its eyes.
-    if (socket.writableLength > 0) socket.resetAndDestroy();
+    if (socket.writableLength + queued > 0) socket.resetAndDestroy();
     else socket.destroy();
   }
 
   #began(request: IncomingMessage, response: ServerResponse): void {
     const connection = this.#all.get(request.socket);
     if (connection === undefined) return;
+    if (connection.requests === 0) connection.busySinceMs = this.#monotonicMs();
     connection.requests++;
     if (connection.requests > PIPELINED_MAX) {
       this.#close(connection);
@@ -186,6 +206,26 @@ export class Connections {
     return this.#unreadBytes > UNREAD_MAX ? 'all' : undefined;
   }
 
+  /** Asks the kernel what readers of long answers have taken, at most every `LOOK_MS`; done every second by itself. */
+  async look(): Promise<void> {
+    const nowMs = this.#monotonicMs();
+    if (this.#looking || nowMs - this.#lookedMs < LOOK_MS) return;
+    const long = [...this.#all.values()].filter(
+      ({ requests, busySinceMs }) => requests > 0 && nowMs - busySinceMs >= LOOK_MS,
+    );
+    if (long.length === 0) return;
+    this.#looking = true;
+    this.#lookedMs = nowMs;
+    // Before the kernel is asked: what is sent meanwhile may count as not yet acknowledged, never the other way round.
+    const sent = long.map(({ socket }) => socket.bytesWritten - socket.writableLength);
+    const queues = await sendQueues(long.map(({ socket }) => socket));
+    for (const [i, connection] of long.entries()) {
+      connection.queued = queues.get(connection.socket) ?? 0;
+      connection.acknowledged = Math.max(connection.acknowledged, (sent[i] ?? 0) - connection.queued);
+    }
+    this.#looking = false;
+  }
+
   /** Closes what is only held; done every second by itself. */
   sweep(): void {
     const nowMs = this.#monotonicMs();
@@ -197,10 +237,14 @@ export class Connections {
     if (connection.requests === 0 && socket.writableLength === 0) return nowMs - connection.idleSinceMs >= IDLE_MS;
     const unread = socket.writableLength;
     const flushed = socket.bytesWritten - unread;
-    const taken = unread === 0 || flushed > connection.flushed;
+    const taken =
+      unread > 0
+        ? flushed > connection.flushed
+        : connection.queued === 0 || connection.acknowledged > connection.acknowledgedBefore;
     const brought = connection.bodies === 0 || socket.bytesRead - connection.received >= BODY_BYTES_MIN;
     if (!taken || !brought) return nowMs - connection.stallSinceMs >= STALL_MS;
     connection.flushed = flushed;
+    connection.acknowledgedBefore = connection.acknowledged;
     connection.received = socket.bytesRead;
     connection.stallSinceMs = nowMs;
     return false;
