@@ -14,7 +14,8 @@ import { describe, expect, it } from 'vitest';
 import { digitsFile } from '../../platform/test/launched.ts';
 import { type CallHandler, headOnly, partsOnly, RpcChannel } from '../src/channel/rpc.ts';
 import { Engine } from '../src/engine/engine.ts';
-import { EnginePool, ModelEngine, SUSPENSION_MS_FIRST, SUSPENSION_MS_MAX, Suspensions } from '../src/inside/engines.ts';
+import { EnginePool } from '../src/inside/engine-pool.ts';
+import { ModelEngine, SUSPENSION_MS_FIRST, SUSPENSION_MS_MAX, Suspensions } from '../src/inside/engines.ts';
 import { ModelRoom } from '../src/inside/model-room.ts';
 import type { EngineLauncher } from '../src/inside/platform-link.ts';
 import { keyPair } from './chain.ts';
@@ -81,6 +82,41 @@ it('holds its models as long as its process, which goes with the last of them', 
   await engine.unload(model);
   expect([engine.has(model), engine.isRunning, launcher.stopped]).toEqual([false, false, [0]]);
   expect(await engine.run(model, new Uint8Array())).toMatchObject({ code: 'MODEL_NOT_LOADED' });
+});
+
+it('lets a run come to its end before its model gives way to another', async () => {
+  const run = Promise.withResolvers<void>();
+  const asked = Promise.withResolvers<void>();
+  const launcher = launcherOf(async (method, call) => {
+    if (method !== 'run') return loads(method, call);
+    asked.resolve();
+    await run.promise;
+    return ok(partsOnly(Uint8Array.of(7)));
+  });
+  const suspensions = new Suspensions(() => 0);
+  const engine = new ModelEngine(launcher, 5_000, model, suspensions);
+  await engine.beginLoad('0', 1);
+  await engine.endLoad('0', model);
+  const running = engine.run(model, Uint8Array.of(1));
+  await asked.promise;
+  const unloaded = engine.unload(model);
+  run.resolve();
+  expect(await running).toEqual({ ok: true, value: Uint8Array.of(7) });
+  await unloaded;
+  expect([engine.has(model), engine.isRunning, suspensions.has(model)]).toEqual([false, false, false]);
+});
+
+it('starts no process for a file that is still on its way when it has given way', async () => {
+  const launcher = launcherOf(loads);
+  const pool = new EnginePool(launcher, 5_000, 1, () => 0);
+  const engine = pool.of(model, owner);
+  expect(await engine.beginLoad('0', 2)).toMatchObject({ ok: true });
+  const other = pool.of(hash('other'), owner);
+  await other.beginLoad('1', 1);
+  expect(launcher.stopped).toEqual([0]);
+  expect(await engine.loadPiece('0', Uint8Array.of(1))).toMatchObject({ code: 'ENGINE_NOT_STARTED' });
+  expect([engine.isRunning, other.isRunning]).toEqual([false, true]);
+  expect(await pool.of(model, owner).beginLoad('2', 1)).toMatchObject({ ok: true });
 });
 
 it('gives way to the engines of others when there are too many, the one used longest ago first', async () => {

@@ -29,7 +29,7 @@ import { asMeasurement, fromHex, type JsonValue, ok, toBase64 } from '@cloister/
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { LaunchMessage } from '../../enclave/src/channel/platform-messages.ts';
 import { createEnclave } from '../../enclave/src/inside/enclave.ts';
-import { EnginePool } from '../../enclave/src/inside/engines.ts';
+import { EnginePool } from '../../enclave/src/inside/engine-pool.ts';
 import type { LedgerView } from '../../enclave/src/inside/light-client.ts';
 import { Models } from '../../enclave/src/inside/models.ts';
 import type { EngineLauncher, PlatformLink } from '../../enclave/src/inside/platform-link.ts';

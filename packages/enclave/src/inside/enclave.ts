@@ -12,7 +12,7 @@ import { parseGenesis } from '@cloister/ledger';
 import type { LaunchMessage } from '../channel/platform-messages.ts';
 import { type CallHandler, headOnly, type Payload, partsOnly } from '../channel/rpc.ts';
 import { answerChallengeBytes, attestForLedger, provePresence, refreshAttestation } from './attestation.ts';
-import { EnginePool } from './engines.ts';
+import { EnginePool } from './engine-pool.ts';
 import { type InferenceContext, ResultCache, runInference } from './inference.ts';
 import { LedgerView } from './light-client.ts';
 import { Models } from './models.ts';

@@ -9,7 +9,7 @@
  * to run such a model again brings its ciphertext again.
  */
 import type { ModelSignature } from '@cloister/confidential';
-import { type AccountId, type Digest, fail, type JsonValue, ok, type Result } from '@cloister/encoding';
+import { type Digest, fail, type JsonValue, ok, type Result } from '@cloister/encoding';
 import { MESSAGE_BYTES_MAX } from '../channel/limits.ts';
 import { type Payload, RpcChannel } from '../channel/rpc.ts';
 import type { EngineCode } from '../engine/engine.ts';
@@ -95,6 +95,7 @@ export class ModelEngine {
   readonly #model: Digest;
   readonly #suspensions: Suspensions;
   #calls = 0;
+  #retired = false;
   #running: RunningEngine | undefined;
   #queue: Promise<unknown> = Promise.resolve();
 
@@ -149,12 +150,17 @@ export class ModelEngine {
     });
   }
 
-  /** Gives back what a model takes; with the last one the process goes. */
-  async unload(model: Digest): Promise<void> {
-    const running = this.#running;
-    if (running?.loaded.delete(model) !== true) return;
-    if (running.loaded.size === 0) this.stop();
-    else await this.#nothing('unload', { model });
+  /**
+   * Gives back what a model takes; with the last one the process goes. It waits for the runs that were asked for before: a tenant's run
+   * must not end because somebody else's model needs the room.
+   */
+  unload(model: Digest): Promise<void> {
+    return this.#enqueue(async () => {
+      const running = this.#running;
+      if (running?.loaded.delete(model) !== true) return;
+      if (running.loaded.size === 0) this.stop();
+      else await this.#call(running, 'unload', { head: { model }, parts: [NO_BYTES] });
+    });
   }
 
   /** Encoded tensors in, encoded tensors out. */
@@ -174,6 +180,12 @@ export class ModelEngine {
   /** Ends the process, with all that it holds. */
   stop(): void {
     this.#running?.channel.close();
+  }
+
+  /** Ends it for good. A file that is still on its way must not start a process that nobody counts, and nobody would end. */
+  retire(): void {
+    this.#retired = true;
+    this.stop();
   }
 
   #nothing(
@@ -199,6 +211,7 @@ export class ModelEngine {
   /** The running engine, or a new one that holds nothing. */
   async #start(): Promise<Result<RunningEngine, EngineFailure>> {
     if (this.#running !== undefined) return ok(this.#running);
+    if (this.#retired) return fail('ENGINE_NOT_STARTED');
     try {
       const { engine, stream } = await this.#launcher.startEngine();
       const channel = new RpcChannel(stream, {
@@ -239,66 +252,5 @@ export class ModelEngine {
     } finally {
       clearTimeout(timer);
     }
-  }
-}
-
-interface Placed {
-  readonly owner: AccountId;
-  readonly engine: ModelEngine;
-}
-
-/**
- * The engines of all models: so many at most. The owner who has most gives way, with the idle one that was used longest ago, so
- * that an owner with many models pushes out own ones.
- */
-export class EnginePool {
-  readonly #launcher: EngineLauncher;
-  readonly #timeoutMs: number;
-  readonly #enginesMax: number;
-  /** Least used first. */
-  readonly #engines = new Map<Digest, Placed>();
-  readonly #suspensions: Suspensions;
-
-  constructor(launcher: EngineLauncher, timeoutMs: number, enginesMax: number, nowMs: () => number) {
-    this.#suspensions = new Suspensions(nowMs);
-    this.#launcher = launcher;
-    this.#timeoutMs = timeoutMs;
-    this.#enginesMax = enginesMax;
-  }
-
-  /** The engine of a model, for whose sake others may have to go. */
-  of(model: Digest, owner: AccountId): ModelEngine {
-    const placed = this.#engines.get(model) ?? {
-      owner,
-      engine: new ModelEngine(this.#launcher, this.#timeoutMs, model, this.#suspensions),
-    };
-    this.#engines.delete(model);
-    while (this.#engines.size >= this.#enginesMax) {
-      const victim = this.#victim(owner);
-      if (victim === undefined) break;
-      this.#engines.get(victim)?.engine.stop();
-      this.#engines.delete(victim);
-    }
-    this.#engines.set(model, placed);
-    return placed.engine;
-  }
-
-  /** A model is run. */
-  used(model: Digest): void {
-    const placed = this.#engines.get(model);
-    if (placed === undefined) return;
-    this.#engines.delete(model);
-    this.#engines.set(model, placed);
-  }
-
-  #victim(coming: AccountId): Digest | undefined {
-    const counts = new Map<AccountId, number>([[coming, 1]]);
-    for (const { owner } of this.#engines.values()) counts.set(owner, (counts.get(owner) ?? 0) + 1);
-    let victim: { readonly model: Digest; readonly count: number } | undefined;
-    for (const [model, { owner, engine }] of this.#engines) {
-      const count = counts.get(owner) ?? 0;
-      if (engine.isIdle && count > (victim?.count ?? 0)) victim = { model, count };
-    }
-    return victim?.model;
   }
 }

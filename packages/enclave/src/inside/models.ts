@@ -19,7 +19,8 @@ import {
 import { concatBytes, type Digest, fail, ok, parseBase64, parseHex, type Result } from '@cloister/encoding';
 import type { ModelKeyGrantAuthorised } from '@cloister/ledger';
 import { areSupported } from '../engine/datatypes.ts';
-import type { EngineFailure, EnginePool, ModelEngine } from './engines.ts';
+import type { EnginePool } from './engine-pool.ts';
+import type { EngineFailure, ModelEngine } from './engines.ts';
 import type { AuthorisationRefusal, LedgerView } from './light-client.ts';
 import { ModelRoom } from './model-room.ts';
 import type { Vault } from './vault.ts';
@@ -168,6 +169,7 @@ export class Models {
   async piece(name: string, ciphertext: Uint8Array): Promise<Result<void, ProvisionCode>> {
     const transfer = this.#transfers.get(name);
     if (transfer === undefined) return fail('TRANSFER_UNKNOWN');
+    this.#context.engines.used(transfer.model);
     const chunks = transfer.opening.push(ciphertext);
     const passed = await this.#passOn(name, transfer, chunks);
     for (const chunk of chunks) chunk.fill(0);
