@@ -241,7 +241,7 @@ describe('an attestation that lapses', () => {
     // Without its platform, and with no image to start another from, nothing signs the next sign of life.
     await rename(ownImage, `${ownImage}-away`);
     const platform = descendantsOf(network.node(LAPSING).pid).find(({ command }) =>
-      command.includes('platform/main.ts'),
+      command.includes('platform/src/process/main.ts'),
     );
     if (platform === undefined) throw new Error('no platform process');
     process.kill(platform.pid, 'SIGKILL');

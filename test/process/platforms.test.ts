@@ -213,7 +213,9 @@ describe('a policy that bars one machine', () => {
 function enclaveProcesses(index: number, other: number): Promise<{ platform: number; pids: readonly number[] }> {
   return eventually(`the vault of validator ${index}`, async () => {
     const found = descendantsOf(network.node(index).pid);
-    const platform = found.find(({ pid, command }) => pid !== other && command.includes('platform/main.ts'));
+    const platform = found.find(
+      ({ pid, command }) => pid !== other && command.includes('platform/src/process/main.ts'),
+    );
     const hasVault = found.some(({ parent, command }) => parent === platform?.pid && command.includes('enclave.mjs'));
     return platform === undefined || !hasVault
       ? undefined

@@ -19,7 +19,7 @@ async function expectNothingLeft(run: Running, folder: string, validators: numbe
   const commands = run.seen.all.map(({ command }) => command);
   const part = (text: string): number => commands.filter((command) => command.includes(text)).length;
   expect(part('main.ts start')).toBeGreaterThanOrEqual(validators);
-  expect(part('platform/main.ts')).toBeGreaterThanOrEqual(validators);
+  expect(part('platform/src/process/main.ts')).toBeGreaterThanOrEqual(validators);
   expect(part('enclave.mjs')).toBeGreaterThanOrEqual(validators);
   await run.seen.gone(5_000);
   for (let i = 1; i <= validators; i++) {
