@@ -1,22 +1,28 @@
 /**
- * `pnpm sim:floors [--nodes 4] [--seconds 12] [--seed 1]`: what each Byzantine behaviour costs the honest validators, as a
- * table of ratios to a clean run. Exit code 1 when a line says LOW, or an invariant broke.
+ * `pnpm sim:floors [--nodes 4] [--byzantine K] [--behaviours a,b] [--seconds 12] [--load-ms 20] [--seed 1]`: what each
+ * Byzantine behaviour costs the honest validators, as a table of ratios to a clean run. Exit code 1 when a line says LOW,
+ * or an invariant broke.
  */
 import { parseArgs } from 'node:util';
-import { BYZANTINE_NAMES, LEAST_PACE, measureFloors } from './index.ts';
+import { BYZANTINE_NAMES, type ByzantineName, LEAST_PACE, measureFloors } from './index.ts';
 
 const { values } = parseArgs({
   options: {
     nodes: { type: 'string', default: '4' },
+    byzantine: { type: 'string' },
+    behaviours: { type: 'string', default: BYZANTINE_NAMES.join(',') },
     seconds: { type: 'string', default: '12' },
+    'load-ms': { type: 'string', default: '20' },
     seed: { type: 'string', default: '1' },
   },
 });
+const behaviours = values.behaviours.split(',').map(behaviourNamed);
 const measured = await measureFloors({
-  behaviours: BYZANTINE_NAMES,
+  behaviours,
   validators: Number(values.nodes),
+  ...(values.byzantine === undefined ? {} : { byzantine: Number(values.byzantine) }),
   forMs: Number(values.seconds) * 1_000,
-  loadIntervalMs: 20,
+  loadIntervalMs: Number(values['load-ms']),
   seed: values.seed,
 });
 const { validators, byzantine, promised, clean, floors } = measured;
@@ -39,3 +45,9 @@ for (const { behaviour, transactionRatio, blockRatio, attacked } of floors) {
   );
 }
 process.exitCode = failed ? 1 : 0;
+
+function behaviourNamed(name: string): ByzantineName {
+  const known = BYZANTINE_NAMES.find((each) => each === name);
+  if (known === undefined) throw new Error(`no behaviour "${name}"; there are ${BYZANTINE_NAMES.join(', ')}`);
+  return known;
+}

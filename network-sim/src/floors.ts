@@ -21,7 +21,7 @@ export interface Floor {
 
 export interface Floors {
   readonly validators: number;
-  /** How many of the validators are Byzantine: floor((n - 1) / 3). */
+  /** How many of the validators are Byzantine. */
   readonly byzantine: number;
   /** What the network promises of the transactions. */
   readonly promised: number;
@@ -32,6 +32,8 @@ export interface Floors {
 export interface FloorOptions {
   readonly behaviours: readonly ByzantineName[];
   readonly validators: number;
+  /** How many of them are Byzantine, the first to lead; as many as the network bears when left out: floor((n - 1) / 3). */
+  readonly byzantine?: number;
   /** Virtual milliseconds of each run. */
   readonly forMs: number;
   readonly loadIntervalMs: number;
@@ -65,10 +67,9 @@ function runWith(
   return new Simulation({ scenario, seed, forMs }).run();
 }
 
-/** One clean run, then one run for each behaviour with f validators of it. */
+/** One clean run, then one run for each behaviour with so many validators of it. */
 export async function measureFloors(options: FloorOptions): Promise<Floors> {
-  const { behaviours, validators } = options;
-  const byzantine = Math.floor((validators - 1) / 3);
+  const { behaviours, validators, byzantine = Math.floor((validators - 1) / 3) } = options;
   const clean = await runWith(options, {});
   const floors: Floor[] = [];
   for (const behaviour of behaviours) {

@@ -3,6 +3,7 @@
  */
 import type { ValidatorId } from '@cloister/encoding';
 import { verifyCertificate, votesOf } from '../certificates/certificate.ts';
+import { LAST_VIEW } from '../messages/limits.ts';
 import { sameProposition } from '../messages/signed-bytes.ts';
 import type { Certificate, Finalization } from '../messages/types.ts';
 import { pruneBlocks } from './blocks.ts';
@@ -26,7 +27,8 @@ export function onCertificate(machine: MachineState, from: ValidatorId, certific
 export function absorbCertificate(machine: MachineState, from: ValidatorId, certificate: Certificate): boolean {
   const { set, epoch } = machine.current;
   const quorum = machine.rules.quorum(set);
-  const possible = certificate.epoch === epoch && certificate.view >= 1;
+  // After the last view there is none to enter.
+  const possible = certificate.epoch === epoch && certificate.view >= 1 && certificate.view < LAST_VIEW;
   if (!possible || !verifyCertificate(set, certificate, machine.chainId, machine.signatures.check, quorum).ok) {
     reject(machine, from, 'BAD_CERTIFICATE');
     return false;
