@@ -18,7 +18,7 @@ export {
   referenceValuesAt,
   referenceValuesOf,
 } from './attestation/measurement-set.ts';
-export { admissionRefusal, decide, isKnownSender, ledgerDecider, strangerRefusal } from './decide/decide.ts';
+export { admissionRefusal, decide, ledgerDecider, strangerRefusal } from './decide/decide.ts';
 export { exceedsRecordLimit } from './decide/decide-records.ts';
 export { taskLimit } from './decide/decide-request.ts';
 export type { DecideContext, Decision, ProposalKind, TransactionToDecide } from './decide/decision.ts';
@@ -30,6 +30,7 @@ export {
   type ExecutionFate,
   executeBlock,
 } from './decide/execute.ts';
+export { isKnownSender } from './decide/senders.ts';
 export type {
   AttestationAccepted,
   AttestationEvicted,

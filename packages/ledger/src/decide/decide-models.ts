@@ -10,6 +10,7 @@ import { failure } from '../inference/task-outcome.ts';
 import { networkOf } from '../state/network-of.ts';
 import type { LedgerState, Model, Task } from '../state/state.ts';
 import { accept, type Command, causeOf, type DecideContext, type Decision, reject } from './decision.ts';
+import { isGoverned } from './senders.ts';
 
 export function decidePublishModel(
   state: LedgerState,
@@ -17,6 +18,7 @@ export function decidePublishModel(
   { height }: DecideContext,
 ): Decision {
   const { manifest } = command.payload;
+  if (!isGoverned(state, command.sender)) return reject('ACCOUNT_REQUIRED');
   if (manifest.owner !== command.sender) return reject('MODEL_OWNER_MISMATCH');
   if (manifest.executionPolicy.assignment !== 'tenant') return reject('MODEL_POLICY_NOT_OFFERED', 'assignment');
   const model = modelId(manifest);

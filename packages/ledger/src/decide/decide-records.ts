@@ -6,9 +6,11 @@ import { networkOf } from '../state/network-of.ts';
 import { recordUseAfter } from '../state/record-use.ts';
 import type { LedgerState } from '../state/state.ts';
 import { accept, type Command, causeOf, type Decision, reject } from './decision.ts';
+import { isGoverned } from './senders.ts';
 
 export function decidePutRecord(state: LedgerState, command: Command<'put-record'>): Decision {
   const { namespace, key, value } = command.payload;
+  if (!isGoverned(state, command.sender)) return reject('ACCOUNT_REQUIRED');
   const owner = state.namespaces.get(namespace)?.owner;
   if (owner !== undefined && owner !== command.sender) return reject('NAMESPACE_NOT_OWNED');
   if (exceedsRecordLimit(state, command)) return reject('RECORD_LIMIT');

@@ -1,7 +1,6 @@
 /**
  * What a transaction leads to: events, or the code of its rejection. Pure, synchronous, and changes nothing.
  */
-import { asValidatorId } from '@cloister/encoding';
 import type { Decider } from '@cloister/event-log';
 import type { LedgerEvent } from '../events/events.ts';
 import { evolve } from '../evolve/evolve.ts';
@@ -16,6 +15,7 @@ import { decidePutRecord } from './decide-records.ts';
 import { decideRequestInference } from './decide-request.ts';
 import { decideDeclineTask, decideSubmitResult } from './decide-result.ts';
 import type { DecideContext, Decision, TransactionToDecide } from './decision.ts';
+import { isKnownSender } from './senders.ts';
 
 /** Decides a transaction that `admissionRefusal` lets through, whose signature was checked. */
 export function decide(state: LedgerState, transaction: TransactionToDecide, context: DecideContext): Decision {
@@ -49,11 +49,6 @@ export function decide(state: LedgerState, transaction: TransactionToDecide, con
     case 'submit-endorsements':
       return decideSubmitEndorsements(state, transaction, context);
   }
-}
-
-/** Whether an id is a member or an account. */
-export function isKnownSender(state: LedgerState, id: TransactionToDecide['sender']): boolean {
-  return state.accounts.has(id) || state.members.has(asValidatorId(id));
 }
 
 /**

@@ -27,8 +27,9 @@ import type { Batch, VerifiedBatch } from '../transactions/batch.ts';
 import type { RejectionCode } from '../transactions/codes.ts';
 import type { Transaction } from '../transactions/transaction.ts';
 import type { TransactionKind } from '../transactions/transaction-payloads.ts';
-import { admissionRefusal, decide, isKnownSender } from './decide.ts';
+import { admissionRefusal, decide } from './decide.ts';
 import type { DecideContext, Decision } from './decision.ts';
+import { isKnownSender } from './senders.ts';
 
 /** A finalized block; its batches passed `verifyBatch`, in the order of the body. */
 export interface BlockToExecute {

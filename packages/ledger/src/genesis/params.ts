@@ -7,7 +7,7 @@ import { canonicalJson, type Digest, utf8 } from '@cloister/encoding';
 import { count, object, type Shape } from '../transactions/shape.ts';
 
 /** The only rules that this build can execute; a chain at another version is refused on open. */
-export const PROTOCOL_VERSION = 6;
+export const PROTOCOL_VERSION = 7;
 
 /** Heights and windows are in blocks unless they say otherwise. What concerns evidence stands in the appraisal policy instead. */
 export interface LedgerParams {

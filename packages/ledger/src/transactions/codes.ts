@@ -76,6 +76,7 @@ export const REJECTION_CODES = [
   'MEMBER_LIMIT',
   'EXECUTOR_DECLINED',
   'RESPONSE_WITHHELD',
+  'ACCOUNT_REQUIRED',
 ] as const;
 export type RejectionCode = (typeof REJECTION_CODES)[number];
 

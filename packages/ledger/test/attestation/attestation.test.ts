@@ -75,8 +75,8 @@ describe('submit-attestation', () => {
       role: 'member',
       eligible: true,
     });
-    const put = chain.transaction(stranger, 'put-record', { namespace: 'n', key: 'k', value: 'v' });
-    expect(typesOf(chain.block(put))).toEqual(['RecordPut']);
+    const { kind, payload } = chain.refresh(stranger, enclaveOf(stranger));
+    expect(typesOf(chain.block(chain.transaction(stranger, kind, payload)))).toEqual(['AttestationRefreshed']);
   });
 
   test('refused evidence of an unknown key is counted, registers nobody, and says why to whoever asks before', () => {
