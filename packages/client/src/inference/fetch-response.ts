@@ -34,6 +34,7 @@ export async function fetchResponse(
   };
   const inline = accepted.map(({ response }) => response).find((response) => response !== null);
   if (inline !== undefined) return checked(parseBase64(inline) ?? new Uint8Array(0));
+  let mayPass = false;
   const ask = async (node: NodeApi): Promise<Uint8Array> => {
     const bytes = await node.getBlob(digest, LARGEST_SEALED_BYTES);
     if (bytes !== undefined) return checked(bytes);
@@ -42,11 +43,20 @@ export async function fetchResponse(
       transaction,
     });
   };
-  for (;;) {
+  // One node that lies must not end the asking: as long as any other may have the response later, it is asked again.
+  const noting = async (node: NodeApi): Promise<Uint8Array> => {
     try {
-      return await nodes.first(ask);
+      return await ask(node);
     } catch (error) {
-      const mayPass = isTransient(error) || (error instanceof ClientError && error.code === 'BLOB_MISSING');
+      mayPass ||= isTransient(error) || (error instanceof ClientError && error.code === 'BLOB_MISSING');
+      throw error;
+    }
+  };
+  for (;;) {
+    mayPass = false;
+    try {
+      return await nodes.first(noting);
+    } catch (error) {
       if (!mayPass || edge.nowMs() + PAUSE_MS > deadline.atMs) throw error;
       await edge.sleep(PAUSE_MS);
     }
