@@ -123,6 +123,27 @@ describe('replay', () => {
     );
   });
 
+  test('of chains on which members replace each other and key sets contradict themselves, from a snapshot every few events', () => {
+    const types: string[] = [];
+    let replaced = 0;
+    for (const seed of ['30', '36', '57', '58']) {
+      const random = randomChain(`members ${seed}`, 60);
+      let state = initialState();
+      for (const [at, event] of random.log.entries()) {
+        types.push(event.type);
+        if (event.type === 'MemberRegistered' && event.replaces !== null) replaced++;
+        evolve(state, event);
+        if (at % 7 > 0) continue;
+        const restored = decodeState(encodeState(state));
+        if (!restored.ok) throw new Error(`${restored.code} ${restored.detail}`);
+        state = restored.value;
+      }
+      expect(state).toEqual(random.state);
+    }
+    expect(replaced).toBeGreaterThan(0);
+    expect(types).toEqual(expect.arrayContaining(['EquivocationRecorded', 'ExecutorLapsed', 'ReceiptAccepted']));
+  });
+
   test('equal seeds give equal chains, event by event', () => {
     expect(randomChain('seed', 20).log).toEqual(randomChain('seed', 20).log);
   });

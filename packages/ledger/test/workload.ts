@@ -14,6 +14,7 @@ import {
   GENESIS,
   genesisWith,
   IMAGE,
+  keyOf,
   MEASUREMENT,
   owner,
   runningChain,
@@ -93,13 +94,37 @@ export function randomChain(seed: string, blocks: number): Chain {
     taskRetentionMs: 3 * BLOCK_MS,
     approvalWindow: 4,
     snapshotInterval: 7,
+    maxMembers: 6,
   };
-  const { chain, enclaves, model, nodes } = runningChain(3, genesisWith({ params }));
+  const running = runningChain(3, genesisWith({ params }));
+  const { chain, model } = running;
+  // More who join than there is room for, so that those who lapse are replaced, and come back.
+  const joiners = ['j0', 'j1', 'j2', 'j3', 'j4'].map(keyOf);
+  const nodes = [...running.nodes, ...joiners];
+  const enclaves = nodes.map((node) => enclaveOf(node));
   const requests: Transaction[] = [];
   const sent: Transaction[] = [];
   const senders = [tenant, owner, stranger, v0];
   let listNumber = 1_000_000n;
+  const attested = () => {
+    const some = enclaves.filter(({ node }) => chain.state.attestations.has(node) && random.below(2) === 0);
+    return some.length === 0 ? enclaves.slice(0, 1) : some.slice(0, 3);
+  };
   const doings: (() => Transaction)[] = [
+    () => {
+      const joiner = pick(joiners);
+      return chain.evidence(joiner, enclaveOf(joiner), { crls: snpEndorsements({ number: listNumber }).crls });
+    },
+    () => chain.grant(model, chain.keyset(enclaveOf(pick(joiners)))),
+    () => {
+      const request = requests.findLast((made) => chain.state.tasks.has(chain.taskOf(made)));
+      const task = request === undefined ? undefined : chain.state.tasks.get(chain.taskOf(request));
+      if (request === undefined || task === undefined) return chain.request(model, attested());
+      const named = pick(task.executors);
+      const node = nodes.find(({ id }) => id === named.node) ?? v0;
+      const changes = random.below(4) === 0 ? { outputCommitment: digestOf('odd') } : {};
+      return chain.result(node, request, chain.receipt(request, enclaveOf(node), changes));
+    },
     () => {
       const index = random.below(enclaves.length);
       const { crls } = snpEndorsements({ number: listNumber + BigInt(random.below(2)) });
@@ -109,8 +134,8 @@ export function randomChain(seed: string, blocks: number): Chain {
       setPolicy(
         chain,
         {
-          maxAgeBlocks: pick([40, 50, 60]),
-          refreshWindowBlocks: pick([15, 20]),
+          maxAgeBlocks: pick([8, 12, 50]),
+          refreshWindowBlocks: pick([5, 8, 20]),
           nonceWindowBlocks: pick([5, 10, 12]),
           barredHardwareIds: pick([[], [deviceOf(v1.id).hardwareId]]),
           allowedHardwareIds: pick([[], [], [deviceOf(v2.id).hardwareId, deviceOf(v1.id).hardwareId]]),
@@ -146,7 +171,7 @@ export function randomChain(seed: string, blocks: number): Chain {
     () => chain.grant(model, chain.keyset(pick(enclaves))),
     () => sent[random.below(Math.max(1, sent.length))] ?? chain.request(model, enclaves),
     () => {
-      const request = chain.request(model, enclaves.slice(random.below(3)), {
+      const request = chain.request(model, attested(), {
         timeLimitMs: (1 + random.below(4)) * BLOCK_MS,
       });
       requests.push(request);
