@@ -1,10 +1,10 @@
 /**
- * `pnpm sim:floors [--nodes 4] [--byzantine K] [--behaviours a,b] [--seconds 12] [--load-ms 20] [--seed 1]`: what each
- * Byzantine behaviour costs the honest validators, as a table of ratios to a clean run. Exit code 1 when a line says LOW,
+ * `pnpm sim:floors [--nodes 4] [--byzantine K] [--behaviours a,b] [--seconds 12] [--load-ms 20] [--wide] [--seed 1]`: what
+ * each Byzantine behaviour costs the honest validators, as a table of ratios to a clean run. Exit code 1 when a line says LOW,
  * or an invariant broke.
  */
 import { parseArgs } from 'node:util';
-import { BYZANTINE_NAMES, type ByzantineName, LEAST_PACE, measureFloors } from './index.ts';
+import { BYZANTINE_NAMES, type ByzantineName, LEAST_PACE, measureFloors, WIDE_NETWORK } from './index.ts';
 
 const { values } = parseArgs({
   options: {
@@ -12,6 +12,7 @@ const { values } = parseArgs({
     byzantine: { type: 'string' },
     behaviours: { type: 'string', default: BYZANTINE_NAMES.join(',') },
     seconds: { type: 'string', default: '12' },
+    wide: { type: 'boolean', default: false },
     'load-ms': { type: 'string', default: '20' },
     seed: { type: 'string', default: '1' },
   },
@@ -23,6 +24,7 @@ const measured = await measureFloors({
   ...(values.byzantine === undefined ? {} : { byzantine: Number(values.byzantine) }),
   forMs: Number(values.seconds) * 1_000,
   loadIntervalMs: Number(values['load-ms']),
+  ...(values.wide ? { network: WIDE_NETWORK } : {}),
   seed: values.seed,
 });
 const { validators, byzantine, promised, clean, floors } = measured;

@@ -5,7 +5,7 @@
  * Virtual time knows no CPU: what a flood costs in CPU is measured on real processes (test/process).
  */
 import type { ByzantineName } from './byzantine/index.ts';
-import { LOCAL_NETWORK } from './faulty-network.ts';
+import { LOCAL_NETWORK, type NetworkProfile } from './faulty-network.ts';
 import type { RunReport } from './report.ts';
 import type { Scenario, ScenarioPlan } from './scenario.ts';
 import { Simulation } from './simulation.ts';
@@ -37,6 +37,8 @@ export interface FloorOptions {
   /** Virtual milliseconds of each run. */
   readonly forMs: number;
   readonly loadIntervalMs: number;
+  /** `LOCAL_NETWORK` when left out. */
+  readonly network?: NetworkProfile;
   readonly seed: string;
 }
 
@@ -54,7 +56,7 @@ export function promisedFloor(validators: number, byzantine: number): number {
 
 /** One run of a good network under load, with these validators Byzantine and this tenant beside the clients. */
 function runWith(
-  { validators, forMs, seed, loadIntervalMs }: Omit<FloorOptions, 'behaviours'>,
+  { validators, forMs, seed, loadIntervalMs, network = LOCAL_NETWORK }: Omit<FloorOptions, 'behaviours'>,
   attack: Pick<ScenarioPlan, 'byzantine' | 'hostileTenant'>,
 ): Promise<RunReport> {
   const scenario: Scenario = {
@@ -62,7 +64,7 @@ function runWith(
     description: 'a good network under load',
     validators,
     blocks: 1,
-    plan: () => ({ profile: LOCAL_NETWORK, loadIntervalMs, ...attack }),
+    plan: () => ({ profile: network, loadIntervalMs, ...attack }),
   };
   return new Simulation({ scenario, seed, forMs }).run();
 }
