@@ -83,8 +83,10 @@ export function eventfulChain(): Chain {
   return chain;
 }
 
-/** A chain of `blocks` blocks of random doings, mistakes included; the same for the same seed. */
-export function randomChain(seed: string, blocks: number): Chain {
+/**
+ * A chain of `blocks` blocks of random doings, mistakes included; the same for the same seed. `between` is called before each block.
+ */
+export function randomChain(seed: string, blocks: number, between: (chain: Chain) => void = () => undefined): Chain {
   const random = new SeededRandom(seed);
   const pick = <T>(items: readonly T[]): T => items[random.below(items.length)] as T;
   const params = {
@@ -209,6 +211,7 @@ export function randomChain(seed: string, blocks: number): Chain {
   for (let i = 0; i < blocks; i++) {
     const transactions = Array.from({ length: random.below(6) }, () => pick(doings)());
     sent.push(...transactions);
+    between(chain);
     chain.block(transactions, { author: pick(validators) });
   }
   return chain;
