@@ -25,11 +25,20 @@ function look(pid: number): Seen | undefined {
   }
 }
 
-/** Every live descendant of a process, itself left out. */
-export function descendantsOf(root: number): Seen[] {
-  const all = readdirSync('/proc')
+function everyProcess(): Seen[] {
+  return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .flatMap((name) => look(Number(name)) ?? []);
+}
+
+/** Every live process with this text in its arguments, whoever its parent is by now. */
+export function processesNaming(text: string): Seen[] {
+  return everyProcess().filter(({ command }) => command.includes(text));
+}
+
+/** Every live descendant of a process, itself left out. */
+export function descendantsOf(root: number): Seen[] {
+  const all = everyProcess();
   const found: Seen[] = [];
   const parents = new Set([root]);
   for (let before = -1; before !== found.length; ) {

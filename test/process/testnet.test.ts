@@ -7,6 +7,7 @@ import { awaitReady, homeLayout } from '@cloister/node/testnet';
 import { describe, expect, it } from 'vitest';
 import { type Running, startCommand } from './command-line.ts';
 import { cleanUpAfterwards, makeFolder } from './harness.ts';
+import { processesNaming } from './processes.ts';
 
 cleanUpAfterwards();
 
@@ -70,12 +71,20 @@ describe('testnet', () => {
     await expectNothingLeft(run, folder, 2);
   });
 
-  it('stops cleanly in the middle of its work too', async () => {
+  // SIGHUP is what a closed terminal sends. SIGKILL leaves the orchestrator no time: its children notice that it is gone.
+  it.each([
+    ['SIGINT', 1],
+    ['SIGHUP', 1],
+    ['SIGKILL', null],
+  ] as const)('takes every child along in the middle of its work by %s', async (signal, exitCode) => {
     const folder = join(await makeFolder(), 'net');
     const run = startCommand(['testnet', '--validators', '2', '--dir', folder], await makeFolder());
     await run.printed(/validator-2 {2}SIMULATED TDX +process/);
-    run.kill('SIGINT');
-    expect((await run.ended).code).toBe(1);
-    await run.seen.gone(5_000);
+    expect(run.seen.running().filter(({ command }) => command.includes('main.ts start'))).toHaveLength(2);
+    run.kill(signal);
+    expect((await run.ended).code).toBe(exitCode);
+    await run.seen.gone();
+    // Nor one that was born after the last look.
+    expect(processesNaming(folder)).toEqual([]);
   });
 });
