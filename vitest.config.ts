@@ -5,11 +5,18 @@ import { defineConfig } from 'vitest/config';
 
 const setupFiles = [fileURLToPath(new URL('vitest.setup.ts', import.meta.url))];
 
-// Three heights: properties and units beside each package, seeded simulation of the real replica, real processes.
-// The first two share the cores, one file a core. Real processes come after them, one file at a time: a network of several
-// processes uses every core by itself, and its floors compare it with a run of its own just before.
-const shared = { maxWorkers: availableParallelism(), sequence: { groupOrder: 0 } };
-const alone = { maxWorkers: 1, fileParallelism: false, sequence: { groupOrder: 1 } };
+/**
+ * Three heights: properties and units beside each package, seeded simulation of the real replica, real processes. They run in
+ * this order, one file for each core. What compares a network under attack with itself just before comes last, one file at a
+ * time: another network beside it would be a part of the comparison.
+ */
+const cores = availableParallelism();
+const quick = { maxWorkers: cores, sequence: { groupOrder: 0 } };
+const networks = { maxWorkers: cores, sequence: { groupOrder: 1 } };
+const alone = { maxWorkers: 1, fileParallelism: false, sequence: { groupOrder: 2 } };
+
+const LONG = { testTimeout: 600_000, hookTimeout: 600_000 };
+const FLOORS = ['process/*attackers.test.ts', 'process/http-clients.test.ts'];
 
 export default defineConfig({
   test: {
@@ -17,7 +24,7 @@ export default defineConfig({
       ...readdirSync(new URL('packages', import.meta.url)).map((name) => ({
         test: {
           name,
-          ...shared,
+          ...quick,
           setupFiles,
           root: `packages/${name}`,
           include: ['test/**/*.test.ts'],
@@ -25,27 +32,29 @@ export default defineConfig({
           hookTimeout: 60_000,
         },
       })),
+      { test: { name: 'sim', ...quick, ...LONG, setupFiles, root: 'network-sim', include: ['test/**/*.test.ts'] } },
       {
         test: {
-          name: 'sim',
-          ...shared,
+          name: 'whole',
+          ...quick,
+          ...LONG,
           setupFiles,
-          root: 'network-sim',
-          include: ['test/**/*.test.ts'],
-          testTimeout: 600_000,
+          root: 'test',
+          include: ['{browser,differential,layering}/**/*.test.ts'],
         },
       },
       {
         test: {
           name: 'e2e',
-          ...alone,
+          ...networks,
+          ...LONG,
           setupFiles,
           root: 'test',
-          include: ['{browser,differential,layering,process}/**/*.test.ts'],
-          testTimeout: 600_000,
-          hookTimeout: 600_000,
+          include: ['process/**/*.test.ts'],
+          exclude: FLOORS,
         },
       },
+      { test: { name: 'floors', ...alone, ...LONG, setupFiles, root: 'test', include: FLOORS } },
     ],
   },
 });
