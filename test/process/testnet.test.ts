@@ -86,5 +86,9 @@ describe('testnet', () => {
     await run.seen.gone();
     // Nor one that was born after the last look.
     expect(processesNaming(folder)).toEqual([]);
+    // They came to an orderly end: whoever closes a database takes back its word that it holds it.
+    const names = await readdir(folder, { recursive: true });
+    expect(names.filter((name) => name.endsWith('CURRENT')).length).toBeGreaterThan(2);
+    expect(names.filter((name) => name.endsWith('.pid'))).toEqual([]);
   });
 });
