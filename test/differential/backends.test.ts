@@ -73,7 +73,7 @@ function distinct(node: readonly string[], noble: readonly string[]): number {
 
 describe('Node and noble', () => {
   it('are told apart by the bundle', () => {
-    const backends = read.filter((path) => /crypto\/src\/backend-\w+\.ts$/.test(path));
+    const backends = read.filter((path) => /crypto\/src\/backends\/backend-\w+\.ts$/.test(path));
     expect(backends.map((path) => path.split('/').at(-1))).toEqual(['backend-noble.ts']);
   });
 
