@@ -100,7 +100,7 @@ class BlockExecution {
     this.#policyIfDue();
     for (const id of this.#state.taskIndex.overdue(timeMs)) this.#meetDeadline(id);
     const unknown = batches.map(({ batch, transactions }) => ({ batch, count: this.#runBatch(batch, transactions) }));
-    for (const { id } of tasksOfLost(this.#state, this.#events)) this.#closeIfLost(id);
+    for (const id of tasksOfLost(this.#state, this.#events)) this.#closeIfLost(id);
     for (const { batch, count } of unknown) {
       if (count === 0) continue;
       this.#emit({ type: 'UnknownSendersCounted', batch: batch.id, author: batch.author, count, height });

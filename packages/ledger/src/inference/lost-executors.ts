@@ -7,7 +7,7 @@
  */
 import type { AccountId, Digest } from '@cloister/encoding';
 import type { LedgerEvent } from '../events/events.ts';
-import type { LedgerState, Task } from '../state/state.ts';
+import type { LedgerState } from '../state/state.ts';
 
 interface Losses {
   readonly nodes: Set<AccountId>;
@@ -40,16 +40,18 @@ function note(losses: Losses, event: LedgerEvent): void {
 }
 
 /** Open tasks that the block's events may have taken an executor from, by deadline. */
-export function tasksOfLost(state: Pick<LedgerState, 'tasks' | 'taskIndex'>, events: readonly LedgerEvent[]): Task[] {
+export function tasksOfLost(
+  state: Pick<LedgerState, 'tasks' | 'taskIndex'>,
+  events: readonly LedgerEvent[],
+): readonly Digest[] {
   const losses: Losses = { nodes: new Set(), models: new Set(), tasks: new Set(), everyone: false };
   for (const event of events) note(losses, event);
   const { nodes, models, tasks, everyone } = losses;
-  if (!everyone && nodes.size + models.size + tasks.size === 0) return [];
-  return state.taskIndex.open().flatMap((id) => {
+  if (everyone) return state.taskIndex.open();
+  if (nodes.size + models.size + tasks.size === 0) return [];
+  return state.taskIndex.open().filter((id) => {
     const task = state.tasks.get(id);
-    if (task === undefined) return [];
-    const touched =
-      everyone || tasks.has(id) || models.has(task.model) || task.executors.some(({ node }) => nodes.has(node));
-    return touched ? [task] : [];
+    if (task === undefined) return false;
+    return tasks.has(id) || models.has(task.model) || task.executors.some(({ node }) => nodes.has(node));
   });
 }
