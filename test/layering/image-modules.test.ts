@@ -1,7 +1,7 @@
 /**
  * The modules inside the enclave's image. Each of them changes the measurement, so that whoever adds one sees it here.
  *
- * A change that is meant: `vitest run --project e2e layering/image-modules --update`, and the list goes into the commit.
+ * A change that is meant: `vitest run --project whole layering/image-modules --update`, and the list goes into the commit.
  */
 import { imageModules } from '@cloister/platform';
 import { describe, expect, it } from 'vitest';

@@ -1,7 +1,7 @@
 /**
  * The one error that the SDK throws. It fails closed: whatever it could not verify, it refuses under a code.
  */
-import type { Digest } from '@cloister/encoding';
+import { CodedError, type Digest } from '@cloister/encoding';
 import type { FailureReason } from './inference/failure-reasons.ts';
 
 export type ClientErrorCode =
@@ -63,9 +63,7 @@ export type ClientErrorCode =
   | 'RESPONSE_INVALID'
   | 'PENDING_MALFORMED';
 
-export class ClientError extends Error {
-  override readonly name: string = 'ClientError';
-  readonly code: ClientErrorCode;
+export class ClientError extends CodedError<ClientErrorCode> {
   /** For people, or the code of a lower layer. */
   readonly detail: string | undefined;
   /** The transaction under way, when there is one. */
@@ -83,10 +81,10 @@ export class ClientError extends Error {
     },
   ) {
     super(
+      code,
       detail === undefined ? code : `${code}: ${detail}`,
       options?.cause === undefined ? {} : { cause: options.cause },
     );
-    this.code = code;
     this.detail = detail;
     this.transaction = options?.transaction;
     this.reasons = options?.reasons ?? [];

@@ -12,7 +12,10 @@ import { assertContract, fail, ok, type Result } from './result.ts';
 const U32_MAX = 0xffff_ffff;
 const U64_MAX = 0xffff_ffff_ffff_ffffn;
 
-/** The bytes are not an encoding. Decoders of other packages throw it too, for violations of their own rules. */
+/**
+ * The bytes are not an encoding. Decoders of other packages throw it too, for violations of their own rules. It ends a
+ * decoder early and has no code: the caller of `decodeWith` names the code of what it decodes.
+ */
 export class DecodeError extends Error {
   override readonly name = 'DecodeError';
 }

@@ -15,6 +15,7 @@ export {
   utf8,
 } from './bytes.ts';
 export { ByteReader, ByteWriter, DecodeError, decodeWith } from './codec.ts';
+export { CodedError } from './coded-error.ts';
 export {
   type AccountId,
   accountBytes,

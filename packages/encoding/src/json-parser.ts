@@ -5,7 +5,9 @@
  * documents or overflows a stack. This one refuses them, makes objects without a prototype (so `__proto__` is a key like
  * any other and a missing field is never found on `Object.prototype`), refuses numbers beyond a double and reads -0 as 0.
  */
+
 import { parseUtf8 } from './bytes.ts';
+import { CodedError } from './coded-error.ts';
 import { assertContract, fail, ok, type Result } from './result.ts';
 
 /** A JSON document in memory. Numbers are finite, strings well-formed UTF-16. */
@@ -22,14 +24,8 @@ export type JsonErrorCode = 'JSON_TOO_LARGE' | 'JSON_TOO_DEEP' | 'JSON_MALFORMED
 /** Deepest nesting that the recursive code of this package is made for. */
 export const JSON_DEPTH_LIMIT = 1000;
 
-class JsonRefusal extends Error {
-  readonly code: JsonErrorCode;
-
-  constructor(code: JsonErrorCode, detail: string) {
-    super(detail);
-    this.code = code;
-  }
-}
+/** Ends the recursive parser early; `parseJson` turns it into a result. */
+class JsonRefusal extends CodedError<JsonErrorCode> {}
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;

@@ -1,5 +1,5 @@
 /** The faces of the network adapter. It frames opaque bytes: what they mean is the business of the packages above and below it. */
-import type { AccountId, Digest, ValidatorId } from '@cloister/encoding';
+import { type AccountId, CodedError, type Digest, type ValidatorId } from '@cloister/encoding';
 
 /** Protocols answered on one stream for each request. Strangers may use all but `blob` and `hold`. */
 export type RequestProtocol = 'sync' | 'blob' | 'hold' | 'attest' | 'peers';
@@ -23,14 +23,7 @@ export type NetworkErrorCode =
   | 'STOPPED';
 
 /** The one error class of this package. */
-export class NetworkError extends Error {
-  override readonly name: string = 'NetworkError';
-  readonly code: NetworkErrorCode;
-  constructor(code: NetworkErrorCode, message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.code = code;
-  }
-}
+export class NetworkError extends CodedError<NetworkErrorCode> {}
 
 /**
  * A member's signed statement of where it is reached. It binds the libp2p identity, which the transport authenticates,

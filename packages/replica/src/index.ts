@@ -7,7 +7,6 @@ export {
   type OpenReplicaOptions,
   openReplica,
   type StartRefusal,
-  StartRefused,
 } from './recovery/recovery.ts';
 export { Replica } from './step/replica.ts';
 export { DEFAULT_TIMING, type ReplicaConfig } from './step/replica-core.ts';

@@ -349,7 +349,7 @@ describe('opening', () => {
     value[10] = (value[10] ?? 0) ^ 1;
     await guard.batch([{ type: 'put', key: entry[0], value }], { sync: true });
     const opening = openReplica({ config: { genesis: net.genesis, signer: key }, chain, guard });
-    await expect(opening).rejects.toMatchObject({ name: 'StartRefused', code: 'GUARD_DAMAGED' });
+    await expect(opening).rejects.toMatchObject({ name: 'CodedError', code: 'GUARD_DAMAGED' });
   });
 
   it('refuses a chain that is behind what the guard has signed for', async () => {

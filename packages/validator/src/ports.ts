@@ -1,7 +1,14 @@
 /**
  * The ports through which executor and attestation keeper reach the enclave, the chain, blobs and time.
  */
-import type { AccountId, Digest, Height, Measurement, Result } from '@cloister/encoding';
+import {
+  type AccountId,
+  CodedError,
+  type Digest,
+  type Height,
+  type Measurement,
+  type Result,
+} from '@cloister/encoding';
 import type { LedgerEvent, LedgerState } from '@cloister/ledger';
 import type { AdmissionCode } from '@cloister/replica';
 
@@ -28,19 +35,10 @@ export interface EnclaveDescription {
 }
 
 /** Why the enclave process or its platform could not be asked at all; transient, unlike a refusal. */
-export class EnclaveUnavailable extends Error {
-  override readonly name: string = 'EnclaveUnavailable';
-  readonly code: 'ENCLAVE_GONE' | 'ENCLAVE_TIMEOUT' | 'ENCLAVE_PROTOCOL';
-  constructor(code: EnclaveUnavailable['code'], message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.code = code;
-  }
-}
+export class EnclaveUnavailable extends CodedError<'ENCLAVE_GONE' | 'ENCLAVE_TIMEOUT' | 'ENCLAVE_PROTOCOL'> {}
 
 /** A blob ended before its last piece, or is not what its digest names. */
-export class BlobUnavailable extends Error {
-  override readonly name: string = 'BlobUnavailable';
-}
+export class BlobUnavailable extends CodedError<'BLOB_BROKEN_OFF' | 'BLOB_MISMATCH'> {}
 
 /** The signed receipt and the sealed response of one executed request; identical bytes on every call for one task. */
 export interface InferenceOutput {

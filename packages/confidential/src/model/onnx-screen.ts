@@ -55,6 +55,7 @@ const FOREIGN_OPERATORS: ReadonlySet<string> = new Set([
 /** Since operator set 12 a third input switches Dropout to training. */
 const DROPOUT_INFERENCE_INPUTS = 2;
 
+/** Ends the recursive screen early. Never leaves this file: `screenOnnx` turns it into a result. */
 class Refusal extends Error {
   readonly code: OnnxRefusal;
   constructor(code: OnnxRefusal, detail?: string) {

@@ -5,7 +5,9 @@
  * still travels, within a bound that the receiver sets. The other side is hostile: whatever breaks the rules ends the
  * channel with a typed error, and nothing is allocated for a length that was merely claimed.
  */
+
 import type { Duplex } from 'node:stream';
+import { CodedError } from '@cloister/encoding';
 
 /** Bytes of a frame's body. */
 export const FRAME_BYTES_MAX: number = 32 * 1024 * 1024;
@@ -18,14 +20,7 @@ const MORE = 1;
 /** Why a channel cannot be used. */
 export type ChannelErrorCode = 'CHANNEL_CLOSED' | 'FRAME_INVALID' | 'FRAME_TOO_LARGE' | 'MESSAGE_TOO_LARGE';
 
-export class ChannelError extends Error {
-  override readonly name = 'ChannelError';
-  readonly code: ChannelErrorCode;
-  constructor(code: ChannelErrorCode, message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.code = code;
-  }
-}
+export class ChannelError extends CodedError<ChannelErrorCode> {}
 
 /** Cuts a byte stream into messages. */
 export class MessageReader {

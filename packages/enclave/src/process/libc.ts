@@ -3,7 +3,9 @@
  *
  * Source: prctl(2), setrlimit(2), fcntl(2), memfd_create(2), linux/prctl.h, linux/fcntl.h, linux/memfd.h.
  */
+
 import { dlopen } from 'node:ffi';
+import { CodedError } from '@cloister/encoding';
 
 const LIBRARY = 'libc.so.6';
 
@@ -18,13 +20,8 @@ const [MFD_CLOEXEC, MFD_ALLOW_SEALING] = [1, 2];
 /** Nothing written, cut or appended any more, and no seal taken off: F_SEAL_SEAL, SHRINK, GROW and WRITE. */
 const ALL_SEALS = 1 | 2 | 4 | 8;
 
-export class SystemCallError extends Error {
-  override readonly name = 'SystemCallError';
-  readonly code = 'SYSTEM_CALL_FAILED';
-}
-
 function succeeded(call: string, result: number): number {
-  if (result < 0) throw new SystemCallError(`${call} failed`);
+  if (result < 0) throw new CodedError('SYSTEM_CALL_FAILED', `${call} failed`);
   return result;
 }
 

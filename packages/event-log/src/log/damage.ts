@@ -3,6 +3,7 @@
  *
  * A damaged log stops the node: a validator with a gap does not sign, and its peers hold every block.
  */
+import { CodedError } from '@cloister/encoding';
 
 export type EventLogDamageCode =
   /** A record's bytes do not match its checksum. */
@@ -48,9 +49,7 @@ const OWN_ADVICE: Partial<Record<EventLogDamageCode, string>> = {
 };
 
 /** The log cannot be trusted from `firstBadSequence` on (undefined: not known). `recovery` is text for the operator. */
-export class EventLogDamaged extends Error {
-  override readonly name: string = 'EventLogDamaged';
-  readonly code: EventLogDamageCode;
+export class EventLogDamaged extends CodedError<EventLogDamageCode> {
   readonly firstBadSequence: number | undefined;
   readonly recovery: string;
 
@@ -61,8 +60,7 @@ export class EventLogDamaged extends Error {
     options?: { readonly cause?: unknown },
   ) {
     const recovery = OWN_ADVICE[code] ?? RESYNC_ADVICE;
-    super(`event log damaged (${code}): ${what}. ${recovery}`, options);
-    this.code = code;
+    super(code, `event log damaged (${code}): ${what}. ${recovery}`, options);
     this.firstBadSequence = firstBadSequence;
     this.recovery = recovery;
   }

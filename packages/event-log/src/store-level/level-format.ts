@@ -3,7 +3,7 @@
  */
 import { crc32c } from '../log/checksum.ts';
 
-/** A file is not what LevelDB wrote; the message says where. */
+/** A file is not what LevelDB wrote; the message says where. Never leaves this folder: the scrub lists it as damage. */
 export class LevelDamage extends Error {}
 
 export const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

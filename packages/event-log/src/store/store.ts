@@ -4,6 +4,7 @@
  * Keys are ordered as unsigned bytes. Adapters: `store-memory.ts` (simulation and tests) and `store-level.ts`
  * (LevelDB); both pass the suite in test/store-contract.ts.
  */
+import { CodedError } from '@cloister/encoding';
 
 /** One write of a batch. */
 export type StoreOp =
@@ -48,12 +49,4 @@ export type StoreErrorCode =
   | 'STORE_CLOSED';
 
 /** The only error that a store throws. `cause` is what the adapter caught. */
-export class StoreError extends Error {
-  override readonly name: string = 'StoreError';
-  readonly code: StoreErrorCode;
-
-  constructor(code: StoreErrorCode, message: string, options?: { readonly cause?: unknown }) {
-    super(message, options);
-    this.code = code;
-  }
-}
+export class StoreError extends CodedError<StoreErrorCode> {}

@@ -59,10 +59,10 @@ export async function* checkedPieces(
       held = piece;
     }
   } catch (cause) {
-    throw new BlobUnavailable(`the blob ${digest} broke off`, { cause });
+    throw new BlobUnavailable('BLOB_BROKEN_OFF', `the blob ${digest} broke off`, { cause });
   }
   if (held === undefined || length !== size || hash.digest('hex') !== digest) {
-    throw new BlobUnavailable(`the blob ${digest} is another one`);
+    throw new BlobUnavailable('BLOB_MISMATCH', `the blob ${digest} is another one`);
   }
   yield held;
 }

@@ -1,5 +1,5 @@
 /** The shape of a command, and what it is given: parsed flags, positionals, and one place to print. */
-import { assert, type JsonValue } from '@cloister/encoding';
+import { assert, CodedError, type JsonValue } from '@cloister/encoding';
 
 /** 0 done, 1 failed, 2 usage, 3 verification failed. */
 export type ExitCode = 0 | 1 | 2 | 3;
@@ -40,8 +40,10 @@ export type Command = {
 };
 
 /** The words of the call are off: exit code 2. */
-export class UsageError extends Error {
-  override readonly name: string = 'UsageError';
+export class UsageError extends CodedError<'USAGE'> {
+  constructor(message: string) {
+    super('USAGE', message);
+  }
 }
 
 export const SIMULATED_LINE = 'SIMULATED platforms: no guarantee holds against anyone on this chain.';

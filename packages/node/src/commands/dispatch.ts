@@ -77,8 +77,8 @@ function parse(
 }
 
 function report(error: unknown, json: boolean): ExitCode {
-  const usage = error instanceof UsageError || codeOf(error).startsWith('CONFIG_');
-  const code = error instanceof UsageError ? 'USAGE' : codeOf(error);
+  const code = codeOf(error);
+  const usage = code === 'USAGE' || code.startsWith('CONFIG_');
   const message = messageOf(error);
   process.stderr.write(json ? `${JSON.stringify({ error: { code, message } })}\n` : `cloister: ${code}: ${message}\n`);
   if (code === 'INTERNAL' && error instanceof Error) process.stderr.write(`${error.stack}\n`);

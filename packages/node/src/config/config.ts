@@ -3,7 +3,9 @@
  *
  * Unknown keys, variables and flags are errors: a misspelt option never passes silently.
  */
+
 import { readFile } from 'node:fs/promises';
+import { CodedError } from '@cloister/encoding';
 import { parse, TomlError } from 'smol-toml';
 import {
   CONFIG_KEYS,
@@ -25,15 +27,12 @@ export type ConfigErrorCode =
   | 'CONFIG_INVALID_VALUE';
 
 /** What is wrong with a configuration, and where. */
-export class ConfigError extends Error {
-  override readonly name: string = 'ConfigError';
-  readonly code: ConfigErrorCode;
+export class ConfigError extends CodedError<ConfigErrorCode> {
   /** The key, variable or flag; undefined when the file as a whole is at fault. */
   readonly key: string | undefined;
 
   constructor(code: ConfigErrorCode, key: string | undefined, message: string, options?: { readonly cause?: unknown }) {
-    super(message, options);
-    this.code = code;
+    super(code, message, options);
     this.key = key;
   }
 }

@@ -1,4 +1,5 @@
 /** The one error class of the process: failed I/O and refusals to start, with a stable code. */
+import { CodedError } from '@cloister/encoding';
 
 export type NodeErrorCode =
   | 'HOME_MISSING'
@@ -22,15 +23,7 @@ export type NodeErrorCode =
   | 'STOPPED';
 
 /** Thrown by everything in this package that fails for a reason outside of the program. */
-export class NodeError extends Error {
-  override readonly name: string = 'NodeError';
-  readonly code: NodeErrorCode;
-
-  constructor(code: NodeErrorCode, message: string, options?: { readonly cause?: unknown }) {
-    super(message, options);
-    this.code = code;
-  }
-}
+export class NodeError extends CodedError<NodeErrorCode> {}
 
 /** The stable code of an error of any of Cloister's classes, or of the operating system; 'INTERNAL' for anything else. */
 export function codeOf(error: unknown): string {

@@ -101,7 +101,7 @@ async function openReplicaOf(
   });
 }
 
-/** Opens what has state on disk and wires the rest. Throws typed errors: StoreError, EventLogDamaged, StartRefused, NodeError. */
+/** Opens what has state on disk and wires the rest. Throws typed errors: StoreError, EventLogDamaged, NodeError, a CodedError of a StartRefusal. */
 export async function createCore(options: CoreOptions): Promise<NodeCore> {
   const { layout, config, keys, genesis, stores, log, nowMs, monotonicMs, network, observe } = options;
   const signer = ed25519KeyPair(keys.validator.seed);

@@ -38,7 +38,7 @@ async function packageVersion(): Promise<string> {
   return version;
 }
 
-/** Throws `NodeError`, `StoreError`, `EventLogDamaged`, `StartRefused` or `NetworkError`; nothing is left open then. */
+/** Throws `NodeError`, `StoreError`, `EventLogDamaged`, `NetworkError` or a `CodedError` of a `StartRefusal`; nothing is left open then. */
 export async function startNode(options: StartOptions): Promise<RunningNode> {
   const keys = await readNodeKeys(options.layout);
   const { layout, config, join } = options;

@@ -1,6 +1,8 @@
 /**
  * Why a machine gives no evidence.
  */
+import { CodedError } from '@cloister/encoding';
+
 export type AttesterErrorCode =
   /** The machine has no such interface, or this process may not use it. */
   | 'TSM_UNAVAILABLE'
@@ -24,11 +26,4 @@ export type AttesterErrorCode =
   | 'ANSWER_TOO_LARGE'
   | 'ANSWER_MALFORMED';
 
-export class AttesterError extends Error {
-  override readonly name = 'AttesterError';
-  readonly code: AttesterErrorCode;
-  constructor(code: AttesterErrorCode, message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.code = code;
-  }
-}
+export class AttesterError extends CodedError<AttesterErrorCode> {}

@@ -49,7 +49,7 @@ const PASSING: ReadonlySet<string> = new Set(['EEXIST', 'EBUSY', 'EAGAIN', 'EINT
 /** No such interface, no provider behind it, or no right to use it. */
 const UNAVAILABLE: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'ENXIO', 'ENODEV', 'EACCES', 'EPERM', 'EROFS']);
 
-/** Another writer touched the entry, or the kernel refused a write. */
+/** Another writer touched the entry, or the kernel refused a write. Never leaves this file: it starts the next attempt. */
 class Interference extends Error {}
 
 interface Outcome {

@@ -1,6 +1,8 @@
 /**
  * Why endorsements could not be had.
  */
+import { CodedError } from '@cloister/encoding';
+
 export type EndorsementErrorCode =
   /** The address is none of an allowed host, or not https. */
   | 'FETCH_ADDRESS_REFUSED'
@@ -27,11 +29,4 @@ export type EndorsementErrorCode =
   /** The cache folder cannot be written. */
   | 'STORE_IO';
 
-export class EndorsementError extends Error {
-  override readonly name = 'EndorsementError';
-  readonly code: EndorsementErrorCode;
-  constructor(code: EndorsementErrorCode, message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.code = code;
-  }
-}
+export class EndorsementError extends CodedError<EndorsementErrorCode> {}

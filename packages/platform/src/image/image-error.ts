@@ -1,6 +1,7 @@
 /**
  * What can be wrong with an enclave image on disk, its signature, or the machine that is to build or start it.
  */
+import { CodedError } from '@cloister/encoding';
 
 export type ImageErrorCode =
   /** The directory or one of its files cannot be read or written. */
@@ -18,11 +19,4 @@ export type ImageErrorCode =
   | 'IMAGE_BUILD_FAILED'
   | 'IMAGE_NOT_EMPTY';
 
-export class ImageError extends Error {
-  override readonly name = 'ImageError';
-  readonly code: ImageErrorCode;
-  constructor(code: ImageErrorCode, message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.code = code;
-  }
-}
+export class ImageError extends CodedError<ImageErrorCode> {}

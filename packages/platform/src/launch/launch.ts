@@ -12,6 +12,7 @@ import {
   type AccountId,
   asDigest,
   asMeasurement,
+  CodedError,
   type Digest,
   type JsonValue,
   type Measurement,
@@ -43,14 +44,7 @@ export interface LaunchOptions {
 }
 
 /** The platform could not launch the image; `code` is the platform's own where it gave one. */
-export class EnclaveLaunchError extends Error {
-  override readonly name = 'EnclaveLaunchError';
-  readonly code: string;
-  constructor(code: string, message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.code = code;
-  }
-}
+export class EnclaveLaunchError extends CodedError<string> {}
 
 export interface LaunchedEnclave {
   readonly port: EnclavePort;

@@ -4,8 +4,10 @@
  * Nothing here measures: the machine's base did, when it was launched for an image, and its evidence says for which. An image
  * that the evidence does not name is not started, since no quote would ever speak for it.
  */
+
 import { parseReportedSoftware, type TrustAnchors } from '@cloister/attestation';
 import { imageDigest } from '@cloister/confidential';
+import { CodedError } from '@cloister/encoding';
 import { AttesterError } from '../attesters/attester-error.ts';
 import { configfsTsmSource } from '../attesters/configfs-tsm.ts';
 import { dstackSource } from '../attesters/dstack-socket.ts';
@@ -17,18 +19,13 @@ import { httpsFetcher } from '../endorsements/fetcher.ts';
 import type { LaunchedDevice } from './launched-device.ts';
 import type { HardwareOrder } from './machine-order.ts';
 
-export class ImageNotEnforcedError extends Error {
-  override readonly name = 'ImageNotEnforcedError';
-  readonly code = 'IMAGE_NOT_ENFORCED';
-}
-
 function sourceOf({ kind, path }: HardwareOrder): EvidenceSource {
   return kind === 'configfs-tsm' ? configfsTsmSource({ directory: path }) : dstackSource({ socketPath: path });
 }
 
 /**
  * The machine as it was launched, for the image that has this manifest. Rejects with `AttesterError` when it gives no evidence,
- * with `ImageNotEnforcedError` when it was launched for another image.
+ * with `IMAGE_NOT_ENFORCED` when it was launched for another image.
  */
 export async function launchOnHardware(
   order: HardwareOrder,
@@ -44,7 +41,10 @@ export async function launchOnHardware(
   const image = imageDigest(manifest);
   const enforced = software.value.imageFor(image);
   if (enforced !== image) {
-    throw new ImageNotEnforcedError(`the machine was launched for image ${enforced ?? '(none)'}, not for ${image}`);
+    throw new CodedError(
+      'IMAGE_NOT_ENFORCED',
+      `the machine was launched for image ${enforced ?? '(none)'}, not for ${image}`,
+    );
   }
   const endorsements = new EndorsementSource({
     store: new EndorsementStore(directory),

@@ -6,20 +6,15 @@
 import { readFile, stat } from 'node:fs/promises';
 import { simulatedMachine, simulatedMeasurement } from '@cloister/attestation/simulated';
 import { imageDigest, imageMeasurement } from '@cloister/confidential';
-import { fromHex, parseHex } from '@cloister/encoding';
+import { CodedError, fromHex, parseHex } from '@cloister/encoding';
 import type { LaunchedDevice } from './launched-device.ts';
 import type { SimulatedMachineOrder } from './machine-order.ts';
 
 const SEED_BYTES = 32;
 
-export class DeviceSeedError extends Error {
-  override readonly name = 'DeviceSeedError';
-  readonly code: 'DEVICE_SEED_UNREADABLE' | 'DEVICE_SEED_EXPOSED' | 'DEVICE_SEED_MALFORMED';
-  constructor(code: DeviceSeedError['code'], message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.code = code;
-  }
-}
+type DeviceSeedErrorCode = 'DEVICE_SEED_UNREADABLE' | 'DEVICE_SEED_EXPOSED' | 'DEVICE_SEED_MALFORMED';
+
+class DeviceSeedError extends CodedError<DeviceSeedErrorCode> {}
 
 /** Reads a seed of 32 bytes in hex from a file that nobody else can read. Throws `DeviceSeedError`. */
 export async function readDeviceSeed(file: string): Promise<Uint8Array> {

@@ -16,23 +16,17 @@ import {
   RpcChannel,
   shieldProcess,
 } from '@cloister/enclave';
-import { assert, fail, ok, type Result } from '@cloister/encoding';
+import { assert, CodedError, fail, ok, type Result } from '@cloister/encoding';
 import { parseGenesis } from '@cloister/ledger';
-import { AttesterError } from '../attesters/attester-error.ts';
-import { ImageError } from '../image/image-error.ts';
-import { ImageNotEnforcedError, launchOnHardware } from '../machines/hardware-machine.ts';
+import { launchOnHardware } from '../machines/hardware-machine.ts';
 import type { LaunchedDevice } from '../machines/launched-device.ts';
 import type { MachineOrder } from '../machines/machine-order.ts';
-import { DeviceSeedError, launchDevice, readDeviceSeed } from '../machines/simulated-device.ts';
+import { launchDevice, readDeviceSeed } from '../machines/simulated-device.ts';
 import { EnclaveProcess } from './enclave-process.ts';
 import { type LaunchOrder, parseLaunchOrder } from './launch-order.ts';
 import { ORDERS_DESCRIPTOR, PLATFORM_CHANNELS, VALIDATOR_DESCRIPTOR } from './platform-channels.ts';
 import { findSandbox } from './sandbox.ts';
 import { sealImage } from './sealed-image.ts';
-
-class LaunchGenesisError extends Error {
-  readonly code = 'LAUNCH_GENESIS';
-}
 
 let enclave: EnclaveProcess | undefined;
 let ordered = false;
@@ -57,7 +51,7 @@ async function deviceOf(
     return launchDevice(seed, machine, manifest, Date.now);
   }
   const genesis = parseGenesis(genesisBytes);
-  if (!genesis.ok) throw new LaunchGenesisError(genesis.detail ?? genesis.code);
+  if (!genesis.ok) throw new CodedError('LAUNCH_GENESIS', genesis.detail ?? genesis.code);
   return launchOnHardware(machine, genesis.value.genesis.trustAnchors, manifest);
 }
 
@@ -94,14 +88,6 @@ async function launch(order: LaunchOrder, genesis: Uint8Array): Promise<Result<P
   return ok(headOnly({ measurement, image, isolated, enclavePid: enclave.vaultPid ?? 0 }));
 }
 
-type LaunchError = ImageError | DeviceSeedError | AttesterError | ImageNotEnforcedError | LaunchGenesisError;
-
-function isLaunchError(error: unknown): error is LaunchError {
-  return [ImageError, DeviceSeedError, AttesterError, ImageNotEnforcedError, LaunchGenesisError].some(
-    (kind) => error instanceof kind,
-  );
-}
-
 async function onCall(method: string, { head, parts }: Payload): Promise<Result<Payload>> {
   if (method === 'pids') return ok(headOnly({ engines: [...(enclave?.enginePids ?? [])] }));
   const order = parseLaunchOrder(head);
@@ -114,7 +100,7 @@ async function onCall(method: string, { head, parts }: Payload): Promise<Result<
   try {
     return await launch(order, genesis);
   } catch (error) {
-    if (isLaunchError(error)) return fail(error.code, error.message);
+    if (error instanceof CodedError) return fail(error.code, error.message);
     return fail('LAUNCH_FAILED', error instanceof Error ? error.message : undefined);
   }
 }

@@ -16,7 +16,7 @@ import {
   recoverGuard,
 } from '@cloister/consensus';
 import type { KeyedTree } from '@cloister/crypto';
-import { type AccountId, asHeight, type Digest, type Height, ok } from '@cloister/encoding';
+import { type AccountId, asHeight, CodedError, type Digest, type Height, ok } from '@cloister/encoding';
 import { EventLog, type OrderedStore, type StoredEvent } from '@cloister/event-log';
 import {
   decodeEvent,
@@ -40,6 +40,7 @@ import type { CommittedTip } from '../store/committed-tip.ts';
 import { type GuardMemory, guardFault, readGuardMark } from '../store/guard-memory.ts';
 import type { OpenBlock } from '../store/open-blocks.ts';
 
+/** Why a replica does not start. Damage to the log itself is `EventLogDamaged`. */
 export type StartRefusal =
   /** The sign guard's database is damaged or contradicts itself: without it no signature is safe. */
   | 'GUARD_DAMAGED'
@@ -47,16 +48,6 @@ export type StartRefusal =
   | 'CHAIN_INCONSISTENT'
   /** A stored event does not decode: written by another version. */
   | 'EVENT_UNREADABLE';
-
-/** Why a replica does not start, and what its operator can do. Damage to the log itself is `EventLogDamaged`. */
-export class StartRefused extends Error {
-  override readonly name: string = 'StartRefused';
-  readonly code: StartRefusal;
-  constructor(code: StartRefusal, message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.code = code;
-  }
-}
 
 /** All that a replica takes up where it left off. */
 export interface RecoveredReplica {
@@ -95,7 +86,7 @@ export interface OpenReplicaOptions {
   readonly onProgress?: (phase: 'verify' | 'replay', done: number, total: number) => void;
 }
 
-/** Throws `StartRefused`, `EventLogDamaged` or `StoreError`. An empty pair of databases is a new node. */
+/** Throws a `CodedError` of a `StartRefusal`, `EventLogDamaged` or `StoreError`. An empty pair of databases is a new node. */
 export async function openReplica(options: OpenReplicaOptions): Promise<OpenedReplica> {
   const { config, chain, guard, verify = 'checkpoint', onProgress } = options;
   const { genesis } = config;
@@ -117,11 +108,14 @@ export async function openReplica(options: OpenReplicaOptions): Promise<OpenedRe
   const openParts = await readOpen(chain, reader, chainParts.executedHeight);
   const { executedHeight } = chainParts;
   if (ledger.height !== executedHeight) {
-    throw new StartRefused('CHAIN_INCONSISTENT', `events reach height ${ledger.height}, blocks ${executedHeight}`);
+    throw new CodedError<StartRefusal>(
+      'CHAIN_INCONSISTENT',
+      `events reach height ${ledger.height}, blocks ${executedHeight}`,
+    );
   }
   const facts = factsOf(ledger);
   if (chainParts.roots.get(executedHeight)?.factsRoot !== factsRoot(facts)) {
-    throw new StartRefused(
+    throw new CodedError<StartRefusal>(
       'CHAIN_INCONSISTENT',
       `the state at height ${executedHeight} is not the one that was executed`,
     );
@@ -148,8 +142,8 @@ const GUARD_ADVICE =
   'Move the folder of the sign guard away and start again. With an empty guard this validator only follows the chain, until ' +
   'validators of a quorum’s weight have shown which of its votes they know and a later round has begun; then it signs again by itself.';
 
-function damagedGuard(what: string): StartRefused {
-  return new StartRefused(
+function damagedGuard(what: string): CodedError<StartRefusal> {
+  return new CodedError<StartRefusal>(
     'GUARD_DAMAGED',
     `the sign guard is damaged or was restored from an older copy: ${what}. ${GUARD_ADVICE}`,
   );
@@ -193,7 +187,10 @@ async function replay(log: EventLog, onProgress: OpenReplicaOptions['onProgress'
   const fold = (state: LedgerState, stored: StoredEvent): LedgerState => {
     const event = decodeEvent(stored.type, stored.payload);
     if (!event.ok)
-      throw new StartRefused('EVENT_UNREADABLE', `event ${stored.sequence} (${stored.type}): ${event.code}`);
+      throw new CodedError<StartRefusal>(
+        'EVENT_UNREADABLE',
+        `event ${stored.sequence} (${stored.type}): ${event.code}`,
+      );
     if (stored.sequence % 10_000 === 0) onProgress?.('replay', stored.sequence, total);
     return evolve(state, event.value);
   };
@@ -222,12 +219,12 @@ async function readChain(reader: ChainStore, genesis: ParsedGenesis): Promise<Ch
   for (let at = oldest; at <= executedHeight; at++) {
     const height = asHeight(at);
     const record = await reader.executed(height);
-    if (record === undefined) throw new StartRefused('CHAIN_INCONSISTENT', `no record of block ${at}`);
+    if (record === undefined) throw new CodedError<StartRefusal>('CHAIN_INCONSISTENT', `no record of block ${at}`);
     roots.set(height, rootOf(record));
     if (record.eventCount - record.firstSequence > 1) workHeight = height;
     if (at < executedHeight - 2 * BATCH_LIFETIME_HEIGHTS) continue;
     const block = await reader.block(record.hash);
-    if (block === undefined) throw new StartRefused('CHAIN_INCONSISTENT', `block ${at} is missing`);
+    if (block === undefined) throw new CodedError<StartRefusal>('CHAIN_INCONSISTENT', `block ${at} is missing`);
     committedBatches.push({ height, ids: block.body.batches });
   }
   const { committed, tip } = await readTip(reader, executedHeight);
@@ -244,7 +241,7 @@ async function readTip(reader: ChainStore, executedHeight: Height): Promise<Pick
   const latest = await reader.latestFinalization();
   const block = await reader.blockAt(executedHeight);
   if (latest === undefined || latest.height < executedHeight || block === undefined) {
-    throw new StartRefused('CHAIN_INCONSISTENT', `no certificate of block ${executedHeight}`);
+    throw new CodedError<StartRefusal>('CHAIN_INCONSISTENT', `no certificate of block ${executedHeight}`);
   }
   const committed = { header: block.header, finalization: latest.finalization };
   const certified = await reader.finalizationUpTo(executedHeight);

@@ -4,7 +4,7 @@
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
-import type { JsonValue } from '@cloister/encoding';
+import { CodedError, type JsonValue } from '@cloister/encoding';
 import type { ApiContext } from '../api-context.ts';
 import type { Budgets } from '../gate/budgets.ts';
 import { ITEMS_PER_TOKEN, type RouteGroup } from '../gate/costs.ts';
@@ -24,10 +24,8 @@ export type ApiReply = {
 );
 
 /** A refusal; the body is {code, message, detail?}. */
-export class ApiError extends Error {
-  override readonly name: string = 'ApiError';
+export class ApiError extends CodedError<string> {
   readonly status: number;
-  readonly code: string;
   readonly detail: string | undefined;
   /** When to ask again. */
   readonly retryAfterS: number | undefined;
@@ -40,9 +38,8 @@ export class ApiError extends Error {
     detail?: string,
     more: { readonly retryAfterS?: number; readonly cost?: number } = {},
   ) {
-    super(detail === undefined ? code : `${code}: ${detail}`);
+    super(code, detail === undefined ? code : `${code}: ${detail}`);
     this.status = status;
-    this.code = code;
     this.detail = detail;
     this.retryAfterS = more.retryAfterS ?? (status === 429 || status === 503 ? 1 : undefined);
     this.cost = more.cost ?? 0;

@@ -1,4 +1,5 @@
 /** The API's end of the channel to the thread that votes. */
+import { CodedError } from '@cloister/encoding';
 import type { NodeQuestions } from './node-questions.ts';
 
 export type QuestionName = keyof NodeQuestions;
@@ -12,17 +13,6 @@ export interface AskMessage {
 export type AnswerMessage =
   | { readonly id: number; readonly value: unknown }
   | { readonly id: number; readonly failure: { readonly code: string; readonly message: string } };
-
-/** The other thread could not answer; `code` is that of its error. */
-export class QuestionFailed extends Error {
-  override readonly name: string = 'QuestionFailed';
-  readonly code: string;
-
-  constructor(code: string, message: string) {
-    super(message);
-    this.code = code;
-  }
-}
 
 /** Every question, so that the object below has each of them. */
 const NAMES: { readonly [Name in QuestionName]: true } = {
@@ -49,7 +39,7 @@ const NAMES: { readonly [Name in QuestionName]: true } = {
 
 interface Waiting {
   readonly resolve: (value: unknown) => void;
-  readonly reject: (error: QuestionFailed) => void;
+  readonly reject: (error: CodedError<string>) => void;
 }
 
 /** How many wait is bounded by whoever asks: each request of a client asks one question at a time. */
@@ -76,7 +66,7 @@ export class QuestionClient {
   answered(message: AnswerMessage): void {
     const waiting = this.#waiting.get(message.id);
     this.#waiting.delete(message.id);
-    if ('failure' in message) waiting?.reject(new QuestionFailed(message.failure.code, message.failure.message));
+    if ('failure' in message) waiting?.reject(new CodedError(message.failure.code, message.failure.message));
     else waiting?.resolve(message.value);
   }
 }
