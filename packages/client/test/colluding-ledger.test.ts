@@ -112,7 +112,7 @@ async function inferUnder(lie: Lie): Promise<InferenceResult> {
   const receipts = lie.withhold === true ? [] : [receipt];
   const genuine = node.inference.bind(node);
   node.inference = async (task: Digest) => {
-    const listed = { task, status: 'completed' as const, receipts, declines: [], withheld: [] };
+    const listed = { task, status: 'completed' as const, receipts, declines: [], withheld: [], missed: [] };
     return task === pending.task ? listed : genuine(task);
   };
   try {

@@ -199,8 +199,9 @@ export class FakeNode implements NodeApi {
     const { status, receipts, executors } = found;
     const declines = executors.flatMap(({ declined }) => declined?.sequence ?? []);
     const withheld = executors.flatMap((executor) => executor.withheld ?? []);
+    const missed = executors.flatMap((executor) => executor.missed ?? []);
     const listed = receipts.map(({ keyset, sequence }) => ({ keyset, sequence }));
-    return { task, status, receipts: listed, declines, withheld };
+    return { task, status, receipts: listed, declines, withheld, missed };
   }
 
   async facts(subjects: readonly FactSubject[]) {

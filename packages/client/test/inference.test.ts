@@ -194,7 +194,14 @@ describe('an inference', () => {
   it('ends with the proven failure when the deadline passes', async () => {
     node.silent = true;
     const failed = client.infer({ model: prepared.model, inputs: [floats([1])], timeLimitMs: 3_000 });
-    await expect(failed).rejects.toMatchObject({ code: 'INFERENCE_FAILED', detail: 'DEADLINE_PASSED' });
+    const error = await failed.catch((reason: unknown) => reason);
+    const named = error instanceof ClientError ? error.reasons.map(({ node: silent }) => silent) : [];
+    expect(named).toHaveLength(1);
+    expect(error).toMatchObject({
+      code: 'INFERENCE_FAILED',
+      detail: `DEADLINE_PASSED: ANSWER_MISSED by ${named}`,
+      reasons: [{ from: 'ledger', code: 'ANSWER_MISSED' }],
+    });
   });
 
   it('asks an enclave for new evidence once, not once a request, and again for new keys or when asked to', async () => {

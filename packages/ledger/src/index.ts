@@ -56,6 +56,7 @@ export {
   type ValidatorEquivocated,
 } from './events/events.ts';
 export type {
+  AnswerMissed,
   AuthorisedExecutor,
   EquivocationRecorded,
   ExecutorLapsed,

@@ -88,6 +88,7 @@ describe('a receipt without its response', () => {
     chain.advanceTo(chain.height + 10);
     expect(statusOf()).toMatchObject({ status: 'failed', failure: 'DEADLINE_PASSED' });
     expect(statusOf()?.executors.map(({ withheld }) => withheld !== null)).toEqual([true, false, false]);
+    expect(statusOf()?.executors.map(({ missed }) => missed !== null)).toEqual([false, true, true]);
   });
 
   test('is named after the task was completed by others, too', () => {

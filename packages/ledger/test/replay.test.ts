@@ -34,6 +34,7 @@ describe('events', () => {
     const types = new Set(chain.log.map(({ type }) => type));
     expect([...types].sort()).toEqual([
       'AccountRegistered',
+      'AnswerMissed',
       'AppraisalPolicyScheduled',
       'AppraisalPolicyTookEffect',
       'AttestationAccepted',

@@ -51,7 +51,8 @@ export function eventfulChain(): Chain {
   const request = chain.request(model, enclaves);
   const forgotten = chain.request(model, enclaves, { timeLimitMs: 30 * BLOCK_MS });
   const refused = chain.request(model, enclaves);
-  chain.block([request, forgotten, refused]);
+  const unanswered = chain.request(model, enclaves, { timeLimitMs: BLOCK_MS });
+  chain.block([request, forgotten, refused, unanswered]);
   const task = chain.taskOf(refused);
   chain.block(chain.transaction(v0, 'decline-task', { task, code: 'MODEL_REFUSED', detail: 'ONNX_MALFORMED' }));
   chain.block(chain.result(v1, refused, chain.receipt(refused, e1, { status: 'failed' })));

@@ -69,6 +69,11 @@ async function failureReasons(
     const { task, node } = event;
     if (task === pending.task) reasons.push({ node, from: 'ledger', code: 'RESPONSE_WITHHELD', detail: `by ${node}` });
   }
+  for (const sequence of listed.missed.slice(0, most)) {
+    const { event } = await context.chain.event(sequence, 'AnswerMissed', deadline);
+    const { task, node } = event;
+    if (task === pending.task) reasons.push({ node, from: 'ledger', code: 'ANSWER_MISSED', detail: `by ${node}` });
+  }
   return reasons;
 }
 

@@ -153,10 +153,14 @@ export function readInference(value: JsonValue): ListedInference {
       const declined = member(one, 'declined') ?? null;
       return declined === null ? [] : [count(declined, 'sequence')];
     }).flat(),
-    withheld: list(value, 'executors', (one) =>
-      (member(one, 'withheld') ?? null) === null ? [] : [count(one, 'withheld')],
-    ).flat(),
+    withheld: sequencesOf(value, 'withheld'),
+    missed: sequencesOf(value, 'missed'),
   };
+}
+
+/** Of each executor that has one, the event's sequence under this name. */
+function sequencesOf(value: JsonValue, name: string): readonly number[] {
+  return list(value, 'executors', (one) => ((member(one, name) ?? null) === null ? [] : [count(one, name)])).flat();
 }
 
 /** An error body {code, detail?} or {code, message?}, or undefined when it is none. */

@@ -53,6 +53,8 @@ export interface ListedInference {
   readonly declines: readonly number[];
   /** Sequences of the ResponseWithheld events. */
   readonly withheld: readonly number[];
+  /** Sequences of the AnswerMissed events. */
+  readonly missed: readonly number[];
 }
 
 /** What a node asks of whoever uploads. */

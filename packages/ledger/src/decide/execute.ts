@@ -204,8 +204,12 @@ class BlockExecution {
   #meetDeadline(id: Digest): void {
     const task = this.#state.tasks.get(id);
     if (task?.status !== 'open') return;
+    const { height } = this.#block;
     const left = this.#lapseExecutors(task);
-    this.#emit(failure(left, deadlineCode(left), this.#block.height));
+    for (const { node, keyset } of silentExecutors(left)) {
+      this.#emit({ type: 'AnswerMissed', task: id, node, keyset, height });
+    }
+    this.#emit(failure(left, deadlineCode(left), height));
   }
 
   #closeIfLost(id: Digest): void {

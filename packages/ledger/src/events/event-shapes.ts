@@ -270,6 +270,7 @@ export const FIELDS: { readonly [T in LedgerEventType]: Fields<T> } = {
     reasons: array(oneOf(ELIGIBILITY_REASONS), { min: 1, max: ELIGIBILITY_REASONS.length }),
     height,
   },
+  AnswerMissed: { task: digest, node: account, keyset: digest, height },
   ExecutorDeclined: {
     ...cause,
     task: digest,

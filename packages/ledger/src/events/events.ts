@@ -20,6 +20,7 @@ import type {
 } from './attestation-events.ts';
 import type { Cause, OptionalCause } from './event-cause.ts';
 import type {
+  AnswerMissed,
   EquivocationRecorded,
   ExecutorDeclined,
   ExecutorLapsed,
@@ -177,6 +178,7 @@ export type LedgerEvent =
   | InferenceDisputed
   | InferenceFailed
   | ExecutorLapsed
+  | AnswerMissed
   | ExecutorDeclined
   | EquivocationRecorded
   | TransactionRejected

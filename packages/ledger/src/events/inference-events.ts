@@ -186,6 +186,18 @@ export interface ExecutorLapsed {
   readonly height: Height;
 }
 
+/**
+ * An executor named in a task had neither result nor refusal on the ledger by the deadline, though it was eligible then and the task
+ * open all the time. That is all that is proven: its node may have been down or cut off as well as unwilling.
+ */
+export interface AnswerMissed {
+  readonly type: 'AnswerMissed';
+  readonly task: Digest;
+  readonly node: AccountId;
+  readonly keyset: Digest;
+  readonly height: Height;
+}
+
 /** One keyset signed two different receipts for one task: it is distrusted from here on. */
 export interface EquivocationRecorded extends Cause {
   readonly type: 'EquivocationRecorded';

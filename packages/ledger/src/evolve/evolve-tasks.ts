@@ -5,6 +5,7 @@
  */
 import { assert, type Digest, type Height } from '@cloister/encoding';
 import type {
+  AnswerMissed,
   ExecutorDeclined,
   ExecutorLapsed,
   InferenceCompleted,
@@ -56,6 +57,7 @@ export function openTask(state: LedgerState, event: InferenceRequested): void {
       lapsed: false,
       declined: null,
       withheld: null,
+      missed: null,
     })),
     threshold,
     deadlineMs,
@@ -102,6 +104,10 @@ export function declineExecutor(state: LedgerState, event: ExecutorDeclined): vo
 
 export function recordWithheld(state: LedgerState, event: ResponseWithheld): void {
   changeExecutor(state, event.task, event.keyset, { withheld: state.eventCount });
+}
+
+export function recordMissed(state: LedgerState, event: AnswerMissed): void {
+  changeExecutor(state, event.task, event.keyset, { missed: state.eventCount });
 }
 
 export function disputeTask(state: LedgerState, event: InferenceDisputed): void {

@@ -44,6 +44,7 @@ import {
   failTask,
   lapseExecutor,
   openTask,
+  recordMissed,
   recordReceipt,
   recordWithheld,
 } from './evolve-tasks.ts';
@@ -151,6 +152,9 @@ function apply(state: LedgerState, event: LedgerEvent): void {
       break;
     case 'ExecutorDeclined':
       declineExecutor(state, event);
+      break;
+    case 'AnswerMissed':
+      recordMissed(state, event);
       break;
     case 'ResponseWithheld':
       recordWithheld(state, event);

@@ -133,6 +133,7 @@ function touchedBy(state: LedgerState, event: LedgerEvent): readonly FactSubject
     case 'InferenceDisputed':
     case 'InferenceFailed':
     case 'ExecutorLapsed':
+    case 'AnswerMissed':
     case 'ExecutorDeclined':
     case 'TransactionRejected':
     case 'UnknownSendersCounted':

@@ -33,7 +33,7 @@ import type { HeightQueue, LedgerState, Model, Namespace, Network, Proposal, Sch
 import { type StateDocument, stateDocument } from './state-document.ts';
 
 /** Rises with every change of the encoding. */
-export const STATE_VERSION = 6;
+export const STATE_VERSION = 7;
 const MAX_STATE_BYTES = 0x1fff_ffff;
 
 export type StateCode = JsonErrorCode | 'JSON_NOT_CANONICAL' | 'STATE_SHAPE';

@@ -79,7 +79,7 @@ type ModelDocument = Omit<Model, 'grants'> & { readonly grants: Entries<Digest, 
 
 /** Collections are in ascending order of their keys. */
 export interface StateDocument {
-  readonly version: 6;
+  readonly version: 7;
   readonly network: NetworkDocument | null;
   readonly eventCount: number;
   readonly height: Height;
@@ -172,6 +172,7 @@ const task: Shape<Task> = object<Task>({
         object<NonNullable<TaskExecutor['declined']>>({ code: oneOf(DECLINE_CODES), sequence: count() }),
       ),
       withheld: nullable(count()),
+      missed: nullable(count()),
     }),
   ),
   threshold: count(),
@@ -213,7 +214,7 @@ const measurementEntry: Shape<MeasurementEntry> = object<MeasurementEntry>({
 });
 
 export const stateDocument: Shape<StateDocument> = object<StateDocument>({
-  version: literal(6),
+  version: literal(7),
   network: nullable(
     object<NetworkDocument>({
       chainId: digest,

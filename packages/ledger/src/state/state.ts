@@ -176,6 +176,8 @@ export interface TaskExecutor {
   readonly declined: { readonly code: DeclineCode; readonly sequence: number } | null;
   /** Sequence of its ResponseWithheld. */
   readonly withheld: number | null;
+  /** Sequence of its AnswerMissed. */
+  readonly missed: number | null;
 }
 
 export interface TaskReceipt {

@@ -83,7 +83,7 @@ describe('open tasks', () => {
     const { chain, enclaves, model } = running(1);
     chain.block(chain.request(model, enclaves, { timeLimitMs: 1_500 }));
     for (let i = 0; i < 15; i++) expect(typesOf(chain.block([], { timeMs: chain.state.timeMs + 100 }))).toEqual([]);
-    expect(typesOf(chain.block([], { timeMs: chain.state.timeMs + 1 }))).toEqual(['InferenceFailed']);
+    expect(typesOf(chain.block([], { timeMs: chain.state.timeMs + 1 }))).toEqual(['AnswerMissed', 'InferenceFailed']);
   });
 
   test('closed ones of a sender make room for newer ones', () => {
@@ -116,7 +116,15 @@ describe('the index of tasks', () => {
   test('costs what is due: a hundred times the open tasks cost an empty block about the same', () => {
     const task = (i: number): Task => {
       const id = digestOf(`task ${i}`);
-      const node = { node: v0.id, keyset: id, attestationSequence: 0, lapsed: false, declined: null, withheld: null };
+      const node = {
+        node: v0.id,
+        keyset: id,
+        attestationSequence: 0,
+        lapsed: false,
+        declined: null,
+        withheld: null,
+        missed: null,
+      };
       const fixed = { transaction: id, sender: tenant.id, model: id, owner: owner.id, executors: [node], threshold: 1 };
       const digests = { inputCommitment: id, payloadDigest: id, policyDigest: id, height: asHeight(1) };
       const open = { receipts: [], disputed: false, status: 'open', failure: null, agreed: [] } as const;

@@ -200,9 +200,47 @@ describe('submit-result', () => {
     chain.advanceTo(8);
     expect(inferenceView(chain.state, chain.taskOf(request))?.status).toBe('open');
     const execution = chain.block(late);
-    expect(typesOf(execution)).toEqual(['InferenceFailed', 'TransactionRejected']);
+    expect(typesOf(execution)).toEqual(['AnswerMissed', 'InferenceFailed', 'TransactionRejected']);
     expect(eventOf(execution, 'InferenceFailed')).toMatchObject({ code: 'DEADLINE_PASSED', receipts: 1, threshold: 2 });
     expect(codesOf(execution)).toEqual(['TASK_CLOSED']);
+  });
+
+  test.each(['declined', 'lapsed'] as const)(
+    'a deadline names who has no answer on the ledger, and nobody who answered or %s',
+    (other) => {
+      const { chain, enclaves, model } = runningChain(3);
+      const [e0 = enclaveOf(v0), e1 = enclaveOf(v1), e2 = enclaveOf(v2)] = enclaves;
+      const request = chain.request(model, enclaves, { timeLimitMs: 5 * BLOCK_MS });
+      const { task } = eventOf(chain.block(request), 'InferenceRequested');
+      chain.block(chain.result(v0, request, chain.receipt(request, e0)));
+      const payload = { task, code: 'EXECUTOR_BUSY', detail: '' } as const;
+      // With another attestation, its enclave is not the one that the task names any more.
+      const word =
+        other === 'declined'
+          ? chain.transaction(v1, 'decline-task', payload)
+          : chain.evidence(v1, enclaveOf(v1, { run: 'second run' }));
+      chain.block(word);
+      expect(inferenceView(chain.state, task)?.status).toBe('open');
+      chain.advanceTo(chain.height + 6);
+      const missed = chain.log.flatMap((event) => (event.type === 'AnswerMissed' ? [event] : []));
+      expect(missed).toMatchObject([{ task, node: v2.id, keyset: chain.keyset(e2) }]);
+      const sequence = chain.log.findIndex(({ type }) => type === 'AnswerMissed');
+      const { executors = [] } = inferenceView(chain.state, task) ?? {};
+      expect(executors.map(({ missed: at }) => at)).toEqual([null, null, sequence]);
+      expect(executors[1]).toMatchObject({ keyset: chain.keyset(e1), lapsed: other === 'lapsed' });
+    },
+  );
+
+  test('a task that enough others completed names nobody: honest executors stop then', () => {
+    const { chain, enclaves, model } = runningChain(3);
+    const [e0 = enclaveOf(v0), e1 = enclaveOf(v1)] = enclaves;
+    const request = chain.request(model, enclaves, { timeLimitMs: 3 * BLOCK_MS });
+    chain.block(request);
+    chain.block(chain.result(v0, request, chain.receipt(request, e0)));
+    chain.block(chain.result(v1, request, chain.receipt(request, e1)));
+    expect(inferenceView(chain.state, chain.taskOf(request))?.status).toBe('completed');
+    chain.advanceTo(chain.height + 6);
+    expect(chain.log.some(({ type }) => type === 'AnswerMissed')).toBe(false);
   });
 
   test.each([

@@ -242,6 +242,7 @@ export const API_SCHEMAS: { readonly [name: string]: JsonSchema } = {
         lapsed: FLAG,
         declined: orNull(shape({ code: STRING, sequence: COUNT })),
         withheld: orNull(COUNT),
+        missed: orNull(COUNT),
       }),
     ),
     receipts: list(
