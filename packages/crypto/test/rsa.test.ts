@@ -14,14 +14,14 @@ interface RsaKey {
   readonly privateKey: KeyObject;
   readonly modulus: Uint8Array;
   readonly exponent: Uint8Array;
-  readonly privateExponent: Uint8Array;
+  readonly primes: readonly [Uint8Array, Uint8Array];
 }
 
 function rsaKey(modulusLength: number, publicExponent = 65537): RsaKey {
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength, publicExponent });
-  const { n = '', e = '', d = '' } = privateKey.export({ format: 'jwk' });
+  const { n = '', e = '', p = '', q = '' } = privateKey.export({ format: 'jwk' });
   const decode = (text: string) => Uint8Array.from(Buffer.from(text, 'base64url'));
-  return { privateKey, modulus: decode(n), exponent: decode(e), privateExponent: decode(d) };
+  return { privateKey, modulus: decode(n), exponent: decode(e), primes: [decode(p), decode(q)] };
 }
 
 function verifyEverywhere(request: RsaPssVerification): boolean {
@@ -72,13 +72,12 @@ describe('verifyRsaPss', () => {
     for (;;) {
       const p = generatePrimeSync(1024, { bigint: true });
       const q = generatePrimeSync(1024, { bigint: true });
-      const privateExponent = inverse(exponent, (p - 1n) * (q - 1n));
-      if (privateExponent === undefined || p * q < 2n ** 2047n) continue;
+      if (!isCoprime(exponent, (p - 1n) * (q - 1n)) || p * q < 2n ** 2047n) continue;
       const key = {
         modulus: integerToBytes(p * q, 256),
         exponent: integerToBytes(exponent, 8),
-        privateExponent: integerToBytes(privateExponent, 256),
-      };
+        primes: [integerToBytes(p, 128), integerToBytes(q, 128)],
+      } as const;
       const signature = signRsaPss({ ...key, hash: 'sha256', saltLength: 0, salt: new Uint8Array(0), message });
       expect(verifyEverywhere({ ...key, hash: 'sha256', saltLength: 0, message, signature })).toBe(true);
       break;
@@ -155,20 +154,27 @@ describe('signRsaPss', () => {
     expect(signatures[0]).not.toEqual(signatures[2]);
   });
 
-  test('a salt of another length or too long, and exponents that do not match, are bugs', () => {
+  test('gives the bytes that OpenSSL gives, whichever prime comes first', () => {
+    const [p, q] = key2048.primes;
+    const request = { ...key2048, hash: 'sha256', saltLength: 0, salt: new Uint8Array(0), message } as const;
+    const padding = constants.RSA_PKCS1_PSS_PADDING;
+    const byNode = Uint8Array.from(sign('sha256', message, { key: key2048.privateKey, padding, saltLength: 0 }));
+    expect(signRsaPss(request)).toEqual(byNode);
+    expect(signRsaPss({ ...request, primes: [q, p] })).toEqual(byNode);
+  });
+
+  test('a salt of another length or too long, and numbers that are no key, are bugs', () => {
     const request = { ...key2048, hash: 'sha256', saltLength: 32, salt: new Uint8Array(32), message } as const;
     expect(() => signRsaPss({ ...request, saltLength: 31 })).toThrow(CryptoAssertion);
     expect(() => signRsaPss({ ...request, saltLength: 223, salt: new Uint8Array(223) })).toThrow(CryptoAssertion);
-    expect(() => signRsaPss({ ...request, privateExponent: Uint8Array.of(5) })).toThrow(CryptoAssertion);
+    const [p] = key2048.primes;
+    const composite = integerToBytes((integerFromBytes(p) - 2n) * 3n, 129);
+    expect(() => signRsaPss({ ...request, primes: [p, composite] })).toThrow(CryptoAssertion);
+    expect(() => signRsaPss({ ...request, primes: [p, p] })).toThrow('the exponent has no inverse');
+    expect(() => signRsaPss({ ...request, exponent: Uint8Array.of(4) })).toThrow('the exponent has no inverse');
   });
 });
 
-/** Of an odd number modulo another, by the extended Euclidean algorithm; undefined when there is none. */
-function inverse(value: bigint, modulus: bigint): bigint | undefined {
-  let [a, b, x, y] = [value % modulus, modulus, 1n, 0n];
-  while (b !== 0n) {
-    const quotient = a / b;
-    [a, b, x, y] = [b, a - quotient * b, y, x - quotient * y];
-  }
-  return a === 1n ? ((x % modulus) + modulus) % modulus : undefined;
+function isCoprime(a: bigint, b: bigint): boolean {
+  return b === 0n ? a === 1n : isCoprime(b, a % b);
 }

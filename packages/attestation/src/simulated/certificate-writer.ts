@@ -193,10 +193,10 @@ function ecdsaSignature(message: Uint8Array, { curve, hash, secretKey }: EcKey):
 
 function pssSignature(message: Uint8Array, key: RsaKey): Uint8Array {
   const modulus = integerBytes(key.modulus);
+  const [p, q] = key.primes;
   return signRsaPss({
-    modulus,
+    primes: [integerBytes(p), integerBytes(q)],
     exponent: integerBytes(key.exponent),
-    privateExponent: integerBytes(key.privateExponent),
     hash: 'sha384',
     saltLength: SALT_BYTES,
     salt: concatBytes(hashBytes('cloister/simulated/salt', sha256(modulus), message), new Uint8Array(16)),

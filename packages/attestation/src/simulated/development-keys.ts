@@ -11,11 +11,11 @@ import type { SnpProduct } from '../formats/sev-snp/product.ts';
 /** Authorities of each product line: root, issuer of chip keys, issuer of provider keys. */
 export type DevelopmentAuthority = 'ark' | 'ask' | 'asvk';
 
-/** A ready RSA key; integers big-endian, 512 bytes each but for the exponent. */
 export interface RsaKey {
+  /** The product of the primes. */
   readonly modulus: bigint;
   readonly exponent: bigint;
-  readonly privateExponent: bigint;
+  readonly primes: readonly [p: bigint, q: bigint];
 }
 
 const EXPONENT = 65_537n;
@@ -144,18 +144,5 @@ const PRIMES: Readonly<Record<SnpProduct, Readonly<Record<DevelopmentAuthority, 
 export function developmentKey(product: SnpProduct, authority: DevelopmentAuthority): RsaKey {
   const [p, q] = PRIMES[product][authority].map((hex) => BigInt(`0x${hex}`));
   assert(p !== undefined && q !== undefined, 'development key without primes');
-  return { modulus: p * q, exponent: EXPONENT, privateExponent: inverse(EXPONENT, (p - 1n) * (q - 1n)) };
-}
-
-/** value⁻¹ mod modulus by the extended Euclidean algorithm; they are coprime. */
-function inverse(value: bigint, modulus: bigint): bigint {
-  let [previous, remainder] = [value % modulus, modulus];
-  let [coefficient, next] = [1n, 0n];
-  while (remainder !== 0n) {
-    const quotient = previous / remainder;
-    [previous, remainder] = [remainder, previous - quotient * remainder];
-    [coefficient, next] = [next, coefficient - quotient * next];
-  }
-  assert(previous === 1n, 'not coprime');
-  return ((coefficient % modulus) + modulus) % modulus;
+  return { modulus: p * q, exponent: EXPONENT, primes: [p, q] };
 }

@@ -7,7 +7,14 @@
 import { assertContract } from '@cloister/encoding';
 import { backend } from '#backend';
 import type { RsaPssVerification, SignatureHash } from '../backends/backend.ts';
-import { bitLength, emsaPssEncode, integerFromBytes, integerToBytes, modularPower } from '../backends/rsa-bigint.ts';
+import {
+  bitLength,
+  emsaPssEncode,
+  integerFromBytes,
+  integerToBytes,
+  modularPower,
+  privatePower,
+} from '../backends/rsa-bigint.ts';
 import { sha256, sha384 } from '../digests.ts';
 
 const MODULUS_BITS_MIN = 2048;
@@ -51,28 +58,30 @@ export function verifyRsaPss(request: RsaPssVerification): boolean {
 }
 
 /**
- * An RSASSA-PSS signature with the given salt: deterministic, as long as the modulus. Not constant-time, without
- * blinding: for the development keys of simulated device vendors only. Throws `CryptoAssertion` for a salt that is not
- * `saltLength` bytes, a key too small for it, or a key whose private and public exponents do not match.
+ * An RSASSA-PSS signature with the given salt: deterministic, as long as the modulus, which is the product of the two primes.
+ * Not constant-time, without blinding: for the development keys of simulated device vendors only. Throws `CryptoAssertion` for
+ * a salt that is not `saltLength` bytes, a key too small for it, or numbers that are no RSA key.
  */
 export function signRsaPss(request: {
-  readonly modulus: Uint8Array;
+  readonly primes: readonly [Uint8Array, Uint8Array];
   readonly exponent: Uint8Array;
-  readonly privateExponent: Uint8Array;
   readonly hash: SignatureHash;
   readonly saltLength: number;
   readonly salt: Uint8Array;
   readonly message: Uint8Array;
 }): Uint8Array {
   assertContract(request.salt.length === request.saltLength, 'RSA-PSS: salt of another length');
-  const modulus = integerFromBytes(request.modulus);
+  const [p, q] = request.primes.map(integerFromBytes);
+  assertContract(p !== undefined && q !== undefined, 'RSA-PSS: a key has two primes');
+  const modulus = p * q;
   const encodedBits = bitLength(modulus) - 1;
   const hash = request.hash === 'sha256' ? sha256 : sha384;
   const encoded = emsaPssEncode(request.message, encodedBits, request.salt, hash);
   assertContract(encoded !== undefined, 'RSA-PSS: modulus too small');
   const representative = integerFromBytes(encoded);
-  const signature = modularPower(representative, integerFromBytes(request.privateExponent), modulus);
-  const reopened = modularPower(signature, integerFromBytes(request.exponent), modulus);
-  assertContract(reopened === representative, 'RSA-PSS: exponents do not match');
+  const exponent = integerFromBytes(request.exponent);
+  const signature = privatePower(representative, exponent, p, q);
+  assertContract(signature !== undefined, 'RSA-PSS: the exponent has no inverse');
+  assertContract(modularPower(signature, exponent, modulus) === representative, 'RSA-PSS: no RSA key');
   return integerToBytes(signature, Math.ceil(bitLength(modulus) / 8));
 }
