@@ -4,6 +4,10 @@ import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
 const setupFiles = [fileURLToPath(new URL('vitest.setup.ts', import.meta.url))];
+const verifyOnce = fileURLToPath(new URL('vitest.verify-once.ts', import.meta.url));
+
+/** Packages whose tests run many validators in one process. */
+const MANY_VALIDATORS = ['client', 'consensus', 'enclave', 'ledger', 'node', 'replica', 'validator'];
 
 /**
  * Three heights: properties and units beside each package, seeded simulation of the real replica, real processes. They run in
@@ -25,14 +29,23 @@ export default defineConfig({
         test: {
           name,
           ...quick,
-          setupFiles,
+          setupFiles: MANY_VALIDATORS.includes(name) ? [...setupFiles, verifyOnce] : setupFiles,
           root: `packages/${name}`,
           include: ['test/**/*.test.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },
       })),
-      { test: { name: 'sim', ...quick, ...LONG, setupFiles, root: 'network-sim', include: ['test/**/*.test.ts'] } },
+      {
+        test: {
+          name: 'sim',
+          ...quick,
+          ...LONG,
+          setupFiles: [...setupFiles, verifyOnce],
+          root: 'network-sim',
+          include: ['test/**/*.test.ts'],
+        },
+      },
       {
         test: {
           name: 'whole',
