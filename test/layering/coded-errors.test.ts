@@ -13,7 +13,7 @@ const withoutCode = [
   // These end a recursive reader early and never leave it.
   'confidential/src/json-fields.ts: SchemaViolation',
   'confidential/src/model/onnx-screen.ts: Refusal',
-  'ledger/src/transactions/shape.ts: ShapeError',
+  'encoding/src/shape.ts: ShapeMismatch',
 ];
 
 it('finds no class of errors beside CodedError but those that are listed', () => {

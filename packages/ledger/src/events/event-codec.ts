@@ -14,7 +14,7 @@ import {
   type Result,
   utf8,
 } from '@cloister/encoding';
-import { object, parseShape, type Shape } from '../transactions/shape.ts';
+import { object, parseShape, type Shape } from '@cloister/encoding/shape';
 import { FIELDS } from './event-shapes.ts';
 import type { LedgerEvent, LedgerEventType } from './events.ts';
 

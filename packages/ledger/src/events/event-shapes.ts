@@ -5,10 +5,6 @@ import { type CrlSeen, MAX_BUNDLE_BYTES, type StatementSeen } from '@cloister/at
 import { RECEIPT_STATUSES } from '@cloister/confidential';
 import { EVIDENCE_TYPES } from '@cloister/consensus';
 import type { AccountId, Digest, ValidatorId } from '@cloister/encoding';
-import { PROPOSAL_KINDS } from '../decide/decision.ts';
-import { governance } from '../genesis/genesis.ts';
-import { ledgerParams } from '../genesis/params.ts';
-import { DECLINE_CODES, ELIGIBILITY_REASONS, FAILURE_CODES, REJECTION_CODES } from '../transactions/codes.ts';
 import {
   account,
   anyJson,
@@ -28,7 +24,11 @@ import {
   type Shape,
   text,
   view,
-} from '../transactions/shape.ts';
+} from '@cloister/encoding/shape';
+import { PROPOSAL_KINDS } from '../decide/decision.ts';
+import { governance } from '../genesis/genesis.ts';
+import { ledgerParams } from '../genesis/params.ts';
+import { DECLINE_CODES, ELIGIBILITY_REASONS, FAILURE_CODES, REJECTION_CODES } from '../transactions/codes.ts';
 import {
   declineDetail,
   enc,

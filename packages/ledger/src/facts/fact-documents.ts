@@ -24,11 +24,6 @@ import {
   type Result,
   utf8,
 } from '@cloister/encoding';
-import { attestationReasons } from '../attestation/eligibility.ts';
-import { type MeasurementRule, measurementKey, sortedMeasurements } from '../attestation/measurement-set.ts';
-import { networkOf } from '../state/network-of.ts';
-import type { Keyset, LedgerState } from '../state/state.ts';
-import type { EligibilityReason } from '../transactions/codes.ts';
 import {
   account,
   anyJson,
@@ -44,7 +39,12 @@ import {
   parseShape,
   type Shape,
   text,
-} from '../transactions/shape.ts';
+} from '@cloister/encoding/shape';
+import { attestationReasons } from '../attestation/eligibility.ts';
+import { type MeasurementRule, measurementKey, sortedMeasurements } from '../attestation/measurement-set.ts';
+import { networkOf } from '../state/network-of.ts';
+import type { Keyset, LedgerState } from '../state/state.ts';
+import type { EligibilityReason } from '../transactions/codes.ts';
 import { measurementStatus, platform } from '../transactions/transaction-payloads.ts';
 import type { FactSubject } from './facts.ts';
 

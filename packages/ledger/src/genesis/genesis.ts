@@ -31,7 +31,6 @@ import {
   type Result,
   utf8,
 } from '@cloister/encoding';
-import type { LedgerEvent } from '../events/events.ts';
 import {
   account,
   anyJson,
@@ -44,7 +43,8 @@ import {
   object,
   parseShape,
   type Shape,
-} from '../transactions/shape.ts';
+} from '@cloister/encoding/shape';
+import type { LedgerEvent } from '../events/events.ts';
 import { platform } from '../transactions/transaction-payloads.ts';
 import { type LedgerParams, ledgerParams, PROTOCOL_VERSION } from './params.ts';
 

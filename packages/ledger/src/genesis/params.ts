@@ -4,7 +4,7 @@
 
 import { hash } from '@cloister/crypto';
 import { canonicalJson, type Digest, utf8 } from '@cloister/encoding';
-import { count, object, type Shape } from '../transactions/shape.ts';
+import { count, object, type Shape } from '@cloister/encoding/shape';
 
 /** The only rules that this build can execute; a chain at another version is refused on open. */
 export const PROTOCOL_VERSION = 7;

@@ -25,9 +25,9 @@ import {
   type Result,
   utf8,
 } from '@cloister/encoding';
+import { parseShape } from '@cloister/encoding/shape';
 import { measurementKey } from '../attestation/measurement-set.ts';
 import { TaskIndex } from '../inference/task-index.ts';
-import { parseShape } from '../transactions/shape.ts';
 import { recordUseOf } from './record-use.ts';
 import type { HeightQueue, LedgerState, Model, Namespace, Network, Proposal, ScheduledPolicy } from './state.ts';
 import { type StateDocument, stateDocument } from './state-document.ts';

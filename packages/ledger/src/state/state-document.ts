@@ -5,10 +5,6 @@ import { MAX_BUNDLE_BYTES } from '@cloister/attestation';
 import { RECEIPT_STATUSES } from '@cloister/confidential';
 import { EVIDENCE_TYPES } from '@cloister/consensus';
 import type { AccountId, Digest, Height, JsonValue, ValidatorId } from '@cloister/encoding';
-import { PROPOSAL_KINDS } from '../decide/decision.ts';
-import { governance } from '../genesis/genesis.ts';
-import { ledgerParams } from '../genesis/params.ts';
-import { DECLINE_CODES, FAILURE_CODES, REJECTION_CODES, type RejectionCode } from '../transactions/codes.ts';
 import {
   account,
   anyJson,
@@ -26,11 +22,15 @@ import {
   nullable,
   object,
   oneOf,
+  refuse,
   type Shape,
-  ShapeError,
   text,
   view,
-} from '../transactions/shape.ts';
+} from '@cloister/encoding/shape';
+import { PROPOSAL_KINDS } from '../decide/decision.ts';
+import { governance } from '../genesis/genesis.ts';
+import { ledgerParams } from '../genesis/params.ts';
+import { DECLINE_CODES, FAILURE_CODES, REJECTION_CODES, type RejectionCode } from '../transactions/codes.ts';
 import { measurementStatus, modelManifest, namespaceName, platform } from '../transactions/transaction-payloads.ts';
 import type {
   Account,
@@ -119,7 +119,7 @@ function entry<K, V>(key: Shape<K>, value: Shape<V>): Shape<Entry<K, V>> {
   const both = array(anyJson, { min: 2, max: 2 });
   return (json, path) => {
     const [first, second] = both(json, path);
-    if (first === undefined || second === undefined) throw new ShapeError(`${path}: expected an entry`);
+    if (first === undefined || second === undefined) refuse(path, 'an entry');
     return [key(first, `${path}[0]`), value(second, `${path}[1]`)];
   };
 }

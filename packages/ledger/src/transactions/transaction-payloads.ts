@@ -16,7 +16,6 @@ import {
   type Measurement,
   type Result,
 } from '@cloister/encoding';
-import { DECLINE_CODES, type DeclineCode } from './codes.ts';
 import {
   account,
   anyJson,
@@ -34,11 +33,12 @@ import {
   object,
   oneOf,
   parseShape,
+  refuse,
   type Shape,
-  ShapeError,
   text,
   via,
-} from './shape.ts';
+} from '@cloister/encoding/shape';
+import { DECLINE_CODES, type DeclineCode } from './codes.ts';
 
 /** Bytes of a sealed payload or response that travels inline; larger ones are blobs named by digest. */
 export const MAX_INLINE_BYTES: number = 16 * 1024;
@@ -248,7 +248,7 @@ const encapsulated: Shape<string> = hex(32);
 /** The encapsulated key beside it: one of small order opens to nothing. */
 export const enc: Shape<string> = (value, path) => {
   const text = encapsulated(value, path);
-  if (!isAcceptableX25519Key(fromHex(text))) throw new ShapeError(`${path}: expected no point of small order`);
+  if (!isAcceptableX25519Key(fromHex(text))) refuse(path, 'no point of small order');
   return text;
 };
 
@@ -266,7 +266,7 @@ const setMeasurementFields: Shape<SetMeasurementPayload> = object<SetMeasurement
 const setMeasurement: Shape<SetMeasurementPayload> = (value, path) => {
   const payload = setMeasurementFields(value, path);
   if ((payload.graceUntilHeight !== null) !== (payload.status === 'grace-until')) {
-    throw new ShapeError(`${path}.graceUntilHeight: expected exactly with grace-until`);
+    refuse(`${path}.graceUntilHeight`, 'exactly with grace-until');
   }
   return payload;
 };
@@ -284,7 +284,7 @@ const submitResultFields: Shape<SubmitResultPayload> = object<SubmitResultPayloa
 const submitResult: Shape<SubmitResultPayload> = (value, path) => {
   const payload = submitResultFields(value, path);
   if (payload.response !== null && payload.holdings.length > 0) {
-    throw new ShapeError(`${path}.holdings: expected with a blob alone`);
+    refuse(`${path}.holdings`, 'with a blob alone');
   }
   return payload;
 };
