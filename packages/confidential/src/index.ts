@@ -2,6 +2,7 @@
  * @cloister/confidential: the formats of confidential inference. Pure: randomness, keys and heights come in.
  */
 
+export type { DocumentErrorCode } from './document.ts';
 export {
   type EnclaveLimits,
   encodeImageManifest,
@@ -15,7 +16,6 @@ export {
   isImagePath,
   parseImageManifest,
 } from './image/image-manifest.ts';
-export type { DocumentErrorCode } from './json-fields.ts';
 export {
   isModelSize,
   MODEL_BYTES_MAX,

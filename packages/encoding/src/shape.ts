@@ -123,6 +123,12 @@ export function array<T>(element: Shape<T>, { min = 0, max }: Bounds): Shape<rea
   };
 }
 
+/** The element of an array that has one alone. */
+export function single<T>(element: Shape<T>): Shape<T> {
+  return (value, path) =>
+    isList(value) && value.length === 1 ? element(value[0], `${path}[0]`) : refuse(path, 'an array of one element');
+}
+
 /** As `array`, and no two elements with the same key. */
 export function distinct<T>(element: Shape<T>, key: (item: T) => string, bounds: Bounds): Shape<readonly T[]> {
   return refined(

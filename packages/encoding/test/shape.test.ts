@@ -30,6 +30,7 @@ import {
   parseShape,
   refined,
   type Shape,
+  single,
   text,
   variant,
   via,
@@ -132,6 +133,13 @@ describe('bounds', () => {
         expect(accepts(hexBytes(max), '0F'.repeat(n))?.length).toBe(n === max ? n : undefined);
       }),
     );
+  });
+
+  it('takes the element of a list of one, and no other list', () => {
+    expect(accepts(single(text(1)), ['a'])).toBe('a');
+    for (const value of [[], ['a', 'b'], 'a', { 0: 'a', length: 1 }])
+      expect(refusal(single(text(1)), value)).toMatch(/one element/);
+    expect(refusal(single(text(1)), ['ab'])).toMatch(/^SHAPE_MISMATCH \[0\]/);
   });
 
   it('takes safe integers alone for numbers', () => {

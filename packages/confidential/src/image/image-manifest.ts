@@ -20,12 +20,19 @@ import {
   utf8,
 } from '@cloister/encoding';
 import {
-  type DocumentErrorCode,
+  array,
+  bool,
+  count,
   isStrictlyAscending,
-  JsonFields,
-  readDocument,
-  SchemaViolation,
-} from '../json-fields.ts';
+  literal,
+  measurement,
+  object,
+  refined,
+  refuse,
+  type Shape,
+  text,
+} from '@cloister/encoding/shape';
+import { type DocumentErrorCode, plainName, readDocument } from '../document.ts';
 
 export const IMAGE_MANIFEST_SCHEMA = 'cloister/enclave-image/v1';
 /** Name of the manifest inside the image's directory; it lists every other file. */
@@ -79,77 +86,56 @@ export function isImagePath(path: string): boolean {
   return path.length <= IMAGE_LIMITS.pathBytes && path.split('/').every((segment) => SEGMENT.test(segment));
 }
 
-function readPath(fields: JsonFields, key: string): string {
-  const path = fields.text(key, IMAGE_LIMITS.pathBytes);
-  if (!isImagePath(path)) throw new SchemaViolation(`${key} leaves the image or is not a plain path`);
-  return path;
-}
+const imagePath = refined(text(IMAGE_LIMITS.pathBytes), isImagePath, 'a plain path inside the image');
+const positive = count({ min: 1, max: U32_MAX });
 
-function readFile(value: JsonValue, where: string): ImageFile {
-  const fields = new JsonFields(value, where);
-  const file: ImageFile = {
-    path: readPath(fields, 'path'),
-    size: fields.integer('size', 0, IMAGE_LIMITS.fileBytes),
-    sha384: fields.measurement('sha384'),
-  };
-  fields.end();
-  return file;
-}
-
-function readLimits(fields: JsonFields): EnclaveLimits {
-  const limits: EnclaveLimits = {
-    modelBytesMax: fields.integer('modelBytesMax', 1, U32_MAX),
-    payloadBytesMax: fields.integer('payloadBytesMax', 1, U32_MAX),
-    responseBytesMax: fields.integer('responseBytesMax', 1, U32_MAX),
-    runMsMax: fields.integer('runMsMax', 1, U32_MAX),
-    memoryMibMax: fields.integer('memoryMibMax', 1, U32_MAX),
-  };
-  fields.end();
-  return limits;
-}
+const manifestShape = object<ImageManifest>({
+  schema: literal(IMAGE_MANIFEST_SCHEMA),
+  name: plainName(),
+  version: plainName(),
+  svn: count({ max: U32_MAX }),
+  debug: bool,
+  entry: imagePath,
+  node: object({ version: plainName(), sha384: measurement }),
+  engine: object({ name: plainName(), version: plainName() }),
+  files: array(
+    object<ImageFile>({ path: imagePath, size: count({ max: IMAGE_LIMITS.fileBytes }), sha384: measurement }),
+    { min: 1, max: IMAGE_LIMITS.files },
+  ),
+  limits: object<EnclaveLimits>({
+    modelBytesMax: positive,
+    payloadBytesMax: positive,
+    responseBytesMax: positive,
+    runMsMax: positive,
+    memoryMibMax: positive,
+  }),
+});
 
 /** One path cannot be a file and a directory at once, and the manifest cannot list itself. */
-function checkFiles(files: readonly ImageFile[], entry: string): void {
+function checkFiles(files: readonly ImageFile[], entry: string, where: string): void {
   const paths = files.map((file) => file.path);
-  if (!isStrictlyAscending(paths)) throw new SchemaViolation('files are not in ascending order of unique paths');
+  if (!isStrictlyAscending(paths)) refuse(where, 'ascending order of unique paths');
   const known = new Set(paths);
   for (const path of paths) {
     for (let slash = path.indexOf('/'); slash >= 0; slash = path.indexOf('/', slash + 1)) {
-      if (known.has(path.slice(0, slash))) throw new SchemaViolation(`${path} lies below a file`);
+      if (known.has(path.slice(0, slash))) refuse(where, `no path below a file, as ${path} is`);
     }
   }
-  if (known.has(IMAGE_MANIFEST_FILE)) throw new SchemaViolation('the manifest lists itself');
-  if (!known.has(entry)) throw new SchemaViolation('entry is not one of the files');
+  if (known.has(IMAGE_MANIFEST_FILE)) refuse(where, 'files without the manifest itself');
+  if (!known.has(entry)) refuse(where, 'the entry among the files');
   const total = files.reduce((sum, file) => sum + file.size, 0);
-  if (total > IMAGE_LIMITS.imageBytes) throw new SchemaViolation('the files together are too large');
+  if (total > IMAGE_LIMITS.imageBytes) refuse(where, `at most ${IMAGE_LIMITS.imageBytes} bytes together`);
 }
 
-function readManifest(value: JsonValue): ImageManifest {
-  const fields = new JsonFields(value, 'manifest');
-  const node = fields.object('node');
-  const engine = fields.object('engine');
-  const manifest: ImageManifest = {
-    schema: fields.literal('schema', [IMAGE_MANIFEST_SCHEMA]),
-    name: fields.name('name'),
-    version: fields.name('version'),
-    svn: fields.integer('svn', 0, U32_MAX),
-    debug: fields.boolean('debug'),
-    entry: readPath(fields, 'entry'),
-    node: { version: node.name('version'), sha384: node.measurement('sha384') },
-    engine: { name: engine.name('name'), version: engine.name('version') },
-    files: fields.list('files', 1, IMAGE_LIMITS.files, readFile),
-    limits: readLimits(fields.object('limits')),
-  };
-  node.end();
-  engine.end();
-  fields.end();
-  checkFiles(manifest.files, manifest.entry);
+const checkedManifest: Shape<ImageManifest> = (value, path) => {
+  const manifest = manifestShape(value, path);
+  checkFiles(manifest.files, manifest.entry, `${path}.files`);
   return manifest;
-}
+};
 
 /** The manifest in canonical bytes that follow the schema, or why they do not. */
 export function parseImageManifest(bytes: Uint8Array): Result<ImageManifest, DocumentErrorCode> {
-  return readDocument(bytes, { maxBytes: IMAGE_LIMITS.manifestBytes, maxDepth: 4 }, readManifest);
+  return readDocument(bytes, { maxBytes: IMAGE_LIMITS.manifestBytes, maxDepth: 4 }, checkedManifest, 'manifest');
 }
 
 /** Canonical bytes of a manifest. A manifest that `parseImageManifest` would refuse is a bug of the caller. */

@@ -18,13 +18,22 @@ import {
   utf8,
 } from '@cloister/encoding';
 import {
-  type DocumentErrorCode,
-  isStrictlyAscending,
-  JsonFields,
-  readDocument,
-  readValue,
-  SchemaViolation,
-} from '../json-fields.ts';
+  account,
+  array,
+  ascending,
+  bool,
+  count,
+  digest,
+  distinct,
+  literal,
+  matching,
+  object,
+  oneOf,
+  refined,
+  type Shape,
+  text,
+} from '@cloister/encoding/shape';
+import { type DocumentErrorCode, plainName, readDocument, readValue } from '../document.ts';
 import { MAX_ALLOWED_IMAGES, MAX_EXECUTORS } from '../request/request-context.ts';
 import { isTensorName, TENSOR_DATATYPES, TENSOR_LIMITS, type TensorSpec } from '../request/tensors.ts';
 
@@ -74,84 +83,50 @@ export interface ModelManifest {
   readonly executionPolicy: ExecutionPolicy;
 }
 
-function readSpec(value: JsonValue, where: string): TensorSpec {
-  const fields = new JsonFields(value, where);
-  const spec: TensorSpec = {
-    name: fields.text('name', TENSOR_LIMITS.nameBytes),
-    datatype: fields.literal('datatype', TENSOR_DATATYPES),
-    shape: fields.list('shape', 0, TENSOR_LIMITS.rank, (dimension) => {
-      const inBounds = typeof dimension === 'number' && Number.isInteger(dimension) && dimension >= -1;
-      if (!inBounds || dimension > TENSOR_LIMITS.dimension) throw new SchemaViolation(`${where} has a bad dimension`);
-      return dimension;
-    }),
-  };
-  fields.end();
-  if (!isTensorName(spec.name)) throw new SchemaViolation(`${where} has a bad name`);
-  return spec;
-}
+const tensorSpec = object<TensorSpec>({
+  name: refined(text(TENSOR_LIMITS.nameBytes), isTensorName, 'the name of a tensor'),
+  datatype: oneOf(TENSOR_DATATYPES),
+  shape: array(count({ min: -1, max: TENSOR_LIMITS.dimension }), { max: TENSOR_LIMITS.rank }),
+});
+const tensorSpecs = distinct(tensorSpec, ({ name }) => name, { min: 1, max: TENSOR_LIMITS.count });
 
-function readSpecs(fields: JsonFields, key: string): TensorSpec[] {
-  const specs = fields.list(key, 1, TENSOR_LIMITS.count, readSpec);
-  if (new Set(specs.map((spec) => spec.name)).size !== specs.length) throw new SchemaViolation(`${key} repeats a name`);
-  return specs;
-}
+const releasePolicy = object<ReleasePolicy>({
+  images: ascending(digest, { min: 1, max: MAX_ALLOWED_IMAGES }),
+  platforms: ascending(matching(/^[a-z][a-z0-9-]{0,31}$/, 32, 'the name of a platform'), { min: 1, max: 16 }),
+  mayReplicate: bool,
+});
 
-function readReleasePolicy(fields: JsonFields): ReleasePolicy {
-  const platforms = fields.list('platforms', 1, 16, (element, where) => {
-    if (typeof element !== 'string' || !/^[a-z][a-z0-9-]{0,31}$/.test(element)) {
-      throw new SchemaViolation(`${where} is not a platform`);
-    }
-    return element;
-  });
-  if (!isStrictlyAscending(platforms)) throw new SchemaViolation('platforms are not sorted and unique');
-  const policy: ReleasePolicy = {
-    images: fields.digestSet('images', 1, MAX_ALLOWED_IMAGES),
-    platforms,
-    mayReplicate: fields.boolean('mayReplicate'),
-  };
-  fields.end();
-  return policy;
-}
+const executors = count({ min: 1, max: MAX_EXECUTORS });
+const executionPolicy = refined(
+  object<ExecutionPolicy>({
+    k: executors,
+    m: executors,
+    minPlatforms: executors,
+    assignment: oneOf(['tenant', 'beacon']),
+  }),
+  ({ k, m, minPlatforms }) => 2 * m > k && m <= k && minPlatforms <= k,
+  'm above half of k, and m and minPlatforms at most k',
+);
 
-function readExecutionPolicy(fields: JsonFields): ExecutionPolicy {
-  const k = fields.integer('k', 1, MAX_EXECUTORS);
-  const m = fields.integer('m', Math.floor(k / 2) + 1, k);
-  const policy: ExecutionPolicy = {
-    k,
-    m,
-    minPlatforms: fields.integer('minPlatforms', 1, k),
-    assignment: fields.literal('assignment', ['tenant', 'beacon']),
-  };
-  fields.end();
-  return policy;
-}
-
-function readManifest(value: JsonValue): ModelManifest {
-  const fields = new JsonFields(value, 'model');
-  const engine = fields.object('engine');
-  const manifest: ModelManifest = {
-    schema: fields.literal('schema', [MODEL_MANIFEST_SCHEMA]),
-    name: fields.name('name'),
-    version: fields.name('version', 64),
-    owner: fields.account('owner'),
-    onnxDigest: fields.digest('onnxDigest'),
-    ciphertextDigest: fields.digest('ciphertextDigest'),
-    size: fields.integer('size', 1, MODEL_CIPHERTEXT_BYTES_MAX),
-    inputs: readSpecs(fields, 'inputs'),
-    outputs: readSpecs(fields, 'outputs'),
-    engine: { name: engine.name('name', 64), version: engine.name('version', 64) },
-    keyCommitment: fields.digest('keyCommitment'),
-    releasePolicy: readReleasePolicy(fields.object('releasePolicy')),
-    executionPolicy: readExecutionPolicy(fields.object('executionPolicy')),
-  };
-  engine.end();
-  fields.end();
-  return manifest;
-}
+const manifestShape: Shape<ModelManifest> = object<ModelManifest>({
+  schema: literal(MODEL_MANIFEST_SCHEMA),
+  name: plainName(),
+  version: plainName(64),
+  owner: account,
+  onnxDigest: digest,
+  ciphertextDigest: digest,
+  size: count({ min: 1, max: MODEL_CIPHERTEXT_BYTES_MAX }),
+  inputs: tensorSpecs,
+  outputs: tensorSpecs,
+  engine: object({ name: plainName(64), version: plainName(64) }),
+  keyCommitment: digest,
+  releasePolicy,
+  executionPolicy,
+});
 
 /** A manifest inside another JSON document, such as a transaction's payload. */
 export function modelManifestFromJson(value: JsonValue): Result<ModelManifest, 'SCHEMA_VIOLATION' | 'JSON_TOO_LARGE'> {
-  const read = readValue(value, readManifest);
+  const read = readValue(value, manifestShape, 'model');
   if (!read.ok) return read;
   return canonicalManifest(read.value).length <= MODEL_MANIFEST_BYTES_MAX
     ? read
@@ -160,7 +135,7 @@ export function modelManifestFromJson(value: JsonValue): Result<ModelManifest, '
 
 /** A manifest in canonical bytes, or why they are none. */
 export function parseModelManifest(bytes: Uint8Array): Result<ModelManifest, DocumentErrorCode> {
-  return readDocument(bytes, { maxBytes: MODEL_MANIFEST_BYTES_MAX, maxDepth: 4 }, readManifest);
+  return readDocument(bytes, { maxBytes: MODEL_MANIFEST_BYTES_MAX, maxDepth: 4 }, manifestShape, 'model');
 }
 
 function canonicalManifest(manifest: ModelManifest): Uint8Array {

@@ -4,18 +4,9 @@
  */
 
 import { verifyEd25519 } from '@cloister/crypto';
-import {
-  assert,
-  canonicalJson,
-  concatBytes,
-  fail,
-  ok,
-  parseBase64,
-  type Result,
-  toBase64,
-  utf8,
-} from '@cloister/encoding';
-import { type DocumentErrorCode, JsonFields, readDocument, SchemaViolation } from '../json-fields.ts';
+import { assert, canonicalJson, concatBytes, fail, ok, type Result, toBase64, utf8 } from '@cloister/encoding';
+import { base64Bytes, mapped, object, single, text } from '@cloister/encoding/shape';
+import { type DocumentErrorCode, readDocument } from '../document.ts';
 
 export const IN_TOTO_PAYLOAD_TYPE = 'application/vnd.in-toto+json';
 
@@ -48,21 +39,15 @@ export function encodeDsse(envelope: DsseEnvelope): Uint8Array {
 
 /** The envelope in at most `maxBytes` of canonical JSON. Its signature is not checked here. */
 export function parseDsse(bytes: Uint8Array, maxBytes: number): Result<DsseEnvelope, DocumentErrorCode> {
-  return readDocument(bytes, { maxBytes, maxDepth: 3 }, (value): DsseEnvelope => {
-    const fields = new JsonFields(value, 'envelope');
-    const payload = parseBase64(fields.text('payload', maxBytes));
-    const payloadType = fields.text('payloadType', 128);
-    const [signed] = fields.list('signatures', 1, 1, (element, where) => {
-      const signature = new JsonFields(element, where);
-      const keyId = signature.text('keyid', 128);
-      const bytes = parseBase64(signature.text('sig', 88));
-      signature.end();
-      return { keyId, bytes };
-    });
-    fields.end();
-    if (payload === undefined || signed?.bytes?.length !== 64) throw new SchemaViolation('payload or signature');
-    return { payloadType, payload, keyId: signed.keyId, signature: signed.bytes };
-  });
+  const envelope = mapped(
+    object({
+      payload: base64Bytes(maxBytes),
+      payloadType: text(128),
+      signatures: single(object({ keyid: text(128), sig: base64Bytes(64, 64) })),
+    }),
+    ({ payload, payloadType, signatures: { keyid, sig } }) => ({ payloadType, payload, keyId: keyid, signature: sig }),
+  );
+  return readDocument(bytes, { maxBytes, maxDepth: 3 }, envelope, 'envelope');
 }
 
 /** Whether the envelope is signed by an Ed25519 public key of 32 bytes. */

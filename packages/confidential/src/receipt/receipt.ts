@@ -17,7 +17,19 @@ import {
   type Result,
   utf8,
 } from '@cloister/encoding';
-import { type DocumentErrorCode, JsonFields, readDocument, SchemaViolation } from '../json-fields.ts';
+import {
+  account,
+  bool,
+  digest,
+  height,
+  literal,
+  mapped,
+  measurement,
+  object,
+  oneOf,
+  single,
+} from '@cloister/encoding/shape';
+import { type DocumentErrorCode, plainName, readDocument } from '../document.ts';
 import { type DsseEnvelope, dssePae, encodeDsse, IN_TOTO_PAYLOAD_TYPE, parseDsse, verifyDsse } from './dsse.ts';
 
 export const STATEMENT_TYPE = 'https://in-toto.io/Statement/v1';
@@ -92,54 +104,38 @@ export function buildReceiptStatement(statement: ReceiptStatement): Uint8Array {
   return bytes;
 }
 
-function readStatement(value: JsonValue): ReceiptStatement {
-  const fields = new JsonFields(value, 'statement');
-  fields.literal('_type', [STATEMENT_TYPE]);
-  fields.literal('predicateType', [RECEIPT_PREDICATE_TYPE]);
-  const [outputCommitment] = fields.list('subject', 1, 1, (element, where) => {
-    const subject = new JsonFields(element, where);
-    subject.literal('name', ['output']);
-    const digests = subject.object('digest');
-    const commitment = digests.digest(COMMITMENT_DIGEST);
-    digests.end();
-    subject.end();
-    return commitment;
-  });
-  if (outputCommitment === undefined) throw new SchemaViolation('statement without a subject');
-  const predicate = fields.object('predicate');
-  const engine = predicate.object('engine');
-  const statement: ReceiptStatement = {
-    chainId: predicate.digest('chainId'),
-    task: predicate.digest('task'),
-    transaction: predicate.digest('transaction'),
-    model: predicate.digest('model'),
-    onnxDigest: predicate.digest('onnxDigest'),
-    inputCommitment: predicate.digest('inputCommitment'),
-    status: predicate.literal('status', RECEIPT_STATUSES),
-    outputCommitment,
-    responseDigest: predicate.digest('responseDigest'),
-    image: predicate.digest('image'),
-    measurement: predicate.measurement('measurement'),
-    policyDigest: predicate.digest('policyDigest'),
-    height: predicate.height('height'),
-    engine: {
-      name: engine.name('name', 64),
-      version: engine.name('version', 64),
-      numericClass: engine.name('numericClass', 64),
-    },
-    executor: predicate.account('executor'),
-    keyset: predicate.digest('keyset'),
-    simulated: predicate.boolean('simulated'),
-  };
-  engine.end();
-  predicate.end();
-  fields.end();
-  return statement;
-}
+const predicateShape = object<Omit<ReceiptStatement, 'outputCommitment'>>({
+  chainId: digest,
+  task: digest,
+  transaction: digest,
+  model: digest,
+  onnxDigest: digest,
+  inputCommitment: digest,
+  status: oneOf(RECEIPT_STATUSES),
+  responseDigest: digest,
+  image: digest,
+  measurement,
+  policyDigest: digest,
+  height,
+  engine: object<ReceiptEngine>({ name: plainName(64), version: plainName(64), numericClass: plainName(64) }),
+  executor: account,
+  keyset: digest,
+  simulated: bool,
+});
+
+const statementShape = mapped(
+  object({
+    _type: literal(STATEMENT_TYPE),
+    subject: single(object({ name: literal('output'), digest: object({ [COMMITMENT_DIGEST]: digest }) })),
+    predicateType: literal(RECEIPT_PREDICATE_TYPE),
+    predicate: predicateShape,
+  }),
+  ({ subject, predicate }): ReceiptStatement => ({ ...predicate, outputCommitment: subject.digest[COMMITMENT_DIGEST] }),
+);
 
 /** The statement in canonical bytes, or why they are none. */
 export function parseReceiptStatement(bytes: Uint8Array): Result<ReceiptStatement, DocumentErrorCode> {
-  return readDocument(bytes, { maxBytes: STATEMENT_BYTES_MAX, maxDepth: 4 }, readStatement);
+  return readDocument(bytes, { maxBytes: STATEMENT_BYTES_MAX, maxDepth: 4 }, statementShape, 'statement');
 }
 
 /** Builds, signs and encodes a receipt. `sign` is Ed25519 under the attested sign key. */

@@ -17,7 +17,7 @@ import {
   type Result,
   utf8,
 } from '@cloister/encoding';
-import { isStrictlyAscending } from '../json-fields.ts';
+import { isStrictlyAscending } from '@cloister/encoding/shape';
 import { isRequestNonce, taskId } from '../receipt/commitments.ts';
 
 export const MAX_EXECUTORS = 16;
