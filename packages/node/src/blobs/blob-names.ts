@@ -5,6 +5,8 @@
 import type { AccountId, Digest } from '@cloister/encoding';
 import type { LedgerEvent, LedgerState } from '@cloister/ledger';
 
+import type { HoldingPromise } from './holding-promises.ts';
+
 interface Use {
   readonly as: 'model' | 'payload' | 'response';
   /** Of the model or the task. */
@@ -18,8 +20,10 @@ export class BlobNames {
   readonly #state: () => LedgerState;
   readonly #uses = new Map<Digest, Use[]>();
 
-  constructor(state: () => LedgerState) {
+  /** `promises`: what this node said before to hold. */
+  constructor(state: () => LedgerState, promises: readonly Pick<HoldingPromise, 'digest' | 'task'>[] = []) {
     this.#state = state;
+    for (const { digest, task } of promises) this.promise(digest, task);
     const { models, tasks } = state();
     for (const { id, manifest } of models.values()) this.#add(manifest.ciphertextDigest, { as: 'model', id });
     for (const { id, payloadDigest, receipts } of tasks.values()) {

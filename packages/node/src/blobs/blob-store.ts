@@ -9,7 +9,7 @@ import { readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises
 import { join } from 'node:path';
 import { contentDigest } from '@cloister/confidential';
 import { type AccountId, type Digest, fail, ok, parseDigest, type Result } from '@cloister/encoding';
-import { makePrivateFolder, PRIVATE_FILE_MODE } from '../process/atomic-file.ts';
+import { makePrivateFolder, PRIVATE_FILE_MODE, syncFolder } from '../process/atomic-file.ts';
 import { NodeError } from '../process/errors.ts';
 import { BlobUsage } from './blob-usage.ts';
 
@@ -245,9 +245,11 @@ export class BlobStore {
   async #settle(digest: Digest, path: string, write: () => Promise<void>): Promise<void> {
     const settle = async (): Promise<void> => {
       try {
-        await makePrivateFolder(join(this.#folder, digest.slice(0, 2)));
+        const shelf = join(this.#folder, digest.slice(0, 2));
+        await makePrivateFolder(shelf);
         await write();
         await rename(path, this.#path(digest));
+        for (const folder of [shelf, this.#folder]) await syncFolder(folder);
       } catch (error) {
         this.#forget(digest);
         await rm(path, { force: true });

@@ -15,6 +15,7 @@ import type { BlobNames } from './blob-names.ts';
 import { type AskMember, type BlobPieces, blobPieces } from './blob-pieces.ts';
 import type { BlobRefusal, BlobStore, Reservation } from './blob-store.ts';
 import { decodeHoldRequest, encodeHoldAnswer, type HoldAnswer, type HoldRequest } from './holding-messages.ts';
+import type { HoldingPromises } from './holding-promises.ts';
 
 /** Transfers at a time: one of each executor, each with one piece in memory. */
 export const TRANSFERS_MAX = 8;
@@ -39,6 +40,8 @@ export type HoldRefusal =
   | 'ANOTHER_RESPONSE'
   /** Transfers run already, or the executor rests: worth another request. */
   | 'BUSY'
+  /** The promise cannot be written down. */
+  | 'PROMISE_NOT_STORED'
   | BlobRefusal;
 
 export interface HoldingDeskOptions {
@@ -46,6 +49,8 @@ export interface HoldingDeskOptions {
   readonly signer: Ed25519KeyPair;
   readonly state: () => LedgerState;
   readonly names: BlobNames;
+  /** What was promised in earlier lives is held on to. */
+  readonly promises: HoldingPromises;
   readonly blobs: BlobStore;
   /** One request of the blob protocol. */
   readonly request: AskMember;
@@ -71,11 +76,19 @@ export class HoldingDesk {
 
   constructor(options: HoldingDeskOptions) {
     this.#options = options;
+    for (const { task, keyset, digest } of options.promises.all) {
+      this.#taken.set(task, (this.#taken.get(task) ?? new Map<Digest, Digest>()).set(keyset, digest));
+    }
   }
 
   /** Tasks whose responses are remembered. */
   get size(): number {
     return this.#taken.size;
+  }
+
+  /** Executors that rest, or did. */
+  get resting(): number {
+    return this.#rests.size;
   }
 
   /** Answers a member's request; undefined refuses the stream. */
@@ -87,14 +100,19 @@ export class HoldingDesk {
   }
 
   async #answer(member: AccountId, request: HoldRequest): Promise<Result<HoldAnswer, HoldRefusal>> {
-    const { blobs, chainId, names, signer } = this.#options;
+    const { blobs, chainId, names, promises, signer, state } = this.#options;
     const judged = this.#judge(member, request);
     if (!judged.ok) return judged;
     const wanted = judged.value;
-    const { task, digest } = wanted;
+    const { task, keyset, digest } = wanted;
     if ((await blobs.fileOf(digest)) === undefined) return this.#take(member, wanted);
-    // Said before it is signed: from here on it is none that has to make room.
+    // Before it is signed: from here on it is none that has to make room, and a restart does not forget it.
     names.promise(digest, task);
+    try {
+      await promises.keep({ task, keyset, digest }, state().tasks);
+    } catch {
+      return fail('PROMISE_NOT_STORED');
+    }
     return ok({ status: 'held', statement: signHolding(signer, { chainId, task, responseDigest: digest }) });
   }
 
@@ -170,5 +188,8 @@ export class HoldingDesk {
     const isAgain = last !== undefined && nowMs - last.untilMs < REST_MS_MAX;
     const forMs = isAgain ? Math.min(2 * last.forMs, REST_MS_MAX) : REST_MS_FIRST;
     this.#rests.set(executor, { forMs, untilMs: nowMs + forMs });
+    const { members } = this.#options.state();
+    if (this.#rests.size <= members.size) return;
+    for (const id of this.#rests.keys()) if (!members.has(asValidatorId(id))) this.#rests.delete(id);
   }
 }

@@ -14,7 +14,7 @@ export async function makePrivateFolder(path: string): Promise<void> {
 }
 
 /** Syncs a folder's entries, so that a rename in it survives a crash. */
-async function syncFolder(path: string): Promise<void> {
+export async function syncFolder(path: string): Promise<void> {
   const folder = await open(path, 'r');
   try {
     await folder.sync();

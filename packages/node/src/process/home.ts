@@ -30,6 +30,8 @@ export interface HomeLayout {
   readonly index: string;
   readonly peers: string;
   readonly blobs: string;
+  /** Which responses this node has said to hold. */
+  readonly promises: string;
   readonly enclave: string;
   readonly snapshots: string;
 }
@@ -49,6 +51,7 @@ export function homeLayout(directory?: string): HomeLayout {
     index: join(data, 'index'),
     peers: join(data, 'peers'),
     blobs: join(data, 'blobs'),
+    promises: join(data, 'promises'),
     enclave: join(root, 'enclave'),
     snapshots: join(root, 'snapshots'),
   };

@@ -14,9 +14,10 @@ import { EnclaveSupervisor, type LaunchEnclave } from '../attest/enclave-supervi
 import { createLedgerPort, ExecutorShell } from '../attest/executor-shell.ts';
 import { PeerAttestations } from '../attest/peer-attestation.ts';
 import { BlobExchange } from '../blobs/blob-exchange.ts';
-import { BlobNames } from '../blobs/blob-names.ts';
-import { BlobStore } from '../blobs/blob-store.ts';
+import type { BlobNames } from '../blobs/blob-names.ts';
+import type { BlobStore } from '../blobs/blob-store.ts';
 import { HoldingDesk } from '../blobs/holding-desk.ts';
+import { openBlobs } from '../blobs/open-blobs.ts';
 import { type CommittedBlock, EventBus } from '../chain/event-bus.ts';
 import { EventIndex } from '../chain/event-index.ts';
 import { connectedMembers, shellNetwork } from '../chain/node-network.ts';
@@ -74,8 +75,6 @@ export interface NodeCore {
   readonly executor: ExecutorShell | undefined;
 }
 
-const HOUR_MS = 3_600_000;
-
 function random(length: number): Uint8Array {
   return Uint8Array.from(randomBytes(length));
 }
@@ -114,20 +113,8 @@ export async function createCore(options: CoreOptions): Promise<NodeCore> {
   const index = await EventIndex.open(stores.index, opened.log, (error) =>
     log('error', 'index-failed', { error: messageOf(error) }),
   );
-  const names = new BlobNames(state);
+  const { names, promises, blobs } = await openBlobs(layout, config, state, nowMs);
   const tracker = new TransactionTracker((id) => index.transaction(id));
-  const limits = {
-    quotaBytes: config['blobs.quota_bytes'],
-    blobBytesMax: config['blobs.blob_bytes_max'],
-    accountBytesMax: config['blobs.account_bytes_max'],
-    retentionMs: config['blobs.retention_hours'] * HOUR_MS,
-  };
-  const blobs = await BlobStore.open(layout.blobs, {
-    limits,
-    nowMs,
-    named: (digest) => names.has(digest),
-    ownerOf: (digest) => names.ownerOf(digest),
-  });
   const connected = (): AccountId[] => {
     const current = network();
     return current === undefined ? [] : connectedMembers(current, self);
@@ -184,7 +171,16 @@ export async function createCore(options: CoreOptions): Promise<NodeCore> {
     standingOf: (member) => peers.standingOf(member),
   });
   const { chainId } = genesis;
-  const holdings = new HoldingDesk({ chainId, signer, state, names, blobs, request: ask('blob'), monotonicMs });
+  const holdings = new HoldingDesk({
+    chainId,
+    signer,
+    state,
+    names,
+    promises,
+    blobs,
+    request: ask('blob'),
+    monotonicMs,
+  });
   const proofs = createProofPort(reader, (height) => replica.facts(height));
   const shell = new ReplicaShell({
     replica,

@@ -13,6 +13,7 @@ import { BlobNames } from '../../src/blobs/blob-names.ts';
 import { type BlobLimits, BlobStore } from '../../src/blobs/blob-store.ts';
 import { HoldingCollector } from '../../src/blobs/holding-collector.ts';
 import { HoldingDesk } from '../../src/blobs/holding-desk.ts';
+import { HoldingPromises } from '../../src/blobs/holding-promises.ts';
 import { seedOf } from '../samples.ts';
 
 export const LIMITS: BlobLimits = {
@@ -62,7 +63,8 @@ export async function partsOf(
   more: { readonly limits?: BlobLimits; readonly nowMs?: () => number; readonly monotonicMs?: () => number } = {},
 ): Promise<Omit<Party, 'network' | 'answers'>> {
   const state = () => chain.state;
-  const names = new BlobNames(state);
+  const promises = await HoldingPromises.open(join(folder, `${key.id} promises`));
+  const names = new BlobNames(state, promises.all);
   const blobs = await BlobStore.open(join(folder, key.id), {
     limits: more.limits ?? LIMITS,
     nowMs: more.nowMs ?? Date.now,
@@ -79,7 +81,7 @@ export async function partsOf(
   });
   const { chainId } = chain.genesis;
   const monotonicMs = more.monotonicMs ?? (() => performance.now());
-  const desk = new HoldingDesk({ chainId, signer: key, state, names, blobs, request, monotonicMs });
+  const desk = new HoldingDesk({ chainId, signer: key, state, names, promises, blobs, request, monotonicMs });
   return { key, names, blobs, exchange, desk };
 }
 

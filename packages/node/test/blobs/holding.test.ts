@@ -1,4 +1,6 @@
 /** Sealed responses that are too large for the ledger, on their way to validators that hold them. */
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { contentDigest, encodeReceipt, parseReceipt } from '@cloister/confidential';
 import { type Ed25519KeyPair, SeededRandom } from '@cloister/crypto';
 import { asHeight, type Digest } from '@cloister/encoding';
@@ -27,6 +29,7 @@ import {
   encodeHoldRequest,
   type HoldAnswer,
 } from '../../src/blobs/holding-messages.ts';
+import { HoldingPromises, STALE_PROMISES } from '../../src/blobs/holding-promises.ts';
 import { temporaryFolder } from '../samples.ts';
 import { type HoldingScene, holdingScene, LARGE, LIMITS, partsOf } from './holding-scene.ts';
 
@@ -297,6 +300,15 @@ describe('what executors may cost a validator', () => {
     expect(crumbs.asked()).toBe(1);
   });
 
+  it('is a rest that is forgotten with its member', async () => {
+    const limits = { ...LIMITS, accountBytesMax: 300 * LARGE.length, quotaBytes: 300 * LARGE.length };
+    const scene = await deskScene({ pieces: () => Promise.reject(new Error('gone')), limits });
+    for (const { key, receipt } of crowd(scene, 20)) {
+      while ((await scene.answer(key, receipt)).status === 'pending') await new Promise((done) => setImmediate(done));
+    }
+    expect(scene.desk.resting).toBeLessThanOrEqual(scene.chain.state.members.size);
+  });
+
   it('is a bounded memory of tasks that the ledger forgot', async () => {
     const scene = await deskScene({ limits: { ...LIMITS, accountBytesMax: 0 } });
     const executors = crowd(scene, 300);
@@ -308,16 +320,71 @@ describe('what executors may cost a validator', () => {
   });
 });
 
-it('a response stays as long as the ledger knows the task, also while its receipt is on its way', async () => {
-  let nowMs = Date.now();
+/** A desk that was asked until it held a small response, and the request for it. */
+async function heldOnce(nowMs: () => number = Date.now) {
   const content = new Uint8Array(MAX_INLINE_BYTES + 1).fill(4);
   const pieces = async () => encodeBlobAnswer({ status: 'piece', total: content.length, piece: content });
-  const scene = await deskScene({ nowMs: () => nowMs, pieces });
+  const scene = await deskScene({ nowMs, pieces });
   const digest: Digest = contentDigest(content);
   const receipt = scene.chain.receipt(scene.request, scene.enclave, { responseDigest: digest });
-  while ((await scene.answer(v0, receipt, content.length)).status !== 'held') {
+  for (;;) {
+    const answer = await scene.answer(v0, receipt, content.length);
+    if (answer.status !== 'pending') return { scene, content, digest, receipt, answer };
     await new Promise((resolve) => setImmediate(resolve));
   }
+}
+
+describe('what was promised', () => {
+  const wire = { members: () => [], request: () => Promise.reject(new Error('gone')) };
+
+  it('is kept by a node that restarts before the receipt is on the ledger, for that one response alone', async () => {
+    let nowMs = Date.now();
+    const { scene, digest } = await heldOnce();
+    const again = await partsOf(scene.chain, v1, folder.path, wire, { nowMs: () => nowMs });
+    nowMs += 10 * LIMITS.retentionMs;
+    expect([await again.blobs.sweep(), again.blobs.has(digest)]).toEqual([0, true]);
+    expect(again.names.ownerOf(digest)).toBe(scene.chain.state.tasks.get(scene.chain.taskOf(scene.request))?.sender);
+    const other = encodeHoldRequest({ size: LARGE.length, receipt: scene.receiptOf('another') });
+    const answer = decodeHoldAnswer((await again.desk.answer(v0.id, other)) ?? new Uint8Array(0));
+    expect(answer).toMatchObject({ value: refused('ANOTHER_RESPONSE') });
+  });
+
+  it('is not signed when it cannot be written down, and can be once it can', async () => {
+    const promises = join(folder.path, `${v1.id} promises`);
+    const content = new Uint8Array(MAX_INLINE_BYTES + 1).fill(4);
+    const scene = await deskScene();
+    await scene.blobs.put(content);
+    await rm(promises, { recursive: true });
+    const receipt = scene.chain.receipt(scene.request, scene.enclave, { responseDigest: contentDigest(content) });
+    expect(await scene.answer(v0, receipt, content.length)).toEqual(refused('PROMISE_NOT_STORED'));
+    await mkdir(promises);
+    expect(await scene.answer(v0, receipt, content.length)).toMatchObject({ status: 'held' });
+    expect(await readdir(promises)).toHaveLength(1);
+  });
+
+  it('is let go with its tasks, and what is no promise is thrown away', async () => {
+    const path = join(folder.path, 'promises');
+    await mkdir(path);
+    await writeFile(join(path, 'no promise'), 'x');
+    const promises = await HoldingPromises.open(path);
+    const promiseOf = (i: number) => ({
+      task: digestOf(`task ${i}`),
+      keyset: digestOf('keyset'),
+      digest: digestOf(`response ${i}`),
+    });
+    const none = new Map<Digest, unknown>();
+    for (let i = 0; i < STALE_PROMISES; i++) await promises.keep(promiseOf(i), none);
+    expect(promises.size).toBe(STALE_PROMISES);
+    const known = new Map([[promiseOf(0).task, 'open']]);
+    for (const i of [300, 301]) await promises.keep(promiseOf(i), known);
+    expect((await readdir(path)).length).toBe(1);
+    expect((await HoldingPromises.open(path)).all).toEqual([promiseOf(0)]);
+  });
+});
+
+it('a response stays as long as the ledger knows the task, also while its receipt is on its way', async () => {
+  let nowMs = Date.now();
+  const { scene, digest } = await heldOnce(() => nowMs);
   nowMs += 10 * LIMITS.retentionMs;
   expect([await scene.blobs.sweep(), scene.blobs.has(digest)]).toEqual([0, true]);
   const chain: Chain = scene.chain;
