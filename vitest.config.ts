@@ -19,6 +19,9 @@ const quick = { maxWorkers: cores, sequence: { groupOrder: 0 } };
 const networks = { maxWorkers: cores, sequence: { groupOrder: 1 } };
 const alone = { maxWorkers: 1, fileParallelism: false, sequence: { groupOrder: 2 } };
 
+/** Processes that a test starts find here what the ones before them compiled. */
+const env = { NODE_COMPILE_CACHE: fileURLToPath(new URL('node_modules/.cache/compiled', import.meta.url)) };
+
 const LONG = { testTimeout: 600_000, hookTimeout: 600_000 };
 const FLOORS = ['process/*attackers.test.ts', 'process/http-clients.test.ts'];
 
@@ -29,6 +32,7 @@ export default defineConfig({
         test: {
           name,
           ...quick,
+          env,
           setupFiles: MANY_VALIDATORS.includes(name) ? [...setupFiles, verifyOnce] : setupFiles,
           root: `packages/${name}`,
           include: ['test/**/*.test.ts'],
@@ -39,6 +43,7 @@ export default defineConfig({
       {
         test: {
           name: 'sim',
+          env,
           ...quick,
           ...LONG,
           setupFiles: [...setupFiles, verifyOnce],
@@ -59,6 +64,7 @@ export default defineConfig({
       {
         test: {
           name: 'e2e',
+          env,
           ...networks,
           ...LONG,
           setupFiles,
@@ -67,7 +73,7 @@ export default defineConfig({
           exclude: FLOORS,
         },
       },
-      { test: { name: 'floors', ...alone, ...LONG, setupFiles, root: 'test', include: FLOORS } },
+      { test: { name: 'floors', env, ...alone, ...LONG, setupFiles, root: 'test', include: FLOORS } },
     ],
   },
 });

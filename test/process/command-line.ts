@@ -20,6 +20,10 @@ export type Running = {
   kill(signal: NodeJS.Signals): void;
 };
 
+/** Where processes find what the ones before them compiled: vitest.config.ts names it. */
+const { NODE_COMPILE_CACHE } = process.env;
+const codeCache = NODE_COMPILE_CACHE === undefined ? {} : { NODE_COMPILE_CACHE };
+
 /** Processes of command lines that were started here; `endCommands` ends what is left of them. */
 const started: Running[] = [];
 
@@ -28,7 +32,7 @@ export function startCommand(words: readonly string[], cwd: string = import.meta
   const child = spawn(process.execPath, [MAIN, ...words], {
     cwd,
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { PATH: process.env.PATH ?? '', HOME: cwd },
+    env: { PATH: process.env.PATH ?? '', HOME: cwd, ...codeCache },
   });
   const pid = child.pid ?? 0;
   const seen = new Sightings();

@@ -5,6 +5,7 @@
 import { Worker } from 'node:worker_threads';
 import type { EventLog } from '@cloister/event-log';
 import type { ApiPosition, FromApi, ToApi, WorkerSetup } from '../http/thread/worker-messages.ts';
+import { compileCacheEnvironment } from '../process/compile-cache.ts';
 import { codeOf, messageOf, NodeError } from '../process/errors.ts';
 import type { Log } from '../process/log-lines.ts';
 import type { NodeContext } from '../process/node-context.ts';
@@ -101,7 +102,7 @@ export class ApiThread {
     // Nothing of the environment is the API's business.
     const worker = new Worker(this.#options.program ?? PROGRAM, {
       workerData,
-      env: {},
+      env: { ...compileCacheEnvironment() },
       resourceLimits: { maxOldGenerationSizeMb: HEAP_MB, maxYoungGenerationSizeMb: 16 },
     });
     this.#worker = worker;

@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { compileCacheEnvironment } from '../process/compile-cache.ts';
 import { NodeError } from '../process/errors.ts';
 
 const MAIN = join(import.meta.dirname, '..', import.meta.filename.endsWith('.ts') ? 'main.ts' : 'main.js');
@@ -38,7 +39,12 @@ export async function spawnNode(home: string, words: readonly string[], ending?:
     {
       stdio: ['pipe', 'pipe', 'pipe'],
       detached: true,
-      env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', TMPDIR: process.env.TMPDIR ?? '/tmp' },
+      env: {
+        PATH: process.env.PATH ?? '',
+        HOME: process.env.HOME ?? '',
+        TMPDIR: process.env.TMPDIR ?? '/tmp',
+        ...compileCacheEnvironment(),
+      },
     },
   );
   const log = createWriteStream(join(home, 'node.log'), { flags: 'a', mode: 0o600 });
