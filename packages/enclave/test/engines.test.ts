@@ -1,60 +1,26 @@
-/**
- * The vault's side of an engine that a hostile model has taken over: what it says never reaches the host.
- */
-
-import { once } from 'node:events';
-import { mkdtempSync, readFileSync } from 'node:fs';
-import { connect, createServer, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { hash } from '@cloister/crypto';
 import { type Digest, type JsonValue, ok } from '@cloister/encoding';
 import type * as Ort from 'onnxruntime-node';
 import { describe, expect, it } from 'vitest';
 import { digitsFile } from '../../platform/test/launched.ts';
-import { type CallHandler, headOnly, partsOnly, RpcChannel } from '../src/channel/rpc.ts';
+import { type CallHandler, headOnly, partsOnly } from '../src/channel/rpc.ts';
 import { Engine } from '../src/engine/engine.ts';
 import { EnginePool } from '../src/inside/engine-pool.ts';
 import { ModelEngine, SUSPENSION_MS_FIRST, SUSPENSION_MS_MAX, Suspensions } from '../src/inside/engines.ts';
 import { ModelRoom } from '../src/inside/model-room.ts';
-import type { EngineLauncher } from '../src/inside/platform-link.ts';
 import { keyPair } from './chain.ts';
+import { launcherOf, loads } from './fake-engine.ts';
 
 const model = hash('model');
 const owner = keyPair('owner').id;
 const SECRET = 'WHAT_THE_TENANT_WROTE';
-
-/** Two ends of a socket: what is sent is copied, as between processes. */
-async function socketPair(): Promise<[Socket, Socket]> {
-  const server = createServer().listen(join(mkdtempSync(join(tmpdir(), 'cloister-engines-')), 'socket'));
-  await once(server, 'listening');
-  const near = connect(String(server.address()));
-  const [far] = (await once(server, 'connection')) as [Socket];
-  server.close();
-  return [near, far];
-}
-
-function launcherOf(onCall: CallHandler): EngineLauncher & { readonly stopped: number[] } {
-  const stopped: number[] = [];
-  let next = 0;
-  return {
-    stopped,
-    startEngine: async () => {
-      const [near, far] = await socketPair();
-      new RpcChannel(far, { messageBytesMax: 1 << 20, onCall });
-      return { engine: next++, stream: near };
-    },
-    stopEngine: (engine) => void stopped.push(engine),
-  };
-}
 
 const never = new Suspensions(() => Number.MAX_SAFE_INTEGER);
 
 function engineThat(onCall: CallHandler): ModelEngine {
   return new ModelEngine(launcherOf(onCall), 5_000, model, never);
 }
-
-const loads: CallHandler = async () => ok(headOnly({ numericClass: 'avx2', inputs: [], outputs: [] }));
 
 it('has its refusals replaced by a code of the vault', async () => {
   const engine = engineThat(async () => ({ ok: false, code: SECRET, detail: SECRET }));

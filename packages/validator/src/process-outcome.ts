@@ -26,6 +26,8 @@ export const REQUEST_FAULTS: ReadonlySet<string> = new Set([
   'PAYLOAD_NOT_OPENED',
   'PAYLOAD_MALFORMED',
   'INPUT_COMMITMENT_MISMATCH',
+  'ANSWERED_OTHERWISE',
+  'TASK_TOO_OLD',
 ]);
 
 /** What it says of a model that it will say of it again, or that costs an engine to ask again. */

@@ -11,6 +11,7 @@ import { fail, type JsonValue, ok, parseAccountId, type Result } from '@cloister
 import { parseGenesis } from '@cloister/ledger';
 import type { LaunchMessage } from '../channel/platform-messages.ts';
 import { type CallHandler, headOnly, type Payload, partsOnly } from '../channel/rpc.ts';
+import { AnsweredTasks } from './answered-tasks.ts';
 import { answerChallengeBytes, attestForLedger, provePresence, refreshAttestation } from './attestation.ts';
 import { EnginePool } from './engine-pool.ts';
 import { type InferenceContext, ResultCache, runInference } from './inference.ts';
@@ -41,7 +42,8 @@ export function createEnclave(
   const view = new LedgerView(genesis.value, vault.identity);
   const engines = new EnginePool(platform, limits.runMsMax, ENGINES_MAX, () => performance.now());
   const models = new Models({ vault, view, engines, limits, engine });
-  const inference: InferenceContext = { vault, view, models, limits, engine, results: new ResultCache() };
+  const [results, answered] = [new ResultCache(), new AnsweredTasks()];
+  const inference: InferenceContext = { vault, view, models, limits, engine, results, answered };
   const attestation = { vault, view, attester: platform };
   let hasAttested = false;
 

@@ -25,9 +25,11 @@ import {
   type SealedRequest,
   sealResponse,
 } from '@cloister/confidential';
+import { sha256 } from '@cloister/crypto';
 import { type Digest, fail, ok, parseBase64, parseHex, type Result } from '@cloister/encoding';
 import type { InferenceRequested } from '@cloister/ledger';
 import type { Authorised } from '@cloister/proof';
+import type { AnsweredTasks } from './answered-tasks.ts';
 import type { EngineFailure } from './engines.ts';
 import type { AuthorisationRefusal, LedgerView } from './light-client.ts';
 import type { GrantedModel, Models } from './models.ts';
@@ -44,6 +46,10 @@ export type InferenceCode =
   | 'MODEL_NOT_GRANTED'
   | 'REQUEST_MALFORMED'
   | 'TASK_MISMATCH'
+  /** This enclave has signed another receipt for the task. */
+  | 'ANSWERED_OTHERWISE'
+  /** So many tasks were answered since that nobody knows whether this one was. */
+  | 'TASK_TOO_OLD'
   | 'PAYLOAD_TOO_LARGE';
 
 /** The engine was not asked; asking again later may help. */
@@ -71,10 +77,11 @@ export interface InferenceResult {
 export interface InferenceContext {
   readonly vault: Vault;
   readonly view: LedgerView;
-  readonly models: Models;
+  readonly models: Pick<Models, 'get'>;
   readonly limits: EnclaveLimits;
   readonly engine: { readonly name: string; readonly version: string };
   readonly results: ResultCache;
+  readonly answered: AnsweredTasks;
 }
 
 /** Results by task, oldest forgotten first. A task under way is shared by whoever asks for it meanwhile. */
@@ -121,12 +128,16 @@ export async function runInference(
   const authorised = context.view.authoriseInference(request.authority);
   if (!authorised.ok) return authorised;
   const { event } = authorised.value;
+  const { answered, view } = context;
   // A task that was answered is answered alike, also when its run has cost the model its place.
   return context.results.once(event.task, async () => {
+    if (!answered.mayRun(event)) return fail('TASK_TOO_OLD');
     const model = context.models.get(event.model);
     if (model === undefined) return fail('MODEL_NOT_GRANTED');
     if (request.payload.length > context.limits.payloadBytesMax) return fail('PAYLOAD_TOO_LARGE');
-    return execute(context, authorised.value, model, request.payload);
+    const result = await execute(context, authorised.value, model, request.payload);
+    if (!result.ok || answered.admits(event, sha256(result.value.receipt), view.timeMs)) return result;
+    return fail('ANSWERED_OTHERWISE');
   });
 }
 

@@ -1,0 +1,36 @@
+/** An engine process in this one, which answers calls as a test wants it. */
+import { once } from 'node:events';
+import { mkdtempSync } from 'node:fs';
+import { connect, createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ok } from '@cloister/encoding';
+import { type CallHandler, headOnly, RpcChannel } from '../src/channel/rpc.ts';
+import type { EngineLauncher } from '../src/inside/platform-link.ts';
+
+/** Two ends of a socket: what is sent is copied, as between processes. */
+export async function socketPair(): Promise<[Socket, Socket]> {
+  const server = createServer().listen(join(mkdtempSync(join(tmpdir(), 'cloister-engines-')), 'socket'));
+  await once(server, 'listening');
+  const near = connect(String(server.address()));
+  const [far] = (await once(server, 'connection')) as [Socket];
+  server.close();
+  return [near, far];
+}
+
+export function launcherOf(onCall: CallHandler): EngineLauncher & { readonly stopped: number[] } {
+  const stopped: number[] = [];
+  let next = 0;
+  return {
+    stopped,
+    startEngine: async () => {
+      const [near, far] = await socketPair();
+      new RpcChannel(far, { messageBytesMax: 1 << 20, onCall });
+      return { engine: next++, stream: near };
+    },
+    stopEngine: (engine) => void stopped.push(engine),
+  };
+}
+
+/** Loads whatever it is given. */
+export const loads: CallHandler = async () => ok(headOnly({ numericClass: 'avx2', inputs: [], outputs: [] }));
