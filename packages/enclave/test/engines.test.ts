@@ -39,6 +39,26 @@ it.each<JsonValue>([SECRET, 7, { a: 1 }])('gets nothing but a class into receipt
   expect(await engine.endLoad('0', model)).toEqual({ ok: false, code: 'ENGINE_CRASHED' });
 });
 
+it.each<[string, JsonValue]>([
+  ['no object', null],
+  ['no inputs', { numericClass: 'avx2', outputs: [] }],
+  ['inputs that are no list', { numericClass: 'avx2', inputs: SECRET, outputs: [] }],
+  [
+    'a type of tensor that there is none',
+    {
+      numericClass: 'avx2',
+      inputs: [{ name: 'x', datatype: SECRET, shape: [1] }],
+      outputs: [],
+    },
+  ],
+  ['a word beside what is asked', { numericClass: 'avx2', inputs: [], outputs: [], more: SECRET }],
+])('takes no description of a model with %s', async (_, head) => {
+  const engine = engineThat(async () => ok(headOnly(head)));
+  await engine.beginLoad('0', 1);
+  expect(await engine.endLoad('0', model)).toEqual({ ok: false, code: 'ENGINE_CRASHED' });
+  expect(engine.has(model)).toBe(false);
+});
+
 it('holds its models as long as its process, which goes with the last of them', async () => {
   const launcher = launcherOf(loads);
   const engine = new ModelEngine(launcher, 5_000, model, never);

@@ -7,14 +7,14 @@ import { assertContract, fail, type Result } from './result.ts';
 
 /**
  * Canonical text: no white space, keys in order of UTF-16 code units, numbers and strings as ECMAScript writes them.
- * Throws `CryptoAssertion` for what is not a `JsonValue`: NaN, infinities, lone surrogates, undefined, class instances,
+ * Takes any value, since it checks each: throws `AssertionFailure` for what is not a `JsonValue`: NaN, infinities, lone surrogates, undefined, class instances,
  * nesting beyond 1000 (which includes cycles).
  */
-export function canonicalJson(value: JsonValue): string {
+export function canonicalJson(value: unknown): string {
   return write(value, 0);
 }
 
-function write(value: JsonValue, depth: number): string {
+function write(value: unknown, depth: number): string {
   switch (typeof value) {
     case 'string':
       assertContract(value.isWellFormed(), 'canonicalJson: lone surrogate');
@@ -35,11 +35,11 @@ function write(value: JsonValue, depth: number): string {
 }
 
 /** `Array.isArray` that also narrows readonly arrays away. */
-function isArray(value: JsonValue): value is readonly JsonValue[] {
+function isArray(value: object): value is readonly unknown[] {
   return Array.isArray(value);
 }
 
-function writeArray(elements: readonly JsonValue[], depth: number): string {
+function writeArray(elements: readonly unknown[], depth: number): string {
   let text = '[';
   for (let i = 0; i < elements.length; i++) {
     const element = elements[i];
@@ -49,13 +49,13 @@ function writeArray(elements: readonly JsonValue[], depth: number): string {
   return `${text}]`;
 }
 
-function writeObject(members: { readonly [key: string]: JsonValue }, depth: number): string {
+function writeObject(members: object, depth: number): string {
   const prototype: unknown = Object.getPrototypeOf(members);
   assertContract(prototype === null || Object.getPrototypeOf(prototype) === null, 'canonicalJson: class instance');
   let text = '{';
-  // The default order of `sort` is by UTF-16 code units, as RFC 8785 section 3.2.3 wants.
-  for (const key of Object.keys(members).sort()) {
-    const member = members[key];
+  // Texts compare by UTF-16 code units, as RFC 8785 section 3.2.3 wants.
+  const entries = Object.entries(members).sort(([left], [right]) => (left < right ? -1 : 1));
+  for (const [key, member] of entries) {
     assertContract(member !== undefined, 'canonicalJson: undefined member');
     text += `${text === '{' ? '' : ','}${write(key, depth)}:${write(member, depth + 1)}`;
   }

@@ -1,5 +1,5 @@
 /** Requests to peers: bounded in size, in time and in number. */
-import type { AccountId, Digest } from '@cloister/encoding';
+import type { Digest } from '@cloister/encoding';
 import { Asking } from './gates/asking.ts';
 import type { Connections } from './host/connections.ts';
 import type { Connection, Host } from './host/host.ts';
@@ -44,7 +44,7 @@ export class Caller {
     options: RequestOptions = {},
   ): Promise<Uint8Array> {
     if (bytes.length > this.#limits.requestBytesMax) throw new NetworkError('REQUEST_TOO_LARGE', protocol);
-    const connection = this.#connections.openTo(this.#book.peerOf(peer as AccountId) ?? peer);
+    const connection = this.#connections.openTo(this.#book.peerOf(peer) ?? peer);
     if (connection === undefined) throw new NetworkError('NOT_CONNECTED', `no connection to ${peer}`);
     return this.#on(connection, protocol, bytes, options);
   }

@@ -1,4 +1,4 @@
-import { asHeight } from '@cloister/encoding';
+import { type AccountId, asHeight } from '@cloister/encoding';
 import { describe, expect, it } from 'vitest';
 import {
   intelEndorsements,
@@ -11,7 +11,7 @@ import { MetricsRegistry } from '../src/status/metrics.ts';
 import { NodeMetrics } from '../src/status/node-metrics.ts';
 
 /** Metrics over a chain, as read by the validator `self`. */
-function metricsOf(chain: Chain, self: string = v0.id): NodeMetrics {
+function metricsOf(chain: Chain, self: AccountId = v0.id): NodeMetrics {
   return new NodeMetrics({
     self,
     state: () => chain.state,

@@ -12,7 +12,6 @@ export { Replica } from './step/replica.ts';
 export { DEFAULT_TIMING, type ReplicaConfig } from './step/replica-core.ts';
 export type {
   AdmissionCode,
-  Channel,
   Offence,
   ReplicaClocks,
   ReplicaEffect,

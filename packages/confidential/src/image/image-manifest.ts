@@ -13,7 +13,6 @@ import {
   canonicalJson,
   type Digest,
   digestFromBytes,
-  type JsonValue,
   type Measurement,
   type Result,
   toHex,
@@ -140,7 +139,7 @@ export function parseImageManifest(bytes: Uint8Array): Result<ImageManifest, Doc
 
 /** Canonical bytes of a manifest. A manifest that `parseImageManifest` would refuse is a bug of the caller. */
 export function encodeImageManifest(manifest: ImageManifest): Uint8Array {
-  const bytes = utf8(canonicalJson(manifest as unknown as JsonValue));
+  const bytes = utf8(canonicalJson(manifest));
   const parsed = parseImageManifest(bytes);
   assert(parsed.ok, `encodeImageManifest: ${parsed.ok ? '' : parsed.detail}`);
   return bytes;

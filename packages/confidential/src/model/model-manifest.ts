@@ -139,12 +139,20 @@ export function parseModelManifest(bytes: Uint8Array): Result<ModelManifest, Doc
 }
 
 function canonicalManifest(manifest: ModelManifest): Uint8Array {
-  return utf8(canonicalJson(modelManifestToJson(manifest)));
+  return utf8(canonicalJson(manifest));
 }
 
 /** The manifest as the JSON value that `modelManifestFromJson` reads. */
 export function modelManifestToJson(manifest: ModelManifest): JsonValue {
-  return manifest as unknown as JsonValue;
+  const { inputs, outputs, engine, releasePolicy, executionPolicy, ...plain } = manifest;
+  return {
+    ...plain,
+    inputs: inputs.map((spec) => ({ ...spec })),
+    outputs: outputs.map((spec) => ({ ...spec })),
+    engine,
+    releasePolicy: { ...releasePolicy },
+    executionPolicy: { ...executionPolicy },
+  };
 }
 
 /** Canonical bytes of a manifest. One that `parseModelManifest` would refuse is a bug of the caller. */

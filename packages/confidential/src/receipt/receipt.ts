@@ -11,7 +11,6 @@ import {
   canonicalJson,
   type Digest,
   type Height,
-  type JsonValue,
   type Measurement,
   ok,
   type Result,
@@ -96,7 +95,7 @@ export function buildReceiptStatement(statement: ReceiptStatement): Uint8Array {
       _type: STATEMENT_TYPE,
       subject: [{ name: 'output', digest: { [COMMITMENT_DIGEST]: outputCommitment } }],
       predicateType: RECEIPT_PREDICATE_TYPE,
-      predicate: predicate as unknown as JsonValue,
+      predicate,
     }),
   );
   const parsed = parseReceiptStatement(bytes);

@@ -8,8 +8,9 @@
  * The vault keeps no weights. They go through it in pieces into the engine, and are gone with the engine: whoever wants
  * to run such a model again brings its ciphertext again.
  */
-import type { ModelSignature } from '@cloister/confidential';
+import { type ModelSignature, TENSOR_DATATYPES, type TensorSpec } from '@cloister/confidential';
 import { type Digest, fail, type JsonValue, ok, type Result } from '@cloister/encoding';
+import { array, count, object, oneOf, parseShape, text } from '@cloister/encoding/shape';
 import { MESSAGE_BYTES_MAX } from '../channel/limits.ts';
 import { type Payload, RpcChannel } from '../channel/rpc.ts';
 import type { EngineCode } from '../engine/engine.ts';
@@ -23,6 +24,19 @@ export type EngineFailure = EngineCode | 'ENGINE_TIMEOUT' | 'ENGINE_CRASHED' | '
 export interface EngineModel extends ModelSignature {
   readonly numericClass: NumericClass;
 }
+
+/** Its own bounds are the manifest's; these are for an engine that its model has taken over. */
+const SPEC_MAX = 65_536;
+/** The class goes into public receipts: nothing but one of these may stand there. */
+const specs = array(
+  object<TensorSpec>({
+    name: text(SPEC_MAX),
+    datatype: oneOf(TENSOR_DATATYPES),
+    shape: array(count({ min: -1 }), { max: SPEC_MAX }),
+  }),
+  { max: SPEC_MAX },
+);
+const engineModel = object<EngineModel>({ numericClass: oneOf(NUMERIC_CLASSES), inputs: specs, outputs: specs });
 
 /** Codes that a sound engine gives. A model that took its engine over could put what it saw into any other word. */
 const ENGINE_CODES: Readonly<Record<EngineCode, true>> = {
@@ -142,11 +156,10 @@ export class ModelEngine {
       if (running === undefined) return fail('MODEL_NOT_LOADED');
       const loaded = await this.#call(running, 'load-end', { head: { transfer, model }, parts: [] });
       if (!loaded.ok) return loaded;
-      const described = loaded.value.head as unknown as EngineModel;
-      // It goes into public receipts: nothing but a class may stand there.
-      if (!NUMERIC_CLASSES.includes(described.numericClass)) return fail('ENGINE_CRASHED');
+      const described = parseShape(engineModel, loaded.value.head);
+      if (!described.ok) return fail('ENGINE_CRASHED');
       running.loaded.add(model);
-      return ok(described);
+      return ok(described.value);
     });
   }
 

@@ -4,16 +4,7 @@
  * Decoding is strict, since payloads also arrive inside proofs from strangers: exactly the known members, each in its
  * one form.
  */
-import {
-  canonicalJson,
-  fail,
-  type JsonErrorCode,
-  type JsonValue,
-  ok,
-  parseCanonicalJson,
-  type Result,
-  utf8,
-} from '@cloister/encoding';
+import { canonicalJson, fail, type JsonErrorCode, ok, parseCanonicalJson, type Result, utf8 } from '@cloister/encoding';
 import { object, parseShape, type Shape } from '@cloister/encoding/shape';
 import { FIELDS } from './event-shapes.ts';
 import type { LedgerEvent, LedgerEventType } from './events.ts';
@@ -35,7 +26,7 @@ export type EventCode = JsonErrorCode | 'JSON_NOT_CANONICAL' | 'EVENT_TYPE_UNKNO
 
 export function encodeEvent(event: LedgerEvent): EncodedEvent {
   const { type, ...payload } = event;
-  return { type, payload: utf8(canonicalJson(payload as unknown as JsonValue)) };
+  return { type, payload: utf8(canonicalJson(payload)) };
 }
 
 /** The event of a stored or proven record. Never throws. */

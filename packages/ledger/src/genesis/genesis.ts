@@ -151,7 +151,7 @@ export function makeGenesis(genesis: Genesis): Result<ParsedGenesis, GenesisCode
     trustAnchors: trustAnchorsToJson(genesis.trustAnchors),
     appraisalPolicy: appraisalPolicyToJson(genesis.appraisalPolicy),
   };
-  return parseGenesis(utf8(canonicalJson(json as unknown as JsonValue)));
+  return parseGenesis(utf8(canonicalJson(json)));
 }
 
 /** Reads and checks a genesis. Never throws. */

@@ -10,7 +10,6 @@ import {
   trustAnchorsFromJson,
   trustAnchorsToJson,
 } from '@cloister/attestation';
-import { modelManifestToJson } from '@cloister/confidential';
 import { faultKey } from '@cloister/consensus';
 import { hash } from '@cloister/crypto';
 import {
@@ -19,7 +18,6 @@ import {
   fail,
   type Height,
   type JsonErrorCode,
-  type JsonValue,
   ok,
   parseCanonicalJson,
   type Result,
@@ -99,9 +97,7 @@ function toDocument(state: LedgerState): StateDocument {
 }
 
 export function encodeState(state: LedgerState): Uint8Array {
-  const document = toDocument(state);
-  const models = document.models.map((model) => ({ ...model, manifest: modelManifestToJson(model.manifest) }));
-  return utf8(canonicalJson({ ...document, models } as unknown as JsonValue));
+  return utf8(canonicalJson(toDocument(state)));
 }
 
 /** Names a state: what a SnapshotTaken carries. */

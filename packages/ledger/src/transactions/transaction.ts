@@ -21,7 +21,6 @@ import {
   fail,
   fromHex,
   type Height,
-  type JsonValue,
   ok,
   parseCanonicalJson,
   parseHeight,
@@ -83,7 +82,7 @@ export function transactionSigningBytes(fields: TransactionFields): Uint8Array {
     .fixed(nonce)
     .u64(fields.expiryHeight)
     .u8(KIND_CODES[fields.kind])
-    .var(utf8(canonicalJson(fields.payload as unknown as JsonValue)))
+    .var(utf8(canonicalJson(fields.payload)))
     .finish();
 }
 

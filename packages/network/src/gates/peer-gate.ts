@@ -1,5 +1,3 @@
-/** Carries out what the standing of peers says: closes and refuses the connections of whoever is cut off, and says so. */
-import type { AccountId } from '@cloister/encoding';
 import type { Multiaddr } from '@multiformats/multiaddr';
 import type { Connections } from '../host/connections.ts';
 import { prefixOf } from '../peers/addresses.ts';
@@ -27,7 +25,7 @@ export class PeerGate {
 
   /** `peer`: a member's id or a libp2p name. */
   blame(peer: string, offence: Offence): void {
-    const peerId = this.#book.peerOf(peer as AccountId) ?? peer;
+    const peerId = this.#book.peerOf(peer) ?? peer;
     if (this.#connections === undefined || peerId === this.#connections.self) return;
     this.#counters.offences += 1;
     const [connection] = this.#connections.of(peerId);

@@ -15,7 +15,7 @@ export class PeerBook {
   readonly #records = new Map<AccountId, PeerRecord>();
   /** libp2p names bound by a record that both keys signed; of ids that are no members only while they are connected. */
   readonly #accounts = new Map<string, AccountId>();
-  readonly #peers = new Map<AccountId, string>();
+  readonly #peers = new Map<string, string>();
   /**
    * The node that a member was moved from, as long as it stays connected: one for each member. A key that runs in two places
    * is heard from both, so that each learns of the other, and the real one is not silenced by a copy that was started later.
@@ -94,7 +94,8 @@ export class PeerBook {
     return this.#accounts.get(peerId);
   }
 
-  peerOf(id: AccountId): string | undefined {
+  /** The node of a member id; undefined for any other name. */
+  peerOf(id: string): string | undefined {
     return this.#peers.get(id);
   }
 

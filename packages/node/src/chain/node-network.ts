@@ -1,5 +1,5 @@
 /** The network of a node: libp2p below, the replica's shell, sync, blobs and challenges above. */
-import type { AccountId, Digest, ValidatorId } from '@cloister/encoding';
+import type { AccountId, Digest } from '@cloister/encoding';
 import type { OrderedStore } from '@cloister/event-log';
 import type { LedgerState } from '@cloister/ledger';
 import { type CutOff, createNetwork, type Network, type NetworkOptions, type TwinSeen } from '@cloister/network';
@@ -53,7 +53,7 @@ export function startNetwork(options: NodeNetworkOptions): Promise<Network> {
     limits: { strangersMax: config['network.strangers_max'] },
     handlers: {
       onVote: (from, bytes) => services().shell.frame(from, bytes),
-      onBatch: (bytes, from) => services().shell.batch(from as ValidatorId, bytes),
+      onBatch: (bytes, from) => services().shell.batch(from, bytes),
       onPeer: (id, up, isMember) => services().onPeer(id, up, isMember),
       onCutOff: (cutOff) => services().onCutOff(cutOff),
       onTwin: (twin) => services().onTwin(twin),

@@ -93,8 +93,8 @@ export class ReplicaShell {
     this.#take({ type: 'frame', channel: 'vote', from, bytes });
   }
 
-  /** A gossiped batch; resolves with the replica's verdict on it. */
-  batch(from: ValidatorId, bytes: Uint8Array): Promise<BatchVerdict> {
+  /** A gossiped batch that `from` passed on, be it a member's id or a stranger's name; resolves with the replica's verdict on it. */
+  batch(from: string, bytes: Uint8Array): Promise<BatchVerdict> {
     if (this.#halted) return Promise.resolve('ignore');
     return new Promise((resolve) => {
       this.#take({ type: 'frame', channel: 'batch', from, bytes }, (effects) => {

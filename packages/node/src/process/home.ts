@@ -9,7 +9,7 @@
 import { access, readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { type AccountId, asEpoch, asView, type ValidatorId } from '@cloister/encoding';
+import { type AccountId, asEpoch, asValidatorId, asView } from '@cloister/encoding';
 import { openLevelStore } from '@cloister/event-log/store-level';
 import { MAX_GENESIS_BYTES, type ParsedGenesis, parseGenesis } from '@cloister/ledger';
 import { guardMarkOp } from '@cloister/replica';
@@ -108,7 +108,7 @@ export async function initHome(options: NewHome): Promise<{ readonly layout: Hom
 async function markGuard(layout: HomeLayout, id: AccountId): Promise<void> {
   const guard = await openLevelStore(layout.signGuard);
   try {
-    const mark = guardMarkOp({ validator: id as ValidatorId, floor: { epoch: asEpoch(0), view: asView(0) } });
+    const mark = guardMarkOp({ validator: asValidatorId(id), floor: { epoch: asEpoch(0), view: asView(0) } });
     await guard.batch([mark], { sync: true });
   } finally {
     await guard.close();

@@ -40,7 +40,7 @@ class Kept<T> {
   }
 }
 
-export function addForecastMetrics(registry: MetricsRegistry, state: () => LedgerState, self: string): void {
+export function addForecastMetrics(registry: MetricsRegistry, state: () => LedgerState, self: AccountId): void {
   const seconds = registry.gauge(
     'cloister_attestation_forecast_seconds',
     'Block time left until the first endorsement of this kind ends; below zero when it has',
@@ -72,7 +72,7 @@ export function addForecastMetrics(registry: MetricsRegistry, state: () => Ledge
         seconds.set((untilMs - now.timeMs) / 1000, { node, cause });
       }
     }
-    const own = now.attestations.get(self as AccountId);
+    const own = now.attestations.get(self);
     if (own === undefined) return;
     const found = shorts.get([own.bundle, networkOf(now).appraisalPolicy], () => shortOf(now, own));
     for (const [component, by] of found) short.set(by, { component });

@@ -1,4 +1,5 @@
 /** The metrics of a node, under the names of the operations guide; never a label by tenant or request. */
+import type { AccountId } from '@cloister/encoding';
 import { type LedgerState, listAttestations, networkOf } from '@cloister/ledger';
 import type { NetworkCounters } from '@cloister/network';
 import type { ExecutionReport } from '@cloister/validator';
@@ -12,7 +13,7 @@ import { addStandingMetrics } from './standing-metrics.ts';
 
 export interface MetricSources {
   readonly state: () => LedgerState;
-  readonly self: string;
+  readonly self: AccountId;
   readonly heights: () => { readonly finalized: number; readonly provable: number };
   readonly standing: () =>
     | { readonly facts: ReadinessFacts; readonly reasons: readonly string[]; readonly certificateMs: number }

@@ -8,11 +8,45 @@
 import { ChannelError, headOnly, MODEL_PIECE_BYTES, type Payload, partsOnly, type RpcChannel } from '@cloister/enclave';
 import { fail, ok, type Result } from '@cloister/encoding';
 import {
+  account,
+  array,
+  bool,
+  digest,
+  height,
+  hex,
+  measurement,
+  object,
+  oneOf,
+  parseShape,
+  text,
+} from '@cloister/encoding/shape';
+import {
   type EnclaveDescription,
   type EnclavePort,
   EnclaveUnavailable,
   type InferenceOutput,
 } from '@cloister/validator';
+
+/** More than an enclave ever holds. */
+const MODELS_LISTED_MAX = 4_096;
+
+/** What an enclave says of itself. What it says of its keys and its measurement is proven by evidence alone. */
+const descriptionShape = object<EnclaveDescription>({
+  nodeId: account,
+  platform: text(64),
+  simulated: bool,
+  isolated: bool,
+  measurement,
+  image: digest,
+  imageName: text(256),
+  imageVersion: text(256),
+  keyset: digest,
+  hpkeKey: hex(32),
+  signKey: hex(32),
+  phase: oneOf(['launched', 'attested', 'serving']),
+  trustedHeight: height,
+  models: array(digest, { max: MODELS_LISTED_MAX }),
+});
 
 export class ChannelEnclavePort implements EnclavePort {
   readonly #channel: RpcChannel;
@@ -26,7 +60,9 @@ export class ChannelEnclavePort implements EnclavePort {
   async describe(): Promise<EnclaveDescription> {
     const answer = await this.#call('describe', headOnly(null));
     if (!answer.ok) throw new EnclaveUnavailable('ENCLAVE_PROTOCOL', answer.code);
-    return { ...(answer.value.head as unknown as EnclaveDescription) };
+    const described = parseShape(descriptionShape, answer.value.head, 'describe');
+    if (!described.ok) throw new EnclaveUnavailable('ENCLAVE_PROTOCOL', described.detail ?? described.code);
+    return described.value;
   }
 
   attest(request: Parameters<EnclavePort['attest']>[0]): Promise<Result<Uint8Array>> {

@@ -2,7 +2,7 @@
  * Gossiped batches, with a verdict for the transport's scoring. Those that a block names and that did not come this way are
  * pulled (batch-puller.ts).
  */
-import { asHeight, type ValidatorId } from '@cloister/encoding';
+import { asHeight } from '@cloister/encoding';
 import type { ReplicaCore } from '../step/replica-core.ts';
 import type { BatchPool } from './batch-pool.ts';
 
@@ -21,7 +21,7 @@ export class BatchIntake {
     this.#arrived = arrived;
   }
 
-  gossiped(from: ValidatorId, bytes: Uint8Array): void {
+  gossiped(from: string, bytes: Uint8Array): void {
     const height = asHeight(this.#core.committedHeight() + 1);
     const result = this.#pool.gossiped(bytes, height, this.#core.monotonicMs);
     if (!result.ok) {

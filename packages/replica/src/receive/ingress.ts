@@ -5,7 +5,7 @@
  * transaction counts against its sender from admission until it is executed or expires. Refreshes leave in batches apart
  * from evidence: a batch with evidence may have to wait for a block with room for its appraisals.
  */
-import { type AccountId, asHeight, type Digest, fail, type Height, ok, type Result } from '@cloister/encoding';
+import { type AccountId, asHeight, assert, type Digest, fail, type Height, ok, type Result } from '@cloister/encoding';
 import {
   APPRAISALS_PER_SENDER_MAX,
   admissionRefusal,
@@ -201,7 +201,8 @@ export class Ingress {
     const lane = laneOf(transaction.kind);
     const appraised = costsAppraisal(transaction.kind);
     const queue = this.#queues.find((candidate) => candidate.lane === lane && candidate.appraised === appraised);
-    if (queue === undefined) return;
+    // A transaction that is charged and not queued would be lost in silence.
+    assert(queue !== undefined, 'every lane has a queue');
     const size = 4 + transaction.bytes.length;
     if (BATCH_ENVELOPE_BYTES + queue.bytes + size > MAX_BATCH_BYTES) this.#pack(queue);
     queue.transactions.push(transaction);

@@ -9,9 +9,6 @@ import type { AccountId, Digest, Epoch, Height, Result, ValidatorId, View } from
 import type { PreparedAppend, StoreOp } from '@cloister/event-log';
 import type { ExecutionFate, LedgerEvent } from '@cloister/ledger';
 
-/** Which kind of wire a frame came by: direct stream between members, or the gossip topic of batches. */
-export type Channel = 'vote' | 'batch';
-
 /** Lower leaves first. Certificates 0, votes 1, proposals 2, everything else 3. */
 export type SendPriority = 0 | 1 | 2 | 3;
 
@@ -32,7 +29,9 @@ export type ReplicaInput = ReplicaClocks & UntimedInput;
 export type UntimedInput =
   | { readonly type: 'start' }
   /** Bytes from an authenticated member; any content. */
-  | { readonly type: 'frame'; readonly channel: Channel; readonly from: ValidatorId; readonly bytes: Uint8Array }
+  | { readonly type: 'frame'; readonly channel: 'vote'; readonly from: ValidatorId; readonly bytes: Uint8Array }
+  /** A gossiped batch; `from` passed it on: a member's id, or the name by which the network knows a stranger. */
+  | { readonly type: 'frame'; readonly channel: 'batch'; readonly from: string; readonly bytes: Uint8Array }
   /** The answer to a `request` effect; undefined when it failed, timed out or was refused. */
   | {
       readonly type: 'response';

@@ -7,7 +7,7 @@
  */
 import { evidenceKey } from '@cloister/consensus';
 import type { KeyedTree } from '@cloister/crypto';
-import { asEpoch, asHeight, assert, type Digest, type Height, type ValidatorId } from '@cloister/encoding';
+import { asEpoch, asHeight, assert, asValidatorId, type Digest, type Height } from '@cloister/encoding';
 import type { EventLog, PreparedAppend } from '@cloister/event-log';
 import { genesisValidatorSet, type LedgerState, paramsHash } from '@cloister/ledger';
 import { BatchIntake } from '../batches/batch-intake.ts';
@@ -65,7 +65,7 @@ export class Replica {
   constructor(config: ReplicaConfig, recovered: RecoveredReplica, log: Pick<EventLog, 'prepare' | 'resyncTarget'>) {
     const { genesis, signer } = config;
     const set = genesisValidatorSet(genesis.genesis);
-    const self = signer.id as ValidatorId;
+    const self = asValidatorId(signer.id);
     this.#provableHeight = recovered.provableHeight;
     this.#workHeight = recovered.workHeight;
     this.#tip = new TipTracker(recovered.tip);

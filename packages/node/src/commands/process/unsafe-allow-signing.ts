@@ -1,5 +1,5 @@
 /** `cloister unsafe-allow-signing`: an operator's word that a key signed nothing above a view, for a guard that was lost. */
-import { asEpoch, asView, type ValidatorId } from '@cloister/encoding';
+import { asEpoch, asValidatorId, asView } from '@cloister/encoding';
 import { openLevelStore } from '@cloister/event-log/store-level';
 import { guardMarkOp } from '@cloister/replica';
 import { homeLayout, readNodeKeys } from '../../process/home.ts';
@@ -28,7 +28,7 @@ export const unsafeAllowSigning: Command = {
     const guard = await openLevelStore(layout.signGuard);
     try {
       const floor = { epoch: asEpoch(0), view: asView(view) };
-      await guard.batch([guardMarkOp({ validator: validator.id as ValidatorId, floor })], { sync: true });
+      await guard.batch([guardMarkOp({ validator: asValidatorId(validator.id), floor })], { sync: true });
     } finally {
       await guard.close();
     }
