@@ -49,11 +49,6 @@ export const EQUIVALENTS: readonly Equivalent[] = [
   { file: 'der.ts', check: 'count === 0', reason: 'a length of no bytes is 0 and not minimal' },
   { file: 'der.ts', check: 'content.length > 4', reason: 'more than four bytes are above every maximum' },
   { file: 'formats/intel/crl-checks.ts', check: 'key !== undefined', reason: NARROWING },
-  {
-    file: 'formats/intel/json-members.ts',
-    check: "typeof value !== 'number'",
-    reason: 'Number.isInteger is false of anything else',
-  },
   { file: 'formats/intel/paths.ts', check: 'issuer === undefined', reason: NARROWING },
   { file: 'formats/intel/paths.ts', check: "leaf?.publicKey?.type !== 'ec'", reason: NARROWING },
   { file: 'formats/intel/pck-extension.ts', check: 'type === undefined', reason: NARROWING },
@@ -100,22 +95,7 @@ export const EQUIVALENTS: readonly Equivalent[] = [
     check: 'Object.hasOwn(CURVES, curveOid)',
     reason: 'dotted numbers are no names of inherited members',
   },
-  {
-    file: 'formats/intel/requirements.ts',
-    check: "typeof value === 'number'",
-    reason: 'Number.isInteger is false of anything else',
-  },
-  {
-    file: 'formats/sev-snp/requirements.ts',
-    check: "typeof value === 'number'",
-    reason: 'Number.isInteger is false of anything else',
-  },
   { file: 'x509.ts', check: "algorithm.type !== 'rsa-pss'", reason: 'RSA-PSS without a salt length verifies nothing' },
-  {
-    file: 'appraisal-policy.ts',
-    check: "typeof value === 'number'",
-    reason: 'Number.isSafeInteger is false of anything else',
-  },
   { file: 'endorsement-cache.ts', check: 'known !== undefined', reason: ONLY_FASTER },
   {
     file: 'endorsement-needs.ts',

@@ -117,11 +117,11 @@ describe('the manifest', () => {
     });
     expect(read.map((vector) => ('unreadable' in vector ? vector.unreadable : vector.endorsements))).toEqual([
       [],
-      'not an object',
-      'no evidence',
-      'expect',
-      'at is no instant in UTC',
-      'collateral or endorsements',
+      'value: expected an object',
+      '.evidence: expected text of 0 to 67108864 characters',
+      '.expect.verdict: expected text of 0 to 67108864 characters',
+      '.at: expected an instant in UTC',
+      '.endorsements[0]: expected text of 0 to 67108864 characters',
       ['two', 'one'],
     ]);
     expect(read[1]?.id).toBe('case 2');

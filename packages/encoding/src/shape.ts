@@ -93,6 +93,14 @@ export function openObject<T extends object>(fields: Members<T>): Shape<T> {
   return members(fields, false);
 }
 
+/** One member of an object, whatever else the object has: for a document whose shape depends on one of its members. */
+export function member<T>(key: string, shape: Shape<T>): Shape<T> {
+  return (value, path) => {
+    if (!isObject(value)) return refuse(path, 'an object');
+    return shape(Object.hasOwn(value, key) ? value[key] : undefined, `${path}.${key}`);
+  };
+}
+
 /** The member, or undefined where it is absent; the object that is read has no such member then. */
 export function optional<T>(shape: Shape<T>): Shape<T | undefined> {
   return (value, path) => (value === undefined ? undefined : shape(value, path));
@@ -219,12 +227,16 @@ export function hex(byteLength: number): Shape<string> {
       : refuse(path, `${byteLength} bytes of lowercase hex`);
 }
 
-/** The bytes of hex of either case, for documents of others. */
-export function hexBytes(byteLength: number): Shape<Uint8Array> {
+/** The bytes of hex of either case, for documents of others: at least `minBytes`, and no more unless `maxBytes` says so. */
+export function hexBytes(minBytes: number, maxBytes: number = minBytes): Shape<Uint8Array> {
   return (value, path) =>
-    typeof value === 'string' && value.length === 2 * byteLength && !/[^0-9a-fA-F]/.test(value)
+    typeof value === 'string' &&
+    value.length % 2 === 0 &&
+    value.length >= 2 * minBytes &&
+    value.length <= 2 * maxBytes &&
+    !/[^0-9a-fA-F]/.test(value)
       ? fromHex(value)
-      : refuse(path, `${byteLength} bytes of hex`);
+      : refuse(path, minBytes === maxBytes ? `${minBytes} bytes of hex` : `${minBytes} to ${maxBytes} bytes of hex`);
 }
 
 /** The bytes of canonical base64. A text that is too long is not decoded. */

@@ -21,6 +21,7 @@ import {
   mapped,
   matching,
   measurement,
+  member,
   nullable,
   object,
   oneOf,
@@ -99,6 +100,14 @@ describe('objects', () => {
     expect(refusal(move, [])).toMatch(/an object/);
   });
 
+  it('reads one own member, and passes over all others', () => {
+    expect(accepts(member('a', count()), { a: 1, b: 2 })).toBe(1);
+    expect(refusal(member('a', count()), { b: 2 })).toMatch(/^SHAPE_MISMATCH \.a:/);
+    expect(accepts(member('toString', optional(anyJson)), {})).toBeUndefined();
+    for (const value of [null, [], 'a', undefined])
+      expect(refusal(member('a', optional(count())), value)).toMatch(/object/);
+  });
+
   it('names the whole path of a violation', () => {
     const shelf = object({ crates: array(crate, { max: 3 }) });
     const value = { crates: [{ label: 'pears' }, { label: 'oranges' }] };
@@ -131,6 +140,8 @@ describe('bounds', () => {
         expect(accepts(base64Bytes(max, min), encoded)?.length).toBe(inside ? n : undefined);
         expect(refusal(hex(max), '0f'.repeat(n)) === undefined).toBe(n === max);
         expect(accepts(hexBytes(max), '0F'.repeat(n))?.length).toBe(n === max ? n : undefined);
+        expect(accepts(hexBytes(min, max), '0F'.repeat(n))?.length).toBe(inside ? n : undefined);
+        expect(accepts(hexBytes(0, 99), `${'0F'.repeat(n)}0`)).toBeUndefined();
       }),
     );
   });

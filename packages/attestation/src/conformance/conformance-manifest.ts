@@ -4,7 +4,17 @@
  * Members that say nothing about the verdict (provenance, spelling of errors) are passed over.
  */
 import { fail, type JsonValue, ok, parseJson, type Result } from '@cloister/encoding';
-import { jsonObject } from '../policy/json-fields.ts';
+import {
+  anyJson,
+  array,
+  mapped,
+  member,
+  openObject,
+  parseShape,
+  refuse,
+  type Shape,
+  text,
+} from '@cloister/encoding/shape';
 import { parseInstant } from '../x509/instants.ts';
 
 /** What a case expects; a status that is undefined is not compared, one that is null must not be there. */
@@ -36,8 +46,58 @@ export interface UnreadableCase {
 }
 
 const MAX_MANIFEST_BYTES = 64 * 1024 * 1024;
+const MAX_CASES = 1_000_000;
 
-type Members = { readonly [key: string]: JsonValue };
+const anyText = text(MAX_MANIFEST_BYTES);
+const cases = member('cases', array(anyJson, { max: MAX_CASES }));
+const anInstant: Shape<number | undefined> = (value, path) => {
+  if (value === undefined || value === null) return undefined;
+  return (typeof value === 'string' ? parseInstant(value) : undefined) ?? refuse(path, 'an instant in UTC');
+};
+
+/** One path, a list of them, or none. */
+const paths: Shape<readonly string[]> = (value, path) => {
+  if (value === undefined || value === null) return [];
+  return Array.isArray(value) ? array(anyText, { max: MAX_CASES })(value, path) : [anyText(value, path)];
+};
+
+/** What says nothing that can be compared is not compared. */
+const textOrNull: Shape<string | null | undefined> = (value) =>
+  typeof value === 'string' || value === null ? value : undefined;
+
+const expectation = mapped(
+  openObject({
+    verdict: anyText,
+    tcb_status: textOrNull,
+    platform_status: textOrNull,
+    tdx_module_status: textOrNull,
+    qe_status: textOrNull,
+    advisory_ids: ((value) =>
+      Array.isArray(value) ? value.filter((id) => typeof id === 'string') : undefined) as Shape<
+      readonly string[] | undefined
+    >,
+    signature_valid: ((value) => (typeof value === 'boolean' ? value : undefined)) as Shape<boolean | undefined>,
+  }),
+  (members): ConformanceExpectation => ({
+    verdict: members.verdict,
+    tcbStatus: members.tcb_status,
+    platformStatus: members.platform_status,
+    tdxModuleStatus: members.tdx_module_status,
+    qeStatus: members.qe_status,
+    advisories: members.advisory_ids,
+    signatureValid: members.signature_valid,
+  }),
+);
+
+const conformanceCase = mapped(
+  openObject({ evidence: anyText, collateral: paths, endorsements: paths, at: anInstant, expect: expectation }),
+  ({ evidence, collateral, endorsements, at, expect }) => ({
+    evidence,
+    endorsements: [...collateral, ...endorsements],
+    atMs: at,
+    expect,
+  }),
+);
 
 /** The cases of a manifest, unreadable ones among them so that they are counted. Never throws. */
 export function parseConformanceManifest(
@@ -45,52 +105,14 @@ export function parseConformanceManifest(
 ): Result<readonly (ConformanceCase | UnreadableCase)[], 'MANIFEST_MALFORMED'> {
   const parsed = parseJson(bytes, { maxBytes: MAX_MANIFEST_BYTES, maxDepth: 32 });
   if (!parsed.ok) return fail('MANIFEST_MALFORMED', parsed.detail ?? parsed.code);
-  const cases = jsonObject(parsed.value)?.cases;
-  if (!Array.isArray(cases)) return fail('MANIFEST_MALFORMED', 'no list of cases');
-  return ok(cases.map((value: JsonValue, index) => readCase(value, `case ${index + 1}`)));
+  const read = parseShape(cases, parsed.value);
+  if (!read.ok) return fail('MANIFEST_MALFORMED', read.detail);
+  return ok(read.value.map((value, index) => readCase(value, `case ${index + 1}`)));
 }
 
 function readCase(value: JsonValue, fallbackId: string): ConformanceCase | UnreadableCase {
-  const members = jsonObject(value);
-  if (members === undefined) return { id: fallbackId, unreadable: 'not an object' };
-  const id = typeof members.id === 'string' ? members.id : fallbackId;
-  const { evidence, at } = members;
-  if (typeof evidence !== 'string') return { id, unreadable: 'no evidence' };
-  const endorsements = readPaths(members);
-  if (endorsements === undefined) return { id, unreadable: 'collateral or endorsements' };
-  const atMs = typeof at === 'string' ? parseInstant(at) : undefined;
-  if (atMs === undefined && at !== undefined && at !== null) return { id, unreadable: 'at is no instant in UTC' };
-  const expect = readExpectation(jsonObject(members.expect));
-  return expect === undefined ? { id, unreadable: 'expect' } : { id, evidence, endorsements, atMs, expect };
-}
-
-/** One file of collateral, a list of endorsements, either, both or none. */
-function readPaths({ collateral, endorsements }: Members): readonly string[] | undefined {
-  const paths: string[] = [];
-  for (const value of [collateral, endorsements]) {
-    if (value === undefined || value === null) continue;
-    for (const path of Array.isArray(value) ? (value as readonly JsonValue[]) : [value]) {
-      if (typeof path !== 'string') return undefined;
-      paths.push(path);
-    }
-  }
-  return paths;
-}
-
-function readExpectation(members: Members | undefined): ConformanceExpectation | undefined {
-  if (members === undefined || typeof members.verdict !== 'string') return undefined;
-  const { advisory_ids: advisoryIds, signature_valid: signatureValid } = members;
-  return {
-    verdict: members.verdict,
-    tcbStatus: textOrNull(members.tcb_status),
-    platformStatus: textOrNull(members.platform_status),
-    tdxModuleStatus: textOrNull(members.tdx_module_status),
-    qeStatus: textOrNull(members.qe_status),
-    advisories: Array.isArray(advisoryIds) ? advisoryIds.filter((id) => typeof id === 'string') : undefined,
-    signatureValid: typeof signatureValid === 'boolean' ? signatureValid : undefined,
-  };
-}
-
-function textOrNull(value: JsonValue | undefined): string | null | undefined {
-  return typeof value === 'string' || value === null ? value : undefined;
+  const named = parseShape(member('id', anyText), value);
+  const id = named.ok ? named.value : fallbackId;
+  const read = parseShape(conformanceCase, value);
+  return read.ok ? { id, ...read.value } : { id, unreadable: read.detail ?? read.code };
 }

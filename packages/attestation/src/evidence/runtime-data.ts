@@ -14,16 +14,11 @@ import {
   digestToBytes,
   fail,
   fromHex,
-  ok,
-  parseAccountId,
   parseCanonicalJson,
-  parseDigest,
-  parseHeight,
-  parseHex,
   type Result,
   utf8,
 } from '@cloister/encoding';
-import { exactKeys } from '../policy/json-fields.ts';
+import { account, digest, height, hex, literal, object, oneOf, parseShape } from '@cloister/encoding/shape';
 import { MAX_RUNTIME_DATA_BYTES } from './evidence.ts';
 
 /** Domain of every runtime data. */
@@ -54,17 +49,17 @@ export interface RuntimeData {
 /** Why bytes are no runtime data. */
 export type RuntimeDataCode = 'RUNTIME_DATA_MALFORMED' | 'RUNTIME_DATA_NOT_CANONICAL' | 'RUNTIME_DATA_KEY';
 
-const KEYS: readonly (keyof RuntimeData)[] = [
-  'chain_id',
-  'domain',
-  'purpose',
-  'hpke_key',
-  'sign_key',
-  'image',
-  'node_id',
-  'nonce',
-  'nonce_height',
-];
+const runtimeDataShape = object<RuntimeData>({
+  chain_id: digest,
+  domain: literal(RUNTIME_DATA_DOMAIN),
+  purpose: oneOf(['ledger', 'challenge']),
+  hpke_key: hex(32),
+  sign_key: hex(32),
+  image: digest,
+  node_id: account,
+  nonce: hex(32),
+  nonce_height: height,
+});
 
 /** Canonical bytes of runtime data. */
 export function encodeRuntimeData(data: RuntimeData): Uint8Array {
@@ -79,29 +74,12 @@ export function parseRuntimeData(bytes: Uint8Array): Result<RuntimeData, Runtime
       ? fail('RUNTIME_DATA_NOT_CANONICAL')
       : fail('RUNTIME_DATA_MALFORMED', parsed.code);
   }
-  const fields = exactKeys(parsed.value, KEYS);
-  if (fields === undefined) return fail('RUNTIME_DATA_MALFORMED', 'members');
-  const { domain, purpose, hpke_key, sign_key, nonce } = fields;
-  const chain_id = parseDigest(fields.chain_id);
-  const image = parseDigest(fields.image);
-  const node_id = parseAccountId(fields.node_id);
-  const nonce_height = parseHeight(fields.nonce_height);
-  if (chain_id === undefined) return fail('RUNTIME_DATA_MALFORMED', 'chain_id');
-  if (domain !== RUNTIME_DATA_DOMAIN) return fail('RUNTIME_DATA_MALFORMED', 'domain');
-  if (purpose !== 'ledger' && purpose !== 'challenge') return fail('RUNTIME_DATA_MALFORMED', 'purpose');
-  if (!isHex32(hpke_key)) return fail('RUNTIME_DATA_MALFORMED', 'hpke_key');
-  if (!isHex32(sign_key)) return fail('RUNTIME_DATA_MALFORMED', 'sign_key');
-  if (image === undefined) return fail('RUNTIME_DATA_MALFORMED', 'image');
-  if (node_id === undefined) return fail('RUNTIME_DATA_MALFORMED', 'node_id');
-  if (!isHex32(nonce)) return fail('RUNTIME_DATA_MALFORMED', 'nonce');
-  if (nonce_height === undefined) return fail('RUNTIME_DATA_MALFORMED', 'nonce_height');
+  const read = parseShape(runtimeDataShape, parsed.value, 'runtime data');
+  if (!read.ok) return fail('RUNTIME_DATA_MALFORMED', read.detail);
+  const { hpke_key, sign_key } = read.value;
   if (!isAcceptableX25519Key(fromHex(hpke_key))) return fail('RUNTIME_DATA_KEY', 'hpke_key');
   if (!isAcceptableEd25519Key(fromHex(sign_key))) return fail('RUNTIME_DATA_KEY', 'sign_key');
-  return ok({ chain_id, domain, purpose, hpke_key, sign_key, image, node_id, nonce, nonce_height });
-}
-
-function isHex32(value: unknown): value is string {
-  return parseHex(value, 32) !== undefined;
+  return read;
 }
 
 /** The 64 bytes a report must carry for `runtimeBytes`: SHA-256 of them, then 32 zero bytes. */

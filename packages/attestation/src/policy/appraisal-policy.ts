@@ -3,17 +3,13 @@
  */
 
 import { hash } from '@cloister/crypto';
-import { canonicalJson, type Digest, fail, type JsonValue, ok, parseHex, type Result, utf8 } from '@cloister/encoding';
+import { canonicalJson, type Digest, fail, type JsonValue, ok, type Result, utf8 } from '@cloister/encoding';
+import { count, distinct, literal, matching, nullable, object, oneOf, parseShape } from '@cloister/encoding/shape';
 import type { EvidenceRequirements } from '../appraisal/requirements.ts';
-import {
-  intelRequirementsToJson,
-  sgxRequirementsFromJson,
-  tdxRequirementsFromJson,
-} from '../formats/intel/requirements.ts';
-import { type IntelTcbStatus, isIntelTcbStatus } from '../formats/intel/tcb-status.ts';
-import { nitroRequirementsFromJson, nitroRequirementsToJson } from '../formats/nitro/requirements.ts';
-import { snpRequirementsFromJson, snpRequirementsToJson } from '../formats/sev-snp/requirements.ts';
-import { distinctList, exactKeys } from './json-fields.ts';
+import { intelRequirementsToJson, sgxRequirements, tdxRequirements } from '../formats/intel/requirements.ts';
+import { INTEL_TCB_STATUSES } from '../formats/intel/tcb-status.ts';
+import { nitroRequirements, nitroRequirementsToJson } from '../formats/nitro/requirements.ts';
+import { checkLedgerSafety, snpRequirements, snpRequirementsToJson } from '../formats/sev-snp/requirements.ts';
 
 /** What the ledger accepts. Ages are counted in blocks. */
 export interface AppraisalPolicy extends EvidenceRequirements {
@@ -33,21 +29,6 @@ export const APPRAISAL_POLICY_SCHEMA = 'cloister/appraisal-policy/v2';
 /** Why a policy is refused. POLICY_UNSAFE: well-formed, but switches off what the ledger may never do without. */
 export type AppraisalPolicyCode = 'POLICY_MALFORMED' | 'POLICY_UNSAFE';
 
-const KEYS: readonly (keyof AppraisalPolicy)[] = [
-  'schema',
-  'acceptedStatuses',
-  'acceptedAdvisories',
-  'barredHardwareIds',
-  'allowedHardwareIds',
-  'maxAgeBlocks',
-  'refreshWindowBlocks',
-  'nonceWindowBlocks',
-  'minimumDistinctPlatforms',
-  'sevSnp',
-  'sgx',
-  'tdx',
-  'nitro',
-];
 const MAX_STATUSES = 16;
 const MAX_ADVISORIES = 1024;
 const MAX_HARDWARE_IDS = 4096;
@@ -83,73 +64,42 @@ export function policyDigest(policy: AppraisalPolicy): Digest {
   return hash('cloister/appraisal-policy/v2', utf8(canonicalJson(appraisalPolicyToJson(policy))));
 }
 
+const itself = (text: string): string => text;
+const blocks = count({ min: 1, max: MAX_BLOCKS });
+const hardwareIds = distinct(
+  matching(
+    /^(?:[0-9a-f]{2}){1,64}$/,
+    2 * HARDWARE_ID_BYTES_MAX,
+    `1 to ${HARDWARE_ID_BYTES_MAX} bytes of lowercase hex`,
+  ),
+  itself,
+  { max: MAX_HARDWARE_IDS },
+);
+const advisory = matching(/^[A-Za-z0-9-]{1,64}$/, 64, 'the name of an advisory');
+
+const policyShape = object<AppraisalPolicy>({
+  schema: literal(APPRAISAL_POLICY_SCHEMA),
+  acceptedStatuses: distinct(oneOf(INTEL_TCB_STATUSES), itself, { max: MAX_STATUSES }),
+  acceptedAdvisories: nullable(distinct(advisory, itself, { max: MAX_ADVISORIES })),
+  barredHardwareIds: hardwareIds,
+  allowedHardwareIds: hardwareIds,
+  maxAgeBlocks: blocks,
+  refreshWindowBlocks: blocks,
+  nonceWindowBlocks: count({ min: 1, max: MAX_NONCE_WINDOW_BLOCKS }),
+  minimumDistinctPlatforms: count({ min: 1, max: MAX_DISTINCT_PLATFORMS }),
+  sevSnp: nullable(snpRequirements),
+  sgx: nullable(sgxRequirements),
+  tdx: nullable(tdxRequirements),
+  nitro: nullable(nitroRequirements),
+});
+
 /** Inverse of `appraisalPolicyToJson`: exactly the known members, each in range. Never throws. */
 export function appraisalPolicyFromJson(value: JsonValue): Result<AppraisalPolicy, AppraisalPolicyCode> {
-  const fields = exactKeys(value, KEYS);
-  if (fields === undefined) return fail('POLICY_MALFORMED', 'members');
-  const { schema, maxAgeBlocks, refreshWindowBlocks, nonceWindowBlocks, minimumDistinctPlatforms } = fields;
-  if (schema !== APPRAISAL_POLICY_SCHEMA) return fail('POLICY_MALFORMED', 'schema');
-  const acceptedStatuses = distinctList(fields.acceptedStatuses, isStatus, MAX_STATUSES);
-  if (acceptedStatuses === undefined) return fail('POLICY_MALFORMED', 'acceptedStatuses');
+  const read = parseShape(policyShape, value, 'policy');
+  if (!read.ok) return fail('POLICY_MALFORMED', read.detail);
+  const { acceptedStatuses, sevSnp } = read.value;
   const unsafe = acceptedStatuses.find((status) => status === 'Revoked' || status === 'TcbNotSupported');
   if (unsafe !== undefined) return fail('POLICY_UNSAFE', `acceptedStatuses: ${unsafe}`);
-  const acceptedAdvisories = orNull(fields.acceptedAdvisories, (list) =>
-    distinctList(list, isAdvisory, MAX_ADVISORIES),
-  );
-  if (acceptedAdvisories === undefined) return fail('POLICY_MALFORMED', 'acceptedAdvisories');
-  const barredHardwareIds = distinctList(fields.barredHardwareIds, isHardwareId, MAX_HARDWARE_IDS);
-  if (barredHardwareIds === undefined) return fail('POLICY_MALFORMED', 'barredHardwareIds');
-  const allowedHardwareIds = distinctList(fields.allowedHardwareIds, isHardwareId, MAX_HARDWARE_IDS);
-  if (allowedHardwareIds === undefined) return fail('POLICY_MALFORMED', 'allowedHardwareIds');
-  if (!isBlockCount(maxAgeBlocks)) return fail('POLICY_MALFORMED', 'maxAgeBlocks');
-  if (!isBlockCount(refreshWindowBlocks)) return fail('POLICY_MALFORMED', 'refreshWindowBlocks');
-  if (!isBlockCount(nonceWindowBlocks) || nonceWindowBlocks > MAX_NONCE_WINDOW_BLOCKS)
-    return fail('POLICY_MALFORMED', 'nonceWindowBlocks');
-  if (!isBlockCount(minimumDistinctPlatforms) || minimumDistinctPlatforms > MAX_DISTINCT_PLATFORMS) {
-    return fail('POLICY_MALFORMED', 'minimumDistinctPlatforms');
-  }
-  const sevSnp = fields.sevSnp === null ? ok(null) : snpRequirementsFromJson(fields.sevSnp);
-  if (!sevSnp.ok) return sevSnp;
-  const sgx = fields.sgx === null ? ok(null) : sgxRequirementsFromJson(fields.sgx);
-  if (!sgx.ok) return sgx;
-  const tdx = fields.tdx === null ? ok(null) : tdxRequirementsFromJson(fields.tdx);
-  if (!tdx.ok) return tdx;
-  const nitro = fields.nitro === null ? ok(null) : nitroRequirementsFromJson(fields.nitro);
-  if (!nitro.ok) return nitro;
-  return ok({
-    schema,
-    acceptedStatuses,
-    acceptedAdvisories,
-    barredHardwareIds,
-    allowedHardwareIds,
-    maxAgeBlocks,
-    refreshWindowBlocks,
-    nonceWindowBlocks,
-    minimumDistinctPlatforms,
-    sevSnp: sevSnp.value,
-    sgx: sgx.value,
-    tdx: tdx.value,
-    nitro: nitro.value,
-  });
-}
-
-function orNull<T>(value: JsonValue, read: (value: JsonValue) => T | undefined): T | null | undefined {
-  return value === null ? null : read(value);
-}
-
-function isStatus(value: JsonValue): value is IntelTcbStatus {
-  return isIntelTcbStatus(value);
-}
-
-function isAdvisory(value: JsonValue): value is string {
-  return typeof value === 'string' && /^[A-Za-z0-9-]{1,64}$/.test(value);
-}
-
-function isHardwareId(value: JsonValue): value is string {
-  const bytes = parseHex(value);
-  return bytes !== undefined && bytes.length > 0 && bytes.length <= HARDWARE_ID_BYTES_MAX;
-}
-
-function isBlockCount(value: JsonValue): value is number {
-  return typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= MAX_BLOCKS;
+  const safe = sevSnp === null ? ok(undefined) : checkLedgerSafety(sevSnp);
+  return safe.ok ? read : safe;
 }

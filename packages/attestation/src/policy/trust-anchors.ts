@@ -4,9 +4,9 @@
  * A genesis names either vendors, whose pins then come from this code, or the roots of simulated platforms, which it
  * lists and which are marked. Never both: the two forms of `TrustAnchors` cannot be combined.
  */
-import { asDigest, type Digest, fail, type JsonValue, ok, parseDigest, type Result, utf8 } from '@cloister/encoding';
-import { isSnpProduct, type SnpProduct } from '../formats/sev-snp/product.ts';
-import { distinctList, exactKeys, jsonObject } from './json-fields.ts';
+import { asDigest, type Digest, fail, type JsonValue, ok, type Result, utf8 } from '@cloister/encoding';
+import { bool, digest, distinct, literal, member, object, oneOf, parseShape, variant } from '@cloister/encoding/shape';
+import { SNP_PRODUCTS, type SnpProduct } from '../formats/sev-snp/product.ts';
 
 /** A root of AMD, which has one for each product line. */
 export interface SnpRoot {
@@ -111,48 +111,43 @@ export function trustAnchorsToJson(anchors: TrustAnchors): JsonValue {
   return { simulated: true, roots: anchors.roots.map((root) => ({ ...root })) };
 }
 
+const vendorForm = object({
+  simulated: literal(false),
+  vendors: distinct(oneOf(['amd', 'intel', 'aws']), (vendor) => vendor, { max: 8 }),
+});
+
+const root = variant<PinnedRoot>('platform', {
+  'sev-snp': object<SnpRoot>({ platform: literal('sev-snp'), product: oneOf(SNP_PRODUCTS), spkiSha256: digest }),
+  'sgx-tdx': object<SingleRoot>({ platform: literal('sgx-tdx'), spkiSha256: digest }),
+  nitro: object<SingleRoot>({ platform: literal('nitro'), spkiSha256: digest }),
+});
+
+const simulatedForm = object({
+  simulated: literal(true),
+  roots: distinct(root, ({ spkiSha256 }) => spkiSha256, { max: 16 }),
+});
+
 /** Inverse of `trustAnchorsToJson`. A simulated list may not contain a vendor's root, and no list may be empty. */
 export function trustAnchorsFromJson(value: JsonValue): Result<TrustAnchors, TrustAnchorsCode> {
-  const simulated = jsonObject(value)?.simulated;
-  if (simulated === false) return vendorAnchors(value);
-  if (simulated === true) return simulatedAnchors(value);
-  return fail('TRUST_ANCHORS_MALFORMED', 'simulated');
-}
-
-function isVendor(value: JsonValue): value is Vendor {
-  return value === 'amd' || value === 'intel' || value === 'aws';
+  const simulated = parseShape(member('simulated', bool), value);
+  if (!simulated.ok) return fail('TRUST_ANCHORS_MALFORMED', simulated.detail);
+  return simulated.value ? simulatedAnchors(value) : vendorAnchors(value);
 }
 
 function vendorAnchors(value: JsonValue): Result<TrustAnchors, TrustAnchorsCode> {
-  const fields = exactKeys(value, ['simulated', 'vendors']);
-  const vendors = fields === undefined ? undefined : distinctList(fields.vendors, isVendor, 8);
-  if (vendors === undefined) return fail('TRUST_ANCHORS_MALFORMED', 'vendors');
+  const form = parseShape(vendorForm, value);
+  if (!form.ok) return fail('TRUST_ANCHORS_MALFORMED', form.detail);
+  const { vendors } = form.value;
   if (vendors.length === 0) return fail('TRUST_ANCHORS_EMPTY');
   return ok({ simulated: false, roots: vendors.flatMap((vendor) => VENDOR_ROOTS[vendor]) });
 }
 
 function simulatedAnchors(value: JsonValue): Result<TrustAnchors, TrustAnchorsCode> {
-  const list = exactKeys(value, ['simulated', 'roots'])?.roots;
-  if (!Array.isArray(list) || list.length > 16) return fail('TRUST_ANCHORS_MALFORMED', 'roots');
-  if (list.length === 0) return fail('TRUST_ANCHORS_EMPTY');
-  const roots: PinnedRoot[] = [];
-  for (const element of list as readonly JsonValue[]) {
-    const root = rootFromJson(element);
-    if (root === undefined) return fail('TRUST_ANCHORS_MALFORMED', 'root');
-    if (roots.some((r) => r.spkiSha256 === root.spkiSha256)) return fail('TRUST_ANCHORS_MALFORMED', 'repeated root');
-    roots.push(root);
-  }
+  const form = parseShape(simulatedForm, value);
+  if (!form.ok) return fail('TRUST_ANCHORS_MALFORMED', form.detail);
+  const { roots } = form.value;
+  if (roots.length === 0) return fail('TRUST_ANCHORS_EMPTY');
   const vendorRoot = VENDOR_ANCHORS.roots.find((v) => roots.some((r) => r.spkiSha256 === v.spkiSha256));
   if (vendorRoot !== undefined) return fail('TRUST_ANCHORS_PRODUCTION_ROOT', vendorRoot.platform);
   return ok({ simulated: true, roots });
-}
-
-function rootFromJson(value: JsonValue): PinnedRoot | undefined {
-  const spkiSha256 = parseDigest(jsonObject(value)?.spkiSha256);
-  if (spkiSha256 === undefined) return undefined;
-  const single = exactKeys(value, ['platform', 'spkiSha256']);
-  if (single?.platform === 'sgx-tdx' || single?.platform === 'nitro') return { platform: single.platform, spkiSha256 };
-  const snp = exactKeys(value, ['platform', 'product', 'spkiSha256']);
-  if (snp?.platform !== 'sev-snp' || !isSnpProduct(snp.product)) return undefined;
-  return { platform: 'sev-snp', product: snp.product, spkiSha256 };
 }

@@ -2,7 +2,6 @@
 import { concatBytes, fromHex, toBase64, utf8 } from '@cloister/encoding';
 import { describe, expect, it } from 'vitest';
 import { cborTag, parseCbor } from '../../src/evidence/cbor.ts';
-import { exactKeys, jsonObject } from '../../src/policy/json-fields.ts';
 import { writeCertificate, writeCrl } from '../../src/simulated/certificate-writer.ts';
 import { intelAuthorityName } from '../../src/simulated/intel/intel-pki.ts';
 import { isRevoked, parseCrl } from '../../src/x509/crl.ts';
@@ -94,15 +93,6 @@ describe('PEM', () => {
     expect(parsePem(block('AAAA\n').repeat(16), 'CERTIFICATE')).toHaveLength(16);
     expect(parsePem(block('AAAA\n').repeat(17), 'CERTIFICATE')).toBeUndefined();
     expect(parsePem(block('AAAA\n') + '\n'.repeat(256 * 1024), 'CERTIFICATE')).toBeUndefined();
-  });
-});
-
-describe('JSON shapes', () => {
-  it('objects are neither text nor lists nor null', () => {
-    for (const value of ['ab', 5, null, [1], undefined]) expect(jsonObject(value)).toBeUndefined();
-    expect(exactKeys({ a: 1, b: 2 }, ['a', 'c'])).toBeUndefined();
-    expect(exactKeys({ a: 1 }, ['a', 'c'])).toBeUndefined();
-    expect(exactKeys({ a: 1, c: 2 }, ['a', 'c'])).toEqual({ a: 1, c: 2 });
   });
 });
 

@@ -45,7 +45,10 @@ describe('policies', () => {
     const id = 'ab'.repeat(64);
     expect(appraisalPolicyFromJson({ ...json, barredHardwareIds: [id] }).ok).toBe(true);
     const long = { ...json, barredHardwareIds: [`${id}00`] };
-    expect(appraisalPolicyFromJson(long)).toMatchObject({ code: 'POLICY_MALFORMED', detail: 'barredHardwareIds' });
+    expect(appraisalPolicyFromJson(long)).toMatchObject({
+      code: 'POLICY_MALFORMED',
+      detail: 'policy.barredHardwareIds[0]: expected 1 to 64 bytes of lowercase hex',
+    });
   });
 });
 

@@ -1,9 +1,16 @@
 /** Members of requirements, each refused in any other form. Each case fails when its check is left out. */
 import type { JsonValue } from '@cloister/encoding';
+import { parseShape } from '@cloister/encoding/shape';
 import { describe, expect, it } from 'vitest';
-import { tdxRequirementsFromJson } from '../../src/formats/intel/requirements.ts';
-import { snpRequirementsFromJson, snpRequirementsToJson } from '../../src/formats/sev-snp/requirements.ts';
+import { tdxRequirements } from '../../src/formats/intel/requirements.ts';
+import { checkLedgerSafety, snpRequirements, snpRequirementsToJson } from '../../src/formats/sev-snp/requirements.ts';
 import { SIMULATED_TCBS } from '../../src/simulated/index.ts';
+
+const tdxRequirementsFromJson = (value: JsonValue) => parseShape(tdxRequirements, value);
+const snpRequirementsFromJson = (value: JsonValue) => {
+  const read = parseShape(snpRequirements, value);
+  return read.ok ? checkLedgerSafety(read.value) : read;
+};
 
 type Members = { readonly [name: string]: JsonValue };
 

@@ -4,8 +4,19 @@
  * The JSON form holds TCB info and QE identity as strings, which are the exact signed texts; signatures and CRLs are hex,
  * issuer chains PEM. Whatever is absent stays undefined and is refused by the check that needs it.
  */
-import { fail, fromHex, type JsonValue, ok, parseJson, type Result, utf8 } from '@cloister/encoding';
-import { jsonObject } from '../../policy/json-fields.ts';
+import { fail, parseJson, type Result, utf8 } from '@cloister/encoding';
+import {
+  anyJson,
+  hexBytes,
+  mapped,
+  member,
+  nullable,
+  parsedBy,
+  parseShape,
+  type Shape,
+  text,
+  withDefault,
+} from '@cloister/encoding/shape';
 import { parsePem } from '../../x509/pem.ts';
 
 /** A JSON text with Intel's signature over its exact bytes. */
@@ -32,48 +43,47 @@ export interface IntelCollateral {
 /** Largest JSON form, in bytes. */
 export const MAX_COLLATERAL_BYTES: number = 512 * 1024;
 
-type Members = { readonly [key: string]: JsonValue };
+const hexText = hexBytes(0, MAX_COLLATERAL_BYTES);
+const pemChain = parsedBy(
+  (value) => (typeof value === 'string' ? parsePem(value, 'CERTIFICATE') : undefined),
+  'certificates in PEM',
+);
+
+/** Undefined for a member that is absent or null. */
+function ifGiven<T>(shape: Shape<T>): Shape<T | undefined> {
+  return mapped(withDefault(nullable(shape), null), (read) => read ?? undefined);
+}
+
+/** A text, and beside it its signature and the chain of its signer; these two count only where there is a text. */
+function statement(name: string): Shape<SignedStatement | undefined> {
+  const signed = member(name, ifGiven(anyJson));
+  const bytes = member(name, mapped(text(MAX_COLLATERAL_BYTES), utf8));
+  const signature = member(`${name}_signature`, hexText);
+  const issuerChain = member(`${name}_issuer_chain`, pemChain);
+  return (value, path) =>
+    signed(value, path) === undefined
+      ? undefined
+      : { bytes: bytes(value, path), signature: signature(value, path), issuerChain: issuerChain(value, path) };
+}
+
+const tcbInfo = statement('tcb_info');
+const qeIdentity = statement('qe_identity');
+const rootCrl = member('root_ca_crl', ifGiven(hexText));
+const pckCrl = member('pck_crl', ifGiven(hexText));
+const pckCrlIssuerChain = member('pck_crl_issuer_chain', ifGiven(pemChain));
+
+const collateral: Shape<IntelCollateral> = (value, path) => ({
+  tcbInfo: tcbInfo(value, path),
+  qeIdentity: qeIdentity(value, path),
+  rootCrl: rootCrl(value, path),
+  pckCrl: pckCrl(value, path),
+  pckCrlIssuerChain: pckCrlIssuerChain(value, path),
+});
 
 /** Parses the JSON form; unknown members are passed over. Signatures and contents are not judged. Never throws. */
 export function parseIntelCollateral(bytes: Uint8Array): Result<IntelCollateral, 'COLLATERAL_MALFORMED'> {
   const parsed = parseJson(bytes, { maxBytes: MAX_COLLATERAL_BYTES, maxDepth: 8 });
   if (!parsed.ok) return fail('COLLATERAL_MALFORMED', parsed.code);
-  const members = jsonObject(parsed.value);
-  if (members === undefined) return fail('COLLATERAL_MALFORMED', 'not an object');
-  const tcbInfo = statement(members, 'tcb_info');
-  if (tcbInfo === 'malformed') return fail('COLLATERAL_MALFORMED', 'tcb_info');
-  const qeIdentity = statement(members, 'qe_identity');
-  if (qeIdentity === 'malformed') return fail('COLLATERAL_MALFORMED', 'qe_identity');
-  const [rootCrl, pckCrl] = [optional(members.root_ca_crl, hexBytes), optional(members.pck_crl, hexBytes)];
-  if (rootCrl === 'malformed') return fail('COLLATERAL_MALFORMED', 'root_ca_crl');
-  if (pckCrl === 'malformed') return fail('COLLATERAL_MALFORMED', 'pck_crl');
-  const pckCrlIssuerChain = optional(members.pck_crl_issuer_chain, pemChain);
-  if (pckCrlIssuerChain === 'malformed') return fail('COLLATERAL_MALFORMED', 'pck_crl_issuer_chain');
-  return ok({ tcbInfo, qeIdentity, rootCrl, pckCrl, pckCrlIssuerChain });
-}
-
-function statement(members: Members, name: string): SignedStatement | undefined | 'malformed' {
-  const text = members[name];
-  if (text === undefined || text === null) return undefined;
-  const signature = hexBytes(members[`${name}_signature`]);
-  const issuerChain = pemChain(members[`${name}_issuer_chain`]);
-  if (typeof text !== 'string' || signature === undefined || issuerChain === undefined) return 'malformed';
-  return { bytes: utf8(text), signature, issuerChain };
-}
-
-function optional<T>(
-  value: JsonValue | undefined,
-  read: (value: JsonValue) => T | undefined,
-): T | undefined | 'malformed' {
-  if (value === undefined || value === null) return undefined;
-  return read(value) ?? 'malformed';
-}
-
-/** Bytes of hex in either case. */
-function hexBytes(value: JsonValue | undefined): Uint8Array | undefined {
-  return typeof value === 'string' && /^(?:[0-9a-fA-F]{2})*$/.test(value) ? fromHex(value) : undefined;
-}
-
-function pemChain(value: JsonValue | undefined): readonly Uint8Array[] | undefined {
-  return typeof value === 'string' ? parsePem(value, 'CERTIFICATE') : undefined;
+  const read = parseShape(collateral, parsed.value, 'collateral');
+  return read.ok ? read : fail('COLLATERAL_MALFORMED', read.detail);
 }

@@ -4,8 +4,17 @@
  * For people alone; no verdict depends on them, and TCB info without any is as good. Source: Intel PCS API v4, "Get TCB
  * Info", members of sgxtcbcomponents and tdxtcbcomponents.
  */
-import { type JsonValue, parseJson } from '@cloister/encoding';
-import { jsonObject } from '../../policy/json-fields.ts';
+import { parseJson } from '@cloister/encoding';
+import {
+  anyJson,
+  array,
+  mapped,
+  member,
+  openObject,
+  parseShape,
+  type Shape,
+  withDefault,
+} from '@cloister/encoding/shape';
 
 /** Such as "BIOS: Early Microcode Update", by index; undefined where Intel says nothing. */
 export interface ComponentTypes {
@@ -13,20 +22,25 @@ export interface ComponentTypes {
   readonly tdx: readonly (string | undefined)[];
 }
 
+const word: Shape<string> = (value) => (typeof value === 'string' ? value : '');
+const name = mapped(openObject({ category: word, type: word }), ({ category, type }) => {
+  const words = [category, type].filter((one) => one !== '');
+  return words.length === 0 ? undefined : words.join(': ');
+});
+const names = withDefault(array(name, { max: 256 }), []);
+const levels = member('tcbLevels', array(anyJson, { min: 1, max: 256 }));
+const componentTypes = member(
+  'tcb',
+  mapped(
+    openObject({ sgxtcbcomponents: names, tdxtcbcomponents: names }),
+    ({ sgxtcbcomponents, tdxtcbcomponents }): ComponentTypes => ({ sgx: sgxtcbcomponents, tdx: tdxtcbcomponents }),
+  ),
+);
+
 /** Reads the names off the newest level. Never throws: what is not there has no name. */
 export function readComponentTypes(tcbInfo: Uint8Array): ComponentTypes {
   const parsed = parseJson(tcbInfo, { maxBytes: 256 * 1024, maxDepth: 8 });
-  const levels = parsed.ok ? jsonObject(parsed.value)?.tcbLevels : undefined;
-  const newest = Array.isArray(levels) ? (levels as readonly JsonValue[])[0] : undefined;
-  const tcb = jsonObject(jsonObject(newest)?.tcb);
-  return { sgx: namesOf(tcb?.sgxtcbcomponents), tdx: namesOf(tcb?.tdxtcbcomponents) };
-}
-
-function namesOf(components: JsonValue | undefined): readonly (string | undefined)[] {
-  if (!Array.isArray(components)) return [];
-  return (components as readonly JsonValue[]).map((component) => {
-    const { category, type } = jsonObject(component) ?? {};
-    const words = [category, type].filter((word) => typeof word === 'string' && word !== '');
-    return words.length === 0 ? undefined : words.join(': ');
-  });
+  const read = parsed.ok ? parseShape(levels, parsed.value) : parsed;
+  const newest = read.ok ? parseShape(componentTypes, read.value[0]) : read;
+  return newest.ok ? newest.value : { sgx: [], tdx: [] };
 }

@@ -4,9 +4,10 @@
  * Source: Intel PCS API v4, "Get Quoting Enclave Identity", version 2.
  */
 import { equalBytes } from '@cloister/encoding';
+import { count, hexBytes, mapped, openObject } from '@cloister/encoding/shape';
 import type { EnclaveReport } from './enclave-report.ts';
-import { readStatement } from './json-members.ts';
-import { type ComponentLevel, readComponentLevels } from './tcb-info.ts';
+import { instant, readStatement, statementText } from './statement-json.ts';
+import { type ComponentLevel, componentLevels } from './tcb-info.ts';
 
 /** Times are milliseconds of the Unix epoch. */
 export interface QeIdentity {
@@ -26,22 +27,40 @@ export interface QeIdentity {
   readonly levels: readonly ComponentLevel[];
 }
 
-/** Reads a QE identity, or names what is not as it should be. Unknown members are passed over. Never throws. */
+const qeIdentity = mapped(
+  openObject({
+    id: statementText,
+    version: count({ max: 0xffff }),
+    issueDate: instant,
+    nextUpdate: instant,
+    tcbEvaluationDataNumber: count({ max: 0xffff_ffff }),
+    miscselect: hexBytes(4),
+    miscselectMask: hexBytes(4),
+    attributes: hexBytes(16),
+    attributesMask: hexBytes(16),
+    mrsigner: hexBytes(32),
+    isvprodid: count({ max: 0xffff }),
+    tcbLevels: componentLevels,
+  }),
+  (members): QeIdentity => ({
+    id: members.id,
+    version: members.version,
+    issueDateMs: members.issueDate,
+    nextUpdateMs: members.nextUpdate,
+    tcbEvaluationDataNumber: members.tcbEvaluationDataNumber,
+    miscSelect: members.miscselect,
+    miscSelectMask: members.miscselectMask,
+    attributes: members.attributes,
+    attributesMask: members.attributesMask,
+    mrSigner: members.mrsigner,
+    isvProdId: members.isvprodid,
+    levels: members.tcbLevels,
+  }),
+);
+
+/** Reads a QE identity, or names what is not as it should be. Never throws. */
 export function parseQeIdentity(bytes: Uint8Array): { readonly value: QeIdentity } | { readonly refused: string } {
-  return readStatement(bytes, 'enclaveIdentity', (members) => ({
-    id: members.text('id'),
-    version: members.number('version', 0xffff),
-    issueDateMs: members.instant('issueDate'),
-    nextUpdateMs: members.instant('nextUpdate'),
-    tcbEvaluationDataNumber: members.number('tcbEvaluationDataNumber', 0xffff_ffff),
-    miscSelect: members.hex('miscselect', 4),
-    miscSelectMask: members.hex('miscselectMask', 4),
-    attributes: members.hex('attributes', 16),
-    attributesMask: members.hex('attributesMask', 16),
-    mrSigner: members.hex('mrsigner', 32),
-    isvProdId: members.number('isvprodid', 0xffff),
-    levels: readComponentLevels(members),
-  }));
+  return readStatement(bytes, 'enclaveIdentity', qeIdentity);
 }
 
 /** Why an enclave is not the one that the identity describes. */

@@ -4,7 +4,22 @@
  * Source: Intel PCS API v4, "Get TCB Info"; version 2 (SGX only, components as members of their own) and version 3.
  */
 
-import { type JsonMembers, readStatement } from './json-members.ts';
+import {
+  anyJson,
+  array,
+  count,
+  hexBytes,
+  literal,
+  mapped,
+  member,
+  oneOf,
+  openObject,
+  optional,
+  refuse,
+  type Shape,
+  withDefault,
+} from '@cloister/encoding/shape';
+import { advisories, instant, readStatement, statementText } from './statement-json.ts';
 import { COMPONENT_STATUSES, PLATFORM_STATUSES } from './tcb-status.ts';
 
 /** A level of the platform. */
@@ -58,78 +73,124 @@ export interface TcbInfo {
 }
 
 const MAX_LEVELS = 256;
-const MAX_ADVISORIES = 256;
 const COMPONENTS = 16;
 
-/** Reads TCB info, or names what is not as it should be. Unknown members are passed over. Never throws. */
-export function parseTcbInfo(bytes: Uint8Array): { readonly value: TcbInfo } | { readonly refused: string } {
-  return readStatement(bytes, 'tcbInfo', (members) => {
-    const version = members.number('version', 0xffff);
-    // Only version 2 knows no id.
-    const id = version === 2 && !members.has('id') ? 'SGX' : members.oneOf('id', ['SGX', 'TDX']);
-    members.number('tcbType', 0);
-    const isTdx = id === 'TDX';
-    return {
-      id,
-      version,
-      issueDateMs: members.instant('issueDate'),
-      nextUpdateMs: members.instant('nextUpdate'),
-      fmspc: members.hex('fmspc', 6),
-      pceId: members.hex('pceId', 2),
-      tcbEvaluationDataNumber: members.number('tcbEvaluationDataNumber', 0xffff_ffff),
-      tdxModule: isTdx ? readModule(members.object('tdxModule')) : undefined,
-      tdxModuleIdentities: isTdx ? readIdentities(members) : [],
-      levels: members.objects('tcbLevels', 1, MAX_LEVELS).map((level) => readPlatformLevel(level, version, isTdx)),
-    };
-  });
-}
+/** Components of a version-2 level: sgxtcbcomp01svn to sgxtcbcomp16svn. */
+const NUMBERED: readonly string[] = Array.from(
+  { length: COMPONENTS },
+  (_, index) => `sgxtcbcomp${String(index + 1).padStart(2, '0')}svn`,
+);
 
-function readModule(members: JsonMembers): TdxModule {
-  return {
-    mrSigner: members.hex('mrsigner', 48),
-    attributes: members.hex('attributes', 8),
-    attributesMask: members.hex('attributesMask', 8),
-  };
-}
-
-function readIdentities(members: JsonMembers): readonly TdxModuleIdentity[] {
-  if (!members.has('tdxModuleIdentities')) return [];
-  return members.objects('tdxModuleIdentities', 0, MAX_LEVELS).map((identity) => ({
-    id: identity.text('id').toUpperCase(),
-    ...readModule(identity),
-    levels: readComponentLevels(identity),
-  }));
-}
+const svn8 = count({ max: 255 });
+const svn16 = count({ max: 0xffff });
+const components = array(
+  mapped(openObject({ svn: svn8 }), ({ svn }) => svn),
+  { min: COMPONENTS, max: COMPONENTS },
+);
+const numberedComponents: Shape<readonly number[]> = (value, path) =>
+  NUMBERED.map((name) => member(name, svn8)(value, path));
 
 /** The levels of the TDX module or of the quoting enclave. */
-export function readComponentLevels(members: JsonMembers): readonly ComponentLevel[] {
-  return members.objects('tcbLevels', 1, MAX_LEVELS).map((level) => ({
-    isvSvn: level.object('tcb').number('isvsvn', 0xffff),
-    status: level.oneOf('tcbStatus', COMPONENT_STATUSES),
-    tcbDateMs: level.instant('tcbDate'),
-    advisories: level.texts('advisoryIDs', MAX_ADVISORIES),
-  }));
-}
+export const componentLevels: Shape<readonly ComponentLevel[]> = array(
+  mapped(
+    openObject({
+      tcb: openObject({ isvsvn: svn16 }),
+      tcbStatus: oneOf(COMPONENT_STATUSES),
+      tcbDate: instant,
+      advisoryIDs: advisories,
+    }),
+    ({ tcb, tcbStatus, tcbDate, advisoryIDs }): ComponentLevel => ({
+      isvSvn: tcb.isvsvn,
+      status: tcbStatus,
+      tcbDateMs: tcbDate,
+      advisories: advisoryIDs,
+    }),
+  ),
+  { min: 1, max: MAX_LEVELS },
+);
 
-function readPlatformLevel(level: JsonMembers, version: number, isTdx: boolean): PlatformLevel {
-  const tcb = level.object('tcb');
-  return {
-    sgxComponents: version === 2 ? readNumberedComponents(tcb) : readComponents(tcb, 'sgxtcbcomponents'),
-    tdxComponents: isTdx ? readComponents(tcb, 'tdxtcbcomponents') : undefined,
-    pceSvn: tcb.number('pcesvn', 0xffff),
-    status: level.oneOf('tcbStatus', PLATFORM_STATUSES),
-    tcbDateMs: level.instant('tcbDate'),
-    advisories: level.texts('advisoryIDs', MAX_ADVISORIES),
+function platformLevel(version: number, isTdx: boolean): Shape<PlatformLevel> {
+  const sgx = version === 2 ? numberedComponents : member('sgxtcbcomponents', components);
+  return (value, path) => {
+    const level = platformLevelMembers(value, path);
+    const tcbPath = `${path}.tcb`;
+    const tcb = member('tcb', anyJson)(value, path);
+    return {
+      sgxComponents: sgx(tcb, tcbPath),
+      tdxComponents: isTdx ? member('tdxtcbcomponents', components)(tcb, tcbPath) : undefined,
+      pceSvn: level.tcb.pcesvn,
+      status: level.tcbStatus,
+      tcbDateMs: level.tcbDate,
+      advisories: level.advisoryIDs,
+    };
   };
 }
 
-function readComponents(tcb: JsonMembers, key: string): readonly number[] {
-  return tcb.objects(key, COMPONENTS, COMPONENTS).map((component) => component.number('svn', 255));
-}
+const platformLevelMembers = openObject({
+  tcb: openObject({ pcesvn: svn16 }),
+  tcbStatus: oneOf(PLATFORM_STATUSES),
+  tcbDate: instant,
+  advisoryIDs: advisories,
+});
 
-/** Version 2: sgxtcbcomp01svn to sgxtcbcomp16svn. */
-function readNumberedComponents(tcb: JsonMembers): readonly number[] {
-  return Array.from({ length: COMPONENTS }, (_, index) =>
-    tcb.number(`sgxtcbcomp${String(index + 1).padStart(2, '0')}svn`, 255),
-  );
+const moduleMembers = {
+  mrsigner: hexBytes(48),
+  attributes: hexBytes(8),
+  attributesMask: hexBytes(8),
+};
+const tdxModule = mapped(
+  openObject(moduleMembers),
+  ({ mrsigner, attributes, attributesMask }): TdxModule => ({ mrSigner: mrsigner, attributes, attributesMask }),
+);
+const tdxModuleIdentities = withDefault(
+  array(
+    mapped(
+      openObject({ ...moduleMembers, id: statementText, tcbLevels: componentLevels }),
+      ({ id, mrsigner, attributes, attributesMask, tcbLevels }): TdxModuleIdentity => ({
+        id: id.toUpperCase(),
+        mrSigner: mrsigner,
+        attributes,
+        attributesMask,
+        levels: tcbLevels,
+      }),
+    ),
+    { max: MAX_LEVELS },
+  ),
+  [],
+);
+
+const commonMembers = openObject({
+  version: svn16,
+  id: optional(oneOf(['SGX', 'TDX'])),
+  tcbType: literal(0),
+  issueDate: instant,
+  nextUpdate: instant,
+  fmspc: hexBytes(6),
+  pceId: hexBytes(2),
+  tcbEvaluationDataNumber: count({ max: 0xffff_ffff }),
+});
+
+const tcbInfo: Shape<TcbInfo> = (value, path) => {
+  const common = commonMembers(value, path);
+  const { version, fmspc, pceId, tcbEvaluationDataNumber } = common;
+  // Only version 2 knows no id.
+  const id = common.id ?? (version === 2 ? 'SGX' : refuse(`${path}.id`, 'SGX or TDX'));
+  const isTdx = id === 'TDX';
+  return {
+    id,
+    version,
+    issueDateMs: common.issueDate,
+    nextUpdateMs: common.nextUpdate,
+    fmspc,
+    pceId,
+    tcbEvaluationDataNumber,
+    tdxModule: isTdx ? member('tdxModule', tdxModule)(value, path) : undefined,
+    tdxModuleIdentities: isTdx ? member('tdxModuleIdentities', tdxModuleIdentities)(value, path) : [],
+    levels: member('tcbLevels', array(platformLevel(version, isTdx), { min: 1, max: MAX_LEVELS }))(value, path),
+  };
+};
+
+/** Reads TCB info, or names what is not as it should be. Never throws. */
+export function parseTcbInfo(bytes: Uint8Array): { readonly value: TcbInfo } | { readonly refused: string } {
+  return readStatement(bytes, 'tcbInfo', tcbInfo);
 }

@@ -1,8 +1,8 @@
 /**
  * What a relying party asks of a Nitro enclave beyond a genuine document.
  */
-import { fail, type JsonValue, ok, parseHex, type Result, toHex } from '@cloister/encoding';
-import { distinctList, exactKeys } from '../../policy/json-fields.ts';
+import { type JsonValue, toHex } from '@cloister/encoding';
+import { distinct, hex, object, type Shape } from '@cloister/encoding/shape';
 import type { VerifiedNitro } from './verify.ts';
 
 export interface NitroRequirements {
@@ -19,15 +19,9 @@ export function nitroRequirementsToJson({ imageSigners }: NitroRequirements): Js
 }
 
 /** Exactly the known members, each in range. */
-export function nitroRequirementsFromJson(value: JsonValue): Result<NitroRequirements, 'POLICY_MALFORMED'> {
-  const fields = exactKeys(value, ['imageSigners']);
-  const imageSigners = fields === undefined ? undefined : distinctList(fields.imageSigners, isPcr, MAX_IMAGE_SIGNERS);
-  return imageSigners === undefined ? fail('POLICY_MALFORMED', 'nitro.imageSigners') : ok({ imageSigners });
-}
-
-function isPcr(value: JsonValue): value is string {
-  return parseHex(value, 48) !== undefined;
-}
+export const nitroRequirements: Shape<NitroRequirements> = object<NitroRequirements>({
+  imageSigners: distinct(hex(48), (signer) => signer, { max: MAX_IMAGE_SIGNERS }),
+});
 
 export type NitroRequirementCode = 'IMAGE_SIGNER_NOT_ACCEPTED';
 

@@ -5,10 +5,11 @@
  */
 
 /** Product lines with a root of their own. */
-export type SnpProduct = 'Milan' | 'Genoa' | 'Turin';
+export const SNP_PRODUCTS = ['Milan', 'Genoa', 'Turin'] as const;
+export type SnpProduct = (typeof SNP_PRODUCTS)[number];
 
 export function isSnpProduct(value: unknown): value is SnpProduct {
-  return value === 'Milan' || value === 'Genoa' || value === 'Turin';
+  return SNP_PRODUCTS.some((product) => product === value);
 }
 
 /** The line of a processor by CPUID family (base + extended) and model; undefined for one that is not known. */

@@ -1,10 +1,10 @@
 /**
  * What a relying party asks of an SEV-SNP platform beyond a genuine report.
  */
-import { fail, type JsonValue, ok, parseHex, type Result } from '@cloister/encoding';
-import { distinctList, exactKeys, jsonObject } from '../../policy/json-fields.ts';
-import { isSnpProduct, type SnpProduct } from './product.ts';
-import { componentBelow, SNP_TCB_COMPONENTS, type SnpTcb } from './tcb.ts';
+import { fail, type JsonValue, ok, type Result } from '@cloister/encoding';
+import { bool, count, distinct, hex, object, optional, refined, type Shape } from '@cloister/encoding/shape';
+import type { SnpProduct } from './product.ts';
+import { componentBelow, type SnpTcb } from './tcb.ts';
 
 /** TCB levels of one product line. */
 export interface SnpProductRequirements {
@@ -38,19 +38,6 @@ export interface SnpRequirements {
   readonly idKeyDigests: readonly string[];
 }
 
-const KEYS: readonly (keyof SnpRequirements)[] = [
-  'products',
-  'requireCrl',
-  'allowVlek',
-  'allowMaskedChipId',
-  'allowMigrationAgent',
-  'maximumVmpl',
-  'requireAliasCheck',
-  'requireCiphertextHiding',
-  'refuseSmt',
-  'idKeyDigests',
-];
-
 /** JSON form of requirements: the same members. */
 export function snpRequirementsToJson(requirements: SnpRequirements): JsonValue {
   const products: Record<string, JsonValue> = {};
@@ -62,70 +49,35 @@ export function snpRequirementsToJson(requirements: SnpRequirements): JsonValue 
   return { ...requirements, products, idKeyDigests: [...requirements.idKeyDigests] };
 }
 
-/** Requirements as the ledger may have them: exactly the known members, CRLs required, chip ids never masked. */
-export function snpRequirementsFromJson(
-  value: JsonValue,
-): Result<SnpRequirements, 'POLICY_MALFORMED' | 'POLICY_UNSAFE'> {
-  const fields = exactKeys(value, KEYS);
-  if (fields === undefined) return fail('POLICY_MALFORMED', 'sevSnp: members');
-  const products = productsFromJson(fields.products);
-  if (products === undefined) return fail('POLICY_MALFORMED', 'sevSnp.products');
-  const { requireCrl, allowVlek, allowMaskedChipId, allowMigrationAgent, maximumVmpl } = fields;
-  const { requireAliasCheck, requireCiphertextHiding, refuseSmt } = fields;
-  if (requireCrl !== true) return fail('POLICY_UNSAFE', 'sevSnp.requireCrl');
-  if (allowMaskedChipId !== false) return fail('POLICY_UNSAFE', 'sevSnp.allowMaskedChipId');
-  if (typeof allowVlek !== 'boolean') return fail('POLICY_MALFORMED', 'sevSnp.allowVlek');
-  if (typeof allowMigrationAgent !== 'boolean') return fail('POLICY_MALFORMED', 'sevSnp.allowMigrationAgent');
-  if (typeof requireAliasCheck !== 'boolean') return fail('POLICY_MALFORMED', 'sevSnp.requireAliasCheck');
-  if (typeof requireCiphertextHiding !== 'boolean') return fail('POLICY_MALFORMED', 'sevSnp.requireCiphertextHiding');
-  if (typeof refuseSmt !== 'boolean') return fail('POLICY_MALFORMED', 'sevSnp.refuseSmt');
-  if (!isIntegerBetween(maximumVmpl, 0, 3)) return fail('POLICY_MALFORMED', 'sevSnp.maximumVmpl');
-  const idKeyDigests = distinctList(fields.idKeyDigests, isHex48, 64);
-  if (idKeyDigests === undefined) return fail('POLICY_MALFORMED', 'sevSnp.idKeyDigests');
-  return ok({
-    products,
-    requireCrl,
-    allowVlek,
-    allowMaskedChipId,
-    allowMigrationAgent,
-    maximumVmpl,
-    requireAliasCheck,
-    requireCiphertextHiding,
-    refuseSmt,
-    idKeyDigests,
-  });
-}
+const svn = count({ max: 255 });
+const tcb = object<SnpTcb>({ fmc: svn, bootLoader: svn, tee: svn, snp: svn, microcode: svn });
+const product = refined(
+  object<SnpProductRequirements>({ minimumTcb: tcb, upToDateTcb: tcb }),
+  ({ minimumTcb, upToDateTcb }) => componentBelow(upToDateTcb, minimumTcb) === undefined,
+  'upToDateTcb at or above minimumTcb',
+);
 
-function isHex48(value: JsonValue): value is string {
-  return parseHex(value, 48) !== undefined;
-}
+/** Exactly the known members, each in range. */
+export const snpRequirements: Shape<SnpRequirements> = object<SnpRequirements>({
+  products: object<SnpRequirements['products']>({
+    Milan: optional(product),
+    Genoa: optional(product),
+    Turin: optional(product),
+  }),
+  requireCrl: bool,
+  allowVlek: bool,
+  allowMaskedChipId: bool,
+  allowMigrationAgent: bool,
+  maximumVmpl: count({ max: 3 }),
+  requireAliasCheck: bool,
+  requireCiphertextHiding: bool,
+  refuseSmt: bool,
+  idKeyDigests: distinct(hex(48), (digest) => digest, { max: 64 }),
+});
 
-function isIntegerBetween(value: JsonValue | undefined, low: number, high: number): value is number {
-  return typeof value === 'number' && Number.isInteger(value) && value >= low && value <= high;
-}
-
-function productsFromJson(value: JsonValue): SnpRequirements['products'] | undefined {
-  const object = jsonObject(value);
-  if (object === undefined) return undefined;
-  const products: { [P in SnpProduct]?: SnpProductRequirements } = {};
-  for (const [name, member] of Object.entries(object)) {
-    const fields = exactKeys(member, ['minimumTcb', 'upToDateTcb']);
-    const minimumTcb = fields === undefined ? undefined : tcbFromJson(fields.minimumTcb);
-    const upToDateTcb = fields === undefined ? undefined : tcbFromJson(fields.upToDateTcb);
-    if (!isSnpProduct(name) || minimumTcb === undefined || upToDateTcb === undefined) return undefined;
-    if (componentBelow(upToDateTcb, minimumTcb) !== undefined) return undefined;
-    products[name] = { minimumTcb, upToDateTcb };
-  }
-  return products;
-}
-
-function tcbFromJson(value: JsonValue): SnpTcb | undefined {
-  const fields = exactKeys(value, SNP_TCB_COMPONENTS);
-  if (fields === undefined) return undefined;
-  const { fmc, bootLoader, tee, snp, microcode } = fields;
-  if (!isIntegerBetween(fmc, 0, 255) || !isIntegerBetween(bootLoader, 0, 255) || !isIntegerBetween(tee, 0, 255)) {
-    return undefined;
-  }
-  if (!isIntegerBetween(snp, 0, 255) || !isIntegerBetween(microcode, 0, 255)) return undefined;
-  return { fmc, bootLoader, tee, snp, microcode };
+/** What no ledger may do without: CRLs, and the ids of chips. */
+export function checkLedgerSafety(requirements: SnpRequirements): Result<void, 'POLICY_UNSAFE'> {
+  if (!requirements.requireCrl) return fail('POLICY_UNSAFE', 'sevSnp.requireCrl');
+  if (requirements.allowMaskedChipId) return fail('POLICY_UNSAFE', 'sevSnp.allowMaskedChipId');
+  return ok(undefined);
 }
