@@ -9,7 +9,7 @@ import { type CallHandler, headOnly, RpcChannel } from '../src/channel/rpc.ts';
 import type { EngineLauncher } from '../src/inside/platform-link.ts';
 
 /** Two ends of a socket: what is sent is copied, as between processes. */
-export async function socketPair(): Promise<[Socket, Socket]> {
+async function socketPair(): Promise<[Socket, Socket]> {
   const server = createServer().listen(join(mkdtempSync(join(tmpdir(), 'cloister-engines-')), 'socket'));
   await once(server, 'listening');
   const near = connect(String(server.address()));

@@ -1,4 +1,4 @@
-import { asAccountId, asHeight } from '@cloister/encoding';
+import { asAccountId, asHeight, asValidatorId } from '@cloister/encoding';
 import { describe, expect, test } from 'vitest';
 import { listAccounts, listMeasurements, referenceValuesAt, type SetMeasurementPayload } from '../src/index.ts';
 import {
@@ -202,6 +202,18 @@ describe('accounts', () => {
     expect(listAccounts(chain.state).map(({ id }) => id)).toContain(account);
     const put = chain.transaction(keyOf('newcomer'), 'put-record', { namespace: 'n', key: 'k', value: 'v' });
     expect(typesOf(chain.block(put))).toEqual(['RecordPut']);
+  });
+
+  test('a member without weight is given an account as any other id is, and is not given it twice', () => {
+    const { chain } = runningChain(1);
+    const joiner = keyOf('newcomer');
+    chain.block(chain.evidence(joiner, enclaveOf(joiner)));
+    expect(chain.state.members.get(asValidatorId(account))?.weight).toBe(0);
+    const register = (member: typeof v0) =>
+      chain.transaction(member, 'register-account', { account, name: 'newcomer' });
+    chain.block(register(v0));
+    expect(typesOf(chain.block(register(v1)))).toEqual(['AccountRegistered']);
+    expect(codesOf(chain.block(register(v0)))).toEqual(['ACCOUNT_EXISTS']);
   });
 
   test('known ids, keys of small order and outsiders are rejected', () => {

@@ -3,8 +3,9 @@
 import { duplexPair } from 'node:stream';
 import { headOnly, RpcChannel } from '@cloister/enclave';
 import { type JsonValue, ok } from '@cloister/encoding';
-import { EnclaveUnavailable } from '@cloister/validator';
+import { BlobUnavailable, EnclaveUnavailable } from '@cloister/validator';
 import { afterEach, describe, expect, it } from 'vitest';
+import type { CallHandler } from '../../enclave/src/channel/rpc.ts';
 import { ChannelEnclavePort } from '../src/launch/port.ts';
 
 const LIMITS = { messageBytesMax: 1 << 20 };
@@ -13,15 +14,17 @@ afterEach(() => {
   for (const channel of channels.splice(0)) channel.close();
 });
 
-/** The port to an enclave that says this of itself. */
-function portTo(description: JsonValue): ChannelEnclavePort {
+/** The port to an enclave that answers so. */
+function portToOne(onCall: CallHandler): ChannelEnclavePort {
   const [near, far] = duplexPair();
-  const [host, enclave] = [
-    new RpcChannel(near, LIMITS),
-    new RpcChannel(far, { ...LIMITS, onCall: async () => ok(headOnly(description)) }),
-  ];
+  const [host, enclave] = [new RpcChannel(near, LIMITS), new RpcChannel(far, { ...LIMITS, onCall })];
   channels.push(host, enclave);
   return new ChannelEnclavePort(host, 5_000);
+}
+
+/** The port to an enclave that says this of itself. */
+function portTo(description: JsonValue): ChannelEnclavePort {
+  return portToOne(async () => ok(headOnly(description)));
 }
 
 const SOUND = {
@@ -62,4 +65,24 @@ describe('what an enclave says of itself', () => {
     expect(failure).toBeInstanceOf(EnclaveUnavailable);
     expect(failure).toMatchObject({ code: 'ENCLAVE_PROTOCOL' });
   });
+});
+
+it('ends the transfer of a model whose file breaks off, so that nothing of it stays in the enclave', async () => {
+  const calls: unknown[] = [];
+  const port = portToOne(async (method, { head }) => {
+    calls.push([method, head]);
+    return ok(headOnly(method === 'provision-begin' ? 'the transfer' : null));
+  });
+  async function* brokenOff(): AsyncGenerator<Uint8Array> {
+    yield new Uint8Array(100);
+    throw new BlobUnavailable('BLOB_BROKEN_OFF', 'its server went');
+  }
+  const bytes = new Uint8Array(1);
+  const request = { authority: bytes, manifest: bytes, ciphertext: brokenOff() };
+  await expect(port.provisionModel(request)).rejects.toThrow(BlobUnavailable);
+  expect(calls).toEqual([
+    ['provision-begin', null],
+    ['provision-piece', 'the transfer'],
+    ['provision-end', 'the transfer'],
+  ]);
 });

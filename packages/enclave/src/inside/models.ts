@@ -42,14 +42,18 @@ export type ProvisionCode =
   | OpenModelCode
   | EngineFailure
   | 'MODEL_SIGNATURE_MISMATCH'
-  /** Never begun, given up for others, or over. */
-  | 'TRANSFER_UNKNOWN';
+  /** Never begun, given up for others or for want of pieces, or over. */
+  | 'TRANSFER_UNKNOWN'
+  /** Files that are on their way fill the room: worth another request. */
+  | 'TRANSFERS_FULL';
 
 /**
  * Transfers under way; the oldest gives way to a new one. More than a validator executes at a time, so that no model's transfer
  * ends for the sake of another's.
  */
 const TRANSFERS_MAX = 16;
+/** A transfer ends of which no piece came for so long: what it has in an engine would stay there for ever. */
+export const TRANSFER_IDLE_MS = 60_000;
 /** Part of an engine's memory that the files of all loaded models may come to: a loaded model takes more than its file. */
 const LOADED_SHARE = 0.5;
 const MEBIBYTE: number = 1024 * 1024;
@@ -78,6 +82,8 @@ interface Transfer {
   readonly engine: ModelEngine;
   /** Whether the engine was told of the file. */
   begun: boolean;
+  /** Ends the transfer, unless a piece comes before. */
+  idle: NodeJS.Timeout;
 }
 
 /** The models whose weights are loaded. */
@@ -86,11 +92,18 @@ export class Models {
   readonly #loaded = new Map<Digest, GrantedModel>();
   readonly #transfers = new Map<string, Transfer>();
   readonly #room: ModelRoom;
+  readonly #fileBytesMax: number;
   #nextTransfer = 0;
 
   constructor(context: ModelsContext) {
     this.#context = context;
-    this.#room = new ModelRoom(context.limits.memoryMibMax * MEBIBYTE * LOADED_SHARE);
+    this.#fileBytesMax = context.limits.memoryMibMax * MEBIBYTE * LOADED_SHARE;
+    this.#room = new ModelRoom(this.#fileBytesMax);
+  }
+
+  /** Files on their way in. */
+  get transfers(): number {
+    return this.#transfers.size;
   }
 
   get ids(): readonly Digest[] {
@@ -143,24 +156,38 @@ export class Models {
     if (!modelKey.ok) return modelKey;
     const opening = ModelOpening.start(modelKey.value, manifest.value);
     modelKey.value.fill(0);
-    return opening.ok ? ok(await this.#open(event.model, manifest.value, opening.value)) : opening;
+    return opening.ok ? this.#open(event.model, manifest.value, opening.value) : opening;
   }
 
-  async #open(model: Digest, manifest: ModelManifest, opening: ModelOpening): Promise<string> {
+  async #open(
+    model: Digest,
+    manifest: ModelManifest,
+    opening: ModelOpening,
+  ): Promise<Result<string, 'TRANSFERS_FULL'>> {
     for (const oldest of this.#transfers.keys()) {
       if (this.#transfers.size < TRANSFERS_MAX) break;
       await this.#close(oldest);
     }
+    const onTheirWay = [...this.#transfers.values()].reduce((sum, { manifest: { size } }) => sum + size, 0);
+    if (onTheirWay > 0 && onTheirWay + manifest.size > this.#fileBytesMax) {
+      opening.close();
+      return fail('TRANSFERS_FULL');
+    }
     const name = String(this.#nextTransfer++);
     const engine = this.#context.engines.of(model, manifest.owner);
-    this.#transfers.set(name, { model, manifest, opening, engine, begun: false });
-    return name;
+    this.#transfers.set(name, { model, manifest, opening, engine, begun: false, idle: this.#idle(name) });
+    return ok(name);
+  }
+
+  #idle(name: string): NodeJS.Timeout {
+    return setTimeout(() => void this.#close(name), TRANSFER_IDLE_MS).unref();
   }
 
   /** Ends a transfer; what came of it is forgotten. */
   async #close(name: string): Promise<void> {
     const transfer = this.#transfers.get(name);
     this.#transfers.delete(name);
+    clearTimeout(transfer?.idle);
     transfer?.opening.close();
     if (transfer?.begun === true) await transfer.engine.cancelLoad(name);
   }
@@ -169,11 +196,13 @@ export class Models {
   async piece(name: string, ciphertext: Uint8Array): Promise<Result<void, ProvisionCode>> {
     const transfer = this.#transfers.get(name);
     if (transfer === undefined) return fail('TRANSFER_UNKNOWN');
+    clearTimeout(transfer.idle);
     this.#context.engines.used(transfer.model);
     const chunks = transfer.opening.push(ciphertext);
     const passed = await this.#passOn(name, transfer, chunks);
     for (const chunk of chunks) chunk.fill(0);
     if (!passed.ok) await this.#close(name);
+    else if (this.#transfers.has(name)) transfer.idle = this.#idle(name);
     return passed;
   }
 
@@ -195,6 +224,7 @@ export class Models {
   async end(name: string): Promise<Result<void, ProvisionCode>> {
     const transfer = this.#transfers.get(name);
     if (transfer === undefined) return fail('TRANSFER_UNKNOWN');
+    clearTimeout(transfer.idle);
     const finished = transfer.opening.finish();
     const loaded = finished.ok ? await this.#load(name, transfer) : finished;
     await this.#close(name);

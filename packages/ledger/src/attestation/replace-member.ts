@@ -8,7 +8,10 @@ import { asValidatorId } from '@cloister/encoding';
 import type { Attestation, LedgerState } from '../state/state.ts';
 import { isStanding } from './eligibility.ts';
 
-/** The first height at which it surely held no more; one that lapsed by time alone counts as the last of them. */
+/**
+ * The first height at which it surely held no more. At what height its time ran out is kept nowhere. One that lapsed by time alone is
+ * refreshed no more, so that its height follows within one refresh window; until then it counts as the last of those who lapsed.
+ */
 function lapsedAt({ validUntilHeight, aliveUntilHeight, evicted }: Attestation): number {
   return Math.min(validUntilHeight, aliveUntilHeight, evicted?.height ?? Number.POSITIVE_INFINITY);
 }

@@ -7,15 +7,7 @@
  */
 import { appraisalPolicyFromJson, appraisalPolicyToJson, loosenings, policyDigest } from '@cloister/attestation';
 import { isAcceptableEd25519Key } from '@cloister/crypto';
-import {
-  type AccountId,
-  accountBytes,
-  asHeight,
-  assert,
-  asValidatorId,
-  type Digest,
-  type Height,
-} from '@cloister/encoding';
+import { type AccountId, accountBytes, asHeight, assert, type Digest, type Height } from '@cloister/encoding';
 import { measurementKey } from '../attestation/measurement-set.ts';
 import { policyTakingEffect } from '../attestation/reappraise.ts';
 import type { LedgerEvent } from '../events/events.ts';
@@ -31,6 +23,7 @@ import {
   proposalId,
   reject,
 } from './decision.ts';
+import { isGoverned } from './senders.ts';
 
 export function decideSetMeasurement(
   state: LedgerState,
@@ -107,7 +100,8 @@ export function decideRegisterAccount(
   { height }: DecideContext,
 ): Decision {
   const { account, name } = command.payload;
-  if (state.accounts.has(account) || state.members.has(asValidatorId(account))) return reject('ACCOUNT_EXISTS');
+  // A member without weight came by itself: that must not keep governance from giving it an account.
+  if (isGoverned(state, account)) return reject('ACCOUNT_EXISTS');
   if (!networkOf(state).governance.members.includes(command.sender)) return reject('NOT_GOVERNANCE');
   if (!isAcceptableEd25519Key(accountBytes(account))) return reject('KEY_UNACCEPTABLE');
   if (state.accounts.size >= networkOf(state).params.maxAccounts) return reject('ACCOUNT_LIMIT');

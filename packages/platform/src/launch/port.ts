@@ -91,12 +91,18 @@ export class ChannelEnclavePort implements EnclavePort {
     if (!begun.ok) return begun;
     const transfer = begun.value.head;
     if (transfer === null) return ok(undefined);
-    for await (const bytes of ciphertext) {
-      for (let at = 0; at < bytes.length; at += MODEL_PIECE_BYTES) {
-        const piece = bytes.subarray(at, at + MODEL_PIECE_BYTES);
-        const taken = await this.#call('provision-piece', { head: transfer, parts: [piece] });
-        if (!taken.ok) return taken;
+    try {
+      for await (const bytes of ciphertext) {
+        for (let at = 0; at < bytes.length; at += MODEL_PIECE_BYTES) {
+          const piece = bytes.subarray(at, at + MODEL_PIECE_BYTES);
+          const taken = await this.#call('provision-piece', { head: transfer, parts: [piece] });
+          if (!taken.ok) return taken;
+        }
       }
+    } catch (error) {
+      // Whoever served the file broke off: what came of it must not stay in the enclave.
+      await this.#call('provision-end', headOnly(transfer)).catch(() => undefined);
+      throw error;
     }
     const ended = await this.#call('provision-end', headOnly(transfer));
     return ended.ok ? ok(undefined) : ended;
