@@ -156,7 +156,7 @@ describe('statements', () => {
 
   it('of version 3 say whether they are about SGX or TDX', () => {
     expect(read({})).toMatchObject({ value: { id: 'SGX' } });
-    expect(read({ id: undefined })).toEqual({ refused: 'tcbInfo.id: expected SGX or TDX' });
+    expect(read({ id: undefined })).toEqual({ refused: 'tcbInfo.id: expected one of SGX, TDX' });
     const numbered = Array.from(
       { length: 16 },
       (_, i) => [`sgxtcbcomp${String(i + 1).padStart(2, '0')}svn`, 1] as const,
@@ -164,7 +164,7 @@ describe('statements', () => {
     const tcb = { ...Object.fromEntries(numbered), pcesvn: 1 };
     const tcbLevels = [{ tcb, tcbDate: '2025-01-01T00:00:00Z', tcbStatus: 'UpToDate' }];
     expect(read({ version: 2, id: undefined, tcbLevels })).toMatchObject({ value: { id: 'SGX', version: 2 } });
-    expect(read({ version: 2, id: 'SEV', tcbLevels })).toEqual({ refused: 'tcbInfo.id: expected SGX or TDX' });
+    expect(read({ version: 2, id: 'SEV', tcbLevels })).toEqual({ refused: 'tcbInfo.id: expected one of SGX, TDX' });
   });
 
   it('hold texts of a bounded length', () => {

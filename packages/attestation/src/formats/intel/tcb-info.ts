@@ -174,7 +174,7 @@ const tcbInfo: Shape<TcbInfo> = (value, path) => {
   const common = commonMembers(value, path);
   const { version, fmspc, pceId, tcbEvaluationDataNumber } = common;
   // Only version 2 knows no id.
-  const id = common.id ?? (version === 2 ? 'SGX' : refuse(`${path}.id`, 'SGX or TDX'));
+  const id = common.id ?? (version === 2 ? 'SGX' : refuse(`${path}.id`, 'one of SGX, TDX'));
   const isTdx = id === 'TDX';
   return {
     id,
