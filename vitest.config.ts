@@ -10,6 +10,22 @@ const verifyOnce = fileURLToPath(new URL('vitest.verify-once.ts', import.meta.ur
 const MANY_VALIDATORS = ['client', 'consensus', 'enclave', 'ledger', 'node', 'replica', 'validator'];
 
 /**
+ * Packages whose tests keep nothing that another file could find: their files follow one another in one process for each core,
+ * which starts once and imports each module once. Where a test has processes, threads, sockets or spies, each file has a process.
+ */
+const SHARED_PROCESS = [
+  'attestation',
+  'client',
+  'confidential',
+  'consensus',
+  'encoding',
+  'ledger',
+  'proof',
+  'replica',
+  'validator',
+];
+
+/**
  * Three heights: properties and units beside each package, seeded simulation of the real replica, real processes. They run in
  * this order, one file for each core. What compares a network under attack with itself just before comes last, one file at a
  * time: another network beside it would be a part of the comparison.
@@ -33,6 +49,7 @@ export default defineConfig({
           name,
           ...quick,
           env,
+          isolate: !SHARED_PROCESS.includes(name),
           setupFiles: MANY_VALIDATORS.includes(name) ? [...setupFiles, verifyOnce] : setupFiles,
           root: `packages/${name}`,
           include: ['test/**/*.test.ts'],
