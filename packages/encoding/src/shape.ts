@@ -269,5 +269,8 @@ export const account: Shape<AccountId> = parsedBy(parseAccountId, '32 bytes of l
 export const measurement: Shape<Measurement> = parsedBy(parseMeasurement, '48 bytes of lowercase hex');
 /** Any JSON; its size is bounded by the document it stands in. */
 export const anyJson: Shape<JsonValue> = (value, path) => (value === undefined ? refuse(path, 'a value') : value);
+/** Any object; its size is bounded by the document it stands in. */
+export const anyObject: Shape<{ readonly [key: string]: JsonValue }> = (value, path) =>
+  isObject(value) ? value : refuse(path, 'an object');
 /** A name for people: one line of printable text, 1 to 64 characters. */
 export const displayName: Shape<string> = matching(/^[^\p{C}]+$/u, 64, 'a name of 1 to 64 printable characters');

@@ -4,6 +4,7 @@ import { AssertionFailure, type JsonValue } from '../src/index.ts';
 import {
   account,
   anyJson,
+  anyObject,
   array,
   ascending,
   base64,
@@ -71,6 +72,11 @@ describe('objects', () => {
     expect(refusal(crate, { label: 'pears', weight: null })).toMatch(/^SHAPE_MISMATCH \.weight/);
     expect(accepts(object({ tags: withDefault(array(text(4), { max: 2 }), []) }), {})).toEqual({ tags: [] });
     expect(refusal(object({ tags: withDefault(array(text(4), { max: 2 }), []) }), { tags: null })).toMatch(/an array/);
+  });
+
+  it('takes any object, and nothing else, for an object of unknown members', () => {
+    expect(accepts(anyObject, { a: [1] })).toEqual({ a: [1] });
+    for (const value of [null, [], 'pears', 3, undefined]) expect(refusal(anyObject, value)).toMatch(/an object/);
   });
 
   it('passes over members that an open object does not name, and gives none of them', () => {

@@ -1,16 +1,34 @@
 /**
- * The JSON of the node's API, read: only the members that the SDK uses, each checked; others are ignored, so that a newer
+ * The JSON of the node's API, read: only the members that the SDK uses, each checked; others are passed over, so that a newer
  * node stays readable.
  */
 import { type ModelManifest, modelId, modelManifestFromJson } from '@cloister/confidential';
+import type { Digest, JsonValue } from '@cloister/encoding';
 import {
-  type AccountId,
-  type Digest,
-  type JsonValue,
-  parseAccountId,
-  parseBase64,
-  parseDigest,
-} from '@cloister/encoding';
+  account,
+  anyJson,
+  anyObject,
+  array,
+  base64Bytes,
+  bool,
+  count,
+  digest,
+  literal,
+  mapped,
+  matching,
+  member,
+  nullable,
+  oneOf,
+  openObject,
+  optional,
+  parseShape,
+  refined,
+  type Shape,
+  text,
+  variant,
+  via,
+  withDefault,
+} from '@cloister/encoding/shape';
 import { ClientError } from '../errors.ts';
 import type {
   ListedAttestation,
@@ -21,152 +39,123 @@ import type {
   TransactionFate,
 } from './api.ts';
 
-function refuse(what: string): never {
-  throw new ClientError('API_ANSWER_MALFORMED', what);
+/** Elements of any list in an answer; a node gives at most 500. */
+const ELEMENTS_MAX = 10_000;
+const WORD_CHARACTERS_MAX = 256;
+/** Above what any answer may be long. */
+const BYTES_MAX: number = 32 * 1024 * 1024;
+
+/** A reader of answers of one shape. It throws `ClientError` for any other. */
+function reader<T>(shape: Shape<T>): (value: JsonValue) => T {
+  return (value) => {
+    const read = parseShape(shape, value, 'answer');
+    if (!read.ok) throw new ClientError('API_ANSWER_MALFORMED', read.detail);
+    return read.value;
+  };
 }
 
-function isObject(value: JsonValue | undefined): value is { readonly [key: string]: JsonValue } {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+function listOf<T>(element: Shape<T>): Shape<readonly T[]> {
+  return array(element, { max: ELEMENTS_MAX });
 }
 
-function member(value: JsonValue, key: string): JsonValue | undefined {
-  if (!isObject(value)) refuse(`an object with ${key} is expected`);
-  return Object.hasOwn(value, key) ? value[key] : undefined;
+/** A member that is null as good as absent. */
+function orNull<T>(shape: Shape<T>): Shape<T | null> {
+  return withDefault(nullable(shape), null);
 }
 
-function text(value: JsonValue, key: string): string {
-  const found = member(value, key);
-  return typeof found === 'string' ? found : refuse(key);
-}
-
-function flag(value: JsonValue, key: string): boolean {
-  const found = member(value, key);
-  return typeof found === 'boolean' ? found : refuse(key);
-}
-
-function count(value: JsonValue, key: string): number {
-  const found = member(value, key);
-  return typeof found === 'number' && Number.isSafeInteger(found) && found >= 0 ? found : refuse(key);
-}
-
-function digest(value: JsonValue, key: string): Digest {
-  return parseDigest(member(value, key)) ?? refuse(key);
-}
-
-function account(value: JsonValue, key: string): AccountId {
-  return parseAccountId(member(value, key)) ?? refuse(key);
-}
-
-function list<T>(value: JsonValue, key: string, read: (element: JsonValue) => T): readonly T[] {
-  const found = member(value, key);
-  return Array.isArray(found) ? (found as readonly JsonValue[]).map(read) : refuse(key);
-}
+const word = text(WORD_CHARACTERS_MAX);
 
 /** Bytes of a base64 member. */
 export function readBytes(value: JsonValue, key: string): Uint8Array {
-  return parseBase64(member(value, key)) ?? refuse(key);
+  return reader(member(key, base64Bytes(BYTES_MAX)))(value);
 }
 
-export function readStatus(value: JsonValue): NodeStatus {
-  return {
-    chainId: digest(value, 'chainId'),
-    height: count(value, 'height'),
-    provableHeight: count(value, 'provableHeight'),
-    eventCount: count(value, 'eventCount'),
-  };
-}
+export const readStatus: (value: JsonValue) => NodeStatus = reader(
+  openObject<NodeStatus>({ chainId: digest, height: count(), provableHeight: count(), eventCount: count() }),
+);
 
-export function readFate(value: JsonValue): TransactionFate {
-  const fate = text(value, 'fate');
-  switch (fate) {
-    case 'UNKNOWN':
-    case 'PENDING':
-    case 'EXPIRED':
-      return { fate };
-    case 'COMMITTED':
-    case 'REJECTED':
-      return { fate, sequence: count(value, 'sequence') };
-    default:
-      return refuse('fate');
-  }
-}
+export const readFate: (value: JsonValue) => TransactionFate = reader(
+  variant<TransactionFate>('fate', {
+    UNKNOWN: openObject({ fate: literal('UNKNOWN') }),
+    PENDING: openObject({ fate: literal('PENDING') }),
+    EXPIRED: openObject({ fate: literal('EXPIRED') }),
+    COMMITTED: openObject({ fate: literal('COMMITTED'), sequence: count() }),
+    REJECTED: openObject({ fate: literal('REJECTED'), sequence: count() }),
+  }),
+);
 
-export function readEvents(value: JsonValue): readonly ListedEvent[] {
-  return list(value, 'events', (event) => {
-    const payload = member(event, 'payload');
-    if (!isObject(payload)) refuse('payload');
-    return { sequence: count(event, 'sequence'), type: text(event, 'type'), payload };
-  });
-}
+export const readEvents: (value: JsonValue) => readonly ListedEvent[] = reader(
+  member('events', listOf(openObject<ListedEvent>({ sequence: count(), type: word, payload: anyObject }))),
+);
 
-export function readAttestations(value: JsonValue): readonly ListedAttestation[] {
-  return list(value, 'attestations', (one) => ({
-    node: account(one, 'node'),
-    keyset: digest(one, 'keyset'),
-    platform: text(one, 'platform'),
-    eligible: flag(one, 'eligible'),
-  }));
-}
+export const readAttestations: (value: JsonValue) => readonly ListedAttestation[] = reader(
+  member(
+    'attestations',
+    listOf(openObject<ListedAttestation>({ node: account, keyset: digest, platform: word, eligible: bool })),
+  ),
+);
 
 /** Where a list goes on; undefined at its end. */
-export function readNext(page: JsonValue): string | undefined {
-  const next = member(page, 'next') ?? null;
-  if (next === null) return undefined;
-  return typeof next === 'string' && /^[0-9a-zA-Z]{1,128}$/.test(next) ? next : refuse('next');
-}
+export const readNext: (page: JsonValue) => string | undefined = reader(
+  member(
+    'next',
+    mapped(orNull(matching(/^[0-9a-zA-Z]{1,128}$/, 128, 'a place in a list')), (next) => next ?? undefined),
+  ),
+);
 
-export function readModel(value: JsonValue): ListedModel {
-  return {
-    model: digest(value, 'model'),
-    manifest: member(value, 'manifest') ?? refuse('manifest'),
-    grants: list(value, 'grants', (grant) => parseDigest(grant) ?? refuse('grants')),
-  };
-}
+const listedModel = { model: digest, manifest: anyObject, grants: listOf(digest) };
+
+export const readModel: (value: JsonValue) => ListedModel = reader(openObject<ListedModel>(listedModel));
 
 /** A model as a list shows it to people: its manifest checked, and whether its owner revoked it. Nothing of it is proven. */
-export function readListedModel(value: JsonValue): {
+export const readListedModel: (value: JsonValue) => {
   readonly model: Digest;
   readonly manifest: ModelManifest;
   readonly grants: readonly Digest[];
   readonly revokedHeight: number | null;
-} {
-  const { model, manifest, grants } = readModel(value);
-  const parsed = modelManifestFromJson(manifest);
-  if (!parsed.ok || modelId(parsed.value) !== model) refuse('manifest');
-  const revoked = member(value, 'revokedHeight') ?? null;
-  return {
-    model,
-    manifest: parsed.value,
-    grants,
-    revokedHeight: revoked === null ? null : count(value, 'revokedHeight'),
-  };
+} = reader(
+  refined(
+    openObject({ ...listedModel, manifest: via(modelManifestFromJson), revokedHeight: orNull(count()) }),
+    ({ model, manifest }) => modelId(manifest) === model,
+    'the manifest that the id names',
+  ),
+);
+
+const sequence = member('sequence', count());
+const executors = listOf(
+  openObject({ declined: orNull(sequence), withheld: orNull(count()), missed: orNull(count()) }),
+);
+
+function present(sequences: readonly (number | null)[]): readonly number[] {
+  return sequences.filter((one) => one !== null);
 }
 
-export function readInference(value: JsonValue): ListedInference {
-  const status = text(value, 'status');
-  if (status !== 'open' && status !== 'completed' && status !== 'failed') refuse('status');
-  return {
-    task: digest(value, 'task'),
-    status,
-    receipts: list(value, 'receipts', (one) => ({ keyset: digest(one, 'keyset'), sequence: count(one, 'sequence') })),
-    declines: list(value, 'executors', (one) => {
-      const declined = member(one, 'declined') ?? null;
-      return declined === null ? [] : [count(declined, 'sequence')];
-    }).flat(),
-    withheld: sequencesOf(value, 'withheld'),
-    missed: sequencesOf(value, 'missed'),
-  };
-}
+export const readInference: (value: JsonValue) => ListedInference = reader(
+  mapped(
+    openObject({
+      task: digest,
+      status: oneOf(['open', 'completed', 'failed']),
+      receipts: listOf(openObject({ keyset: digest, sequence: count() })),
+      executors,
+    }),
+    ({ task, status, receipts, executors }): ListedInference => ({
+      task,
+      status,
+      receipts,
+      declines: present(executors.map(({ declined }) => declined)),
+      withheld: present(executors.map(({ withheld }) => withheld)),
+      missed: present(executors.map(({ missed }) => missed)),
+    }),
+  ),
+);
 
-/** Of each executor that has one, the event's sequence under this name. */
-function sequencesOf(value: JsonValue, name: string): readonly number[] {
-  return list(value, 'executors', (one) => ((member(one, name) ?? null) === null ? [] : [count(one, name)])).flat();
-}
+const errorBody = openObject({ code: text(BYTES_MAX), detail: optional(anyJson), message: optional(anyJson) });
 
 /** An error body {code, detail?} or {code, message?}, or undefined when it is none. */
 export function readErrorBody(value: JsonValue): { readonly code: string; readonly detail: string } | undefined {
-  if (!isObject(value)) return undefined;
-  const { code, detail, message } = value;
-  const text = [detail, message].find((one) => typeof one === 'string');
-  return typeof code === 'string' ? { code, detail: typeof text === 'string' ? text : '' } : undefined;
+  const read = parseShape(errorBody, value);
+  if (!read.ok) return undefined;
+  const { code, detail, message } = read.value;
+  const said = [detail, message].find((one) => typeof one === 'string');
+  return { code, detail: typeof said === 'string' ? said : '' };
 }
