@@ -130,7 +130,12 @@ describe('set-policy', () => {
     });
     chain.advanceTo(effectiveHeight - 1);
     expect(policyOf(chain)).toEqual(GENESIS.appraisalPolicy);
-    expect(typesOf(chain.block())).toEqual(['AppraisalPolicyTookEffect', 'AttestationReappraised', 'InferenceFailed']);
+    expect(typesOf(chain.block())).toEqual([
+      'AppraisalPolicyTookEffect',
+      'AttestationReappraised',
+      'AnswerMissed',
+      'InferenceFailed',
+    ]);
     expect(policyOf(chain)).toEqual({ ...GENESIS.appraisalPolicy, ...wider });
     expect(chain.state.scheduledPolicy).toBeNull();
     expect(typesOf(chain.block())).toEqual([]);
