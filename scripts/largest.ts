@@ -5,6 +5,7 @@
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { bytes, int, message, text } from '@cloister/testkit/onnx-writer';
 import { CloisterClient, createHttpApi } from '../packages/client/src/index.ts';
 import { INPUT_BYTES_MAX, MODEL_BYTES_MAX, TENSOR_LIMITS, type Tensor } from '../packages/confidential/src/index.ts';
 import { assert, concatBytes } from '../packages/encoding/src/index.ts';
@@ -16,7 +17,6 @@ import {
   spawnNode,
 } from '../packages/node/src/testnet/index.ts';
 import { tryModel } from '../packages/platform/src/index.ts';
-import { bytes, int, message, text } from './onnx-writer.ts';
 
 const MEBIBYTE: number = 1024 * 1024;
 const READY_MS = 180_000;

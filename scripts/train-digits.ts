@@ -8,10 +8,10 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { encodeOnnx } from '@cloister/testkit/onnx-writer';
 import { SeededRandom, sha256 } from '../packages/crypto/src/index.ts';
 import { assert, toHex } from '../packages/encoding/src/index.ts';
 import { DIGIT_PIXELS, DIGIT_SIDE_PIXELS, type Digit, digitsSplit } from '../packages/node/src/digits/split.ts';
-import { encodeOnnx } from './onnx-writer.ts';
 
 const HIDDEN = 64;
 const CLASSES = 10;

@@ -1,6 +1,6 @@
 /** The architecture as a test: imports go strictly down, pure packages stay pure, no package imports what it does not declare. */
 import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, normalize } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
 const root = join(import.meta.dirname, '../..');
@@ -21,6 +21,7 @@ const layers: Record<string, number> = {
   client: 5,
   platform: 6,
   node: 7,
+  testkit: 8,
 };
 const pure = ['attestation', 'confidential', 'consensus', 'ledger', 'proof', 'replica', 'validator'];
 const forbiddenToPure = [
@@ -36,6 +37,9 @@ const forbiddenToPure = [
   /\bBuffer\b/,
   /\bfetch\s*\(/,
 ];
+
+/** Writes evidence that no simulated device would, by inner parts of the verifiers; `fuzz` and the second verifier take it. */
+const HOSTILE_EVIDENCE = /^packages\/attestation\/test\/(formats|fuzz)\//;
 
 type Source = { path: string; text: string };
 
@@ -108,6 +112,31 @@ describe('layering', () => {
         if (specifier === '@cloister/network/standing') continue;
         expect(specifier, path).not.toMatch(/libp2p|level|@cloister\/(network|node|enclave|client)/);
       }
+    }
+  });
+
+  it('tests take what they share from the testkit, never from the test folder of another package', () => {
+    const folders = readdirSync(join(root, 'packages')).map((name) => `packages/${name}`);
+    for (const folder of [...folders, 'network-sim', 'test', 'scripts']) {
+      for (const { path, text } of sources(folder)) {
+        for (const specifier of imports(text).filter((each) => each.startsWith('.'))) {
+          const target = normalize(join(path, '..', specifier));
+          const foreign = /^(packages\/[^/]+|network-sim)\/test\//.exec(target)?.[1];
+          const allowed = foreign === undefined || path.startsWith(`${foreign}/`) || HOSTILE_EVIDENCE.test(target);
+          expect(allowed, `${path} imports ${specifier}`).toBe(true);
+        }
+      }
+    }
+  });
+
+  it('only tests, the simulator and scripts import the testkit', () => {
+    for (const { path, text } of packages.flatMap((name) => sources(`packages/${name}/src`))) {
+      if (path.startsWith('packages/testkit/')) continue;
+      expect(imports(text), path).not.toContainEqual(expect.stringMatching(/^@cloister\/testkit/));
+    }
+    for (const name of packages) {
+      const manifest = JSON.parse(readFileSync(join(root, 'packages', name, 'package.json'), 'utf8'));
+      expect(Object.keys(manifest.dependencies ?? {}), name).not.toContain('@cloister/testkit');
     }
   });
 

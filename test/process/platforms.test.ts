@@ -9,8 +9,8 @@ import { simulatedAppraisalPolicy } from '@cloister/attestation/simulated';
 import type { CloisterClient, PreparedModel } from '@cloister/client';
 import type { JsonValue } from '@cloister/encoding';
 import { awaitReady, buildTestnetImage, loadBareModel, type TestnetLayout } from '@cloister/node/testnet';
+import { OWN_MAPPING, OWN_TARGET, surfaceOf } from '@cloister/testkit/surface';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { OWN_MAPPING, OWN_TARGET, surfaceOf } from '../../packages/platform/test/surface.ts';
 import { answerOf, publishDigits } from './digits-model.ts';
 import { cleanUpAfterwards, makeFolder, Network } from './harness.ts';
 import {

@@ -1,7 +1,7 @@
 /** The model of the tests: it doubles every number. */
 import type { Tensor } from '@cloister/confidential';
-import { encodeOnnx } from '../../../scripts/onnx-writer.ts';
-import { IMAGE } from '../../proof/test/fake-chain.ts';
+import { IMAGE } from '@cloister/testkit/fake-chain';
+import { encodeOnnx } from '@cloister/testkit/onnx-writer';
 import type { ModelDescription } from '../src/index.ts';
 
 export const floats = (values: readonly number[]): Tensor => ({

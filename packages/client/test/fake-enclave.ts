@@ -28,7 +28,7 @@ import { type Ed25519KeyPair, ed25519KeyPair, type X25519KeyPair, x25519KeyPair 
 import { type Digest, fromHex, parseBase64, toHex } from '@cloister/encoding';
 import type { InferenceRequested, ModelKeyGrantAuthorised, ModelPublished } from '@cloister/ledger';
 import { sealedRequestOf } from '@cloister/proof';
-import { BASE_MEASUREMENT, type FakeChain, IMAGE, seed } from '../../proof/test/fake-chain.ts';
+import { BASE_MEASUREMENT, type FakeChain, IMAGE, seed } from '@cloister/testkit/fake-chain';
 
 /** What a test can make an enclave do wrong. */
 export interface Misbehaviour {

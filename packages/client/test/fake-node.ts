@@ -29,7 +29,7 @@ import {
   type TransactionFields,
 } from '@cloister/ledger';
 import { encodeEventProof, encodeFactsProof } from '@cloister/proof';
-import { FakeChain, seed, validators } from '../../proof/test/fake-chain.ts';
+import { FakeChain, seed, validators } from '@cloister/testkit/fake-chain';
 import type { Edge } from '../src/context.ts';
 import { ClientError } from '../src/errors.ts';
 import type { ListedEvent, ListedModel, NodeApi, TransactionFate } from '../src/node/api.ts';

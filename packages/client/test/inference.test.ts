@@ -1,9 +1,9 @@
 import type { Tensor } from '@cloister/confidential';
 import { hash } from '@cloister/crypto';
 import { toHex } from '@cloister/encoding';
+import { keyPair, seed, tenant, validators } from '@cloister/testkit/fake-chain';
 import fc from 'fast-check';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { keyPair, seed, tenant, validators } from '../../proof/test/fake-chain.ts';
 import {
   ClientError,
   CloisterClient,

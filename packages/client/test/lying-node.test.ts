@@ -1,7 +1,7 @@
 import { asHeight } from '@cloister/encoding';
 import { decodeTransaction } from '@cloister/ledger';
+import { FakeChain, tenant } from '@cloister/testkit/fake-chain';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { FakeChain, tenant } from '../../proof/test/fake-chain.ts';
 import { CloisterClient, type PreparedModel } from '../src/index.ts';
 import { description, floats } from './doubling-model.ts';
 import { FakeNode, fakeEdge } from './fake-node.ts';

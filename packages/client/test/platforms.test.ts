@@ -12,8 +12,8 @@ import type { ExecutionPolicy } from '@cloister/confidential';
 import { hash } from '@cloister/crypto';
 import { type AccountId, type JsonValue, utf8 } from '@cloister/encoding';
 import type { LedgerEvent } from '@cloister/ledger';
+import { appraisalPolicy, BASE_MEASUREMENT, FakeChain, IMAGE, tenant } from '@cloister/testkit/fake-chain';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { appraisalPolicy, BASE_MEASUREMENT, FakeChain, IMAGE, tenant } from '../../proof/test/fake-chain.ts';
 import {
   CloisterClient,
   decodePendingInference,

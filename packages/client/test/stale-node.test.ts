@@ -2,8 +2,8 @@
 import { hash } from '@cloister/crypto';
 import type { FactSubject } from '@cloister/ledger';
 import { decodeFactsProof, encodeEventProof, encodeFactsProof } from '@cloister/proof';
+import { tenant } from '@cloister/testkit/fake-chain';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { tenant } from '../../proof/test/fake-chain.ts';
 import { ClientError, CloisterClient, type NodeReport, type PreparedModel } from '../src/index.ts';
 import { description, floats } from './doubling-model.ts';
 import { FakeNode, fakeEdge } from './fake-node.ts';

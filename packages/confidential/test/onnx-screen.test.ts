@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { concatBytes, utf8 } from '@cloister/encoding';
+import { bytes, encodeOnnx, int, message, text } from '@cloister/testkit/onnx-writer';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { bytes, encodeOnnx, int, message, text } from '../../../scripts/onnx-writer.ts';
 import { screenOnnx } from '../src/index.ts';
 
 const digits = new Uint8Array(readFileSync(new URL('../../../models/digits.onnx', import.meta.url)));

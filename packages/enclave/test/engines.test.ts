@@ -1,15 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { hash } from '@cloister/crypto';
 import { type Digest, type JsonValue, ok } from '@cloister/encoding';
+import { keyPair } from '@cloister/testkit/chain';
+import { digitsFile } from '@cloister/testkit/launched';
 import type * as Ort from 'onnxruntime-node';
 import { describe, expect, it } from 'vitest';
-import { digitsFile } from '../../platform/test/launched.ts';
 import { type CallHandler, headOnly, partsOnly } from '../src/channel/rpc.ts';
 import { Engine } from '../src/engine/engine.ts';
 import { EnginePool } from '../src/inside/engine-pool.ts';
 import { ModelEngine, SUSPENSION_MS_FIRST, SUSPENSION_MS_MAX, Suspensions } from '../src/inside/engines.ts';
 import { ModelRoom } from '../src/inside/model-room.ts';
-import { keyPair } from './chain.ts';
 import { launcherOf, loads } from './fake-engine.ts';
 
 const model = hash('model');

@@ -6,16 +6,9 @@ import { appraisalPolicyToJson } from '@cloister/attestation';
 import { encodeModelManifest, type Tensor } from '@cloister/confidential';
 import { toBase64 } from '@cloister/encoding';
 import { encodeAuthorityProof, encodeFactsProof } from '@cloister/proof';
+import { Chain, type Order } from '@cloister/testkit/chain';
+import { grant, type PublishedModel, publish, request, type TenantRequest, unwrap } from '@cloister/testkit/launched';
 import { beforeEach, describe, expect, it } from 'vitest';
-import {
-  grant,
-  type PublishedModel,
-  publish,
-  request,
-  type TenantRequest,
-  unwrap,
-} from '../../platform/test/launched.ts';
-import { Chain, type Order } from './chain.ts';
 import { attest, type Call, launchInside, OWN } from './inside.ts';
 
 let chain: Chain;

@@ -2,13 +2,13 @@
 import { simulatedMachine } from '@cloister/attestation/simulated';
 import { encodeImageManifest, IMAGE_MANIFEST_SCHEMA, imageDigest, imageMeasurement } from '@cloister/confidential';
 import { asMeasurement, type Digest, fromHex, type Measurement, type Result, toBase64 } from '@cloister/encoding';
+import type { Chain } from '@cloister/testkit/chain';
+import { seed } from '@cloister/testkit/chain';
+import { unwrap } from '@cloister/testkit/launched';
 import { DEFAULT_ENCLAVE_LIMITS } from '../../platform/src/index.ts';
-import { unwrap } from '../../platform/test/launched.ts';
 import type { Payload } from '../src/channel/rpc.ts';
 import { createEnclave } from '../src/inside/enclave.ts';
 import type { PlatformLink } from '../src/inside/platform-link.ts';
-import type { Chain } from './chain.ts';
-import { seed } from './chain.ts';
 
 const manifest = encodeImageManifest({
   schema: IMAGE_MANIFEST_SCHEMA,

@@ -2,16 +2,16 @@
 import { encodeTensors, parseReceipt, type Tensor } from '@cloister/confidential';
 import { hash } from '@cloister/crypto';
 import { asHeight, fail, ok } from '@cloister/encoding';
+import { Chain, seed } from '@cloister/testkit/chain';
+import { grant, publish, request, unwrap } from '@cloister/testkit/launched';
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_ENCLAVE_LIMITS } from '../../platform/src/index.ts';
-import { grant, publish, request, unwrap } from '../../platform/test/launched.ts';
 import { partsOnly } from '../src/channel/rpc.ts';
 import { AnsweredTasks } from '../src/inside/answered-tasks.ts';
 import { ModelEngine, Suspensions } from '../src/inside/engines.ts';
 import { ResultCache, runInference } from '../src/inside/inference.ts';
 import { LedgerView } from '../src/inside/light-client.ts';
 import { createVault } from '../src/inside/vault.ts';
-import { Chain, seed } from './chain.ts';
 import { launcherOf, loads } from './fake-engine.ts';
 import { attest, launchInside, OWN } from './inside.ts';
 

@@ -5,12 +5,12 @@ import { type Attester, type CollectedEvidence, decodeEvidenceBundle, parseRunti
 import { simulatedCrl, simulatedSnpDevice } from '@cloister/attestation/simulated';
 import { hash } from '@cloister/crypto';
 import { asDigest, asMeasurement, fromHex } from '@cloister/encoding';
+import { Chain, seed } from '@cloister/testkit/chain';
+import { unwrap } from '@cloister/testkit/launched';
 import { expect, it } from 'vitest';
-import { unwrap } from '../../platform/test/launched.ts';
 import { attestForLedger, verifyQuote } from '../src/inside/attestation.ts';
 import { LedgerView } from '../src/inside/light-client.ts';
 import { createVault, type Vault } from '../src/inside/vault.ts';
-import { Chain, seed } from './chain.ts';
 
 const measurement = asMeasurement('5a'.repeat(48));
 const launchDigest = fromHex(measurement);

@@ -1,13 +1,13 @@
 /** Files of models on their way in, from a host that begins many and ends few. */
 import { encodeModelManifest } from '@cloister/confidential';
+import { Chain, seed } from '@cloister/testkit/chain';
+import { grant, type PublishedModel, publish, unwrap } from '@cloister/testkit/launched';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { DEFAULT_ENCLAVE_LIMITS } from '../../platform/src/index.ts';
-import { grant, type PublishedModel, publish, unwrap } from '../../platform/test/launched.ts';
 import { EnginePool } from '../src/inside/engine-pool.ts';
 import { LedgerView } from '../src/inside/light-client.ts';
 import { Models, TRANSFER_IDLE_MS } from '../src/inside/models.ts';
 import { createVault } from '../src/inside/vault.ts';
-import { Chain, seed } from './chain.ts';
 import { launcherOf, loads } from './fake-engine.ts';
 import { attest, launchInside, OWN } from './inside.ts';
 

@@ -1,4 +1,5 @@
 import { asEpoch, asHeight, asValidatorId } from '@cloister/encoding';
+import { Chain, digestOf, genesisWith, tenant, v0, v1 } from '@cloister/testkit';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
@@ -13,7 +14,6 @@ import {
   verifyBatchSignature,
 } from '../src/index.ts';
 import { mutated } from './mutations.ts';
-import { Chain, digestOf, genesisWith, tenant, v0, v1 } from './samples.ts';
 
 const chain = new Chain();
 const { chainId } = chain.genesis;

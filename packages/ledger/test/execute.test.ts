@@ -1,20 +1,5 @@
 import { faultKey, type ProvenFault } from '@cloister/consensus';
 import { asEpoch, asHeight, asView, toBase64, type ValidatorId } from '@cloister/encoding';
-import { describe, expect, test } from 'vitest';
-import {
-  admissionRefusal,
-  decide,
-  decodeState,
-  encodeState,
-  executeBlock,
-  listAttestations,
-  listInferences,
-  listMeasurements,
-  listValidators,
-  modelView,
-  networkView,
-  stateDigest,
-} from '../src/index.ts';
 import {
   Chain,
   codesOf,
@@ -31,7 +16,22 @@ import {
   typesOf,
   v0,
   v1,
-} from './samples.ts';
+} from '@cloister/testkit';
+import { describe, expect, test } from 'vitest';
+import {
+  admissionRefusal,
+  decide,
+  decodeState,
+  encodeState,
+  executeBlock,
+  listAttestations,
+  listInferences,
+  listMeasurements,
+  listValidators,
+  modelView,
+  networkView,
+  stateDigest,
+} from '../src/index.ts';
 
 describe('executeBlock', () => {
   test('an empty block is one event', () => {

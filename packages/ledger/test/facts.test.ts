@@ -1,5 +1,6 @@
 import type { KeyedTree } from '@cloister/crypto';
 import { asHeight, parseUtf8 } from '@cloister/encoding';
+import { type Chain, digestOf, v1 } from '@cloister/testkit';
 import { beforeAll, describe, expect, test } from 'vitest';
 import {
   eligible,
@@ -16,7 +17,6 @@ import {
   parseFact,
   reasonsAgainst,
 } from '../src/index.ts';
-import { type Chain, digestOf, v1 } from './samples.ts';
 import { eventfulChain, randomChain } from './workload.ts';
 
 function followed(chain: Chain): void {

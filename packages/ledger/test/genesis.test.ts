@@ -1,6 +1,18 @@
 import { SIMULATED_ANCHORS, VENDOR_ANCHORS } from '@cloister/attestation';
 import { hash } from '@cloister/crypto';
 import { type AccountId, asAccountId, asMeasurement, canonicalJson, type JsonValue, utf8 } from '@cloister/encoding';
+import {
+  Chain,
+  GENESIS,
+  GENESIS_MS,
+  genesisWith,
+  IMAGE,
+  MEASUREMENT,
+  stranger,
+  tenant,
+  v0,
+  validators,
+} from '@cloister/testkit';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
@@ -15,18 +27,6 @@ import {
   parseGenesis,
 } from '../src/index.ts';
 import { mutated } from './mutations.ts';
-import {
-  Chain,
-  GENESIS,
-  GENESIS_MS,
-  genesisWith,
-  IMAGE,
-  MEASUREMENT,
-  stranger,
-  tenant,
-  v0,
-  validators,
-} from './samples.ts';
 
 const made = genesisWith({});
 const text = new TextDecoder().decode(made.bytes);

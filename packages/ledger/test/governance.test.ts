@@ -1,6 +1,4 @@
 import { asAccountId, asHeight, asValidatorId } from '@cloister/encoding';
-import { describe, expect, test } from 'vitest';
-import { listAccounts, listMeasurements, referenceValuesAt, type SetMeasurementPayload } from '../src/index.ts';
 import {
   Chain,
   codesOf,
@@ -19,7 +17,9 @@ import {
   v1,
   v2,
   v3,
-} from './samples.ts';
+} from '@cloister/testkit';
+import { describe, expect, test } from 'vitest';
+import { listAccounts, listMeasurements, referenceValuesAt, type SetMeasurementPayload } from '../src/index.ts';
 
 const other: SetMeasurementPayload = {
   platform: 'sev-snp',

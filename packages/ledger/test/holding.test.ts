@@ -2,16 +2,6 @@
 import { contentDigest } from '@cloister/confidential';
 import type { Ed25519KeyPair } from '@cloister/crypto';
 import { asHeight, asValidatorId, parseBase64, toBase64 } from '@cloister/encoding';
-import { describe, expect, test } from 'vitest';
-import {
-  inferenceView,
-  isHeldByEnough,
-  type LedgerState,
-  MAX_HOLDINGS,
-  parsePayload,
-  signHolding,
-  verifyHolding,
-} from '../src/index.ts';
 import {
   codesOf,
   digestOf,
@@ -27,7 +17,17 @@ import {
   v1,
   v2,
   v3,
-} from './samples.ts';
+} from '@cloister/testkit';
+import { describe, expect, test } from 'vitest';
+import {
+  inferenceView,
+  isHeldByEnough,
+  type LedgerState,
+  MAX_HOLDINGS,
+  parsePayload,
+  signHolding,
+  verifyHolding,
+} from '../src/index.ts';
 
 /** A chain with an open request to the first `count` validators. */
 function requested({ chain, enclaves, model }: Running, changes: { readonly threshold?: number } = {}) {

@@ -1,5 +1,6 @@
 /** Signed transactions whose payloads are put together from parts of others: no block of them makes execution throw. */
 import { asHeight, type JsonValue, parseBase64, toBase64 } from '@cloister/encoding';
+import { Chain, GENESIS, genesisWith, owner, runningChain, stranger, tenant, validators } from '@cloister/testkit';
 import fc from 'fast-check';
 import { expect, test, vi } from 'vitest';
 import {
@@ -13,7 +14,6 @@ import {
   type Transaction,
   type TransactionFields,
 } from '../src/index.ts';
-import { Chain, GENESIS, genesisWith, owner, runningChain, stranger, tenant, validators } from './samples.ts';
 import { eventfulChain } from './workload.ts';
 
 const senders = [...validators, owner, tenant, stranger];

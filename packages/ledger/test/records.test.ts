@@ -1,8 +1,8 @@
 import { asHeight } from '@cloister/encoding';
 import { deciderSpecification } from '@cloister/event-log/testing';
+import { Chain, codesOf, eventOf, owner, stranger, tenant, typesOf, v1 } from '@cloister/testkit';
 import { describe, expect, test } from 'vitest';
 import { fate, genesisEvents, type LedgerEvent, ledgerDecider, recordView } from '../src/index.ts';
-import { Chain, codesOf, eventOf, owner, stranger, tenant, typesOf, v1 } from './samples.ts';
 
 const spec = deciderSpecification(ledgerDecider);
 const context = { height: asHeight(1), timeMs: 1 };

@@ -1,17 +1,5 @@
 /** Who makes room for a newcomer once the network has as many members as it may have, and what is left of it. */
-import { beforeEach, describe, expect, test } from 'vitest';
-import {
-  decodeState,
-  encodeState,
-  evolve,
-  factDocument,
-  factsAfter,
-  factsOf,
-  factsRoot,
-  initialState,
-  modelView,
-  type Transaction,
-} from '../src/index.ts';
+
 import {
   AGES,
   BLOCK_MS,
@@ -26,7 +14,20 @@ import {
   type Running,
   runningChain,
   v0,
-} from './samples.ts';
+} from '@cloister/testkit';
+import { beforeEach, describe, expect, test } from 'vitest';
+import {
+  decodeState,
+  encodeState,
+  evolve,
+  factDocument,
+  factsAfter,
+  factsOf,
+  factsRoot,
+  initialState,
+  modelView,
+  type Transaction,
+} from '../src/index.ts';
 
 const [early, late, newcomer] = ['early', 'late', 'newcomer'].map((name) => {
   const node = keyOf(name);

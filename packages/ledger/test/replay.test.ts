@@ -1,3 +1,4 @@
+import { type Chain, keyOf } from '@cloister/testkit';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
 import {
@@ -14,7 +15,6 @@ import {
   stateDigest,
 } from '../src/index.ts';
 import { mutated } from './mutations.ts';
-import { type Chain, keyOf } from './samples.ts';
 import { eventfulChain, randomChain } from './workload.ts';
 
 function replay(log: readonly LedgerEvent[], from: LedgerState = initialState()): LedgerState {

@@ -1,6 +1,5 @@
 /** Who may send transactions: one machine must not become many senders by registering one id after the other. */
-import { beforeEach, describe, expect, test } from 'vitest';
-import { isKnownSender, type Transaction } from '../src/index.ts';
+
 import {
   AGES,
   BLOCK_MS,
@@ -17,7 +16,9 @@ import {
   typesOf,
   v0,
   v1,
-} from './samples.ts';
+} from '@cloister/testkit';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { isKnownSender, type Transaction } from '../src/index.ts';
 
 const first = keyOf('first');
 const second = keyOf('second');

@@ -1,5 +1,6 @@
 import { ed25519KeyPair, hash } from '@cloister/crypto';
 import { toBase64 } from '@cloister/encoding';
+import { Chain, keyOf, runningChain, seed, tenant } from '@cloister/testkit';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
@@ -15,7 +16,6 @@ import {
   verifyTransaction,
 } from '../src/index.ts';
 import { mutated } from './mutations.ts';
-import { Chain, keyOf, runningChain, seed, tenant } from './samples.ts';
 
 const chain = new Chain();
 const put = chain.transaction(tenant, 'put-record', { namespace: 'notes', key: 'a', value: 'b' });

@@ -1,5 +1,6 @@
 import { verifyEd25519 } from '@cloister/crypto';
 import { asHeight, toHex } from '@cloister/encoding';
+import { digestOf, owner, tenant } from '@cloister/testkit';
 import { describe, expect, it } from 'vitest';
 import {
   parseUploadClaim,
@@ -7,7 +8,6 @@ import {
   type UploadClaim,
   uploadClaimBytes,
 } from '../src/transactions/upload-claim.ts';
-import { digestOf, owner, tenant } from './samples.ts';
 
 const claim: UploadClaim = {
   chainId: digestOf('chain'),

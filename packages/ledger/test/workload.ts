@@ -2,8 +2,6 @@
 
 import { SeededRandom } from '@cloister/crypto';
 import { asEpoch, asHeight, asView, type ValidatorId } from '@cloister/encoding';
-import type { Transaction } from '../src/index.ts';
-import { setPolicy, snpEndorsements, submitEndorsements } from './attestation/platforms.ts';
 import {
   BLOCK_MS,
   type Chain,
@@ -25,7 +23,9 @@ import {
   v2,
   v3,
   validators,
-} from './samples.ts';
+} from '@cloister/testkit';
+import { setPolicy, snpEndorsements, submitEndorsements } from '@cloister/testkit/platforms';
+import type { Transaction } from '../src/index.ts';
 
 /** Every type of event at least once. */
 export function eventfulChain(): Chain {

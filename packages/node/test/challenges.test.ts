@@ -12,9 +12,6 @@ import {
 import { type Ed25519KeyPair, sha256 } from '@cloister/crypto';
 import { type AccountId, asMeasurement, fail, fromHex, ok, type Result, utf8 } from '@cloister/encoding';
 import { isKnownSender } from '@cloister/ledger';
-import { EnclaveUnavailable } from '@cloister/validator';
-import fc from 'fast-check';
-import { beforeEach, describe, expect, it } from 'vitest';
 import {
   Chain,
   CRL,
@@ -28,7 +25,10 @@ import {
   v0,
   v1,
   v2,
-} from '../../ledger/test/samples.ts';
+} from '@cloister/testkit';
+import { EnclaveUnavailable } from '@cloister/validator';
+import fc from 'fast-check';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { decodeAttestAnswer, encodeAttestAnswer } from '../src/attest/attest-messages.ts';
 import { ChallengeDesk } from '../src/attest/challenge-desk.ts';
 import { type ChallengeOutcome, PeerAttestations } from '../src/attest/peer-attestation.ts';

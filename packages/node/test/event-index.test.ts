@@ -1,8 +1,8 @@
 import { asHeight } from '@cloister/encoding';
 import { EventLog, MemoryStore } from '@cloister/event-log';
 import { encodeEvent } from '@cloister/ledger';
+import { Chain, tenant } from '@cloister/testkit';
 import { describe, expect, it } from 'vitest';
-import { Chain, tenant } from '../../ledger/test/samples.ts';
 import { EventIndex } from '../src/chain/event-index.ts';
 import { TypeIndex } from '../src/chain/type-index.ts';
 

@@ -8,10 +8,10 @@ import { CloisterClient, createHttpApi, type InferenceResult } from '@cloister/c
 import type { Tensor, TensorSpec } from '@cloister/confidential';
 import { concatBytes, toHex, utf8 } from '@cloister/encoding';
 import { buildImage, type LaunchedEnclave, launchEnclave, measureImage } from '@cloister/platform';
+import { endlessModel } from '@cloister/testkit/endless-model';
+import { bytes, int, message, text } from '@cloister/testkit/onnx-writer';
+import { ELEMENT, type ElementType, oneOperator } from '@cloister/testkit/typed-onnx';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { bytes, int, message, text } from '../../../scripts/onnx-writer.ts';
-import { endlessModel } from '../../enclave/test/endless-model.ts';
-import { ELEMENT, type ElementType, oneOperator } from '../../enclave/test/typed-onnx.ts';
 import { writeFileAtomic } from '../src/process/atomic-file.ts';
 import type { RunningNode } from '../src/process/running-node.ts';
 import { makeHome, sampleGenesis, seedOf, startQuietly, TENANT, temporaryFolder, untilBlock } from './samples.ts';

@@ -1,6 +1,6 @@
 import type { AccountId } from '@cloister/encoding';
+import { keyOf } from '@cloister/testkit';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { keyOf } from '../../ledger/test/samples.ts';
 import { ASKED_AT_ONCE, firstOf, HEDGE_MS } from '../src/blobs/first-of.ts';
 
 const members = Array.from({ length: 7 }, (_, i) => keyOf(`member ${i}`).id);

@@ -1,12 +1,7 @@
 import { type AccountId, asHeight } from '@cloister/encoding';
+import { AGES, Chain, enclaveOf, v0, v1, v2, v3 } from '@cloister/testkit';
+import { intelEndorsements, mixedChain, setPolicy, submitEndorsements } from '@cloister/testkit/platforms';
 import { describe, expect, it } from 'vitest';
-import {
-  intelEndorsements,
-  mixedChain,
-  setPolicy,
-  submitEndorsements,
-} from '../../ledger/test/attestation/platforms.ts';
-import { AGES, Chain, enclaveOf, v0, v1, v2, v3 } from '../../ledger/test/samples.ts';
 import { MetricsRegistry } from '../src/status/metrics.ts';
 import { NodeMetrics } from '../src/status/node-metrics.ts';
 

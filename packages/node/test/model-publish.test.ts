@@ -1,8 +1,8 @@
 /** `cloister model publish` on a node: what no enclave would run is refused before it is sealed, in words that say what to change. */
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { oneOperator } from '@cloister/testkit/typed-onnx';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { oneOperator } from '../../enclave/test/typed-onnx.ts';
 import { writeKeyFile } from '../src/process/key-file.ts';
 import type { RunningNode } from '../src/process/running-node.ts';
 import { cloister, type Run } from './commands/run-command.ts';

@@ -2,8 +2,8 @@
 import { asHeight, asValidatorId, ok, type ValidatorId } from '@cloister/encoding';
 import { MemoryStore, type OrderedStore, StoreError } from '@cloister/event-log';
 import type { ReplicaEffect, ReplicaInput } from '@cloister/replica';
+import { digestOf } from '@cloister/testkit';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { digestOf } from '../../ledger/test/samples.ts';
 import { ReplicaShell, type ShellNetwork } from '../src/chain/replica-shell.ts';
 
 const PEER: ValidatorId = asValidatorId('11'.repeat(32));

@@ -9,15 +9,15 @@ import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { encodeTensors, type Tensor } from '@cloister/confidential';
+import { endlessModel } from '@cloister/testkit/endless-model';
+import { digitsFile, gone, unwrap } from '@cloister/testkit/launched';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { headOnly, RpcChannel } from '../../enclave/src/channel/rpc.ts';
 import { ModelFiles } from '../../enclave/src/engine/model-files.ts';
 import { numericClassOf } from '../../enclave/src/engine/numeric-class.ts';
 import { keepOnExec } from '../../enclave/src/process/libc.ts';
 import { openDescriptors } from '../../enclave/src/process/open-descriptors.ts';
-import { endlessModel } from '../../enclave/test/endless-model.ts';
 import { buildImage } from '../src/index.ts';
-import { digitsFile, gone, unwrap } from './launched.ts';
 
 const MEBIBYTE: number = 1024 * 1024;
 let home: string;

@@ -8,12 +8,12 @@ import { join } from 'node:path';
 import { appraise, decodeEvidenceBundle, SIMULATED_ANCHORS, tdxMeasurement } from '@cloister/attestation';
 import { simulatedAppraisalPolicy, simulatedIntelDevice, writeTdReport } from '@cloister/attestation/simulated';
 import { fromHex, toHex } from '@cloister/encoding';
+import { Chain } from '@cloister/testkit/chain';
+import { unwrap, Workshop } from '@cloister/testkit/launched';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
-import { Chain } from '../../enclave/test/chain.ts';
 import { EndorsementSource, EndorsementStore, VENDOR_SERVICES } from '../src/attesters/index.ts';
 import type { HardwareOrder } from '../src/index.ts';
 import { SimulatedVendors } from './attesters/vendor-services.ts';
-import { unwrap, Workshop } from './launched.ts';
 
 const MR_TD = new Uint8Array(48).fill(2);
 const ZERO = new Uint8Array(48);

@@ -2,8 +2,8 @@ import { appendFile, cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { imageDigest, imageMeasurement } from '@cloister/confidential';
+import { keyPair } from '@cloister/testkit/chain';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { keyPair } from '../../enclave/test/chain.ts';
 import {
   buildImage,
   IMAGE_SIGNATURE_FILE,

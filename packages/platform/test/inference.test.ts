@@ -14,14 +14,8 @@ import {
 } from '@cloister/confidential';
 import { encodeFinalityProof } from '@cloister/consensus';
 import { fromHex, toBase64, utf8 } from '@cloister/encoding';
-import type { InferenceOutput } from '@cloister/validator';
-import type * as Ort from 'onnxruntime-node';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { encodeOnnx } from '../../../scripts/onnx-writer.ts';
-import { Chain, keyPair } from '../../enclave/test/chain.ts';
-import { endlessModel } from '../../enclave/test/endless-model.ts';
-import { digitsSplit } from '../../node/src/digits/split.ts';
-import type { LaunchedEnclave } from '../src/index.ts';
+import { Chain, keyPair } from '@cloister/testkit/chain';
+import { endlessModel } from '@cloister/testkit/endless-model';
 import {
   admit,
   digitsFile,
@@ -35,7 +29,13 @@ import {
   type TenantRequest,
   unwrap,
   Workshop,
-} from './launched.ts';
+} from '@cloister/testkit/launched';
+import { encodeOnnx } from '@cloister/testkit/onnx-writer';
+import type { InferenceOutput } from '@cloister/validator';
+import type * as Ort from 'onnxruntime-node';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { digitsSplit } from '../../node/src/digits/split.ts';
+import type { LaunchedEnclave } from '../src/index.ts';
 
 let workshop: Workshop;
 let chain: Chain;

@@ -16,12 +16,12 @@ import {
 } from '@cloister/attestation';
 import { SIMULATED_ANCHORS, simulatedAppraisalPolicy } from '@cloister/attestation/simulated';
 import { toBase64, utf8 } from '@cloister/encoding';
+import { Chain, keyPair, seed } from '@cloister/testkit/chain';
+import { gone, isRunning, unwrap, Workshop } from '@cloister/testkit/launched';
+import { descendants } from '@cloister/testkit/surface';
 import { EnclaveUnavailable } from '@cloister/validator';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { Chain, keyPair, seed } from '../../enclave/test/chain.ts';
 import { EnclaveLaunchError, type LaunchedEnclave, type launchEnclave } from '../src/index.ts';
-import { gone, isRunning, unwrap, Workshop } from './launched.ts';
-import { descendants } from './surface.ts';
 
 let workshop: Workshop;
 let chain: Chain;

@@ -26,6 +26,8 @@ import {
 import { encodeModelManifest, IMAGE_MANIFEST_FILE } from '@cloister/confidential';
 import { hash } from '@cloister/crypto';
 import { asMeasurement, fromHex, type JsonValue, ok, toBase64 } from '@cloister/encoding';
+import { Chain, keyPair, seed } from '@cloister/testkit/chain';
+import { admit, grant, provision, publish, unwrap, Workshop } from '@cloister/testkit/launched';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { LaunchMessage } from '../../enclave/src/channel/platform-messages.ts';
 import { createEnclave } from '../../enclave/src/inside/enclave.ts';
@@ -34,10 +36,8 @@ import type { LedgerView } from '../../enclave/src/inside/light-client.ts';
 import { Models } from '../../enclave/src/inside/models.ts';
 import type { EngineLauncher, PlatformLink } from '../../enclave/src/inside/platform-link.ts';
 import { createVault } from '../../enclave/src/inside/vault.ts';
-import { Chain, keyPair, seed } from '../../enclave/test/chain.ts';
 import { DEFAULT_ENCLAVE_LIMITS, type LaunchedEnclave } from '../src/index.ts';
 import { parseLaunchOrder } from '../src/process/launch-order.ts';
-import { admit, grant, provision, publish, unwrap, Workshop } from './launched.ts';
 
 let workshop: Workshop;
 const policy = simulatedAppraisalPolicy({ maxAgeBlocks: 10, refreshWindowBlocks: 10, nonceWindowBlocks: 10 });

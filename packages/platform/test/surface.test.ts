@@ -4,13 +4,22 @@
  */
 import { existsSync, openSync } from 'node:fs';
 import { join } from 'node:path';
+import { Chain } from '@cloister/testkit/chain';
+import {
+  admit,
+  gone,
+  grant,
+  type PublishedModel,
+  provision,
+  publish,
+  unwrap,
+  Workshop,
+} from '@cloister/testkit/launched';
+import { descendants, OWN_MAPPING, OWN_TARGET, surfaceOf } from '@cloister/testkit/surface';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { keepOnExec } from '../../enclave/src/process/libc.ts';
 import { foreignDescriptors } from '../../enclave/src/process/open-descriptors.ts';
-import { Chain } from '../../enclave/test/chain.ts';
 import type { LaunchedEnclave } from '../src/index.ts';
-import { admit, gone, grant, type PublishedModel, provision, publish, unwrap, Workshop } from './launched.ts';
-import { descendants, OWN_MAPPING, OWN_TARGET, surfaceOf } from './surface.ts';
 
 const BUBBLEWRAP = '/usr/bin/bwrap';
 /** Only root looks into a shielded process. */

@@ -1,18 +1,12 @@
 /** A model on the owner's machine before it is sealed: loaded, compared and run in a process that may die. */
 import { readFile } from 'node:fs/promises';
 import type { TensorSpec } from '@cloister/confidential';
+import { endlessModel } from '@cloister/testkit/endless-model';
+import { digitsFile } from '@cloister/testkit/launched';
+import { bytes, int, message, text } from '@cloister/testkit/onnx-writer';
+import { ELEMENT, type ElementType, intAttribute, oneOperator, type TypedValue } from '@cloister/testkit/typed-onnx';
 import { describe, expect, it } from 'vitest';
-import { bytes, int, message, text } from '../../../scripts/onnx-writer.ts';
-import { endlessModel } from '../../enclave/test/endless-model.ts';
-import {
-  ELEMENT,
-  type ElementType,
-  intAttribute,
-  oneOperator,
-  type TypedValue,
-} from '../../enclave/test/typed-onnx.ts';
 import { type TrialSubject, tryModel } from '../src/index.ts';
-import { digitsFile } from './launched.ts';
 
 const ENGINE = { name: 'onnxruntime-node', version: '1.30.0' };
 

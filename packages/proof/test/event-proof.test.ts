@@ -1,5 +1,6 @@
 import { toHex } from '@cloister/encoding';
 import { encodeEvent } from '@cloister/ledger';
+import { FakeChain, keyPair, validators } from '@cloister/testkit/fake-chain';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
@@ -10,7 +11,6 @@ import {
   lightClientOf,
   verifyEventProof,
 } from '../src/index.ts';
-import { FakeChain, keyPair, validators } from './fake-chain.ts';
 
 const chain = new FakeChain();
 for (let i = 0; i < 5; i++) chain.block();

@@ -1,5 +1,6 @@
 import { asHeight, type Digest, utf8 } from '@cloister/encoding';
 import { evolve, type FactSubject, factsOf, RULES } from '@cloister/ledger';
+import { FakeChain, IMAGE, validators } from '@cloister/testkit/fake-chain';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
@@ -11,7 +12,6 @@ import {
   lightClientOf,
   verifyFacts,
 } from '../src/index.ts';
-import { FakeChain, IMAGE, validators } from './fake-chain.ts';
 
 const chain = new FakeChain();
 for (let i = 0; i < 4; i++) chain.block();

@@ -1,5 +1,6 @@
 /** The chain on which an enclave stands: begun anew for each test, with the enclave launched and nothing shown to it. */
 import { type FactSubject, type LedgerEvent, RULES } from '@cloister/ledger';
+import { FakeChain, IMAGE } from '@cloister/testkit/fake-chain';
 import {
   type AuthorityProof,
   type FactsProof,
@@ -10,7 +11,6 @@ import {
   type Standing,
   showFacts,
 } from '../src/index.ts';
-import { FakeChain, IMAGE } from './fake-chain.ts';
 import { keyset, model, node } from './own-events.ts';
 
 export let chain: FakeChain;

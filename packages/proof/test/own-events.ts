@@ -14,7 +14,7 @@ import type {
   ModelPublished,
   ModelRevoked,
 } from '@cloister/ledger';
-import { appraisalPolicy, BASE_MEASUREMENT, IMAGE, keyPair, START_MS, seed } from './fake-chain.ts';
+import { appraisalPolicy, BASE_MEASUREMENT, IMAGE, keyPair, START_MS, seed } from '@cloister/testkit/fake-chain';
 
 export const node = keyPair('validator 1').id;
 export const keyset = hash('test/keyset');

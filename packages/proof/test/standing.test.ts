@@ -1,6 +1,7 @@
 import { hash } from '@cloister/crypto';
 import { asHeight, type Digest } from '@cloister/encoding';
 import type { InferenceRequested, LedgerEvent } from '@cloister/ledger';
+import { keyPair, START_MS } from '@cloister/testkit/fake-chain';
 import { beforeEach, describe, expect, it } from 'vitest';
 import {
   type AuthorityProof,
@@ -14,7 +15,6 @@ import {
   type Standing,
   showFacts,
 } from '../src/index.ts';
-import { keyPair, START_MS } from './fake-chain.ts';
 import { ALL, beginChain, chain, decide, facts, launched, reach, shown } from './own-chain.ts';
 import {
   accepted,

@@ -3,6 +3,7 @@
 import type { Ed25519KeyPair } from '@cloister/crypto';
 import { asEpoch, asHeight, type ValidatorId } from '@cloister/encoding';
 import { type Batch, signBatch } from '@cloister/ledger';
+import { client, putRecord } from '@cloister/testkit/mini-net';
 import { describe, expect, it } from 'vitest';
 import {
   AUTHOR_SIGNATURES_BURST,
@@ -11,7 +12,6 @@ import {
   CONDEMNED_BATCHES_MAX,
 } from '../src/limits.ts';
 import { author, genesis, keys, scene } from './block-scene.ts';
-import { client, putRecord } from './mini-net.ts';
 
 const NEXT = asHeight(6);
 const BIG = Array.from({ length: 7 }, () => putRecord(genesis, { value: 'x'.repeat(4000) }));

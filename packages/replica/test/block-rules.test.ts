@@ -2,6 +2,7 @@
 import type { Block, Header } from '@cloister/consensus';
 import type { Ed25519KeyPair } from '@cloister/crypto';
 import { asDigest, asHeight, asView, type Digest } from '@cloister/encoding';
+import { client, junkRefresh, keysFrom, putRecord } from '@cloister/testkit/mini-net';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type BuiltBlock, buildBlock } from '../src/blocks/block-builder.ts';
@@ -13,7 +14,6 @@ import {
   BLOCK_LANE_BYTES_MAX,
 } from '../src/limits.ts';
 import { author, genesis, keys, parentHeader, request, rootOf, scene } from './block-scene.ts';
-import { client, junkRefresh, keysFrom, putRecord } from './mini-net.ts';
 
 const HEIGHT = 6;
 const FAR = HEIGHT + 2 * BATCH_LIFETIME_HEIGHTS;

@@ -10,6 +10,7 @@ import {
   signBatch,
   type Transaction,
 } from '@cloister/ledger';
+import { genesisOf, junkEvidence, keysFrom, putRecord, START_MS } from '@cloister/testkit/mini-net';
 import { BatchPool } from '../src/batches/batch-pool.ts';
 import type { BuildRequest } from '../src/blocks/block-builder.ts';
 import { EvidencePool } from '../src/blocks/evidence-pool.ts';
@@ -18,7 +19,6 @@ import { NetworkClock } from '../src/step/network-clock.ts';
 import type { ExecutedRoot, ReplicaCore } from '../src/step/replica-core.ts';
 import type { ReplicaEffect } from '../src/step/replica-ports.ts';
 import type { CommittedTip } from '../src/store/committed-tip.ts';
-import { genesisOf, junkEvidence, keysFrom, putRecord, START_MS } from './mini-net.ts';
 
 export const keys: readonly Ed25519KeyPair[] = keysFrom('validators', 4);
 export const genesis: ParsedGenesis = genesisOf(keys);

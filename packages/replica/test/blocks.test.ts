@@ -1,6 +1,7 @@
 /** Building and judging blocks, over parts made by hand. */
 import { type Block, bodyHashOf, type Header } from '@cloister/consensus';
 import { asDigest, asHeight, type Digest, type ValidatorId } from '@cloister/encoding';
+import { client, keysFrom } from '@cloister/testkit/mini-net';
 import { describe, expect, it } from 'vitest';
 import { buildBlock } from '../src/blocks/block-builder.ts';
 import { verifyBlock } from '../src/blocks/block-verifier.ts';
@@ -13,7 +14,6 @@ import {
   BLOCK_SPACING_MS,
 } from '../src/limits.ts';
 import { author, parentHeader, request, rootOf, scene } from './block-scene.ts';
-import { client, keysFrom } from './mini-net.ts';
 
 describe('buildBlock', () => {
   it('names the newest durable execution that its parent allows', () => {

@@ -3,6 +3,7 @@ import type { Block } from '@cloister/consensus';
 import type { Ed25519KeyPair } from '@cloister/crypto';
 import { asDigest, asHeight, type Digest, type ValidatorId } from '@cloister/encoding';
 import { evolve, genesisEvents, initialState } from '@cloister/ledger';
+import { putRecord } from '@cloister/testkit/mini-net';
 import { describe, expect, it } from 'vitest';
 import { authorBytesMax, PEER_REST_MS_MAX, PEER_REST_MS_MIN, RESTING_PEERS_MAX } from '../src/limits.ts';
 import { Ingress } from '../src/receive/ingress.ts';
@@ -11,7 +12,6 @@ import { batchKey, blockKey } from '../src/store/chain-keys.ts';
 import { OpenBlocks } from '../src/store/open-blocks.ts';
 import { PeerBook } from '../src/sync/peer-book.ts';
 import { genesis, keys, scene } from './block-scene.ts';
-import { putRecord } from './mini-net.ts';
 
 describe('a peer that does not help', () => {
   it('is asked last for a time that doubles up to a bound, and first again once it helped', () => {

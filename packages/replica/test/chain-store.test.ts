@@ -1,9 +1,9 @@
 /** A reader whose log lags behind the database that it shares: what it proves never runs ahead of what it can show. */
 import { asHeight } from '@cloister/encoding';
 import { StoredLog } from '@cloister/event-log';
+import { MiniNet } from '@cloister/testkit/mini-net';
 import { expect, it } from 'vitest';
 import { buildEventProofParts, ChainStore } from '../src/index.ts';
-import { MiniNet } from './mini-net.ts';
 
 it('proves under the newest header that covers no more events than its log shows', async () => {
   const net = await MiniNet.of(1);

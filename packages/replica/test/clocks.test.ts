@@ -1,9 +1,9 @@
 import { makeValidatorSet } from '@cloister/consensus';
 import type { ValidatorId } from '@cloister/encoding';
+import { keysFrom, MiniNet } from '@cloister/testkit/mini-net';
 import { describe, expect, it } from 'vitest';
 import { BLOCK_DRIFT_MS_MAX } from '../src/limits.ts';
 import { NetworkClock } from '../src/step/network-clock.ts';
-import { keysFrom, MiniNet } from './mini-net.ts';
 
 const HOUR_MS = 3_600_000;
 

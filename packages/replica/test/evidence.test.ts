@@ -12,10 +12,10 @@ import {
 import type { Ed25519KeyPair } from '@cloister/crypto';
 import { asDigest, asEpoch, asView, type ValidatorId } from '@cloister/encoding';
 import { genesisValidatorSet } from '@cloister/ledger';
+import { genesisOf, keysFrom, MiniNet } from '@cloister/testkit/mini-net';
 import { describe, expect, it } from 'vitest';
 import { EvidencePool } from '../src/blocks/evidence-pool.ts';
 import { BLOCK_EVIDENCE_BYTES_MAX, BLOCK_EVIDENCE_MAX } from '../src/limits.ts';
-import { genesisOf, keysFrom, MiniNet } from './mini-net.ts';
 
 const keys = keysFrom('many', 40);
 const genesis = genesisOf(keys);

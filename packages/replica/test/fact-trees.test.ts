@@ -1,9 +1,9 @@
 import { asHeight } from '@cloister/encoding';
 import { evolve, factsOf, factsRoot, genesisEvents, initialState, type LedgerEvent } from '@cloister/ledger';
+import { genesisOf, keysFrom } from '@cloister/testkit/mini-net';
 import { describe, expect, it } from 'vitest';
 import { FACTS_KEPT } from '../src/limits.ts';
 import { FactTrees } from '../src/store/fact-trees.ts';
-import { genesisOf, keysFrom } from './mini-net.ts';
 
 const genesis = genesisOf(keysFrom('validators', 4));
 

@@ -1,9 +1,9 @@
 /** Frames, batches and answers that were good elsewhere or at another time, in any order: nothing makes `step` throw. */
 import { assert, type ValidatorId } from '@cloister/encoding';
+import { genesisOf, keysFrom, MiniNet, type MiniNode, putRecord } from '@cloister/testkit/mini-net';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { encodeSyncRequest, type ReplicaEffect, serveSync } from '../src/index.ts';
-import { genesisOf, keysFrom, MiniNet, type MiniNode, putRecord } from './mini-net.ts';
 
 interface Frame {
   readonly channel: 'vote' | 'batch';

@@ -1,8 +1,8 @@
 /** Long stretches in which blocks were notarized and none was finalized, and what it takes to come out of them. */
 import { asHeight } from '@cloister/encoding';
+import { keysFrom, MiniNet, type MiniNode, putRecord } from '@cloister/testkit/mini-net';
 import { describe, expect, it } from 'vitest';
 import { BLOCK_BACKLOG_MAX, COMMIT_BLOCKS_MAX, SYNC_BLOCKS_MAX } from '../src/limits.ts';
-import { keysFrom, MiniNet, type MiniNode, putRecord } from './mini-net.ts';
 
 const [VOTE, CERTIFICATE, FINALIZE] = [2, 3, 4];
 /** Views of the stretch; with one of four leaders away, three in four bring a block. */

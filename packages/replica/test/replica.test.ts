@@ -3,10 +3,10 @@ import { SeededRandom } from '@cloister/crypto';
 import { asEpoch, asHeight, type ValidatorId } from '@cloister/encoding';
 import { MemoryStore } from '@cloister/event-log';
 import { decodeBatch, decodeTransaction, signBatch } from '@cloister/ledger';
+import { client, junkEvidence, junkRefresh, keysFrom, MiniNet, putRecord } from '@cloister/testkit/mini-net';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { encodeSyncRequest, guardKeyOf, openReplica, serveSync } from '../src/index.ts';
-import { client, junkEvidence, junkRefresh, keysFrom, MiniNet, putRecord } from './mini-net.ts';
 
 describe('a network of replicas', () => {
   it('commits what clients submit, on every node alike, and then only one block a second', async () => {

@@ -1,10 +1,10 @@
 import { decodeMessage, encodeMessage, type Recall } from '@cloister/consensus';
 import { asEpoch, asView, type ValidatorId } from '@cloister/encoding';
 import { MemoryStore, markForResync } from '@cloister/event-log';
+import { MiniNet, type MiniNode, type MiniNet as Net } from '@cloister/testkit/mini-net';
 import { describe, expect, it } from 'vitest';
 import { guardMarkOp } from '../src/index.ts';
 import { guardKeyOf } from '../src/store/chain-keys.ts';
-import { MiniNet, type MiniNode, type MiniNet as Net } from './mini-net.ts';
 
 const VICTIM = 3;
 

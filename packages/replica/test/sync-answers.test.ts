@@ -2,10 +2,10 @@
 import { blockHashOf, bodyHashOf, type Header } from '@cloister/consensus';
 import { asEpoch, asHeight, asView } from '@cloister/encoding';
 import { type Batch, signBatch } from '@cloister/ledger';
+import { MiniNet, putRecord } from '@cloister/testkit/mini-net';
 import { describe, expect, it } from 'vitest';
 import { decodeSyncRequest, decodeSyncResponse, encodeSyncResponse, type SyncResponse } from '../src/index.ts';
 import { blockOps } from '../src/store/chain-store.ts';
-import { MiniNet, putRecord } from './mini-net.ts';
 
 const LIAR = 3;
 type Batches = Extract<SyncResponse, { type: 'batches' }>['batches'];

@@ -1,8 +1,8 @@
 import { fail } from '@cloister/encoding';
 import { decodeTransaction, type ParsedGenesis } from '@cloister/ledger';
+import { AGES, Chain, enclaveOf, genesisWith, runningChain, v0, v1 } from '@cloister/testkit';
+import { setPolicy } from '@cloister/testkit/platforms';
 import { describe, expect, it } from 'vitest';
-import { setPolicy } from '../../ledger/test/attestation/platforms.ts';
-import { AGES, Chain, enclaveOf, genesisWith, runningChain, v0, v1 } from '../../ledger/test/samples.ts';
 import { AttestationKeeper, type KeeperReport, planAttestation } from '../src/index.ts';
 import { MockEnclave, portsOver, submitInto } from './mock-enclave.ts';
 

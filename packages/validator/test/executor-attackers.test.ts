@@ -5,8 +5,8 @@
 import { contentDigest } from '@cloister/confidential';
 import { type AccountId, assert, type Digest, fail } from '@cloister/encoding';
 import type { Transaction } from '@cloister/ledger';
+import { type Enclave, enclaveOf, GENESIS, genesisWith, keyOf, runningChain, v0 } from '@cloister/testkit';
 import { expect, it } from 'vitest';
-import { type Enclave, enclaveOf, GENESIS, genesisWith, keyOf, runningChain, v0 } from '../../ledger/test/samples.ts';
 import { Executor } from '../src/executor.ts';
 import { ProvenEnclave } from '../src/proven-enclave.ts';
 import { assignmentFor, CIPHERTEXT, MockEnclave, portsOver, submitInto } from './mock-enclave.ts';

@@ -14,19 +14,9 @@ import {
   type TransactionKind,
 } from '@cloister/ledger';
 import { buildEventProofParts } from '@cloister/replica';
+import { Chain, CRL, deviceOf, digestOf, enclaveOf, IMAGE, MEASUREMENT, PAYLOAD, RESPONSE } from '@cloister/testkit';
+import { client, MiniNet } from '@cloister/testkit/mini-net';
 import { expect, it } from 'vitest';
-import {
-  Chain,
-  CRL,
-  deviceOf,
-  digestOf,
-  enclaveOf,
-  IMAGE,
-  MEASUREMENT,
-  PAYLOAD,
-  RESPONSE,
-} from '../../ledger/test/samples.ts';
-import { client, MiniNet } from '../../replica/test/mini-net.ts';
 
 async function scene() {
   const net = await MiniNet.of(1);

@@ -15,7 +15,7 @@ import { type Ed25519KeyPair, SeededRandom } from '@cloister/crypto';
 import { type AccountId, asHeight, assert, type Digest, fail, ok, type Result, utf8 } from '@cloister/encoding';
 import { factKey, signHolding, type Transaction } from '@cloister/ledger';
 import type { AdmissionCode, TaskAssignment } from '@cloister/replica';
-import { type Chain, type Enclave, RESPONSE } from '../../ledger/test/samples.ts';
+import { type Chain, type Enclave, RESPONSE } from '@cloister/testkit';
 import {
   type EnclaveDescription,
   type EnclavePort,

@@ -1,7 +1,7 @@
 import { hash } from '@cloister/crypto';
 import type { Digest } from '@cloister/encoding';
+import { enclaveOf, runningChain, v0 } from '@cloister/testkit';
 import { expect, it } from 'vitest';
-import { enclaveOf, runningChain, v0 } from '../../ledger/test/samples.ts';
 import { MODEL_PAUSES_MAX, ModelPauses, PAUSE_MS_FIRST } from '../src/model-pauses.ts';
 import { MODEL_REFUSALS_MAX, ModelRefusals } from '../src/model-refusals.ts';
 

@@ -1,19 +1,8 @@
 import { contentDigest } from '@cloister/confidential';
 import { fail } from '@cloister/encoding';
 import { decodeTransaction, MAX_INLINE_BYTES } from '@cloister/ledger';
+import { type Chain, enclaveOf, IMAGE, MEASUREMENT, runningChain, typesOf, v0, v1, v2, v3 } from '@cloister/testkit';
 import { describe, expect, it } from 'vitest';
-import {
-  type Chain,
-  enclaveOf,
-  IMAGE,
-  MEASUREMENT,
-  runningChain,
-  typesOf,
-  v0,
-  v1,
-  v2,
-  v3,
-} from '../../ledger/test/samples.ts';
 import { LOCAL_ENCLAVE_TAMPERED_TEXT, ProvenEnclave, processTransaction, verifyLocalEnclave } from '../src/index.ts';
 import { QUOTE_AGE_MS_MAX } from '../src/proven-enclave.ts';
 import { assignmentFor, CIPHERTEXT, MockEnclave, portsOver } from './mock-enclave.ts';

@@ -2,7 +2,7 @@
  * Models of an owner who means harm, and one that only takes its time. All of them are well-formed, and take an image of [1, 784].
  */
 import { concatBytes } from '@cloister/encoding';
-import { bytes, int, message, text } from '../../../scripts/onnx-writer.ts';
+import { bytes, int, message, text } from '@cloister/testkit/onnx-writer';
 
 const [FLOAT, INT64, BOOL] = [1, 7, 9];
 const GRAPH_ATTRIBUTE = 5;

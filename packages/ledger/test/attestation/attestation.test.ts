@@ -1,7 +1,5 @@
 import { simulatedCrl } from '@cloister/attestation/simulated';
 import { asHeight, asMeasurement, toBase64 } from '@cloister/encoding';
-import { describe, expect, test } from 'vitest';
-import { attestationView, listMembers, strangerRefusal } from '../../src/index.ts';
 import {
   AGES,
   Chain,
@@ -20,7 +18,9 @@ import {
   typesOf,
   v0,
   v1,
-} from '../samples.ts';
+} from '@cloister/testkit';
+import { describe, expect, test } from 'vitest';
+import { attestationView, listMembers, strangerRefusal } from '../../src/index.ts';
 
 const enclave = enclaveOf(v0);
 

@@ -1,7 +1,5 @@
 import type { SnpRequirements } from '@cloister/attestation';
 import { asHeight, type Digest } from '@cloister/encoding';
-import { describe, expect, test } from 'vitest';
-import { type EligibilityReason, eligible, type LedgerState, type SetMeasurementPayload } from '../../src/index.ts';
 import {
   AGES,
   BLOCK_MS,
@@ -20,7 +18,9 @@ import {
   v0,
   v1,
   v3,
-} from '../samples.ts';
+} from '@cloister/testkit';
+import { describe, expect, test } from 'vitest';
+import { type EligibilityReason, eligible, type LedgerState, type SetMeasurementPayload } from '../../src/index.ts';
 
 const REVOKE: SetMeasurementPayload = {
   platform: 'sev-snp',

@@ -1,7 +1,5 @@
 import { PLATFORMS } from '@cloister/attestation';
 import { toBase64 } from '@cloister/encoding';
-import { describe, expect, test } from 'vitest';
-import { attestationView, decodeState, eligible, encodeState, evolve, initialState } from '../../src/index.ts';
 import {
   codesOf,
   deviceOf,
@@ -15,7 +13,7 @@ import {
   v1,
   v2,
   v3,
-} from '../samples.ts';
+} from '@cloister/testkit';
 import {
   eligibleNodes,
   everyPlatform,
@@ -26,7 +24,9 @@ import {
   setPolicy,
   snpEndorsements,
   submitEndorsements,
-} from './platforms.ts';
+} from '@cloister/testkit/platforms';
+import { describe, expect, test } from 'vitest';
+import { attestationView, decodeState, eligible, encodeState, evolve, initialState } from '../../src/index.ts';
 
 const { chain: mixed } = mixedChain();
 

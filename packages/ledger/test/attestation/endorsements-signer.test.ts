@@ -2,16 +2,7 @@
 import { type Endorsements, type SignedText, withNewerEndorsements } from '@cloister/attestation';
 import { signEcdsa } from '@cloister/crypto';
 import { parseUtf8, utf8 } from '@cloister/encoding';
-import { describe, expect, test } from 'vitest';
-import { writeCertificate } from '../../../attestation/src/simulated/certificate-writer.ts';
-import {
-  deriveP256Key,
-  intelAuthorityFields,
-  intelAuthorityKey,
-  spkiOf,
-} from '../../../attestation/src/simulated/intel/intel-pki.ts';
-import { attestationView } from '../../src/index.ts';
-import { eventOf, tenant, typesOf, v0, v1, v3 } from '../samples.ts';
+import { eventOf, tenant, typesOf, v0, v1, v3 } from '@cloister/testkit';
 import {
   eligibleNodes,
   fork,
@@ -21,7 +12,16 @@ import {
   outOfDateLevel,
   setPolicy,
   submitEndorsements,
-} from './platforms.ts';
+} from '@cloister/testkit/platforms';
+import { describe, expect, test } from 'vitest';
+import { writeCertificate } from '../../../attestation/src/simulated/certificate-writer.ts';
+import {
+  deriveP256Key,
+  intelAuthorityFields,
+  intelAuthorityKey,
+  spkiOf,
+} from '../../../attestation/src/simulated/intel/intel-pki.ts';
+import { attestationView } from '../../src/index.ts';
 
 const { chain: mixed } = mixedChain();
 const fields = intelAuthorityFields('tcb-signing');

@@ -1,9 +1,5 @@
 import { decodeEvidenceBundle, type Endorsements } from '@cloister/attestation';
 import { asHeight, parseBase64, toBase64 } from '@cloister/encoding';
-import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
-import { attestationView, decodeState, encodeState, evolve, initialState, stateDigest } from '../../src/index.ts';
-import { mutated } from '../mutations.ts';
 import {
   type Chain,
   codesOf,
@@ -18,7 +14,7 @@ import {
   v1,
   v2,
   v3,
-} from '../samples.ts';
+} from '@cloister/testkit';
 import {
   eligibleNodes,
   fork,
@@ -31,7 +27,11 @@ import {
   pckSerialOf,
   snpEndorsements,
   submitEndorsements,
-} from './platforms.ts';
+} from '@cloister/testkit/platforms';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { attestationView, decodeState, encodeState, evolve, initialState, stateDigest } from '../../src/index.ts';
+import { mutated } from '../mutations.ts';
 
 const { chain: mixed, enclaves: mixedEnclaves } = mixedChain();
 const DAY_MS = 86_400_000;

@@ -1,5 +1,17 @@
 import { type AppraisalPolicy, appraise, decodeEvidenceBundle } from '@cloister/attestation';
 import { parseBase64 } from '@cloister/encoding';
+import { GENESIS, tenant, v0, v1, v2, v3 } from '@cloister/testkit';
+import {
+  everyPlatform,
+  fork,
+  intelEndorsements,
+  machineEvidence,
+  mixedChain,
+  NEWER_MS,
+  outOfDateLevel,
+  setPolicy,
+  submitEndorsements,
+} from '@cloister/testkit/platforms';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { writeCertificate } from '../../../attestation/src/simulated/certificate-writer.ts';
@@ -12,18 +24,6 @@ import {
   referenceValuesAt,
   stateDigest,
 } from '../../src/index.ts';
-import { GENESIS, tenant, v0, v1, v2, v3 } from '../samples.ts';
-import {
-  everyPlatform,
-  fork,
-  intelEndorsements,
-  machineEvidence,
-  mixedChain,
-  NEWER_MS,
-  outOfDateLevel,
-  setPolicy,
-  submitEndorsements,
-} from './platforms.ts';
 
 /** What `appraise` says of a held attestation, under the policy in force, here and now. */
 function appraisedNow(state: LedgerState, attestation: Attestation) {

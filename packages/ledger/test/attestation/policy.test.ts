@@ -1,13 +1,4 @@
 import type { AppraisalPolicy, appraisalPolicyToJson, SnpRequirements } from '@cloister/attestation';
-import { describe, expect, test } from 'vitest';
-import {
-  type Attestation,
-  attestationView,
-  eligible,
-  ledgerPolicyDigest,
-  networkOf,
-  networkView,
-} from '../../src/index.ts';
 import {
   AGES,
   BLOCK_MS,
@@ -24,8 +15,17 @@ import {
   v1,
   v2,
   v3,
-} from '../samples.ts';
-import { mixedChain, setPolicy } from './platforms.ts';
+} from '@cloister/testkit';
+import { mixedChain, setPolicy } from '@cloister/testkit/platforms';
+import { describe, expect, test } from 'vitest';
+import {
+  type Attestation,
+  attestationView,
+  eligible,
+  ledgerPolicyDigest,
+  networkOf,
+  networkView,
+} from '../../src/index.ts';
 
 const SEV_SNP = GENESIS.appraisalPolicy.sevSnp as SnpRequirements;
 const ALONE = { members: [v0.id], threshold: 1 };

@@ -2,16 +2,6 @@
 import { contentDigest } from '@cloister/confidential';
 import { SeededRandom } from '@cloister/crypto';
 import { asHeight } from '@cloister/encoding';
-import { describe, expect, test } from 'vitest';
-import {
-  decodeState,
-  encodeState,
-  inferenceView,
-  type LedgerState,
-  type Task,
-  type Transaction,
-} from '../../src/index.ts';
-import { TaskIndex } from '../../src/inference/task-index.ts';
 import {
   BLOCK_MS,
   codesOf,
@@ -30,7 +20,17 @@ import {
   v1,
   v2,
   v3,
-} from '../samples.ts';
+} from '@cloister/testkit';
+import { describe, expect, test } from 'vitest';
+import {
+  decodeState,
+  encodeState,
+  inferenceView,
+  type LedgerState,
+  type Task,
+  type Transaction,
+} from '../../src/index.ts';
+import { TaskIndex } from '../../src/inference/task-index.ts';
 
 const running = (count: number, changes: Partial<typeof GENESIS.params> = {}) =>
   runningChain(count, genesisWith({ params: { ...GENESIS.params, ...changes } }));

@@ -1,7 +1,5 @@
 import { contentDigest } from '@cloister/confidential';
 import { asHeight, toBase64 } from '@cloister/encoding';
-import { describe, expect, test } from 'vitest';
-import { inferenceView, openTasksOf, type Transaction } from '../../src/index.ts';
 import {
   BLOCK_MS,
   codesOf,
@@ -22,7 +20,9 @@ import {
   v1,
   v2,
   v3,
-} from '../samples.ts';
+} from '@cloister/testkit';
+import { describe, expect, test } from 'vitest';
+import { inferenceView, openTasksOf, type Transaction } from '../../src/index.ts';
 
 function detailOf(execution: ReturnType<ReturnType<typeof runningChain>['chain']['block']>): string {
   return eventOf(execution, 'TransactionRejected').detail;

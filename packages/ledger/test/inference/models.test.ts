@@ -1,6 +1,4 @@
 import { modelId } from '@cloister/confidential';
-import { describe, expect, test } from 'vitest';
-import { listModels } from '../../src/index.ts';
 import {
   AGES,
   Chain,
@@ -14,7 +12,9 @@ import {
   typesOf,
   v0,
   v1,
-} from '../samples.ts';
+} from '@cloister/testkit';
+import { describe, expect, test } from 'vitest';
+import { listModels } from '../../src/index.ts';
 
 describe('publish-model', () => {
   test('publishes under the digest of the manifest, once, by its owner', () => {

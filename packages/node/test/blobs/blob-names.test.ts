@@ -1,8 +1,8 @@
 /** Which blobs the ledger names: followed block by block, and forgotten with what named them. */
 import type { Digest } from '@cloister/encoding';
 import type { LedgerEvent } from '@cloister/ledger';
+import { Chain, digestOf, enclaveOf, owner, tenant, v0 } from '@cloister/testkit';
 import { describe, expect, it } from 'vitest';
-import { Chain, digestOf, enclaveOf, owner, tenant, v0 } from '../../../ledger/test/samples.ts';
 import { BlobNames } from '../../src/blobs/blob-names.ts';
 
 describe('names of blobs', () => {

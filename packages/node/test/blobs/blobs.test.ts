@@ -2,10 +2,10 @@ import { access, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { contentDigest } from '@cloister/confidential';
 import { type AccountId, concatBytes, type Digest } from '@cloister/encoding';
+import { v0, v1 } from '@cloister/testkit';
 import { BlobUnavailable } from '@cloister/validator';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { v0, v1 } from '../../../ledger/test/samples.ts';
 import { BlobExchange } from '../../src/blobs/blob-exchange.ts';
 import {
   BLOB_PIECE_BYTES,

@@ -5,7 +5,6 @@ import { contentDigest, encodeReceipt, parseReceipt } from '@cloister/confidenti
 import { type Ed25519KeyPair, SeededRandom } from '@cloister/crypto';
 import { asHeight, type Digest } from '@cloister/encoding';
 import { MAX_INLINE_BYTES, signHolding } from '@cloister/ledger';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
   type Chain,
   digestOf,
@@ -19,7 +18,8 @@ import {
   v1,
   v2,
   v3,
-} from '../../../ledger/test/samples.ts';
+} from '@cloister/testkit';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { BLOB_PIECE_BYTES, decodeBlobAnswer, encodeBlobAnswer } from '../../src/blobs/blob-messages.ts';
 import { REST_MS_FIRST, REST_MS_MAX, TRANSFERS_MAX } from '../../src/blobs/holding-desk.ts';
 import {

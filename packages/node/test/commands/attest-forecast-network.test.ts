@@ -1,9 +1,9 @@
 /** `attest forecast` over the API of a node whose four validators are on four platforms. */
 import { encodeEndorsements, type ForecastCause, type SetForecast } from '@cloister/attestation';
 import { toBase64 } from '@cloister/encoding';
+import { AGES, BLOCK_MS, v0, v1, v2, v3 } from '@cloister/testkit';
+import { intelEndorsements, NEWER_MS, setPolicy } from '@cloister/testkit/platforms';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { intelEndorsements, NEWER_MS, setPolicy } from '../../../ledger/test/attestation/platforms.ts';
-import { AGES, BLOCK_MS, v0, v1, v2, v3 } from '../../../ledger/test/samples.ts';
 import { type NetworkApi, networkApi } from '../http/network-api.ts';
 import { temporaryFolder } from '../samples.ts';
 import { DAY_MS, EARLY_SHORT, earlyCollateral, fileOf } from './evidence-files.ts';

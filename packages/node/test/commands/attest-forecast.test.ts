@@ -12,8 +12,8 @@ import {
   type SetForecast,
   VENDOR_ANCHORS,
 } from '@cloister/attestation';
+import { everyPlatform } from '@cloister/testkit/platforms';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { everyPlatform } from '../../../ledger/test/attestation/platforms.ts';
 import { setFinder, setsOf } from '../../src/commands/attest/forecast-sets.ts';
 import { span } from '../../src/commands/attest/forecast-text.ts';
 import { Output } from '../../src/commands/command.ts';

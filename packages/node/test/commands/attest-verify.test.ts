@@ -10,9 +10,9 @@ import {
   policyDigest,
 } from '@cloister/attestation';
 import { simulatedMeasurement } from '@cloister/attestation/simulated';
+import { MEASUREMENT } from '@cloister/testkit';
+import { everyPlatform } from '@cloister/testkit/platforms';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { everyPlatform } from '../../../ledger/test/attestation/platforms.ts';
-import { MEASUREMENT } from '../../../ledger/test/samples.ts';
 import { temporaryFolder } from '../samples.ts';
 import { AT_MS, bundleFile, fileOf, IMAGE, rawFiles, simulatedBundle } from './evidence-files.ts';
 import { cloister, cloisterJson } from './run-command.ts';

@@ -11,7 +11,7 @@ import {
 } from '@cloister/attestation/simulated';
 import { ed25519KeyPair, x25519KeyPair } from '@cloister/crypto';
 import { asDigest, type Digest, fromHex, toBase64, toHex } from '@cloister/encoding';
-import { MEASUREMENT } from '../../../ledger/test/samples.ts';
+import { MEASUREMENT } from '@cloister/testkit';
 import { seedOf } from '../samples.ts';
 
 export const AT_MS: number = Date.parse('2026-06-03T00:00:00Z');

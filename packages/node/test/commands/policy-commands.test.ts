@@ -3,9 +3,9 @@ import { type AppraisalPolicy, appraisalPolicyToJson, policyDigest } from '@cloi
 import { simulatedCrl, simulatedSnpDevice } from '@cloister/attestation/simulated';
 import { asDigest, type JsonValue } from '@cloister/encoding';
 import { makeGenesis } from '@cloister/ledger';
+import { AGES, IMAGE, MEASUREMENT, v0, v1 } from '@cloister/testkit';
+import { setPolicy } from '@cloister/testkit/platforms';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { setPolicy } from '../../../ledger/test/attestation/platforms.ts';
-import { AGES, IMAGE, MEASUREMENT, v0, v1 } from '../../../ledger/test/samples.ts';
 import { differencesOf } from '../../src/commands/policy/policy-compare.ts';
 import { idOfSeed, writeKeyFile } from '../../src/process/key-file.ts';
 import type { RunningNode } from '../../src/process/running-node.ts';

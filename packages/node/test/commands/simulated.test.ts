@@ -1,7 +1,7 @@
 /** SIMULATED is said by every route of the API and by every verb: both are walked, so that a new one cannot forget. */
 import { toBase64 } from '@cloister/encoding';
+import { tenant, v0 } from '@cloister/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { tenant, v0 } from '../../../ledger/test/samples.ts';
 import { type Command, Output, SIMULATED_LINE } from '../../src/commands/command.ts';
 import { COMMANDS } from '../../src/commands/registry.ts';
 import { type ApiServer, createApiServer } from '../../src/http/server.ts';

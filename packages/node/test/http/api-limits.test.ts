@@ -2,8 +2,8 @@
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { type Digest, ok, toBase64 } from '@cloister/encoding';
+import { digestOf, keyOf, owner, stranger, tenant } from '@cloister/testkit';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { digestOf, keyOf, owner, stranger, tenant } from '../../../ledger/test/samples.ts';
 import type { BlobNames } from '../../src/blobs/blob-names.ts';
 import { BLOBS_PER_ACCOUNT_MAX } from '../../src/blobs/blob-store.ts';
 import { LedgerOrders } from '../../src/desk/ledger-orders.ts';

@@ -8,7 +8,7 @@ import { type AccountId, asHeight, type Digest, fail, ok } from '@cloister/encod
 import { EventLog, MemoryStore } from '@cloister/event-log';
 import { encodeEvent, type LedgerEvent, networkOf, signUploadClaim } from '@cloister/ledger';
 import { type AdmissionCode, ChainStore } from '@cloister/replica';
-import { Chain, digestOf, enclaveOf, owner, tenant, v0, v1 } from '../../../ledger/test/samples.ts';
+import { Chain, digestOf, enclaveOf, owner, tenant, v0, v1 } from '@cloister/testkit';
 import { BlobNames } from '../../src/blobs/blob-names.ts';
 import { BlobStore } from '../../src/blobs/blob-store.ts';
 import { EventBus } from '../../src/chain/event-bus.ts';

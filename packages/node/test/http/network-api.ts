@@ -1,7 +1,7 @@
 /** The API of a node over a ledger of four validators on four platforms, which listens on a free port. */
 import type { Digest } from '@cloister/encoding';
-import { type MixedChain, mixedChain } from '../../../ledger/test/attestation/platforms.ts';
-import { BLOCK_MS, v0 } from '../../../ledger/test/samples.ts';
+import { BLOCK_MS, v0 } from '@cloister/testkit';
+import { type MixedChain, mixedChain } from '@cloister/testkit/platforms';
 import type { ApiContext } from '../../src/http/api-context.ts';
 import { type ApiServer, createApiServer } from '../../src/http/server.ts';
 import { API_OPTIONS, fakeNode } from './fake-context.ts';

@@ -6,8 +6,6 @@ import { encodeEvidenceBundle, type Platform, reportDataFor } from '@cloister/at
 import { simulatedMachine, simulatedMeasurement } from '@cloister/attestation/simulated';
 import { fromHex, toBase64 } from '@cloister/encoding';
 import { eligible, type Transaction } from '@cloister/ledger';
-import { planAttestation } from '@cloister/validator';
-import { expect, it } from 'vitest';
 import {
   Chain,
   type EnclaveKeys,
@@ -18,7 +16,9 @@ import {
   MEASUREMENT,
   seed,
   v0,
-} from '../../../ledger/test/samples.ts';
+} from '@cloister/testkit';
+import { planAttestation } from '@cloister/validator';
+import { expect, it } from 'vitest';
 
 const platform: Platform = 'nitro';
 const HOUR_MS = 3_600_000;

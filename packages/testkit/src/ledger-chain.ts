@@ -1,7 +1,4 @@
-/**
- * A network of four validators on simulated platforms, and a chain on it that a test drives block by block.
- */
-
+/** The ledger of one replica, which a test drives block by block. Blocks have no headers: `hashAt` stands for their hashes. */
 import {
   encodeEvidenceBundle,
   encodeRefresh,
@@ -9,47 +6,23 @@ import {
   keysetDigest,
   type RuntimeData,
   reportDataFor,
-  SIMULATED_ANCHORS,
   signRefresh,
 } from '@cloister/attestation';
-import {
-  type SimulatedSnpDevice,
-  simulatedAppraisalPolicy,
-  simulatedCrl,
-  simulatedSnpDevice,
-} from '@cloister/attestation/simulated';
 import {
   contentDigest,
   encodeReceipt,
   type ModelManifest,
-  modelId,
   type ReceiptStatement,
   taskId,
 } from '@cloister/confidential';
 import type { ProvenFault } from '@cloister/consensus';
-import { type Ed25519KeyPair, ed25519KeyPair, hash, x25519KeyPair } from '@cloister/crypto';
-import {
-  type AccountId,
-  asDigest,
-  asEpoch,
-  asHeight,
-  asMeasurement,
-  assert,
-  asValidatorId,
-  type Digest,
-  fromHex,
-  type Measurement,
-  toBase64,
-  toHex,
-  utf8,
-} from '@cloister/encoding';
+import type { Ed25519KeyPair } from '@cloister/crypto';
+import { asEpoch, asHeight, assert, asValidatorId, type Digest, fromHex, toBase64 } from '@cloister/encoding';
 import {
   BATCH_ENVELOPE_BYTES,
-  DEFAULT_PARAMS,
   type Execution,
   evolve,
   executeBlock,
-  type Genesis,
   genesisEvents,
   type HeldResponse,
   initialState,
@@ -57,7 +30,6 @@ import {
   type LedgerState,
   laneOf,
   MAX_BATCH_BYTES,
-  makeGenesis,
   type ParsedGenesis,
   type PayloadByKind,
   type RequestInferencePayload,
@@ -68,119 +40,12 @@ import {
   type TransactionFields,
   type TransactionKind,
   type VerifiedBatch,
-} from '../src/index.ts';
+} from '@cloister/ledger';
+import { CRL, type Enclave, type EnclaveKeys, type EvidenceChanges } from './enclaves.ts';
+import { genesisWith, IMAGE } from './genesis.ts';
+import { digestOf, owner, tenant, v0 } from './keys.ts';
 
-export const GENESIS_MS: number = Date.parse('2026-06-01T00:00:00Z');
 export const BLOCK_MS = 1000;
-/** Blocks: evidence holds 50, a refresh 20, a nonce 10. */
-export const AGES = { maxAgeBlocks: 50, refreshWindowBlocks: 20, nonceWindowBlocks: 10 };
-const VALIDITY = { notBeforeMs: Date.parse('2026-01-01T00:00:00Z'), notAfterMs: Date.parse('2033-01-01T00:00:00Z') };
-
-export function seed(label: string): Uint8Array {
-  return fromHex(hash('test/seed', utf8(label)));
-}
-export function keyOf(label: string): Ed25519KeyPair {
-  return ed25519KeyPair(seed(label));
-}
-export function digestOf(label: string): Digest {
-  return hash('test/digest', utf8(label));
-}
-
-export const validators: readonly Ed25519KeyPair[] = ['v0', 'v1', 'v2', 'v3'].map(keyOf);
-export const [v0, v1, v2, v3] = validators as readonly [Ed25519KeyPair, Ed25519KeyPair, Ed25519KeyPair, Ed25519KeyPair];
-export const tenant: Ed25519KeyPair = keyOf('tenant');
-export const owner: Ed25519KeyPair = keyOf('owner');
-export const stranger: Ed25519KeyPair = keyOf('stranger');
-
-export const MEASUREMENT: Measurement = asMeasurement('aa'.repeat(48));
-export const IMAGE: Digest = asDigest('bb'.repeat(32));
-
-function byId<T extends { readonly id: string }>(items: readonly T[]): readonly T[] {
-  return [...items].sort((a, b) => (a.id < b.id ? -1 : 1));
-}
-
-export const GENESIS: Genesis = {
-  schema: 'cloister/genesis/v1',
-  name: 'testnet',
-  timeMs: GENESIS_MS,
-  params: {
-    ...DEFAULT_PARAMS,
-    transactionWindow: 100,
-    maxTimeLimitMs: 60_000,
-    taskRetentionMs: 30_000,
-    approvalWindow: 25,
-  },
-  validators: byId(validators.map(({ id }, index) => ({ id, name: `v${index}`, weight: 1 }))),
-  accounts: byId([
-    { id: tenant.id, name: 'tenant' },
-    { id: owner.id, name: 'owner' },
-  ]),
-  governance: { members: validators.map(({ id }) => id).sort(), threshold: 2 },
-  trustAnchors: SIMULATED_ANCHORS,
-  referenceValues: [{ platform: 'sev-snp', measurement: MEASUREMENT, image: IMAGE, name: 'enclave 0.1.0' }],
-  appraisalPolicy: simulatedAppraisalPolicy(AGES),
-};
-
-/** A genesis of the test network with some members changed. */
-export function genesisWith(changes: Partial<Genesis>): ParsedGenesis {
-  const made = makeGenesis({ ...GENESIS, ...changes });
-  assert(made.ok, `genesis: ${made.ok ? '' : `${made.code} ${made.detail}`}`);
-  return made.value;
-}
-
-export const CRL: Uint8Array = simulatedCrl({
-  product: 'Genoa',
-  number: 7n,
-  thisUpdateMs: Date.parse('2026-05-01T00:00:00Z'),
-  nextUpdateMs: Date.parse('2026-09-01T00:00:00Z'),
-});
-
-const devices = new Map<string, SimulatedSnpDevice>();
-export function deviceOf(label: string): SimulatedSnpDevice {
-  const device =
-    devices.get(label) ?? simulatedSnpDevice({ seed: seed(`device ${label}`), product: 'Genoa', validity: VALIDITY });
-  devices.set(label, device);
-  return device;
-}
-
-/** An enclave run: a device, fresh keys, software. */
-export interface Enclave {
-  readonly node: AccountId;
-  readonly device: SimulatedSnpDevice;
-  readonly sign: Ed25519KeyPair;
-  readonly hpkeKey: string;
-  readonly image: Digest;
-  readonly measurement: Measurement;
-}
-
-export function enclaveOf(
-  node: Ed25519KeyPair,
-  changes: {
-    readonly device?: string;
-    readonly run?: string;
-    readonly image?: Digest;
-    readonly measurement?: Measurement;
-  } = {},
-): Enclave {
-  const run = `${node.id} ${changes.run ?? 'first run'}`;
-  return {
-    node: node.id,
-    device: deviceOf(changes.device ?? node.id),
-    sign: keyOf(`sign ${run}`),
-    hpkeKey: toHex(x25519KeyPair(seed(`hpke ${run}`)).publicKey),
-    image: changes.image ?? IMAGE,
-    measurement: changes.measurement ?? MEASUREMENT,
-  };
-}
-
-/** What keysets, refreshes, requests and receipts need of an enclave, on whatever platform it runs. */
-export type EnclaveKeys = Pick<Enclave, 'node' | 'sign' | 'hpkeKey' | 'image' | 'measurement'>;
-
-/** What a test wants different about some evidence. */
-export interface EvidenceChanges {
-  readonly runtime?: Partial<RuntimeData>;
-  readonly crls?: readonly Uint8Array[];
-}
 
 type Submission = Transaction | readonly Transaction[];
 
@@ -447,48 +312,3 @@ export class Chain {
 export const PAYLOAD: Uint8Array = new Uint8Array(1024).fill(7);
 export const RESPONSE: Uint8Array = new Uint8Array(1024).fill(9);
 const SEALED_KEY: string = toBase64(new Uint8Array(48).fill(3));
-
-/** Types of a block's events without BlockBegun, for short expectations. */
-export function typesOf(execution: Execution): readonly string[] {
-  return execution.events.slice(1).map(({ type }) => type);
-}
-
-/** Codes of a block's rejections. */
-export function codesOf(execution: Execution): readonly string[] {
-  return execution.events.flatMap((event) => (event.type === 'TransactionRejected' ? [event.code] : []));
-}
-
-/** The only event of a type in a block. */
-export function eventOf<T extends LedgerEvent['type']>(
-  execution: Execution,
-  type: T,
-): Extract<LedgerEvent, { type: T }> {
-  const found = execution.events.filter((event) => event.type === type);
-  assert(
-    found.length === 1,
-    `${found.length} events of type ${type}: ${execution.events.map((e) => e.type).join(' ')}`,
-  );
-  return found[0] as Extract<LedgerEvent, { type: T }>;
-}
-
-export interface Running {
-  readonly chain: Chain;
-  readonly nodes: readonly Ed25519KeyPair[];
-  readonly enclaves: readonly Enclave[];
-  readonly model: Digest;
-}
-
-/** A chain on which `count` validators attested and hold the key of a published model. */
-export function runningChain(count = 3, genesis?: ParsedGenesis, manifest: Partial<ModelManifest> = {}): Running {
-  const chain = new Chain(genesis);
-  const nodes = validators.slice(0, count);
-  const enclaves = nodes.map((node) => enclaveOf(node));
-  chain.block();
-  chain.block(nodes.map((node, index) => chain.evidence(node, enclaves[index] ?? enclaveOf(node))));
-  const published = chain.manifest(manifest);
-  chain.block(chain.transaction(owner, 'publish-model', { manifest: published }));
-  const model = modelId(published);
-  chain.block(enclaves.map((enclave) => chain.grant(model, chain.keyset(enclave))));
-  assert(chain.state.models.get(model)?.grants.size === count, 'every enclave holds the key');
-  return { chain, nodes, enclaves, model };
-}

@@ -1,6 +1,6 @@
 /** ONNX models of one operator over tensors of any type. */
 import { concatBytes } from '@cloister/encoding';
-import { int, message, text } from '../../../scripts/onnx-writer.ts';
+import { int, message, text } from './onnx-writer.ts';
 
 /** TensorProto.DataType. */
 export const ELEMENT = { FP32: 1, INT64: 7, BYTES: 8, BOOL: 9, FP16: 10, FP64: 11, BF16: 16 } as const;

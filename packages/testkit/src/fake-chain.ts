@@ -58,7 +58,7 @@ import {
   signBatch,
   type Transaction,
 } from '@cloister/ledger';
-import { type AuthorityProof, documentsOf, type EventProof, type FactsProof } from '../src/index.ts';
+import { type AuthorityProof, documentsOf, type EventProof, type FactsProof } from '@cloister/proof';
 
 export const seed = (label: string): Uint8Array => sha256(utf8(label));
 export const keyPair = (label: string): Ed25519KeyPair => ed25519KeyPair(seed(label));
@@ -207,7 +207,11 @@ export class FakeChain {
   }
 
   /** The header at a height, finalized by `signers`; the certificate may be of a later block. */
-  finality(height: number = this.height, certified: number = height, signers = validators.slice(0, 3)): FinalityProof {
+  finality(
+    height: number = this.height,
+    certified: number = height,
+    signers: readonly Ed25519KeyPair[] = validators.slice(0, 3),
+  ): FinalityProof {
     const block = this.#at(height);
     const top = this.#at(certified);
     const path = this.blocks.slice(height, certified).map(({ header }) => header);

@@ -2,7 +2,7 @@
  * A hostile model: well-formed, harmless to load, and without end when run.
  */
 import { concatBytes } from '@cloister/encoding';
-import { int, message, text } from '../../../scripts/onnx-writer.ts';
+import { int, message, text } from './onnx-writer.ts';
 
 /** A loop that runs 2^62 times over x + x. */
 export function endlessModel(): Uint8Array {

@@ -2,7 +2,7 @@
  * Just enough of the ONNX protobuf format to write a feed-forward network.
  * Source: onnx/onnx.proto (field numbers), protobuf wire format: tag = field << 3 | type, type 0 varint, 2 bytes.
  */
-import { concatBytes, utf8 } from '../packages/encoding/src/index.ts';
+import { concatBytes, utf8 } from '@cloister/encoding';
 
 function varint(value: number): Uint8Array {
   const bytes: number[] = [];

@@ -26,7 +26,7 @@ import {
 } from '@cloister/attestation/simulated';
 import { type Ed25519KeyPair, x25519KeyPair } from '@cloister/crypto';
 import { assert, fromHex, toBase64, toHex } from '@cloister/encoding';
-import { decodeState, eligible, encodeState, type ParsedGenesis, type Transaction } from '../../src/index.ts';
+import { decodeState, eligible, encodeState, type ParsedGenesis, type Transaction } from '@cloister/ledger';
 import {
   Chain,
   deviceOf,
@@ -42,7 +42,7 @@ import {
   v2,
   v3,
   validators,
-} from '../samples.ts';
+} from './index.ts';
 
 const DAY_MS = 86_400_000;
 /** Of the simulated machines' own endorsements: some days before the genesis. */

@@ -17,8 +17,6 @@ import {
   type Tensor,
 } from '@cloister/confidential';
 import { type Digest, fromHex, toBase64, toHex } from '@cloister/encoding';
-import type { EnclavePort } from '@cloister/validator';
-import { type Chain, seed } from '../../enclave/test/chain.ts';
 import {
   type BuiltImage,
   buildImage,
@@ -26,7 +24,9 @@ import {
   type LaunchOptions,
   launchEnclave,
   type SimulatedMachineOrder,
-} from '../src/index.ts';
+} from '@cloister/platform';
+import type { EnclavePort } from '@cloister/validator';
+import { type Chain, seed } from './chain.ts';
 
 export class Workshop {
   readonly directory: string;

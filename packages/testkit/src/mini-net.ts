@@ -22,7 +22,7 @@ import {
   type ReplicaEffect,
   serveSync,
   type UntimedInput,
-} from '../src/index.ts';
+} from '@cloister/replica';
 
 export const START_MS = 1_780_272_000_000;
 
@@ -126,7 +126,7 @@ export class MiniNet {
   carries: (from: MiniNode, to: MiniNode, bytes: Uint8Array) => boolean = () => true;
   /** Requests of one node that another one answered. */
   onRequest: (from: MiniNode, to: MiniNode) => void = () => undefined;
-  nowMs = START_MS;
+  nowMs: number = START_MS;
   monotonicMs = 0;
   readonly #queue: (() => void | Promise<void>)[] = [];
   #refs = 0;
