@@ -211,7 +211,7 @@ export {
   verifyNitro,
 } from './formats/nitro/verify.ts';
 export { checkSnpRequirements, type SnpRequirementCode } from './formats/sev-snp/check-requirements.ts';
-export type { SnpProduct } from './formats/sev-snp/product.ts';
+export { SNP_PRODUCTS, type SnpProduct } from './formats/sev-snp/product.ts';
 export { parseSnpReport, type SnpReport, type SnpReportCode } from './formats/sev-snp/report.ts';
 export type { SnpProductRequirements, SnpRequirements } from './formats/sev-snp/requirements.ts';
 export type { SnpTcb } from './formats/sev-snp/tcb.ts';

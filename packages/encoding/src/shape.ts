@@ -49,6 +49,19 @@ export function parseShape<T>(shape: Shape<T>, value: JsonValue | undefined, nam
   }
 }
 
+function isJson(value: unknown): value is JsonValue {
+  if (typeof value === 'object' && value !== null) return Object.values(value).every(isJson);
+  return value === null || typeof value === 'string' || typeof value === 'boolean' || Number.isFinite(value);
+}
+
+/**
+ * As `parseShape`, for a value to which the library that read it gave no type: a web server, a reader of TOML. That library
+ * has bounded its depth.
+ */
+export function parseUnknown<T>(shape: Shape<T>, value: unknown, name = ''): Result<T, 'SHAPE_MISMATCH'> {
+  return isJson(value) ? parseShape(shape, value, name) : fail('SHAPE_MISMATCH', `${name}: expected plain data`);
+}
+
 /** For shapes written by hand: ends the reading. */
 export function refuse(path: string, wanted: string): never {
   throw new ShapeMismatch(`${path === '' ? 'value' : path}: expected ${wanted}`);

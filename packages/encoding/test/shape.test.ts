@@ -30,6 +30,7 @@ import {
   optional,
   parsedBy,
   parseShape,
+  parseUnknown,
   refined,
   type Shape,
   single,
@@ -247,6 +248,21 @@ describe('shapes of other parsers', () => {
         'none',
       ),
     ).toMatch(/expected some/);
+  });
+
+  it('reads plain data of no type, and refuses what JSON has no word for', () => {
+    const stored: unknown = { a: ['x'], b: null };
+    expect(parseUnknown(object({ a: array(text(1), { max: 1 }), b: anyJson }), stored)).toEqual({
+      ok: true,
+      value: stored,
+    });
+    for (const value of [undefined, 1n, () => 1, { a: [Symbol('x')] }, [undefined], [Number.NaN]] as unknown[]) {
+      expect(parseUnknown(anyJson, value, 'option')).toEqual({
+        ok: false,
+        code: 'SHAPE_MISMATCH',
+        detail: 'option: expected plain data',
+      });
+    }
   });
 
   it('answers mismatches alone, and lets a bug of a shape through', () => {

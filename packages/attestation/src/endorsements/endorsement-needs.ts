@@ -8,7 +8,7 @@ import { fail, ok, parseUtf8, type Result, toHex } from '@cloister/encoding';
 import type { Evidence } from '../evidence/evidence.ts';
 import { type PckExtension, parsePckExtension, SGX_EXTENSION_OID } from '../formats/intel/pck-extension.ts';
 import { CERTIFICATION_TYPES, type IntelQuoteCode, parseIntelQuote } from '../formats/intel/quote.ts';
-import { hardwareIdLength, type SnpProduct } from '../formats/sev-snp/product.ts';
+import { hardwareIdLength, SNP_PRODUCTS, type SnpProduct } from '../formats/sev-snp/product.ts';
 import { parseSnpReport, type SnpReportCode, type SnpSigningKey } from '../formats/sev-snp/report.ts';
 import { parseTcb, type SnpTcb } from '../formats/sev-snp/tcb.ts';
 import { isVekCertificate, readVekStatement } from '../formats/sev-snp/vek-certificate.ts';
@@ -47,8 +47,6 @@ export type EndorsementNeedsCode =
   | 'PCK_ISSUER_UNKNOWN'
   /** A report of version 2, which does not name its processor, without a certificate that does. */
   | 'PRODUCT_UNKNOWN';
-
-const SNP_PRODUCTS: readonly SnpProduct[] = ['Milan', 'Genoa', 'Turin'];
 
 /** `certificates` (DER) came with the evidence; the key's certificate among them names a product that the report does not. */
 export function endorsementNeeds(

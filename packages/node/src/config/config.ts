@@ -6,6 +6,7 @@
 
 import { readFile } from 'node:fs/promises';
 import { CodedError } from '@cloister/encoding';
+import { array, bool, count, oneOf, parseUnknown, refined, type Shape, text } from '@cloister/encoding/shape';
 import { parse, TomlError } from 'smol-toml';
 import {
   CONFIG_KEYS,
@@ -84,36 +85,38 @@ function fromText(is: OptionType, text: string): ConfigValue {
   }
 }
 
-function checkText(value: unknown, maxLength: number): value is string {
-  return typeof value === 'string' && value.length <= maxLength && !value.includes('\0');
+function plainText(maxLength: number, pattern: RegExp = /^/, minLength = 0): Shape<string> {
+  return refined(text(maxLength, minLength), (value) => !value.includes('\0') && pattern.test(value), 'plain text');
+}
+
+/** The shape of an option's values, and the same in words for the operator. */
+function shapeOf(is: OptionType): { readonly shape: Shape<ConfigValue>; readonly words: string } {
+  switch (is.type) {
+    case 'text':
+      return {
+        shape: plainText(is.maxLength, is.pattern),
+        words: `must be text of at most ${is.maxLength} plain characters`,
+      };
+    case 'choice':
+      return { shape: oneOf(is.of), words: `must be one of ${is.of.join(', ')}` };
+    case 'integer':
+      return { shape: count(is), words: `must be a whole number from ${is.min} to ${is.max}` };
+    case 'boolean':
+      return { shape: bool, words: 'must be true or false' };
+    case 'list':
+      return {
+        shape: array(plainText(512, undefined, 1), { max: is.maxItems }),
+        words: `must be a list of at most ${is.maxItems} texts`,
+      };
+  }
 }
 
 /** The value if it fits, or throws CONFIG_INVALID_VALUE. */
 function checked(key: ConfigKey, value: unknown, where: string): ConfigValue {
-  const { is } = CONFIG_OPTIONS[key];
-  switch (is.type) {
-    case 'text':
-      if (checkText(value, is.maxLength) && (is.pattern === undefined || is.pattern.test(value))) return value;
-      throw invalid(where, key, `must be text of at most ${is.maxLength} plain characters`);
-    case 'choice':
-      if (typeof value === 'string' && is.of.includes(value)) return value;
-      throw invalid(where, key, `must be one of ${is.of.join(', ')}`);
-    case 'integer':
-      if (typeof value === 'number' && Number.isSafeInteger(value) && value >= is.min && value <= is.max) return value;
-      throw invalid(where, key, `must be a whole number from ${is.min} to ${is.max}`);
-    case 'boolean':
-      if (typeof value === 'boolean') return value;
-      throw invalid(where, key, 'must be true or false');
-    case 'list':
-      if (
-        Array.isArray(value) &&
-        value.length <= is.maxItems &&
-        value.every((item) => checkText(item, 512) && item !== '')
-      ) {
-        return value;
-      }
-      throw invalid(where, key, `must be a list of at most ${is.maxItems} texts`);
-  }
+  const { shape, words } = shapeOf(CONFIG_OPTIONS[key].is);
+  const read = parseUnknown(shape, value);
+  if (!read.ok) throw invalid(where, key, words);
+  return read.value;
 }
 
 function isConfigKey(name: string): name is ConfigKey {
@@ -146,15 +149,15 @@ function tomlLayer(text: string, path: string): Layer {
 }
 
 async function fileLayer(path: string): Promise<Layer> {
-  let text: string;
+  let toml: string;
   try {
-    text = await readFile(path, 'utf8');
+    toml = await readFile(path, 'utf8');
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return new Map();
     throw new ConfigError('CONFIG_UNREADABLE', undefined, `cannot read ${path}`, { cause });
   }
-  if (text.length > FILE_BYTES_MAX) throw new ConfigError('CONFIG_SYNTAX', undefined, `${path} is too large`);
-  return tomlLayer(text, path);
+  if (toml.length > FILE_BYTES_MAX) throw new ConfigError('CONFIG_SYNTAX', undefined, `${path} is too large`);
+  return tomlLayer(toml, path);
 }
 
 function environmentLayer(sources: ConfigSources): Layer {

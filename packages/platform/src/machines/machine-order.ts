@@ -1,8 +1,8 @@
 /**
  * The machine that an enclave is launched on, as a validator orders it.
  */
-import { PLATFORMS, type Platform, type SnpProduct } from '@cloister/attestation';
-import type { JsonValue } from '@cloister/encoding';
+import { PLATFORMS, type Platform, SNP_PRODUCTS, type SnpProduct } from '@cloister/attestation';
+import { literal, object, oneOf, optional, refined, type Shape, text, variant } from '@cloister/encoding/shape';
 import type { EndorsementServices } from '../endorsements/endorsement-source.ts';
 import type { IntelUpdate } from '../endorsements/intel-pcs.ts';
 
@@ -31,52 +31,34 @@ export interface HardwareOrder {
 
 export type MachineOrder = SimulatedMachineOrder | HardwareOrder;
 
-const PRODUCTS: readonly SnpProduct[] = ['Milan', 'Genoa', 'Turin'];
-
-type Fields = { readonly [name: string]: JsonValue };
-
-function fieldsOf(value: JsonValue | undefined): Fields | undefined {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : undefined;
-}
-
-/** The members when all of them are texts. */
-function texts<K extends string>(fields: Fields | undefined, names: readonly K[]): Record<K, string> | undefined {
-  if (fields === undefined || !names.every((name) => typeof fields[name] === 'string')) return undefined;
-  return fields as Record<K, string>;
-}
-
-/** The order in a call, or undefined. */
-export function parseMachineOrder(value: JsonValue | undefined): MachineOrder | undefined {
-  const fields = fieldsOf(value);
-  switch (fields?.kind) {
-    case 'simulated':
-      return simulatedOrder(fields);
-    case 'configfs-tsm':
-    case 'dstack': {
-      const path = texts(fields, ['path'])?.path;
-      const endorsements = endorsementsOrder(fieldsOf(fields.endorsements));
-      return path === undefined || endorsements === undefined ? undefined : { kind: fields.kind, path, endorsements };
-    }
-    default:
-      return undefined;
-  }
-}
+const path = text(4096);
+const address = text(2048);
 
 /** A product line is named for SEV-SNP and for nothing else. */
-function simulatedOrder(fields: Fields): SimulatedMachineOrder | undefined {
-  const platform = PLATFORMS.find((name) => name === fields.platform);
-  const deviceSeedFile = texts(fields, ['deviceSeedFile'])?.deviceSeedFile;
-  if (platform === undefined || deviceSeedFile === undefined) return undefined;
-  const order = { kind: 'simulated', deviceSeedFile, platform } as const;
-  if (platform !== 'sev-snp') return fields.product === undefined ? order : undefined;
-  const product = PRODUCTS.find((name) => name === fields.product);
-  return product === undefined ? undefined : { ...order, product };
-}
+const simulatedOrder = refined(
+  object<SimulatedMachineOrder>({
+    kind: literal('simulated'),
+    deviceSeedFile: path,
+    platform: oneOf(PLATFORMS),
+    product: optional(oneOf(SNP_PRODUCTS)),
+  }),
+  ({ platform, product }) => (platform === 'sev-snp') === (product !== undefined),
+  'a product line of SEV-SNP alone',
+);
 
-function endorsementsOrder(fields: Fields | undefined): HardwareOrder['endorsements'] | undefined {
-  const directory = texts(fields, ['directory'])?.directory;
-  const services = texts(fieldsOf(fields?.services), ['pcs', 'rootCrl', 'kds']);
-  const update = fields?.update;
-  if (directory === undefined || services === undefined) return undefined;
-  return update === 'standard' || update === 'early' ? { directory, services, update } : undefined;
-}
+const hardwareOrder = object<HardwareOrder>({
+  kind: oneOf(['configfs-tsm', 'dstack']),
+  path,
+  endorsements: object<HardwareOrder['endorsements']>({
+    directory: path,
+    update: oneOf(['standard', 'early']),
+    services: object<EndorsementServices>({ pcs: address, rootCrl: address, kds: address }),
+  }),
+});
+
+/** The order in a call. */
+export const machineOrder: Shape<MachineOrder> = variant<MachineOrder>('kind', {
+  simulated: simulatedOrder,
+  'configfs-tsm': hardwareOrder,
+  dstack: hardwareOrder,
+});

@@ -2,7 +2,8 @@
  * What a validator orders its platform to launch.
  */
 import type { JsonValue } from '@cloister/encoding';
-import { type MachineOrder, parseMachineOrder } from '../machines/machine-order.ts';
+import { array, object, oneOf, optional, parseShape, text } from '@cloister/encoding/shape';
+import { type MachineOrder, machineOrder } from '../machines/machine-order.ts';
 import type { TamperedImage } from './sealed-image.ts';
 
 export interface LaunchOrder {
@@ -16,19 +17,17 @@ export interface LaunchOrder {
   readonly bubblewrap?: readonly string[];
 }
 
-function isText(value: unknown): value is string {
-  return typeof value === 'string';
-}
+const launchOrder = object<LaunchOrder>({
+  imageDirectory: text(4096),
+  label: text(4096),
+  nodeId: text(64),
+  machine: machineOrder,
+  tampered: oneOf(['refuse', 'measure']),
+  bubblewrap: optional(array(text(4096), { max: 16 })),
+});
 
 /** The order in a call's head, or undefined. */
 export function parseLaunchOrder(head: JsonValue): LaunchOrder | undefined {
-  if (head === null || typeof head !== 'object' || Array.isArray(head)) return undefined;
-  const fields = head as { readonly [name: string]: JsonValue };
-  const { imageDirectory, label, nodeId, tampered, bubblewrap } = fields;
-  if (!isText(imageDirectory) || !isText(label) || !isText(nodeId)) return undefined;
-  const machine = parseMachineOrder(fields.machine);
-  if (machine === undefined || (tampered !== 'refuse' && tampered !== 'measure')) return undefined;
-  const order = { imageDirectory, label, nodeId, machine, tampered } as const;
-  if (bubblewrap === undefined) return order;
-  return Array.isArray(bubblewrap) && bubblewrap.every(isText) ? { ...order, bubblewrap } : undefined;
+  const read = parseShape(launchOrder, head);
+  return read.ok ? read.value : undefined;
 }

@@ -1,121 +1,97 @@
 /**
- * Parameters and bodies of the API: each field checks its value and describes itself in OpenAPI's words, from one place.
+ * Parameters and bodies of the API: each field has its shape and describes itself in OpenAPI's words, from one place.
  * Members that are not declared are refused.
  */
-import {
-  type AccountId,
-  type Digest,
-  type JsonValue,
-  parseAccountId,
-  parseBase64,
-  parseDigest,
-  type Result,
-} from '@cloister/encoding';
+import { type AccountId, type Digest, fail, type JsonValue, type Result } from '@cloister/encoding';
+import * as shapes from '@cloister/encoding/shape';
 
 export type JsonSchema = { readonly [key: string]: JsonValue };
 
-/** `parse` takes text (path and query) or JSON (bodies) and gives undefined for what does not fit. */
+/** The shape is that of text (path and query) or of JSON (bodies); of an optional field, also that of an absent one. */
 export interface Field<T> {
   readonly about: string;
   readonly schema: JsonSchema;
   readonly required: boolean;
-  readonly parse: (value: unknown) => T | undefined;
-  /** What an absent optional field is. */
-  readonly absent: T | undefined;
+  readonly shape: shapes.Shape<T>;
 }
 
-export type Fields<T> = { readonly [K in keyof T]: Field<T[K]> };
+export type Fields<T> = { readonly [K in keyof T]-?: Field<T[K]> };
+
+const HEX_32: JsonSchema = { type: 'string', pattern: '^[0-9a-f]{64}$' };
 
 export function digestField(about: string): Field<Digest> {
-  const schema = { type: 'string', pattern: '^[0-9a-f]{64}$' };
-  return { about, schema, required: true, parse: parseDigest, absent: undefined };
+  return { about, schema: HEX_32, required: true, shape: shapes.digest };
 }
 
 export function accountField(about: string): Field<AccountId> {
-  const schema = { type: 'string', pattern: '^[0-9a-f]{64}$' };
-  return { about, schema, required: true, parse: parseAccountId, absent: undefined };
+  return { about, schema: HEX_32, required: true, shape: shapes.account };
 }
 
 /** A whole number in decimal digits. */
-export function integerField(about: string, bounds: { readonly min: number; readonly max: number }): Field<number> {
-  const { min, max } = bounds;
+export function integerField(
+  about: string,
+  { min, max }: { readonly min: number; readonly max: number },
+): Field<number> {
+  const digits = shapes.matching(/^(?:0|[1-9][0-9]{0,15})$/, 16, 'decimal digits');
   return {
     about,
     schema: { type: 'integer', minimum: min, maximum: max },
     required: true,
-    absent: undefined,
-    parse: (value) => {
-      if (typeof value !== 'string' || !/^(0|[1-9][0-9]{0,15})$/.test(value)) return undefined;
-      const number = Number(value);
-      return number >= min && number <= max ? number : undefined;
-    },
+    shape: shapes.refined(
+      shapes.mapped(digits, Number),
+      (number) => number >= min && number <= max,
+      `a number from ${min} to ${max}`,
+    ),
   };
 }
 
 export function textField(about: string, maxLength: number, pattern?: string): Field<string> {
-  const matches = pattern === undefined ? undefined : new RegExp(pattern, 'u');
   return {
     about,
     schema: { type: 'string', minLength: 1, maxLength, ...(pattern === undefined ? {} : { pattern }) },
     required: true,
-    absent: undefined,
-    parse: (value) => {
-      const fits = typeof value === 'string' && value.length >= 1 && value.length <= maxLength;
-      return fits && (matches === undefined || matches.test(value)) ? value : undefined;
-    },
+    shape: shapes.refined(
+      pattern === undefined
+        ? shapes.text(maxLength)
+        : shapes.matching(new RegExp(pattern, 'u'), maxLength, `text of the pattern ${pattern}`),
+      (text) => text !== '',
+      'text',
+    ),
   };
 }
 
 export function base64Field(about: string, maxBytes: number): Field<Uint8Array> {
   const schema = { type: 'string', contentEncoding: 'base64', maxLength: 4 * Math.ceil(maxBytes / 3) };
-  return {
-    about,
-    schema,
-    required: true,
-    absent: undefined,
-    parse: (value) => {
-      const bytes = parseBase64(value);
-      return bytes !== undefined && bytes.length <= maxBytes ? bytes : undefined;
-    },
-  };
+  return { about, schema, required: true, shape: shapes.base64Bytes(maxBytes) };
 }
 
 /** The same field, with a value for when it is absent. */
 export function withDefault<T extends JsonValue>(field: Field<T>, absent: T): Field<T> {
-  return { ...field, required: false, absent, schema: { ...field.schema, default: absent } };
+  const { about, schema, shape } = field;
+  return {
+    about,
+    required: false,
+    schema: { ...schema, default: absent },
+    shape: shapes.withDefault(shape, absent),
+  };
 }
 
 /** The same field; undefined when absent. */
 export function optional<T>(field: Field<T>): Field<T | undefined> {
-  return { ...field, required: false };
+  return { ...field, required: false, shape: shapes.optional(field.shape) };
 }
 
-/** Reads all declared fields of an object and refuses any other. `detail` names the field. */
-export function parseFields<T>(fields: Fields<T>, given: unknown): Result<T, 'INVALID_PARAMETER'> {
-  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
-    return { ok: false, code: 'INVALID_PARAMETER', detail: 'an object is expected' };
-  }
-  const values = given as { readonly [name: string]: unknown };
-  for (const name of Object.keys(values)) {
-    if (!Object.hasOwn(fields, name)) {
-      return {
-        ok: false,
-        code: 'INVALID_PARAMETER',
-        detail: `there is no parameter ${JSON.stringify(name.slice(0, 64))}`,
-      };
-    }
-  }
-  const parsed: Partial<T> = {};
-  for (const name of Object.keys(fields) as (keyof T & string)[]) {
-    const field = fields[name];
-    if (!Object.hasOwn(values, name)) {
-      if (field.required) return { ok: false, code: 'INVALID_PARAMETER', detail: `${name} is missing` };
-      if (field.absent !== undefined) parsed[name] = field.absent;
-      continue;
-    }
-    const value = field.parse(values[name]);
-    if (value === undefined) return { ok: false, code: 'INVALID_PARAMETER', detail: `${name} is not valid` };
-    parsed[name] = value;
-  }
-  return { ok: true, value: parsed as T };
+/** A reader of all declared fields that refuses any other. `detail` names the field. */
+export function fieldsReader<T extends object>(fields: Fields<T>): (given: unknown) => Result<T, 'INVALID_PARAMETER'> {
+  const shape = shapes.object(shapesOf(fields));
+  return (given) => {
+    const read = shapes.parseUnknown(shape, given, 'parameters');
+    return read.ok ? read : fail('INVALID_PARAMETER', read.detail);
+  };
+}
+
+function shapesOf<T extends object>(fields: Fields<T>): shapes.Members<T> {
+  const members: Partial<{ -readonly [K in keyof T]: shapes.Shape<T[K]> }> = {};
+  for (const name of Object.keys(fields) as (keyof T)[]) members[name] = fields[name].shape;
+  return members as shapes.Members<T>;
 }

@@ -8,7 +8,7 @@ import { CodedError, type JsonValue } from '@cloister/encoding';
 import type { ApiContext } from '../api-context.ts';
 import type { Budgets } from '../gate/budgets.ts';
 import { ITEMS_PER_TOKEN, type RouteGroup } from '../gate/costs.ts';
-import { type Fields, type JsonSchema, parseFields } from './fields.ts';
+import { type Fields, fieldsReader, type JsonSchema } from './fields.ts';
 
 export type ApiReply = {
   readonly status: number;
@@ -99,18 +99,24 @@ export interface RouteDefinition<P, Q, B> {
   readonly handle: (context: ApiContext, request: ApiRequest<P, Q, B>) => Promise<ApiReply> | ApiReply;
 }
 
-function checked<T>(fields: Fields<T>, given: unknown): T {
-  const parsed = parseFields(fields, given);
-  if (parsed.ok) return parsed.value;
-  throw new ApiError(400, parsed.code, parsed.detail);
+function checker<T extends object>(fields: Fields<T>): (given: unknown) => T {
+  const read = fieldsReader(fields);
+  return (given) => {
+    const parsed = read(given);
+    if (parsed.ok) return parsed.value;
+    throw new ApiError(400, parsed.code, parsed.detail);
+  };
 }
 
 /** Binds a definition's checks to its handler; `handle` of the result throws `ApiError` for what does not fit. */
-export function route<P = Record<never, never>, Q = Record<never, never>, B = Record<never, never>>(
-  definition: RouteDefinition<P, Q, B>,
-): AnyRoute {
+export function route<
+  P extends object = Record<never, never>,
+  Q extends object = Record<never, never>,
+  B extends object = Record<never, never>,
+>(definition: RouteDefinition<P, Q, B>): AnyRoute {
   const { params = {} as Fields<P>, query = {} as Fields<Q>, body, handle, group } = definition;
   const bodyFields = (typeof body === 'object' ? body : {}) as Fields<B>;
+  const [checkParams, checkQuery, checkBody] = [checker(params), checker(query), checker(bodyFields)];
   return {
     method: definition.method,
     path: definition.path,
@@ -126,9 +132,9 @@ export function route<P = Record<never, never>, Q = Record<never, never>, B = Re
     refusals: definition.refusals ?? [],
     handle: async (context, raw) =>
       handle(context, {
-        params: checked(params, raw.params),
-        query: checked(query, raw.query),
-        body: body === 'stream' ? (raw.body as B) : checked(bodyFields, raw.body ?? {}),
+        params: checkParams(raw.params),
+        query: checkQuery(raw.query),
+        body: body === 'stream' ? (raw.body as B) : checkBody(raw.body ?? {}),
         asker: raw.asker,
         headers: raw.headers,
         budgets: raw.budgets,

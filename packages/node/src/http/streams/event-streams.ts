@@ -3,10 +3,12 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { ApiContext } from '../api-context.ts';
 import type { Budgets } from '../gate/budgets.ts';
 import { clientOf } from '../gate/client-key.ts';
-import { parseFields } from '../routes/fields.ts';
+import { fieldsReader } from '../routes/fields.ts';
 import { ApiError } from '../routes/route.ts';
 import { STREAM_QUERY } from '../routes/routes.ts';
 import { streamEvents, streamStart } from './event-stream.ts';
+
+const readStreamQuery = fieldsReader(STREAM_QUERY);
 
 /** Of one client; a quarter of all would leave room for three others, were that more. */
 export const STREAMS_PER_CLIENT_MAX = 16;
@@ -33,7 +35,7 @@ export class EventStreams {
 
   async open(request: FastifyRequest, reply: FastifyReply): Promise<void> {
     const { context, budgets, streamsMax } = this.#options;
-    const query = parseFields(STREAM_QUERY, request.query);
+    const query = readStreamQuery(request.query);
     if (!query.ok) throw new ApiError(400, query.code, query.detail);
     const { from, type } = query.value;
     const lastId = request.headers['last-event-id'];
