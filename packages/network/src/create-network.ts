@@ -25,6 +25,7 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
   const seeds = (options.seeds ?? []).map(parseAddress);
   options.listen.forEach(parseAddress);
   const book = new PeerBook(options.chainId, options.members, options.records, options.weightless, options.member?.id);
+  book.onUnsaved = (error) => options.handlers.onRecordUnsaved?.(error);
   const counters = noCounts();
   const budgets = new Budgets(book, limits, counters);
   const gossips = (peerId: string): boolean => book.isVoter(peerId);

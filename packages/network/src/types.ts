@@ -104,6 +104,8 @@ export type NetworkHandlers = {
   onCutOff?(cutOff: CutOff): void;
   /** The own key is in use elsewhere. Told once for each record. */
   onTwin?(twin: TwinSeen): void;
+  /** A peer record could not be kept for the next start. */
+  onRecordUnsaved?(error: unknown): void;
 };
 
 /** Where peer records are kept between runs. */

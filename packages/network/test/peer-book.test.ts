@@ -216,3 +216,14 @@ describe('the peer book', () => {
     );
   });
 });
+
+it('tells of a record that could not be kept, and knows it all the same', async () => {
+  const full = new Error('disk full');
+  const known = book(both, { load: async () => [], save: () => Promise.reject(full) });
+  const told = new Promise((resolve) => {
+    known.onUnsaved = resolve;
+  });
+  known.learn(record(alice, n1, 1), n1?.peerId);
+  expect(await told).toBe(full);
+  expect(known.peerOf(alice.id)).toBe(n1?.peerId);
+});

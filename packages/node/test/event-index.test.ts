@@ -82,7 +82,7 @@ describe('the index of events', () => {
       await log.commit(log.prepare(asHeight(2 + i), events.map(encodeEvent)));
       index.committed(firstSequence, asHeight(2 + i), events);
       await index.settled();
-      expect([told.length, index.failures]).toEqual([1, 1]);
+      expect(told).toHaveLength(1);
       const fate = index.transaction(transaction.id);
       if (failing) await expect(fate).rejects.toThrow('disk full');
       else expect(await fate).toMatchObject({ height: 3 });

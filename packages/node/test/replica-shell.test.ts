@@ -51,6 +51,7 @@ function shellOf(more: Partial<ConstructorParameters<typeof ReplicaShell>[0]> = 
     onExecute: () => undefined,
     onEvidence: () => undefined,
     onRefused: () => undefined,
+    onUnpublished: (error) => trace.push(`unpublished ${String(error)}`),
     onHalt: (code) => trace.push(`halt ${code}`),
     ...more,
   });
@@ -125,6 +126,14 @@ describe('the shell', () => {
     await stored;
   });
 
+  it('tells of a batch that could not be published, and goes on', async () => {
+    const told = Promise.withResolvers<unknown>();
+    answer = ({ type }) => (type === 'start' ? [{ type: 'gossip', bytes: KEY }, send(1)] : []);
+    shellOf({ onUnpublished: told.resolve }).start();
+    expect(String(await told.promise)).toBe('Error: nobody');
+    expect(trace).toEqual(['send 1']);
+  });
+
   it('stops for good when a write fails: nothing that waited for it leaves', async () => {
     answer = ({ type }) => (type === 'start' ? [store(1), send(1)] : [send(2)]);
     let halted: (() => void) | undefined;
@@ -136,6 +145,7 @@ describe('the shell', () => {
     });
     const shell = shellOf({
       guard: full,
+      onUnpublished: () => undefined,
       onHalt: (code, detail) => {
         trace.push(`halt ${code} ${detail.includes('no space')}`);
         halted?.();

@@ -11,7 +11,7 @@
  */
 import { asHeight, type Digest, type Height } from '@cloister/encoding';
 import type { DeclineCode, Transaction } from '@cloister/ledger';
-import type { TaskAssignment } from '@cloister/replica';
+import type { AdmissionCode, TaskAssignment } from '@cloister/replica';
 import { BlockSignal } from './block-signal.ts';
 import { FairSlots } from './fair-slots.ts';
 import { ModelPauses } from './model-pauses.ts';
@@ -38,6 +38,9 @@ const BACKOFF_MS_MAX = 10_000;
 /** Blocks after which a transaction that was not executed is handed in again. */
 const RESUBMIT_BLOCKS = 20;
 
+/** Refusals of a transaction that the replica has already. */
+const KNOWN: ReadonlySet<AdmissionCode> = new Set(['ALREADY_PENDING', 'ALREADY_EXECUTED']);
+
 /** What became of an assignment. */
 export type ExecutionReport =
   | {
@@ -57,6 +60,8 @@ export type ExecutionReport =
   | { readonly type: 'accepted'; readonly assignment: TaskAssignment }
   /** Refused for good: locally (`code` of the outcome) or by the ledger (code of the rejection). */
   | { readonly type: 'refused'; readonly assignment: TaskAssignment; readonly code: string; readonly detail: string }
+  /** The replica did not take the transaction; it is handed in again later. */
+  | { readonly type: 'not-taken'; readonly assignment: TaskAssignment; readonly code: AdmissionCode }
   | { readonly type: 'deadline-passed'; readonly assignment: TaskAssignment };
 
 export interface ExecutorOptions {
@@ -137,7 +142,9 @@ export class Executor {
     const transaction = busy ? this.#decline(assignment, 'EXECUTOR_BUSY', '') : await this.#answer(assignment);
     if (transaction === undefined) return;
     while (!this.#stopped) {
-      await this.#options.submit.submit(transaction.bytes);
+      const taken = await this.#options.submit.submit(transaction.bytes);
+      if (!taken.ok && !KNOWN.has(taken.code))
+        this.#options.report({ type: 'not-taken', assignment, code: taken.code });
       const settled = await this.#awaitFate(assignment, transaction.id, transaction.expiryHeight);
       if (settled) return;
     }

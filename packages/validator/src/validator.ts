@@ -10,7 +10,6 @@
 import {
   type AttestationResult,
   type Challenge,
-  type ChallengeCode,
   decodeChallengeAnswer,
   encodeChallenge,
   makeChallenge,
@@ -64,12 +63,12 @@ export interface ExecutorPorts {
 /** The words of the refusal, as operators see them. */
 export const LOCAL_ENCLAVE_TAMPERED_TEXT = 'local enclave tampered';
 
-/** Why the local enclave was refused; `reason` is the check that failed. */
+/** Why the local enclave was refused; `reason` is the code of the check that failed, or the enclave's own. */
 export interface LocalEnclaveRefusal {
   readonly ok: false;
   readonly code: VerifyLocalEnclaveCode;
   readonly detail: string;
-  readonly reason: ChallengeCode | 'MEASUREMENT_MISMATCH' | string;
+  readonly reason: string;
 }
 
 /**

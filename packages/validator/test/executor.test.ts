@@ -2,14 +2,14 @@ import { contentDigest } from '@cloister/confidential';
 import { hash } from '@cloister/crypto';
 import { type Digest, fail } from '@cloister/encoding';
 import { decodeTransaction } from '@cloister/ledger';
-import type { TaskAssignment } from '@cloister/replica';
+import type { AdmissionCode, TaskAssignment } from '@cloister/replica';
 import { type Chain, enclaveOf, runningChain, v0, v1, v2 } from '@cloister/testkit';
 import { describe, expect, it } from 'vitest';
 import { BLOB_WAIT_MS, HAND_OVERS_MAX, TASKS_MAX } from '../src/executor.ts';
 import { type ExecutionReport, Executor, type LargeResponse } from '../src/index.ts';
 import { assignmentFor, CIPHERTEXT, MockEnclave, portsOver, submitInto } from './mock-enclave.ts';
 
-function scene(changes: Parameters<Chain['request']>[2] = {}) {
+function scene(changes: Parameters<Chain['request']>[2] = {}, refuse?: AdmissionCode) {
   const { chain, enclaves, model } = runningChain(2, undefined, { ciphertextDigest: contentDigest(CIPHERTEXT) });
   const own = enclaves[0] ?? enclaveOf(v0);
   const enclave = new MockEnclave(chain, own);
@@ -17,7 +17,7 @@ function scene(changes: Parameters<Chain['request']>[2] = {}) {
   chain.block(request);
   enclave.request = request;
   const ports = portsOver(chain, v0, enclave);
-  const submit = submitInto(chain);
+  const submit = submitInto(chain, refuse);
   const reports: ExecutionReport[] = [];
   const waiters: { type: string; resolve: () => void }[] = [];
   const report = (entry: ExecutionReport): void => {
@@ -184,6 +184,23 @@ describe('Executor', () => {
     await reported('deadline-passed');
     await settle();
     expect(executor.pending).toBe(0);
+  });
+
+  it('reports that the replica did not take a result, and why', async () => {
+    const { executor, assignment, reported, reports } = scene({}, 'BACKPRESSURE');
+    executor.assign(assignment);
+    await reported('not-taken');
+    expect(reports.at(-1)).toEqual({ type: 'not-taken', assignment, code: 'BACKPRESSURE' });
+    await executor.stop();
+  });
+
+  it('says nothing of a result that the replica has already', async () => {
+    const { executor, assignment, reported, reports } = scene({}, 'ALREADY_PENDING');
+    executor.assign(assignment);
+    await reported('submitted');
+    await settle();
+    expect(reports.map(({ type }) => type)).toEqual(['submitted']);
+    await executor.stop();
   });
 
   it('hands a result in again when no block has taken it', async () => {

@@ -91,6 +91,7 @@ export class ByzantineNode {
       onExecute: () => undefined,
       onEvidence: () => undefined,
       onRefused: () => undefined,
+      onUnpublished: () => undefined,
       onHalt: (code, detail) => {
         throw new Error(`the Byzantine node's replica halted: ${code} ${detail}`);
       },

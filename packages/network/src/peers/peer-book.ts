@@ -24,6 +24,8 @@ export class PeerBook {
   readonly #connected = new Set<string>();
   /** Told of each record that is verified and newer than what was known of its member. */
   onNewer: ((record: PeerRecord) => void) | undefined;
+  /** A record could not be kept. */
+  onUnsaved: ((error: unknown) => void) | undefined;
   /** Read once for each record, since whoever is cut off may ask as often as it connects. */
   readonly #prefixes = new WeakMap<PeerRecord, ReadonlySet<string | undefined>>();
 
@@ -170,7 +172,7 @@ export class PeerBook {
     this.#bind(record.peerId, record.member);
     if (isMember) {
       this.#records.set(record.member, record);
-      void this.#store?.save(record.member, encodePeerRecord(record)).catch(() => undefined);
+      this.#store?.save(record.member, encodePeerRecord(record)).catch((error: unknown) => this.onUnsaved?.(error));
       this.onNewer?.(record);
     }
     return record;

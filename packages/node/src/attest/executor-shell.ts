@@ -40,6 +40,8 @@ export interface ExecutorShellOptions {
   readonly randomBytes: (length: number) => Uint8Array;
   readonly onExecution: (report: ExecutionReport) => void;
   readonly onKeeper: (report: KeeperReport) => void;
+  /** The enclave did not say how it is. */
+  readonly onUndescribed: (error: unknown) => void;
   readonly onError: (error: unknown) => void;
 }
 
@@ -103,7 +105,7 @@ export class ExecutorShell {
     this.#executor.blockCommitted();
     this.#keep(block.provableCount);
     if (block.height % DESCRIBE_BLOCKS === 0 && this.#options.enclave.state === 'running') {
-      this.#options.enclave.port.describe().catch(() => undefined);
+      this.#options.enclave.port.describe().catch(this.#options.onUndescribed);
     }
   }
 

@@ -5,7 +5,6 @@
  * The outcome never touches the ledger. It decides whether a member is handed sealed workloads, and is shown with its reason.
  */
 import {
-  type ChallengeCode,
   createEndorsementCache,
   decodeChallengeAnswer,
   encodeChallenge,
@@ -17,11 +16,13 @@ import { type LedgerState, networkOf, referenceValuesAt } from '@cloister/ledger
 
 export interface ChallengeOutcome {
   readonly passed: boolean;
-  /** 'OK', or why not: a code of the appraisal, of the peer or of the network. */
-  readonly code: ChallengeCode | 'OK' | string;
+  /** Whether an answer came. Without one, `code` is the peer's own word or the network's. */
+  readonly isAnswered: boolean;
+  /** 'OK', or why not. */
+  readonly code: string;
   readonly detail: string;
-  /** The ledger's keyset of the member when it was challenged. */
-  readonly keyset: Digest;
+  /** The ledger's keyset of the member when it was challenged; undefined when it was gone by then. */
+  readonly keyset: Digest | undefined;
   /** What the ledger appraised by then: policy and measurements. */
   readonly policyDigest: Digest;
   /** As appraised; undefined when it did not come to that. */
@@ -151,9 +152,10 @@ export class PeerAttestations {
     const verdict = answered.ok ? this.#verify(member, challenge, answered.value) : answered;
     const outcome: ChallengeOutcome = {
       passed: verdict.ok,
+      isAnswered: answered.ok,
       code: verdict.ok ? 'OK' : verdict.code,
       detail: verdict.ok ? '' : (verdict.detail ?? ''),
-      keyset: state().attestations.get(member)?.keyset ?? ('' as Digest),
+      keyset: state().attestations.get(member)?.keyset,
       policyDigest: state().policyDigest,
       measurement: verdict.ok ? verdict.value.measurement : undefined,
       simulated: verdict.ok && verdict.value.simulated,

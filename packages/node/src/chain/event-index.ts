@@ -59,8 +59,6 @@ export class EventIndex {
   #count: number;
   #working: Promise<void> = Promise.resolve();
   #failure: { readonly error: unknown } | undefined;
-  /** Blocks that could not be indexed when they came. */
-  failures = 0;
 
   private constructor(store: OrderedStore, log: EventLog, count: number, onFailure: (error: unknown) => void) {
     this.#store = store;
@@ -99,7 +97,6 @@ export class EventIndex {
         } else await this.#catchUp();
         this.#failure = undefined;
       } catch (error) {
-        this.failures++;
         this.#failure = { error };
         this.#onFailure(error);
       }

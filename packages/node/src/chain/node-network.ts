@@ -22,6 +22,7 @@ export interface NetworkServices {
   readonly onPeer: (id: string, up: boolean, isMember: boolean) => void;
   readonly onCutOff: (cutOff: CutOff) => void;
   readonly onTwin: (twin: TwinSeen) => void;
+  readonly onRecordUnsaved: (error: unknown) => void;
 }
 
 export interface NodeNetworkOptions {
@@ -57,6 +58,7 @@ export function startNetwork(options: NodeNetworkOptions): Promise<Network> {
       onPeer: (id, up, isMember) => services().onPeer(id, up, isMember),
       onCutOff: (cutOff) => services().onCutOff(cutOff),
       onTwin: (twin) => services().onTwin(twin),
+      onRecordUnsaved: (error) => services().onRecordUnsaved(error),
       onRequest: (protocol, requester, bytes) => {
         const { shell, chain, blobs, holdings, desk } = services();
         switch (protocol) {

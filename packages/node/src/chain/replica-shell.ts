@@ -52,6 +52,8 @@ export interface ReplicaShellOptions {
   readonly onExecute: (effect: Effect<'execute'>) => void;
   readonly onEvidence: (effect: Effect<'evidence'>) => void;
   readonly onRefused: (effect: Effect<'refused'>) => void;
+  /** A batch was not published; peers that need it will ask for it. */
+  readonly onUnpublished: (error: unknown) => void;
   /** The replica halted or a write failed: nothing more is stepped. Called once. */
   readonly onHalt: (code: string, detail: string) => void;
 }
@@ -257,7 +259,7 @@ export class ReplicaShell {
         else network.sendVote(effect.to, effect.bytes, effect.priority);
         return;
       case 'gossip':
-        network.gossipBatch(effect.bytes).catch(() => undefined);
+        network.gossipBatch(effect.bytes).catch(this.#options.onUnpublished);
         return;
       case 'request':
         void this.#request(effect);

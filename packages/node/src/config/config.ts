@@ -5,7 +5,7 @@
  */
 
 import { readFile } from 'node:fs/promises';
-import { CodedError } from '@cloister/encoding';
+import { assert, CodedError } from '@cloister/encoding';
 import { array, bool, count, oneOf, parseUnknown, refined, type Shape, text } from '@cloister/encoding/shape';
 import { parse, TomlError } from 'smol-toml';
 import {
@@ -123,6 +123,13 @@ function isConfigKey(name: string): name is ConfigKey {
   return Object.hasOwn(CONFIG_OPTIONS, name);
 }
 
+type Values = { readonly [name: string]: ConfigValue | undefined };
+
+/** Whether each option has a value of its type, a default too. */
+function isConfig(values: Values): values is Values & Config {
+  return CONFIG_KEYS.every((key) => parseUnknown(shapeOf(CONFIG_OPTIONS[key].is).shape, values[key]).ok);
+}
+
 type Layer = Map<ConfigKey, { readonly value: ConfigValue; readonly source: string }>;
 
 function tomlLayer(text: string, path: string): Layer {
@@ -204,6 +211,7 @@ export async function loadConfig(sources: ConfigSources): Promise<LoadedConfig> 
     }
     return { key, value: CONFIG_OPTIONS[key].default, origin: 'default', source: '' };
   });
-  const config = Object.fromEntries(effective.map(({ key, value }) => [key, value])) as unknown as Config;
+  const config = Object.fromEntries(effective.map(({ key, value }) => [key, value]));
+  assert(isConfig(config), 'every option has a value');
   return { config, effective };
 }

@@ -15,7 +15,10 @@ export function addApiMetrics(
   registry: MetricsRegistry,
   { connections, budgets, streams }: ApiMetricSources,
 ): (route: string | undefined, status: number) => void {
-  const requests = registry.counter('cloister_api_requests_total', 'Answers of the API, by route and status');
+  const requests = registry.counterBy('cloister_api_requests_total', 'Answers of the API, by route and status', [
+    'route',
+    'status',
+  ]);
   const open = registry.gauge('cloister_api_connections', 'Open connections of the API');
   const running = registry.gauge('cloister_api_streams', 'Open event streams');
   registry.counterFrom('cloister_api_connections_closed_total', 'Connections closed for being only held', () => {
@@ -26,5 +29,5 @@ export function addApiMetrics(
     open.set(connections.size);
     running.set(streams.size);
   });
-  return (route, status) => requests.increment({ route: route ?? 'none', status: String(status) });
+  return (route, status) => requests.inc({ route: route ?? 'none', status: String(status) });
 }

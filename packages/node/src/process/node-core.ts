@@ -26,6 +26,7 @@ import { ReplicaShell } from '../chain/replica-shell.ts';
 import type { NodeStores } from '../chain/stores.ts';
 import { TransactionTracker } from '../chain/transaction-tracker.ts';
 import type { Config } from '../config/config-options.ts';
+import type { Operation } from '../status/node-metrics.ts';
 import { messageOf } from './errors.ts';
 import type { HomeLayout, NodeKeys } from './home.ts';
 import type { Log } from './log-lines.ts';
@@ -54,10 +55,13 @@ export interface CoreObservers {
   readonly executed: ConstructorParameters<typeof ExecutorShell>[0]['onExecution'];
   readonly refused: (code: string) => void;
   readonly evidence: (kind: string) => void;
+  /** An operation failed without which the node goes on. */
+  readonly failed: (operation: Operation, error: unknown) => void;
 }
 
 export interface NodeCore {
   readonly self: AccountId;
+  readonly genesis: ParsedGenesis;
   readonly signer: Ed25519KeyPair;
   readonly opened: OpenedReplica;
   readonly shell: ReplicaShell;
@@ -110,9 +114,7 @@ export async function createCore(options: CoreOptions): Promise<NodeCore> {
   const state = (): typeof replica.ledger => replica.ledger;
   const report = (error: unknown): void => log('error', 'internal', { error: messageOf(error) });
   const bus = new EventBus(report);
-  const index = await EventIndex.open(stores.index, opened.log, (error) =>
-    log('error', 'index-failed', { error: messageOf(error) }),
-  );
+  const index = await EventIndex.open(stores.index, opened.log, (error) => observe.failed('index', error));
   const { names, promises, blobs } = await openBlobs(layout, config, state, nowMs);
   const tracker = new TransactionTracker((id) => index.transaction(id));
   const connected = (): AccountId[] => {
@@ -218,6 +220,7 @@ export async function createCore(options: CoreOptions): Promise<NodeCore> {
       log('debug', 'refused', { from, code, detail });
       observe.refused(code);
     },
+    onUnpublished: (error) => observe.failed('batch-publish', error),
     onHalt: options.onHalt,
   });
   const executor =
@@ -238,11 +241,15 @@ export async function createCore(options: CoreOptions): Promise<NodeCore> {
           randomBytes: random,
           onExecution: (execution) => {
             const { type, assignment } = execution;
-            const failed = type === 'refused' || type === 'attempt-failed';
+            const failed = type === 'refused' || type === 'attempt-failed' || type === 'not-taken';
             const reason =
               type === 'refused' ? execution.detail : type === 'attempt-failed' ? execution.outcome.detail : undefined;
             const code =
-              type === 'refused' ? execution.code : type === 'attempt-failed' ? execution.outcome.code : undefined;
+              type === 'refused' || type === 'not-taken'
+                ? execution.code
+                : type === 'attempt-failed'
+                  ? execution.outcome.code
+                  : undefined;
             log(failed ? 'warn' : 'info', `execution-${type}`, { task: assignment.task, code, reason });
             observe.executed(execution);
           },
@@ -257,10 +264,12 @@ export async function createCore(options: CoreOptions): Promise<NodeCore> {
             const absent = kept.type === 'failed' && kept.code === 'ENCLAVE_GONE';
             log(absent ? 'debug' : kept.type === 'failed' ? 'warn' : 'info', `attestation-${kept.type}`, fields);
           },
+          onUndescribed: (error) => observe.failed('enclave-describe', error),
           onError: report,
         });
   return {
     self,
+    genesis,
     signer,
     opened,
     shell,

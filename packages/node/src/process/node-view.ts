@@ -98,7 +98,6 @@ export function createMetrics(view: NodeView, self: AccountId): NodeMetrics {
     },
     network: () => view.network()?.counters,
     blobs: () => ({ bytes: view.core()?.blobs.bytes ?? 0, refused: view.core()?.exchange.refused ?? 0 }),
-    indexFailures: () => view.core()?.index.failures ?? 0,
     apiRestarts: view.apiRestarts,
     enclave: () => {
       const enclave = view.core()?.enclave;

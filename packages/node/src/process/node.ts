@@ -2,7 +2,7 @@
  * A running node: everything opened and started in order, and drained in the reverse order.
  */
 import { readFile } from 'node:fs/promises';
-import type { AccountId, Digest } from '@cloister/encoding';
+import { type AccountId, assert, type Digest } from '@cloister/encoding';
 import type { Network } from '@cloister/network';
 import type { SigningStatus } from '@cloister/replica';
 import { enclaveLauncher } from '../attest/enclave-launch.ts';
@@ -13,11 +13,11 @@ import { saveSnapshotIfDue } from '../chain/state-snapshots.ts';
 import { closeStores, type NodeStores, openStores } from '../chain/stores.ts';
 import type { ApiThread } from '../desk/api-thread.ts';
 import { createApi } from '../desk/create-api.ts';
-import type { NodeMetrics } from '../status/node-metrics.ts';
+import type { NodeMetrics, Operation } from '../status/node-metrics.ts';
 import { ReadinessWatch } from '../status/readiness-watch.ts';
 import { SeedWatch } from '../status/seed-watch.ts';
 import { TwinWatch } from '../status/twin-watch.ts';
-import { messageOf } from './errors.ts';
+import { codeOf, messageOf } from './errors.ts';
 import { ensureFolders, readGenesis, readNodeKeys } from './home.ts';
 import { obtainGenesis } from './join.ts';
 import { createLog, type Log } from './log-lines.ts';
@@ -76,9 +76,6 @@ class NodeProcess implements RunningNode {
   #twins: TwinWatch | undefined;
   #seeds: SeedWatch | undefined;
   #context: NodeContext | undefined;
-  id: AccountId = '' as AccountId;
-  chainId: Digest = '' as Digest;
-  simulated = false;
   apiUrl: string | undefined;
   addresses: readonly string[] = [];
 
@@ -92,8 +89,25 @@ class NodeProcess implements RunningNode {
   }
 
   get context(): NodeContext {
-    if (this.#context === undefined) throw new TypeError('the node is not open');
+    assert(this.#context !== undefined, 'the node is open');
     return this.#context;
+  }
+
+  get #opened(): NodeCore {
+    assert(this.#core !== undefined, 'the node is open');
+    return this.#core;
+  }
+
+  get id(): AccountId {
+    return this.#opened.self;
+  }
+
+  get chainId(): Digest {
+    return this.#opened.genesis.chainId;
+  }
+
+  get simulated(): boolean {
+    return this.#opened.genesis.genesis.trustAnchors.simulated;
   }
 
   async open(
@@ -133,12 +147,10 @@ class NodeProcess implements RunningNode {
         executed: (report) => metrics.executed(report),
         refused: (code) => metrics.refused(code),
         evidence: (kind) => metrics.evidence(kind),
+        failed: (operation, error) => this.#failed(operation, error, metrics),
       },
     });
     this.#core = core;
-    this.id = core.self;
-    this.chainId = genesis.chainId;
-    this.simulated = genesis.genesis.trustAnchors.simulated;
     await saveSnapshotIfDue(core.opened.log, core.opened.replica.ledger);
     const { all: members, weightless } = membersOf(core.opened.replica.ledger);
     const signing = (): SigningStatus['state'] => core.opened.replica.status().signing.state;
@@ -170,6 +182,7 @@ class NodeProcess implements RunningNode {
         blobs: core.exchange,
         holdings: core.holdings,
         desk: core.desk,
+        onRecordUnsaved: (error) => this.#failed('peer-record-save', error, metrics),
         onCutOff: ({ peer, address, offence, forMs }) => log('warn', 'peer-cut-off', { peer, address, offence, forMs }),
         onTwin: (twin) => twins.saw(twin),
         onPeer: (id, up, isMember) => {
@@ -218,10 +231,7 @@ class NodeProcess implements RunningNode {
     });
     this.#scrub.start();
     this.#sweep = setInterval(() => {
-      core.blobs.sweep().catch((error: unknown) => {
-        metrics.sweepFailed();
-        log('warn', 'blob-sweep-failed', { error: messageOf(error) });
-      });
+      core.blobs.sweep().catch((error: unknown) => this.#failed('blob-sweep', error, metrics));
     }, BLOB_SWEEP_MS);
     this.#sweep.unref();
   }
@@ -237,6 +247,11 @@ class NodeProcess implements RunningNode {
     }
     if (block.events.some(({ type }) => type === 'AttestationAccepted')) core.peers.wake();
     this.#options.log('debug', 'committed', { height: block.height, transactions: block.transactionCount });
+  }
+
+  #failed(operation: Operation, error: unknown, metrics: NodeMetrics): void {
+    metrics.failed(operation);
+    this.#options.log('warn', `${operation}-failed`, { code: codeOf(error), error: messageOf(error) });
   }
 
   #onHalt(code: string, detail: string): void {

@@ -9,8 +9,9 @@ import {
   forecast,
 } from '@cloister/attestation';
 import { type AccountId, parseBase64 } from '@cloister/encoding';
-import { type Attestation, type LedgerState, listAttestations, networkOf } from '@cloister/ledger';
+import { type Attestation, type LedgerState, networkOf } from '@cloister/ledger';
 import type { MetricsRegistry } from './metrics.ts';
+import { shownAttestations } from './node-gauges.ts';
 
 type Ends = ReadonlyMap<EndorsementKind, number>;
 
@@ -44,38 +45,41 @@ export function addForecastMetrics(registry: MetricsRegistry, state: () => Ledge
   const seconds = registry.gauge(
     'cloister_attestation_forecast_seconds',
     'Block time left until the first endorsement of this kind ends; below zero when it has',
+    ['node', 'cause'],
   );
   const blocks = registry.gauge(
     'cloister_attestation_forecast_blocks',
     'Blocks after the newest one for which the attestation holds by this count; below zero when it no longer does',
+    ['node', 'cause'],
   );
   const short = registry.gauge(
     'cloister_attestation_svn_short',
     "By how much an SVN of the local platform is below the newest level of its endorsements, or the policy's minimum",
+    ['component'],
   );
   const ends = new Map<AccountId, Kept<Ends>>();
   const shorts = new Kept<ReadonlyMap<string, number>>();
   registry.collect(() => {
-    for (const gauge of [seconds, blocks, short]) gauge.clear();
+    for (const gauge of [seconds, blocks, short]) gauge.reset();
     const now = state();
     for (const node of ends.keys()) if (!now.attestations.has(node)) ends.delete(node);
-    for (const { node, blocksLeft, blocksToRefresh } of listAttestations(now)) {
-      blocks.set(blocksLeft, { node, cause: 'age' });
-      blocks.set(blocksToRefresh, { node, cause: 'refresh' });
+    for (const { node, blocksLeft, blocksToRefresh } of shownAttestations(now)) {
+      blocks.set({ node, cause: 'age' }, blocksLeft);
+      blocks.set({ node, cause: 'refresh' }, blocksToRefresh);
       const held = now.attestations.get(node);
       if (held === undefined) continue;
       const graceUntil = graceOf(now, held);
-      if (graceUntil !== undefined) blocks.set(graceUntil - now.height, { node, cause: 'measurement' });
+      if (graceUntil !== undefined) blocks.set({ node, cause: 'measurement' }, graceUntil - now.height);
       const kept = ends.get(node) ?? new Kept<Ends>();
       ends.set(node, kept);
       for (const [cause, untilMs] of kept.get([held.bundle], () => endsOf(held))) {
-        seconds.set((untilMs - now.timeMs) / 1000, { node, cause });
+        seconds.set({ node, cause }, (untilMs - now.timeMs) / 1000);
       }
     }
     const own = now.attestations.get(self);
     if (own === undefined) return;
     const found = shorts.get([own.bundle, networkOf(now).appraisalPolicy], () => shortOf(now, own));
-    for (const [component, by] of found) short.set(by, { component });
+    for (const [component, by] of found) short.set({ component }, by);
   });
 }
 

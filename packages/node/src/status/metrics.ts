@@ -1,171 +1,120 @@
 /**
- * Counters, gauges and histograms, written out in the Prometheus text format (version 0.0.4). Labels never name a tenant
- * or a request, and a family holds a bounded number of label sets.
+ * The metrics of one thread, kept by prom-client under Prometheus' conventions: base units, `_total` for what only goes up.
+ *
+ * Each thread has a registry of its own and counts in its own memory; the API joins the texts when it is asked for them, so
+ * no number crosses between threads while it is counted. Hence no name stands in both registries.
+ *
+ * No label takes a value that a stranger chose. As a second fence a counter holds a bounded number of label sets.
  */
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 
-export type Labels = { readonly [name: string]: string };
+/** Label sets of one counter; what is beyond is counted under OTHER. */
+export const SERIES_MAX = 256;
+const OTHER = 'OTHER';
 
-interface Family {
+export interface Family {
   readonly name: string;
   readonly help: string;
   readonly type: 'counter' | 'gauge' | 'histogram';
-  lines(): Iterable<string>;
+  readonly labels: readonly string[];
 }
 
-const SERIES_MAX = 512;
+/** Counts by labels, of which it holds so many sets. */
+export class LabelledCounter<Label extends string> {
+  readonly #counter: Counter<Label>;
+  readonly #labels: readonly Label[];
+  readonly #seen = new Set<string>();
 
-function escapeLabel(value: string): string {
-  return value.replace(/\\/g, '\\\\').replace(/"/g, '\\"').replace(/\n/g, '\\n');
-}
-
-function series(name: string, labels: Labels, value: number): string {
-  const names = Object.keys(labels);
-  const inner = names.map((label) => `${label}="${escapeLabel(labels[label] ?? '')}"`).join(',');
-  return `${name}${inner === '' ? '' : `{${inner}}`} ${Number.isFinite(value) ? value : value > 0 ? '+Inf' : 'NaN'}`;
-}
-
-function keyOf(labels: Labels): string {
-  return JSON.stringify(Object.entries(labels));
-}
-
-/** A value for each set of labels. */
-class Values implements Family {
-  readonly name: string;
-  readonly help: string;
-  readonly type: 'counter' | 'gauge';
-  readonly #series = new Map<string, { readonly labels: Labels; value: number }>();
-
-  constructor(name: string, help: string, type: 'counter' | 'gauge') {
-    this.name = name;
-    this.help = help;
-    this.type = type;
+  constructor(counter: Counter<Label>, labels: readonly Label[]) {
+    this.#counter = counter;
+    this.#labels = labels;
   }
 
-  #of(labels: Labels): { value: number } | undefined {
-    const key = keyOf(labels);
-    let found = this.#series.get(key);
-    if (found === undefined && this.#series.size < SERIES_MAX) {
-      found = { labels, value: 0 };
-      this.#series.set(key, found);
-    }
-    return found;
-  }
-
-  add(labels: Labels, by: number): void {
-    const found = this.#of(labels);
-    if (found !== undefined) found.value += by;
-  }
-
-  set(labels: Labels, value: number): void {
-    const found = this.#of(labels);
-    if (found !== undefined) found.value = value;
-  }
-
-  clear(): void {
-    this.#series.clear();
-  }
-
-  *lines(): Iterable<string> {
-    for (const { labels, value } of this.#series.values()) yield series(this.name, labels, value);
+  inc(values: Readonly<Record<Label, string>>): void {
+    const key = JSON.stringify(this.#labels.map((label) => values[label]));
+    const held = this.#seen.has(key) || this.#seen.size < SERIES_MAX;
+    if (held) this.#seen.add(key);
+    const labels = this.#labels.map((label) => [label, held ? values[label] : OTHER] as const);
+    this.#counter.inc(Object.fromEntries(labels) as Record<Label, string>);
   }
 }
 
-/** Only goes up. */
-export interface Counter {
-  increment(labels?: Labels, by?: number): void;
-}
-export interface Gauge {
-  set(value: number, labels?: Labels): void;
-  /** Forgets all label sets, before they are set anew. */
-  clear(): void;
-}
-export interface Histogram {
-  observe(value: number, labels?: Labels): void;
-}
+/** Whose default metrics of prom-client a registry shows. */
+type Defaults = 'process' | 'api-thread' | 'none';
 
-class Buckets implements Family, Histogram {
-  readonly name: string;
-  readonly help: string;
-  readonly type = 'histogram';
-  readonly #bounds: readonly number[];
-  readonly #series = new Map<string, { readonly labels: Labels; counts: number[]; sum: number; count: number }>();
+const API_PREFIX = 'cloister_api_';
 
-  constructor(name: string, help: string, bounds: readonly number[]) {
-    this.name = name;
-    this.help = help;
-    this.#bounds = bounds;
+/** Made once for each thread: each has timers and watches of its own. */
+const shared = new Map<Defaults, Registry>();
+
+/** Loop, heap and garbage collection of this thread; of the process, too, unless another thread shows that. */
+function defaultsOf(defaults: Exclude<Defaults, 'none'>): Registry {
+  const known = shared.get(defaults);
+  if (known !== undefined) return known;
+  const registry = new Registry();
+  const isApi = defaults === 'api-thread';
+  collectDefaultMetrics({ register: registry, ...(isApi ? { prefix: API_PREFIX } : {}) });
+  for (const { name } of registry.getMetricsAsArray()) {
+    if (name.startsWith(`${API_PREFIX}process_`)) registry.removeSingleMetric(name);
   }
-
-  observe(value: number, labels: Labels = {}): void {
-    const key = keyOf(labels);
-    let found = this.#series.get(key);
-    if (found === undefined) {
-      if (this.#series.size >= SERIES_MAX) return;
-      found = { labels, counts: this.#bounds.map(() => 0), sum: 0, count: 0 };
-      this.#series.set(key, found);
-    }
-    found.sum += value;
-    found.count += 1;
-    const bucket = this.#bounds.findIndex((bound) => value <= bound);
-    if (bucket >= 0) found.counts[bucket] = (found.counts[bucket] ?? 0) + 1;
-  }
-
-  *lines(): Iterable<string> {
-    for (const { labels, counts, sum, count } of this.#series.values()) {
-      let below = 0;
-      for (const [i, bound] of this.#bounds.entries()) {
-        below += counts[i] ?? 0;
-        yield series(`${this.name}_bucket`, { ...labels, le: `${bound}` }, below);
-      }
-      yield series(`${this.name}_bucket`, { ...labels, le: '+Inf' }, count);
-      yield series(`${this.name}_sum`, labels, sum);
-      yield series(`${this.name}_count`, labels, count);
-    }
-  }
+  shared.set(defaults, registry);
+  return registry;
 }
 
 export class MetricsRegistry {
-  readonly #families = new Map<string, Family>();
+  readonly #registry = new Registry();
+  readonly #defaults: Registry | undefined;
+  readonly #families: Family[] = [];
   readonly #collectors: (() => void)[] = [];
 
-  #add<F extends Family>(family: F): F {
-    if (this.#families.has(family.name)) throw new TypeError(`metric ${family.name} exists`);
-    this.#families.set(family.name, family);
-    return family;
+  constructor(defaults: Defaults = 'none') {
+    this.#defaults = defaults === 'none' ? undefined : defaultsOf(defaults);
+  }
+
+  /** What stands in it beside prom-client's own. */
+  get families(): readonly Family[] {
+    return this.#families;
+  }
+
+  #base<Label extends string>(type: Family['type'], name: string, help: string, labels: readonly Label[]) {
+    this.#families.push({ name, help, type, labels });
+    return { name, help, labelNames: labels, registers: [this.#registry] };
   }
 
   counter(name: string, help: string): Counter {
-    const values = this.#add(new Values(name, help, 'counter'));
-    return { increment: (labels = {}, by = 1) => values.add(labels, by) };
+    return new Counter(this.#base('counter', name, help, []));
   }
 
-  /** A counter that is kept elsewhere and read at each scrape. */
+  counterBy<Label extends string>(name: string, help: string, labels: readonly Label[]): LabelledCounter<Label> {
+    return new LabelledCounter(new Counter(this.#base('counter', name, help, labels)), labels);
+  }
+
+  /** A counter that is kept elsewhere and read when somebody asks. */
   counterFrom(name: string, help: string, read: () => number): void {
-    const values = this.#add(new Values(name, help, 'counter'));
-    this.#collectors.push(() => values.set({}, read()));
+    const counter = this.counter(name, help);
+    this.collect(() => {
+      counter.reset();
+      counter.inc(read());
+    });
   }
 
-  gauge(name: string, help: string): Gauge {
-    const values = this.#add(new Values(name, help, 'gauge'));
-    return { set: (value, labels = {}) => values.set(labels, value), clear: () => values.clear() };
+  gauge<Label extends string>(name: string, help: string, labels: readonly Label[] = []): Gauge<Label> {
+    return new Gauge(this.#base('gauge', name, help, labels));
   }
 
-  histogram(name: string, help: string, bounds: readonly number[]): Histogram {
-    return this.#add(new Buckets(name, help, bounds));
+  histogram(name: string, help: string, buckets: readonly number[]): Histogram {
+    return new Histogram({ ...this.#base('histogram', name, help, []), buckets: [...buckets] });
   }
 
-  /** Runs before each scrape, to set gauges. */
+  /** Runs before each answer, to set gauges. */
   collect(collector: () => void): void {
     this.#collectors.push(collector);
   }
 
-  render(): string {
+  /** In the Prometheus text format. */
+  async render(): Promise<string> {
     for (const collector of this.#collectors) collector();
-    const lines: string[] = [];
-    for (const family of this.#families.values()) {
-      lines.push(`# HELP ${family.name} ${family.help.replace(/\\/g, '\\\\').replace(/\n/g, '\\n')}`);
-      lines.push(`# TYPE ${family.name} ${family.type}`, ...family.lines());
-    }
-    return `${lines.join('\n')}\n`;
+    const texts = [await this.#registry.metrics(), (await this.#defaults?.metrics()) ?? ''];
+    return texts.filter((text) => text.trim() !== '').join('\n');
   }
 }

@@ -171,6 +171,7 @@ export async function fakeNode(chain: Chain): Promise<FakeNode> {
         ? undefined
         : {
             passed: false,
+            isAnswered: true,
             code: 'NONCE_MISMATCH',
             detail: '',
             keyset: digestOf('keyset'),

@@ -37,7 +37,7 @@ const metrics = route({
   answer: { contentType: METRICS_TYPE, schema: { type: 'string' } },
   handle: async ({ node, metrics: own }) => ({
     status: 200,
-    text: `${await node.metrics()}${own.render()}`,
+    text: `${await node.metrics()}\n${await own.render()}`,
     contentType: METRICS_TYPE,
   }),
 });

@@ -50,7 +50,7 @@ async function run(setup: WorkerSetup, send: (message: FromApi) => void, port: M
     follow,
     node: client.questions,
     blobBytesMax: setup.blobBytesMax,
-    metrics: new MetricsRegistry(),
+    metrics: new MetricsRegistry('api-thread'),
   };
   const onError = (error: unknown): void => send({ type: 'error', message: messageOf(error) });
   const server = createApiServer(context, { ...setup.options, onError });
