@@ -106,6 +106,12 @@ export function openObject<T extends object>(fields: Members<T>): Shape<T> {
   return members(fields, false);
 }
 
+/** Those members of an object that are named, out of one that has more: the same list that reads them writes them elsewhere. */
+export function pick<T extends object>(fields: Members<T>, from: NoInfer<T>): T {
+  const names = Object.keys(fields) as (keyof T)[];
+  return Object.fromEntries(names.map((name) => [name, from[name]])) as T;
+}
+
 /** One member of an object, whatever else the object has: for a document whose shape depends on one of its members. */
 export function member<T>(key: string, shape: Shape<T>): Shape<T> {
   return (value, path) => {

@@ -19,6 +19,7 @@ import {
   hex,
   hexBytes,
   literal,
+  type Members,
   mapped,
   matching,
   measurement,
@@ -31,6 +32,7 @@ import {
   parsedBy,
   parseShape,
   parseUnknown,
+  pick,
   refined,
   type Shape,
   single,
@@ -105,6 +107,13 @@ describe('objects', () => {
       expect(refusal(move, { kind })).toBe('SHAPE_MISMATCH .kind: expected one of lift, drop');
     }
     expect(refusal(move, [])).toMatch(/an object/);
+  });
+
+  it('picks the members that are named, and no other', () => {
+    const named: Members<Pick<Crate, 'label'>> = { label: text(5) };
+    expect(pick(named, { label: 'pears', weight: 3 } as Crate)).toEqual({ label: 'pears' });
+    // @ts-expect-error: what is picked has to be there
+    pick(named, { weight: 3 });
   });
 
   it('reads one own member, and passes over all others', () => {

@@ -192,6 +192,8 @@ export {
   REJECTION_CODES,
   type RejectionCode,
 } from './transactions/codes.ts';
+export type { EndorsedPlatform, MeasurementStatus } from './transactions/common-shapes.ts';
+export { MAX_EXECUTORS, MAX_INLINE_BYTES, type RequestedExecutor } from './transactions/request-fields.ts';
 export {
   decodeTransaction,
   encodeTransaction,
@@ -205,21 +207,16 @@ export {
 } from './transactions/transaction.ts';
 export {
   type DeclineTaskPayload,
-  type EndorsedPlatform,
   type GrantModelKeyPayload,
   KIND_CODES,
-  MAX_EXECUTORS,
   MAX_HOLDINGS,
-  MAX_INLINE_BYTES,
   MAX_RECEIPT_BYTES,
-  type MeasurementStatus,
   type PayloadByKind,
   type PublishModelPayload,
   type PutRecordPayload,
   parsePayload,
   type RefreshAttestationPayload,
   type RegisterAccountPayload,
-  type RequestedExecutor,
   type RequestInferencePayload,
   type RevokeGrantPayload,
   type RevokeModelPayload,

@@ -1,13 +1,16 @@
 /**
  * A request for an inference: admitted when every executor that it names may execute for the model right now.
  */
+
 import { contentDigest, taskId } from '@cloister/confidential';
 import { type AccountId, assert, parseBase64 } from '@cloister/encoding';
+import { pick } from '@cloister/encoding/shape';
 import { eligible } from '../attestation/eligibility.ts';
 import type { AuthorisedExecutor } from '../events/inference-events.ts';
 import { networkOf } from '../state/network-of.ts';
 import type { Attestation, LedgerState, Model } from '../state/state.ts';
 import type { RejectionCode } from '../transactions/codes.ts';
+import { requestMembers } from '../transactions/request-fields.ts';
 import type { RequestInferencePayload } from '../transactions/transaction-payloads.ts';
 import { accept, type Command, causeOf, type DecideContext, type Decision, reject } from './decision.ts';
 
@@ -54,18 +57,10 @@ export function decideRequestInference(
     ...causeOf(command),
     task,
     sender,
-    requestNonce: payload.requestNonce,
-    model: model.id,
+    ...pick(requestMembers, payload),
     owner: model.owner,
-    images: payload.images,
     executors,
-    threshold: payload.threshold,
     deadlineMs: context.timeMs + payload.timeLimitMs,
-    inputCommitment: payload.inputCommitment,
-    keyCommitment: payload.keyCommitment,
-    payloadDigest: payload.payloadDigest,
-    payloadSize: payload.payloadSize,
-    payload: payload.payload,
     policyDigest: state.policyDigest,
     height: context.height,
   });

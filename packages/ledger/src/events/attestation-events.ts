@@ -1,41 +1,16 @@
 /**
  * The events about attestations: accepted, kept alive, re-appraised, and evicted; and the endorsements that lead to it.
  */
-import type { CrlSeen, Platform, StatementSeen } from '@cloister/attestation';
-import type { AccountId, Digest, Height, JsonValue, Measurement } from '@cloister/encoding';
+import type { CrlSeen, StatementSeen } from '@cloister/attestation';
+import type { AccountId, Digest, Height } from '@cloister/encoding';
+import type { AppraisedFields, AttestedFields } from '../attestation/attested-fields.ts';
 import type { EvictionCause } from '../state/state.ts';
-import type { EndorsedPlatform } from '../transactions/transaction-payloads.ts';
+import type { EndorsedPlatform } from '../transactions/common-shapes.ts';
 import type { Cause } from './event-cause.ts';
 
 /** Evidence was appraised at this block's time and accepted; it is now the node's only attestation. */
-export interface AttestationAccepted extends Cause {
+export interface AttestationAccepted extends Cause, AttestedFields {
   readonly type: 'AttestationAccepted';
-  readonly node: AccountId;
-  readonly keyset: Digest;
-  readonly platform: Platform;
-  readonly product: string;
-  readonly simulated: boolean;
-  readonly hardwareId: string;
-  readonly measurement: Measurement;
-  readonly image: Digest;
-  /** Ed25519, 32 bytes of hex. */
-  readonly signKey: string;
-  /** X25519, 32 bytes of hex. */
-  readonly hpkeKey: string;
-  readonly tcbStatus: string;
-  readonly advisories: readonly string[];
-  /** The SVNs by which the platform was judged. */
-  readonly tcb: JsonValue;
-  readonly evidenceDigest: Digest;
-  readonly nonceHeight: Height;
-  readonly acceptedHeight: Height;
-  readonly acceptedTimeMs: number;
-  /** Last height at which it holds. */
-  readonly validUntilHeight: Height;
-  /** First block time at which an endorsement is no longer valid. */
-  readonly validUntilMs: number;
-  /** Last height at which it holds unless refreshed. */
-  readonly aliveUntilHeight: Height;
   /** The keyset that this one retires, or null. */
   readonly retiredKeyset: Digest | null;
   /** The CRLs that were used; older ones of the same issuers are refused from here on. */
@@ -43,8 +18,6 @@ export interface AttestationAccepted extends Cause {
   /** The statements of Intel that were used; older ones of the same names are refused from here on. */
   readonly statements: readonly StatementSeen[];
   readonly policyDigest: Digest;
-  /** base64 of the whole evidence bundle, endorsements included. */
-  readonly bundle: string;
 }
 
 export interface AttestationRefreshed extends Cause {
@@ -64,18 +37,12 @@ export interface AttestationRefreshed extends Cause {
  * A held attestation passed a new appraisal that changed something about it. Its ages never grow by this; only newer
  * endorsements move `validUntilMs` on.
  */
-export interface AttestationReappraised {
+export interface AttestationReappraised extends AppraisedFields {
   readonly type: 'AttestationReappraised';
   readonly node: AccountId;
   readonly keyset: Digest;
   readonly attestationSequence: number;
   readonly cause: EvictionCause;
-  readonly tcbStatus: string;
-  readonly advisories: readonly string[];
-  readonly tcb: JsonValue;
-  readonly validUntilHeight: Height;
-  readonly validUntilMs: number;
-  readonly aliveUntilHeight: Height;
   /** base64 of the evidence bundle with newer endorsements; null when it stayed as it was. */
   readonly bundle: string | null;
   readonly height: Height;

@@ -25,6 +25,7 @@ import {
   text,
   view,
 } from '@cloister/encoding/shape';
+import { appraisedMembers, attestedMembers } from '../attestation/attested-fields.ts';
 import { PROPOSAL_KINDS } from '../decide/decision.ts';
 import { governance } from '../genesis/genesis.ts';
 import { ledgerParams } from '../genesis/params.ts';
@@ -33,16 +34,13 @@ import {
   declineDetail,
   enc,
   endorsedPlatform,
-  MAX_EXECUTORS,
-  MAX_HOLDINGS,
-  MAX_IMAGES,
-  MAX_INLINE_BYTES,
-  MAX_RECEIPT_BYTES,
   modelManifest,
   namespaceName,
   platform,
   sealedKey,
-} from '../transactions/transaction-payloads.ts';
+} from '../transactions/common-shapes.ts';
+import { executorMembers, MAX_EXECUTORS, MAX_INLINE_BYTES, requestMembers } from '../transactions/request-fields.ts';
+import { MAX_HOLDINGS, MAX_RECEIPT_BYTES } from '../transactions/transaction-payloads.ts';
 import type { LedgerEvent, LedgerEventType } from './events.ts';
 import type { AuthorisedExecutor } from './inference-events.ts';
 
@@ -61,11 +59,9 @@ const timeMs: Shape<number> = count();
 const weight: Shape<number> = count();
 
 const executor: Shape<AuthorisedExecutor> = object<AuthorisedExecutor>({
+  ...executorMembers,
   node: account,
-  keyset: digest,
   attestationSequence: count(),
-  enc,
-  sealedKey,
 });
 const crls: Shape<readonly CrlSeen[]> = array(
   object<CrlSeen>({ issuer: digest, number: hex(20), thisUpdateMs: timeMs, nextUpdateMs: timeMs }),
@@ -81,14 +77,6 @@ const statements: Shape<readonly StatementSeen[]> = array(
   { max: 16 },
 );
 const pair = { platform, measurement, image: digest, name: displayName };
-const standing = {
-  tcbStatus: text(64, 1),
-  advisories: array(text(64), { max: 256 }),
-  tcb: anyJson,
-  validUntilHeight: height,
-  validUntilMs: timeMs,
-  aliveUntilHeight: height,
-};
 const ofAttestation = {
   node: account,
   keyset: digest,
@@ -133,26 +121,11 @@ export const FIELDS: { readonly [T in LedgerEventType]: Fields<T> } = {
   AppraisalPolicyTookEffect: { appraisalPolicy: anyJson, policyDigest: digest, height },
   AttestationAccepted: {
     ...cause,
-    node: account,
-    keyset: digest,
-    platform,
-    product: text(64, 1),
-    simulated: bool,
-    hardwareId: text(128, 2),
-    measurement,
-    image: digest,
-    signKey: hex(32),
-    hpkeKey: hex(32),
-    ...standing,
-    evidenceDigest: digest,
-    nonceHeight: height,
-    acceptedHeight: height,
-    acceptedTimeMs: timeMs,
+    ...attestedMembers,
     retiredKeyset: nullable(digest),
     crls,
     statements,
     policyDigest: digest,
-    bundle: base64(MAX_BUNDLE_BYTES, 1),
   },
   AttestationRefreshed: {
     ...cause,
@@ -167,7 +140,7 @@ export const FIELDS: { readonly [T in LedgerEventType]: Fields<T> } = {
   },
   AttestationReappraised: {
     ...ofAttestation,
-    ...standing,
+    ...appraisedMembers,
     bundle: nullable(base64(MAX_BUNDLE_BYTES, 1)),
     height,
   },
@@ -201,18 +174,10 @@ export const FIELDS: { readonly [T in LedgerEventType]: Fields<T> } = {
     ...cause,
     task: digest,
     sender: account,
-    requestNonce: hex(32),
-    model: digest,
+    ...requestMembers,
     owner: account,
-    images: array(digest, { min: 1, max: MAX_IMAGES }),
     executors: array(executor, { min: 1, max: MAX_EXECUTORS }),
-    threshold: count({ min: 1, max: MAX_EXECUTORS }),
     deadlineMs: timeMs,
-    inputCommitment: digest,
-    keyCommitment: digest,
-    payloadDigest: digest,
-    payloadSize: count({ min: 1 }),
-    payload: nullable(base64(MAX_INLINE_BYTES, 1)),
     policyDigest: digest,
     height,
   },

@@ -4,6 +4,7 @@
 import type { ModelManifest, ReceiptStatus } from '@cloister/confidential';
 import type { AccountId, Digest, Height, Measurement } from '@cloister/encoding';
 import type { DeclineCode, EligibilityReason, FailureCode } from '../transactions/codes.ts';
+import type { RequestedExecutor, RequestFields } from '../transactions/request-fields.ts';
 import type { Cause } from './event-cause.ts';
 
 export interface ModelPublished extends Cause {
@@ -47,35 +48,22 @@ export interface ModelGrantRevoked extends Cause {
   readonly height: Height;
 }
 
-export interface AuthorisedExecutor {
+export interface AuthorisedExecutor extends RequestedExecutor {
   readonly node: AccountId;
-  readonly keyset: Digest;
   /** Sequence of the AttestationAccepted that made it eligible. */
   readonly attestationSequence: number;
-  readonly enc: string;
-  readonly sealedKey: string;
 }
 
 /** Every named executor was eligible for the model at this height. Carries the whole authenticated request context. */
-export interface InferenceRequested extends Cause {
+export interface InferenceRequested extends Cause, RequestFields {
   readonly type: 'InferenceRequested';
   readonly task: Digest;
   readonly sender: AccountId;
-  readonly requestNonce: string;
-  readonly model: Digest;
   /** Of the model. */
   readonly owner: AccountId;
-  readonly images: readonly Digest[];
   readonly executors: readonly AuthorisedExecutor[];
-  readonly threshold: number;
   /** Block time after which no receipt is taken. */
   readonly deadlineMs: number;
-  readonly inputCommitment: Digest;
-  readonly keyCommitment: Digest;
-  readonly payloadDigest: Digest;
-  readonly payloadSize: number;
-  /** base64, or null when the payload is a blob. */
-  readonly payload: string | null;
   readonly policyDigest: Digest;
   readonly height: Height;
 }

@@ -2,6 +2,8 @@
  * What events change about attestations: accepted, refreshed, re-appraised, evicted.
  */
 import { assert } from '@cloister/encoding';
+import { pick } from '@cloister/encoding/shape';
+import { appraisedMembers, attestedMembers } from '../attestation/attested-fields.ts';
 import { raiseFloors } from '../attestation/floors.ts';
 import type {
   AttestationAccepted,
@@ -27,31 +29,11 @@ export function acceptAttestation(state: LedgerState, event: AttestationAccepted
 /** The standing that an acceptance gives: what the state keeps of it, before anything else about it happened. */
 export function attestationOf(event: AttestationAccepted, sequence: number): Attestation {
   return {
-    node: event.node,
-    keyset: event.keyset,
+    ...pick(attestedMembers, event),
     sequence,
-    platform: event.platform,
-    product: event.product,
-    simulated: event.simulated,
-    hardwareId: event.hardwareId,
-    measurement: event.measurement,
-    image: event.image,
-    signKey: event.signKey,
-    hpkeKey: event.hpkeKey,
-    tcbStatus: event.tcbStatus,
-    advisories: event.advisories,
-    tcb: event.tcb,
-    evidenceDigest: event.evidenceDigest,
-    nonceHeight: event.nonceHeight,
-    acceptedHeight: event.acceptedHeight,
-    acceptedTimeMs: event.acceptedTimeMs,
-    validUntilHeight: event.validUntilHeight,
-    validUntilMs: event.validUntilMs,
     refreshedHeight: event.nonceHeight,
-    aliveUntilHeight: event.aliveUntilHeight,
     evicted: null,
     newestSequence: sequence,
-    bundle: event.bundle,
   };
 }
 
@@ -72,16 +54,7 @@ export function refreshAttestation(state: LedgerState, event: AttestationRefresh
 }
 
 export function reappraiseAttestation(state: LedgerState, event: AttestationReappraised): void {
-  const { tcbStatus, advisories, tcb, validUntilHeight, validUntilMs, aliveUntilHeight } = event;
-  change(state, event, ({ bundle }) => ({
-    tcbStatus,
-    advisories,
-    tcb,
-    validUntilHeight,
-    validUntilMs,
-    aliveUntilHeight,
-    bundle: event.bundle ?? bundle,
-  }));
+  change(state, event, ({ bundle }) => ({ ...pick(appraisedMembers, event), bundle: event.bundle ?? bundle }));
 }
 
 export function evictAttestation(state: LedgerState, event: AttestationEvicted): void {

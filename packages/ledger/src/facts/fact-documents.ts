@@ -8,7 +8,6 @@ import {
   appraisalPolicyFromJson,
   appraisalPolicyToJson,
   type CrlFloors,
-  type Platform,
   type StatementFloors,
 } from '@cloister/attestation';
 import {
@@ -18,7 +17,6 @@ import {
   fail,
   type Height,
   type JsonValue,
-  type Measurement,
   ok,
   parseCanonicalJson,
   type Result,
@@ -37,15 +35,17 @@ import {
   object,
   oneOf,
   parseShape,
+  pick,
   type Shape,
   text,
 } from '@cloister/encoding/shape';
+import { type AttestedFields, attestedMembers } from '../attestation/attested-fields.ts';
 import { attestationReasons } from '../attestation/eligibility.ts';
 import { type MeasurementRule, measurementKey, sortedMeasurements } from '../attestation/measurement-set.ts';
 import { networkOf } from '../state/network-of.ts';
 import type { Keyset, LedgerState } from '../state/state.ts';
 import type { EligibilityReason } from '../transactions/codes.ts';
-import { measurementStatus, platform } from '../transactions/transaction-payloads.ts';
+import { measurementStatus, platform } from '../transactions/common-shapes.ts';
 import type { FactSubject } from './facts.ts';
 
 /** Bytes of one document. That of the rules is the longest: policy, measurements and floors. */
@@ -61,27 +61,15 @@ export interface RulesFact {
   readonly statementFloors: StatementFloors;
 }
 
+/** What judges nothing outside, or is too long to be carried by every proof: the bundle is in the event. */
+type NotShown = 'simulated' | 'tcb' | 'nonceHeight' | 'acceptedHeight' | 'acceptedTimeMs' | 'bundle';
+
 /** A node's current attestation. */
-export interface AttestationFact {
+export interface AttestationFact extends Omit<AttestedFields, NotShown> {
   readonly about: 'attestation';
-  readonly node: AccountId;
-  readonly keyset: Digest;
   readonly keysetStatus: Keyset['status'];
   /** Of its AttestationAccepted. */
   readonly sequence: number;
-  readonly platform: Platform;
-  readonly product: string;
-  readonly hardwareId: string;
-  readonly measurement: Measurement;
-  readonly image: Digest;
-  readonly tcbStatus: string;
-  readonly advisories: readonly string[];
-  readonly evidenceDigest: Digest;
-  readonly signKey: string;
-  readonly hpkeKey: string;
-  readonly validUntilHeight: Height;
-  readonly validUntilMs: number;
-  readonly aliveUntilHeight: Height;
   /** Code of the re-appraisal that refused it; null while none did. */
   readonly evicted: string | null;
 }
@@ -166,26 +154,13 @@ function attestationJson(state: LedgerState, node: AccountId): JsonValue | undef
   const held = state.attestations.get(node);
   const known = held === undefined ? undefined : state.keysets.get(held.keyset);
   if (held === undefined || known === undefined) return undefined;
-  return {
-    node,
-    keyset: held.keyset,
+  const document: DocumentOf<'attestation'> = {
+    ...pick(shownMembers, held),
     keysetStatus: known.status,
     sequence: held.sequence,
-    platform: held.platform,
-    product: held.product,
-    hardwareId: held.hardwareId,
-    measurement: held.measurement,
-    image: held.image,
-    tcbStatus: held.tcbStatus,
-    advisories: held.advisories,
-    evidenceDigest: held.evidenceDigest,
-    signKey: held.signKey,
-    hpkeKey: held.hpkeKey,
-    validUntilHeight: held.validUntilHeight,
-    validUntilMs: held.validUntilMs,
-    aliveUntilHeight: held.aliveUntilHeight,
     evicted: held.evicted?.code ?? null,
   };
+  return { ...document };
 }
 
 function sorted<V>(map: ReadonlyMap<string, V>): readonly (readonly [string, V])[] {
@@ -234,24 +209,12 @@ const rules: Shape<RulesDocument> = object<RulesDocument>({
   ),
 });
 
+const { simulated, tcb, nonceHeight, acceptedHeight, acceptedTimeMs, bundle, ...shownMembers } = attestedMembers;
+
 const attestation: Shape<DocumentOf<'attestation'>> = object<DocumentOf<'attestation'>>({
-  node: account,
-  keyset: digest,
+  ...shownMembers,
   keysetStatus: oneOf(['current', 'retired', 'distrusted']),
   sequence: count(),
-  platform,
-  product: text(64),
-  hardwareId: text(128, 2),
-  measurement,
-  image: digest,
-  tcbStatus: text(64, 1),
-  advisories: array(text(64), { max: 256 }),
-  evidenceDigest: digest,
-  signKey: hex(32),
-  hpkeKey: hex(32),
-  validUntilHeight: height,
-  validUntilMs: count(),
-  aliveUntilHeight: height,
   evicted: nullable(text(64, 1)),
 });
 

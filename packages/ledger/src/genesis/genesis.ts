@@ -45,7 +45,7 @@ import {
   type Shape,
 } from '@cloister/encoding/shape';
 import type { LedgerEvent } from '../events/events.ts';
-import { platform } from '../transactions/transaction-payloads.ts';
+import { platform } from '../transactions/common-shapes.ts';
 import { type LedgerParams, ledgerParams, PROTOCOL_VERSION } from './params.ts';
 
 export const GENESIS_SCHEMA = 'cloister/genesis/v1';

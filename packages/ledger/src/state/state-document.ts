@@ -1,7 +1,3 @@
-/**
- * The JSON document that `encodeState` writes: its type and its shape.
- */
-import { MAX_BUNDLE_BYTES } from '@cloister/attestation';
 import { RECEIPT_STATUSES } from '@cloister/confidential';
 import { EVIDENCE_TYPES } from '@cloister/consensus';
 import type { AccountId, Digest, Height, JsonValue, ValidatorId } from '@cloister/encoding';
@@ -9,7 +5,6 @@ import {
   account,
   anyJson,
   array,
-  base64,
   bool,
   count,
   digest,
@@ -27,11 +22,12 @@ import {
   text,
   view,
 } from '@cloister/encoding/shape';
+import { attestedMembers } from '../attestation/attested-fields.ts';
 import { PROPOSAL_KINDS } from '../decide/decision.ts';
 import { governance } from '../genesis/genesis.ts';
 import { ledgerParams } from '../genesis/params.ts';
 import { DECLINE_CODES, FAILURE_CODES, REJECTION_CODES, type RejectionCode } from '../transactions/codes.ts';
-import { measurementStatus, modelManifest, namespaceName, platform } from '../transactions/transaction-payloads.ts';
+import { measurementStatus, modelManifest, namespaceName, platform } from '../transactions/common-shapes.ts';
 import type {
   Account,
   Attestation,
@@ -129,31 +125,11 @@ const queue: Shape<Entries<Height, readonly Digest[]>> = list(entry(height, list
 const timeMs: Shape<number> = count();
 
 const attestation: Shape<Attestation> = object<Attestation>({
-  node: account,
-  keyset: digest,
+  ...attestedMembers,
   sequence: count(),
-  platform,
-  product: text(64),
-  simulated: bool,
-  hardwareId: text(128),
-  measurement,
-  image: digest,
-  signKey: hex(32),
-  hpkeKey: hex(32),
-  tcbStatus: text(64),
-  advisories: list(text(64)),
-  tcb: anyJson,
-  evidenceDigest: digest,
-  nonceHeight: height,
-  acceptedHeight: height,
-  acceptedTimeMs: timeMs,
-  validUntilHeight: height,
-  validUntilMs: timeMs,
   refreshedHeight: height,
-  aliveUntilHeight: height,
   evicted: nullable(object<Eviction>({ cause: oneOf(['policy', 'endorsements']), code: text(64, 1), height })),
   newestSequence: count(),
-  bundle: base64(MAX_BUNDLE_BYTES, 1),
 });
 
 const task: Shape<Task> = object<Task>({

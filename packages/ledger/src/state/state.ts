@@ -5,6 +5,7 @@
  * of transactions execute in milliseconds; everyone else reads. `encodeState` gives its one canonical encoding, and
  * `decodeState(encodeState(state))` is how to copy it.
  */
+
 import type { AppraisalPolicy, CrlSeen, Platform, StatementSeen, TrustAnchors } from '@cloister/attestation';
 import type { ModelManifest, ReceiptStatus } from '@cloister/confidential';
 import type { ProvenFault } from '@cloister/consensus';
@@ -13,16 +14,17 @@ import {
   asHeight,
   type Digest,
   type Height,
-  type JsonValue,
   type Measurement,
   type ValidatorId,
   ZERO_DIGEST,
 } from '@cloister/encoding';
+import type { AttestedFields } from '../attestation/attested-fields.ts';
 import type { ProposalKind } from '../decide/decision.ts';
+import type { InferenceRequested } from '../events/inference-events.ts';
 import type { LedgerParams } from '../genesis/params.ts';
 import { TaskIndex } from '../inference/task-index.ts';
 import type { DeclineCode, FailureCode, RejectionCode } from '../transactions/codes.ts';
-import type { MeasurementStatus } from '../transactions/transaction-payloads.ts';
+import type { MeasurementStatus } from '../transactions/common-shapes.ts';
 
 /** What the genesis fixed, and the appraisal policy, which it only began. */
 export interface Network {
@@ -90,36 +92,14 @@ export interface Eviction {
 }
 
 /** A node's current attestation, as accepted and since refreshed and re-appraised. */
-export interface Attestation {
-  readonly node: AccountId;
-  readonly keyset: Digest;
+export interface Attestation extends AttestedFields {
   /** Sequence of its AttestationAccepted. */
   readonly sequence: number;
-  readonly platform: Platform;
-  readonly product: string;
-  readonly simulated: boolean;
-  readonly hardwareId: string;
-  readonly measurement: Measurement;
-  readonly image: Digest;
-  readonly signKey: string;
-  readonly hpkeKey: string;
-  readonly tcbStatus: string;
-  readonly advisories: readonly string[];
-  readonly tcb: JsonValue;
-  readonly evidenceDigest: Digest;
-  readonly nonceHeight: Height;
-  readonly acceptedHeight: Height;
-  readonly acceptedTimeMs: number;
-  readonly validUntilHeight: Height;
-  readonly validUntilMs: number;
   readonly refreshedHeight: Height;
-  readonly aliveUntilHeight: Height;
   /** Null unless re-appraisal refused it. Only new evidence brings the node back. */
   readonly evicted: Eviction | null;
   /** Sequence of the newest event about it. */
   readonly newestSequence: number;
-  /** base64 of the evidence bundle: as accepted, its endorsements since replaced by newer ones. */
-  readonly bundle: string;
 }
 
 /** A keyset that was ever accepted, of a node that is a member still. */
@@ -194,23 +174,25 @@ export interface TaskReceipt {
 
 export type TaskStatus = 'open' | 'completed' | 'failed';
 
-export interface Task {
+/** What a task keeps of its request, under the names of InferenceRequested. */
+export type KeptOfRequest = Pick<
+  InferenceRequested,
+  | 'transaction'
+  | 'sender'
+  | 'model'
+  | 'owner'
+  | 'threshold'
+  | 'deadlineMs'
+  | 'expiryHeight'
+  | 'inputCommitment'
+  | 'payloadDigest'
+  | 'policyDigest'
+  | 'height'
+>;
+
+export interface Task extends KeptOfRequest {
   readonly id: Digest;
-  readonly transaction: Digest;
-  readonly sender: AccountId;
-  readonly model: Digest;
-  /** Of the model. */
-  readonly owner: AccountId;
   readonly executors: readonly TaskExecutor[];
-  readonly threshold: number;
-  /** Block time after which no receipt is taken. */
-  readonly deadlineMs: number;
-  /** Last height at which its transaction could execute: until then its id may come again and stays spent. */
-  readonly expiryHeight: Height;
-  readonly inputCommitment: Digest;
-  readonly payloadDigest: Digest;
-  readonly policyDigest: Digest;
-  readonly height: Height;
   /** Sequence of its InferenceRequested, which holds the sealed request. */
   readonly requestSequence: number;
   readonly receipts: readonly TaskReceipt[];

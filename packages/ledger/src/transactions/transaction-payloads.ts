@@ -4,29 +4,18 @@
  * Payloads are canonical JSON; binary content is canonical base64, keys and digests are lowercase hex. A validator
  * checks form and bounds alone: whether the content is true or allowed is for the deciders.
  */
-import { MAX_BUNDLE_BYTES, PLATFORMS, type Platform } from '@cloister/attestation';
-import { LARGEST_SEALED_BYTES, type ModelManifest, modelManifestFromJson } from '@cloister/confidential';
-import { HPKE_SEALED_KEY_BYTES, isAcceptableX25519Key } from '@cloister/crypto';
-import {
-  type AccountId,
-  type Digest,
-  fromHex,
-  type Height,
-  type JsonValue,
-  type Measurement,
-  type Result,
-} from '@cloister/encoding';
+import { MAX_BUNDLE_BYTES, type Platform } from '@cloister/attestation';
+import type { ModelManifest } from '@cloister/confidential';
+import type { AccountId, Digest, Height, JsonValue, Measurement, Result } from '@cloister/encoding';
 import {
   account,
   anyJson,
-  ascending,
   base64,
   count,
   digest,
   displayName,
   distinct,
   height,
-  hex,
   matching,
   measurement,
   nullable,
@@ -36,18 +25,31 @@ import {
   refuse,
   type Shape,
   text,
-  via,
 } from '@cloister/encoding/shape';
 import { DECLINE_CODES, type DeclineCode } from './codes.ts';
+import {
+  declineDetail,
+  type EndorsedPlatform,
+  enc,
+  endorsedPlatform,
+  type MeasurementStatus,
+  measurementStatus,
+  modelManifest,
+  namespaceName,
+  platform,
+  sealedKey,
+} from './common-shapes.ts';
+import {
+  executorMembers,
+  MAX_EXECUTORS,
+  MAX_INLINE_BYTES,
+  type RequestedExecutor,
+  type RequestFields,
+  requestMembers,
+} from './request-fields.ts';
 
-/** Bytes of a sealed payload or response that travels inline; larger ones are blobs named by digest. */
-export const MAX_INLINE_BYTES: number = 16 * 1024;
 /** Bytes of a receipt envelope. */
 export const MAX_RECEIPT_BYTES: number = 6 * 1024;
-/** Executors that any request may name, whatever the parameters say (the bound of a RequestContext). */
-export const MAX_EXECUTORS = 16;
-/** Images that a request may allow (the bound of a RequestContext). */
-export const MAX_IMAGES = 32;
 /** Statements beside one receipt: a third of the most validators that a network has. */
 export const MAX_HOLDINGS = 171;
 const MAX_REFRESH_BYTES = 1024;
@@ -100,38 +102,14 @@ export interface RevokeGrantPayload {
   readonly keyset: Digest;
 }
 
-/** An executor as a request names it; the node follows from the keyset. */
-export interface RequestedExecutor {
-  readonly keyset: Digest;
-  /** HPKE encapsulated key, 32 bytes of hex. */
-  readonly enc: string;
-  /** base64 of the request key sealed to this keyset. */
-  readonly sealedKey: string;
-}
-
 /**
  * A sealed request. The request context that is authenticated by the sealing is {chainId, sender, requestNonce, model,
  * images, keysets of executors in order, the transaction's expiryHeight, inputCommitment, keyCommitment}.
  */
-export interface RequestInferencePayload {
-  readonly model: Digest;
-  /** 32 bytes of hex, fresh for every request; the task id is a function of chain, sender and this. */
-  readonly requestNonce: string;
-  /** Image digests that the tenant allows, ascending. */
-  readonly images: readonly Digest[];
+export interface RequestInferencePayload extends RequestFields {
   readonly executors: readonly RequestedExecutor[];
-  /** Equal receipts that complete the task: m with 2m > k. */
-  readonly threshold: number;
   /** Milliseconds of block time after the block that executes the request within which receipts are taken. */
   readonly timeLimitMs: number;
-  readonly inputCommitment: Digest;
-  readonly keyCommitment: Digest;
-  /** SHA-256 of the sealed payload. */
-  readonly payloadDigest: Digest;
-  /** Bytes of the sealed payload. */
-  readonly payloadSize: number;
-  /** base64 of the sealed payload, or null when it is a blob. */
-  readonly payload: string | null;
 }
 
 export interface SubmitResultPayload {
@@ -219,40 +197,7 @@ export const KIND_CODES: Readonly<Record<TransactionKind, number>> = {
   'decline-task': 14,
 };
 
-export const namespaceName: Shape<string> = matching(
-  /^[a-z0-9._-]+$/,
-  64,
-  'a namespace of a-z, 0-9, dot, dash, underscore',
-);
-
-export const platform: Shape<Platform> = oneOf(PLATFORMS);
-
-/** Platforms whose vendors publish endorsements apart from evidence. */
-export type EndorsedPlatform = Exclude<Platform, 'nitro'>;
-export const endorsedPlatform: Shape<EndorsedPlatform> = oneOf<EndorsedPlatform>(['sev-snp', 'sgx', 'tdx']);
-
-const MEASUREMENT_STATUSES = ['allowed', 'grace-until', 'revoked'] as const;
-/** Allowed for good, allowed up to a height, or not allowed. */
-export type MeasurementStatus = (typeof MEASUREMENT_STATUSES)[number];
-export const measurementStatus: Shape<MeasurementStatus> = oneOf(MEASUREMENT_STATUSES);
-
-export const modelManifest: Shape<ModelManifest> = via(modelManifestFromJson);
-
-/** Codes alone: free text could carry what an enclave saw. */
-export const declineDetail: Shape<string> = matching(/^[A-Z0-9_]*$/, 64, 'a code or nothing');
-
-/** A key under HPKE in the exact form of its suite: what no enclave could open takes no slot of a task. */
-export const sealedKey: Shape<string> = base64(HPKE_SEALED_KEY_BYTES, HPKE_SEALED_KEY_BYTES);
-
-const encapsulated: Shape<string> = hex(32);
-/** The encapsulated key beside it: one of small order opens to nothing. */
-export const enc: Shape<string> = (value, path) => {
-  const text = encapsulated(value, path);
-  if (!isAcceptableX25519Key(fromHex(text))) refuse(path, 'no point of small order');
-  return text;
-};
-
-const executor: Shape<RequestedExecutor> = object<RequestedExecutor>({ keyset: digest, enc, sealedKey });
+const executor: Shape<RequestedExecutor> = object<RequestedExecutor>(executorMembers);
 
 const setMeasurementFields: Shape<SetMeasurementPayload> = object<SetMeasurementPayload>({
   platform,
@@ -296,17 +241,9 @@ const PAYLOADS: { readonly [K in TransactionKind]: Shape<PayloadByKind[K]> } = {
   'publish-model': object<PublishModelPayload>({ manifest: modelManifest }),
   'grant-model-key': object<GrantModelKeyPayload>({ model: digest, keyset: digest, enc, sealedKey }),
   'request-inference': object<RequestInferencePayload>({
-    model: digest,
-    requestNonce: hex(32),
-    images: ascending(digest, { min: 1, max: MAX_IMAGES }),
+    ...requestMembers,
     executors: distinct(executor, ({ keyset }) => keyset, { min: 1, max: MAX_EXECUTORS }),
-    threshold: count({ min: 1, max: MAX_EXECUTORS }),
     timeLimitMs: count({ min: 1 }),
-    inputCommitment: digest,
-    keyCommitment: digest,
-    payloadDigest: digest,
-    payloadSize: count({ min: 1, max: LARGEST_SEALED_BYTES }),
-    payload: nullable(base64(MAX_INLINE_BYTES, 1)),
   }),
   'submit-result': submitResult,
   'set-measurement': setMeasurement,
