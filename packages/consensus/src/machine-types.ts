@@ -237,14 +237,14 @@ export type Effect =
   /** Stop the node: the machine takes no further input. */
   | { readonly type: 'halt'; readonly code: HaltCode; readonly detail: string };
 
-/** Sensible for validators a few tens of milliseconds apart. */
+/** For a network of a few milliseconds up to some hundred. */
 export const DEFAULT_TIMING: Timing = {
-  viewTimeoutMs: 1000,
+  viewTimeoutMs: 1_000,
   growth: 1.25,
-  capMs: 15_000,
-  idleIntervalMs: 1000,
-  retryMs: 1500,
-  retryBytes: 512 * 1024,
+  capMs: 30_000,
+  idleIntervalMs: 1_000,
+  retryMs: 1_000,
+  retryBytes: 64 * 1024,
 };
 
 /** A snapshot for status pages, metrics and checkers. */

@@ -17,7 +17,7 @@ async function forgotten(tasks: number, bytes: number): Promise<readonly number[
   const look = async (id: Digest, i: number): Promise<void> => {
     await cache.once(id, async () => {
       again.push(i);
-      return { ok: false, code: 'REQUEST_MALFORMED' };
+      return { ok: false, code: 'TASK_MISMATCH' };
     });
   };
   for (const [i, id] of ids.entries()) await look(id, i);

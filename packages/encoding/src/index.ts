@@ -2,6 +2,7 @@
  * @cloister/encoding: Bytes, canonical encodings, strict JSON, branded ids and results.
  */
 
+export { BoundedMap } from './bounded-map.ts';
 export {
   compareBytes,
   concatBytes,
@@ -47,3 +48,4 @@ export {
 export { canonicalJson, parseCanonicalJson } from './jcs.ts';
 export { type JsonErrorCode, type JsonLimits, type JsonValue, parseJson } from './json-parser.ts';
 export { AssertionFailure, assert, assertContract, CryptoAssertion, fail, ok, type Result } from './result.ts';
+export { type BucketTerms, TokenBuckets } from './token-buckets.ts';

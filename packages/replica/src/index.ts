@@ -9,7 +9,7 @@ export {
   type StartRefusal,
 } from './recovery/recovery.ts';
 export { Replica } from './step/replica.ts';
-export { DEFAULT_TIMING, type ReplicaConfig } from './step/replica-core.ts';
+export type { ReplicaConfig } from './step/replica-core.ts';
 export type {
   AdmissionCode,
   Offence,

@@ -2,7 +2,7 @@
  * Models that the enclave does not run for a while, since they cost their engines: until they may be run again, nothing of theirs
  * is read, sent or asked. The enclave does not say for how long, so each of its answers doubles the time until it is asked again.
  */
-import type { Digest } from '@cloister/encoding';
+import { BoundedMap, type Digest } from '@cloister/encoding';
 
 /** Models that are remembered; the one paused longest ago makes room, at the cost of one more attempt. */
 export const MODEL_PAUSES_MAX = 256;
@@ -11,7 +11,7 @@ const PAUSE_MS_MAX = 60_000;
 
 export class ModelPauses {
   readonly #nowMs: () => number;
-  readonly #pauses = new Map<Digest, { readonly pauseMs: number; readonly untilMs: number }>();
+  readonly #pauses = new BoundedMap<Digest, { readonly pauseMs: number; readonly untilMs: number }>(MODEL_PAUSES_MAX);
 
   /** `nowMs`: milliseconds that never go back. */
   constructor(nowMs: () => number) {
@@ -32,9 +32,7 @@ export class ModelPauses {
     if (this.of(model) > 0) return;
     const before = this.#pauses.get(model)?.pauseMs ?? PAUSE_MS_FIRST / 2;
     const pauseMs = Math.min(2 * before, PAUSE_MS_MAX);
-    this.#pauses.delete(model);
     this.#pauses.set(model, { pauseMs, untilMs: this.#nowMs() + pauseMs });
-    if (this.#pauses.size > MODEL_PAUSES_MAX) this.#pauses.delete(this.#pauses.keys().next().value ?? model);
   }
 
   /** The enclave ran the model. */

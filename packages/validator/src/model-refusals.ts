@@ -4,7 +4,7 @@
  * A refusal holds for one grant: the owner may have sealed a wrong key and grant again. One that came of a lost engine may
  * have been bad luck and lapses, after a time that doubles.
  */
-import type { Digest } from '@cloister/encoding';
+import { BoundedMap, type Digest } from '@cloister/encoding';
 import type { LedgerState } from '@cloister/ledger';
 import type { TaskAssignment } from '@cloister/replica';
 
@@ -24,7 +24,7 @@ type Named = Pick<TaskAssignment, 'model' | 'keyset'>;
 
 export class ModelRefusals {
   readonly #nowMs: () => number;
-  readonly #refusals = new Map<Digest, Refusal>();
+  readonly #refusals = new BoundedMap<Digest, Refusal>(MODEL_REFUSALS_MAX);
 
   /** `nowMs`: milliseconds that never go back. */
   constructor(nowMs: () => number) {
@@ -46,10 +46,8 @@ export class ModelRefusals {
     const losses = LOSSES.has(code) ? earlier + 1 : 0;
     const pauseMs = Math.min(LOSS_PAUSE_MS_FIRST * 2 ** (losses - 1), LOSS_PAUSE_MS_MAX);
     const untilMs = losses === 0 ? Number.POSITIVE_INFINITY : this.#nowMs() + pauseMs;
-    this.#refusals.delete(model);
-    this.#refusals.set(model, { code, grant, untilMs, losses });
     // The oldest makes room: the worst that comes of forgetting is one more attempt.
-    if (this.#refusals.size > MODEL_REFUSALS_MAX) this.#refusals.delete(this.#refusals.keys().next().value ?? model);
+    this.#refusals.set(model, { code, grant, untilMs, losses });
   }
 }
 

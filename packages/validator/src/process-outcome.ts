@@ -13,7 +13,6 @@ export type VerifyLocalEnclaveCode =
 
 /** What the enclave says of a request that it will say of it always. */
 export const REQUEST_FAULTS: ReadonlySet<string> = new Set([
-  'REQUEST_MALFORMED',
   'TASK_MISMATCH',
   'PAYLOAD_TOO_LARGE',
   'CONTEXT_MALFORMED',

@@ -4,7 +4,7 @@
  * Keys are digests of everything the answer depends on, entries never depend on time, and only successes are kept, so
  * that an appraisal gives the same answer with any cache or none.
  */
-import { type Digest, ok, type Result } from '@cloister/encoding';
+import { BoundedMap, type Digest, ok, type Result } from '@cloister/encoding';
 import type { PckChain } from '../formats/intel/paths.ts';
 import type { QeIdentity } from '../formats/intel/qe-identity.ts';
 import type { TcbInfo } from '../formats/intel/tcb-info.ts';
@@ -49,38 +49,17 @@ export function throughCache<T, C extends string>(
   return computed;
 }
 
-class BoundedEntries<T> implements CacheEntries<T> {
-  readonly #entries = new Map<Digest, T>();
-  readonly #capacity: number;
-
-  constructor(capacity: number) {
-    this.#capacity = capacity;
-  }
-
-  get(key: Digest): T | undefined {
-    return this.#entries.get(key);
-  }
-
-  set(key: Digest, value: T): void {
-    if (this.#entries.size >= this.#capacity && !this.#entries.has(key)) {
-      const oldest = this.#entries.keys().next();
-      if (!oldest.done) this.#entries.delete(oldest.value);
-    }
-    this.#entries.set(key, value);
-  }
-}
-
 /** An empty cache that drops its oldest entries beyond `capacity` of each kind. */
 export function createEndorsementCache(capacity = 256): EndorsementCache {
   return {
-    snpChains: new BoundedEntries(capacity),
-    crls: new BoundedEntries(capacity),
-    certificates: new BoundedEntries(capacity),
-    nitroPaths: new BoundedEntries(capacity),
-    intelPaths: new BoundedEntries(capacity),
-    pckChains: new BoundedEntries(capacity),
-    quotingEnclaves: new BoundedEntries(capacity),
-    tcbInfos: new BoundedEntries(capacity),
-    qeIdentities: new BoundedEntries(capacity),
+    snpChains: new BoundedMap(capacity),
+    crls: new BoundedMap(capacity),
+    certificates: new BoundedMap(capacity),
+    nitroPaths: new BoundedMap(capacity),
+    intelPaths: new BoundedMap(capacity),
+    pckChains: new BoundedMap(capacity),
+    quotingEnclaves: new BoundedMap(capacity),
+    tcbInfos: new BoundedMap(capacity),
+    qeIdentities: new BoundedMap(capacity),
   };
 }

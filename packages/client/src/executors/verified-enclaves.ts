@@ -5,7 +5,7 @@
  * evidence that has lapsed, whose measurement was revoked or whose keys the ledger holds no more is no more use here than
  * anywhere. Up to its bound of age it stands for new evidence, since its keys die with the process that they were made in.
  */
-import type { AccountId } from '@cloister/encoding';
+import { type AccountId, BoundedMap } from '@cloister/encoding';
 import type { EnclaveAnswer } from './verify-enclave.ts';
 
 /** Oldest evidence to which a request is sealed, in milliseconds. */
@@ -14,7 +14,7 @@ export const EVIDENCE_AGE_MS_MAX: number = 5 * 60_000;
 export const ANSWERS_KEPT_MAX = 256;
 
 export class VerifiedEnclaves {
-  readonly #answers = new Map<AccountId, EnclaveAnswer>();
+  readonly #answers = new BoundedMap<AccountId, EnclaveAnswer>(ANSWERS_KEPT_MAX);
 
   get size(): number {
     return this.#answers.size;
@@ -31,9 +31,7 @@ export class VerifiedEnclaves {
   /** Keeps an answer that was found to stand. */
   keep(answer: EnclaveAnswer): void {
     const { node } = answer;
-    this.#answers.delete(node);
     this.#answers.set(node, answer);
-    if (this.#answers.size > ANSWERS_KEPT_MAX) this.#answers.delete(this.#answers.keys().next().value ?? node);
   }
 
   /** Drops what is kept of a node. */

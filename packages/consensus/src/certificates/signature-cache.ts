@@ -5,19 +5,18 @@
  */
 
 import { hash } from '@cloister/crypto';
-import { accountBytes, type Digest, type ValidatorId } from '@cloister/encoding';
+import { accountBytes, BoundedMap, type Digest, type ValidatorId } from '@cloister/encoding';
 import { SIGNATURE_CACHE_SIZE } from '../messages/limits.ts';
 import { checkSignature, type SignatureCheck } from './certificate.ts';
 
 export class SignatureCache {
   readonly #check: SignatureCheck;
-  readonly #capacity: number;
-  readonly #good = new Set<Digest>();
+  readonly #good: BoundedMap<Digest, true>;
   #checked = 0;
 
   constructor(check: SignatureCheck = checkSignature, capacity: number = SIGNATURE_CACHE_SIZE) {
     this.#check = check;
-    this.#capacity = capacity;
+    this.#good = new BoundedMap(capacity);
   }
 
   /** Signatures checked so far, good and bad, beside those remembered: what this cost. */
@@ -31,14 +30,7 @@ export class SignatureCache {
     if (this.#good.has(key)) return true;
     this.#checked += 1;
     if (!this.#check(signer, bytes, signature)) return false;
-    this.#good.add(key);
-    if (this.#good.size > this.#capacity) {
-      // A Set iterates in the order of insertion: the first is the oldest.
-      for (const oldest of this.#good) {
-        this.#good.delete(oldest);
-        break;
-      }
-    }
+    this.#good.set(key, true);
     return true;
   };
 }

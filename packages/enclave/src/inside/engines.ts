@@ -9,7 +9,7 @@
  * to run such a model again brings its ciphertext again.
  */
 import { type ModelSignature, TENSOR_DATATYPES, type TensorSpec } from '@cloister/confidential';
-import { type Digest, fail, type JsonValue, ok, type Result } from '@cloister/encoding';
+import { BoundedMap, type Digest, fail, type JsonValue, ok, type Result } from '@cloister/encoding';
 import { array, count, object, oneOf, parseShape, text } from '@cloister/encoding/shape';
 import { MESSAGE_BYTES_MAX } from '../channel/limits.ts';
 import { type Payload, RpcChannel } from '../channel/rpc.ts';
@@ -77,7 +77,7 @@ const SUSPENSIONS_MAX = 1_024;
 /** Models that cost their engines, and until when they are not run. */
 export class Suspensions {
   readonly #nowMs: () => number;
-  readonly #models = new Map<Digest, { readonly losses: number; readonly untilMs: number }>();
+  readonly #models = new BoundedMap<Digest, { readonly losses: number; readonly untilMs: number }>(SUSPENSIONS_MAX);
 
   /** `nowMs`: milliseconds that never go back. */
   constructor(nowMs: () => number) {
@@ -91,9 +91,7 @@ export class Suspensions {
   lost(model: Digest): void {
     const losses = (this.#models.get(model)?.losses ?? 0) + 1;
     const pauseMs = Math.min(SUSPENSION_MS_FIRST * 2 ** (losses - 1), SUSPENSION_MS_MAX);
-    this.#models.delete(model);
     this.#models.set(model, { losses, untilMs: this.#nowMs() + pauseMs });
-    if (this.#models.size > SUSPENSIONS_MAX) this.#models.delete(this.#models.keys().next().value ?? model);
   }
 
   /** A run came to its end. */

@@ -20,15 +20,12 @@ import {
   openRequest,
   type ReceiptStatement,
   type ReceiptStatus,
-  type RequestContext,
-  type SealedExecutorKey,
-  type SealedRequest,
   sealResponse,
 } from '@cloister/confidential';
 import { sha256 } from '@cloister/crypto';
-import { type Digest, fail, ok, parseBase64, parseHex, type Result } from '@cloister/encoding';
+import { type Digest, fail, ok, type Result } from '@cloister/encoding';
 import type { InferenceRequested } from '@cloister/ledger';
-import type { Authorised } from '@cloister/proof';
+import { type Authorised, sealedRequestOf } from '@cloister/proof';
 import type { AnsweredTasks } from './answered-tasks.ts';
 import type { EngineFailure } from './engines.ts';
 import type { AuthorisationRefusal, LedgerView } from './light-client.ts';
@@ -44,7 +41,6 @@ export type InferenceCode =
   | OpenRequestCode
   | NotRun
   | 'MODEL_NOT_GRANTED'
-  | 'REQUEST_MALFORMED'
   | 'TASK_MISMATCH'
   /** This enclave has signed another receipt for the task. */
   | 'ANSWERED_OTHERWISE'
@@ -141,29 +137,6 @@ export async function runInference(
   });
 }
 
-/** The sealed request as the event states it; undefined when the event's binary fields are none. */
-function sealedRequestOf(chainId: Digest, event: InferenceRequested, payload: Uint8Array): SealedRequest | undefined {
-  const executors: SealedExecutorKey[] = [];
-  for (const executor of event.executors) {
-    const enc = parseHex(executor.enc);
-    const sealedKey = parseBase64(executor.sealedKey);
-    if (enc === undefined || sealedKey === undefined) return undefined;
-    executors.push({ keyset: executor.keyset, enc, sealedKey });
-  }
-  const context: RequestContext = {
-    chainId,
-    sender: event.sender,
-    requestNonce: event.requestNonce,
-    modelId: event.model,
-    images: event.images,
-    keysets: executors.map(({ keyset }) => keyset),
-    expiryHeight: event.expiryHeight,
-    inputCommitment: event.inputCommitment,
-    keyCommitment: event.keyCommitment,
-  };
-  return { context, payload, payloadDigest: event.payloadDigest, executors };
-}
-
 async function execute(
   context: InferenceContext,
   authorised: Authorised<InferenceRequested>,
@@ -174,7 +147,6 @@ async function execute(
   const { event } = authorised;
   const { chainId, keyset, image } = vault.identity;
   const sealed = sealedRequestOf(chainId, event, payload);
-  if (sealed === undefined) return fail('REQUEST_MALFORMED');
   if (contextTaskId(sealed.context) !== event.task) return fail('TASK_MISMATCH');
   const opened = await openRequest({ sealed, keyset, image, hpkeSecretKey: vault.hpkeSecretKey });
   if (!opened.ok) return opened;

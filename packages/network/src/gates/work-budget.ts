@@ -4,6 +4,7 @@
  * member), then among the peers of a group. So a peer that floods waits behind one that asks now and then, and all of a class
  * together never take more than their share from the thread that votes.
  */
+import { BoundedMap } from '@cloister/encoding';
 
 /** Who works. What a group used is remembered across connections. */
 export type Party = { readonly group: string; readonly peer: string };
@@ -23,7 +24,7 @@ const CHARGE_MS_MAX = 60;
 
 /** Milliseconds used of late by each name. */
 class Usage {
-  readonly #used = new Map<string, { ms: number; atMs: number }>();
+  readonly #used = new BoundedMap<string, { ms: number; atMs: number }>(ACCOUNTS_MAX);
 
   get size(): number {
     return this.#used.size;
@@ -36,9 +37,7 @@ class Usage {
 
   add(name: string, ms: number, nowMs: number): void {
     const sum = Math.max(0, this.of(name, nowMs) + ms);
-    this.#used.delete(name);
     this.#used.set(name, { ms: sum, atMs: nowMs });
-    if (this.#used.size > ACCOUNTS_MAX) this.#used.delete(this.#used.keys().next().value ?? name);
   }
 }
 

@@ -5,7 +5,7 @@
  * answered a challenge of this node; anything else to any member but one whose challenge failed.
  */
 import { contentDigest, LARGEST_SEALED_BYTES } from '@cloister/confidential';
-import type { AccountId, Digest } from '@cloister/encoding';
+import { type AccountId, BoundedMap, type Digest } from '@cloister/encoding';
 import type { BlobPort } from '@cloister/validator';
 import { downloadBlob } from './blob-download.ts';
 import { checkedPieces, digestOfFile, piecesOf, readPiece } from './blob-files.ts';
@@ -33,7 +33,7 @@ export class BlobExchange implements BlobPort {
   readonly #fetching = new Map<Digest, Promise<Uint8Array | undefined>>();
   readonly #holding = new Map<Digest, Promise<boolean>>();
   readonly #reading = new Map<Digest, Promise<Digest | undefined>>();
-  readonly #whole = new Set<Digest>();
+  readonly #whole = new BoundedMap<Digest, true>(WHOLE_MAX);
   /** Whom to ask next for what there is no room for. */
   #turn = 0;
   refused = 0;
@@ -106,8 +106,7 @@ export class BlobExchange implements BlobPort {
       await store.remove(digest);
       return false;
     }
-    this.#whole.add(digest);
-    if (this.#whole.size > WHOLE_MAX) this.#whole.delete(this.#whole.values().next().value ?? digest);
+    this.#whole.set(digest, true);
     return true;
   }
 

@@ -2,7 +2,7 @@
  * Blobs for the API's readers: what lies here, and what the ledger names and a member has. Members are never asked for a
  * digest that somebody made up, and for one that nobody had a moment ago they are not asked again.
  */
-import type { Digest } from '@cloister/encoding';
+import { BoundedMap, type Digest } from '@cloister/encoding';
 import type { BlobNames } from '../blobs/blob-names.ts';
 import type { BlobStore } from '../blobs/blob-store.ts';
 import type { BlobFile } from '../http/thread/node-questions.ts';
@@ -24,7 +24,7 @@ export interface NamedBlobsOptions {
 
 export class NamedBlobs {
   readonly #options: NamedBlobsOptions;
-  readonly #missing = new Map<Digest, number>();
+  readonly #missing = new BoundedMap<Digest, number>(MISSING_MAX);
   readonly #fetching = new Map<Digest, Promise<void>>();
 
   constructor(options: NamedBlobsOptions) {
@@ -62,6 +62,5 @@ export class NamedBlobs {
 
   #noteMissing(digest: Digest): void {
     this.#missing.set(digest, this.#options.monotonicMs());
-    if (this.#missing.size > MISSING_MAX) this.#missing.delete(this.#missing.keys().next().value ?? digest);
   }
 }

@@ -1,22 +1,20 @@
 /**
  * Which transactions' signatures were verified here, so that each is checked once however often it arrives.
  *
- * Keyed by id, which leaves the signature out, so the very signature is compared too. Two generations bound the memory:
- * when the young one is full it becomes the old one, and what was there is forgotten.
+ * Keyed by id, which leaves the signature out, so the very signature is compared too.
  */
-import { type Digest, equalBytes } from '@cloister/encoding';
+import { BoundedMap, type Digest, equalBytes } from '@cloister/encoding';
 import { type Transaction, verifyTransaction } from '@cloister/ledger';
 
-const GENERATION_SIZE = 65_536;
+const REMEMBERED = 131_072;
 const SIGNATURE_BYTES = 64;
 
 export class SignatureCache {
-  #young = new Map<Digest, Uint8Array>();
-  #old = new Map<Digest, Uint8Array>();
+  readonly #signatures = new BoundedMap<Digest, Uint8Array>(REMEMBERED);
 
   /** Whether exactly these wire bytes passed before. */
   has(transaction: Transaction): boolean {
-    const known = this.#young.get(transaction.id) ?? this.#old.get(transaction.id);
+    const known = this.#signatures.get(transaction.id);
     return known !== undefined && equalBytes(known, signatureOf(transaction));
   }
 
@@ -30,11 +28,7 @@ export class SignatureCache {
 
   /** Remembers a transaction whose signature was verified. */
   add(transaction: Transaction): void {
-    if (this.#young.size >= GENERATION_SIZE) {
-      this.#old = this.#young;
-      this.#young = new Map();
-    }
-    this.#young.set(transaction.id, signatureOf(transaction));
+    this.#signatures.set(transaction.id, signatureOf(transaction));
   }
 }
 

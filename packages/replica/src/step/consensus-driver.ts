@@ -10,6 +10,7 @@ import {
   blockOf,
   type ConsensusMessage,
   createMachine,
+  DEFAULT_TIMING,
   type Effect,
   type Evidence,
   encodeGuardRecord,
@@ -39,7 +40,7 @@ import type { Commit } from '../store/commit-pipeline.ts';
 import type { CommittedTip } from '../store/committed-tip.ts';
 import { GuardKeys } from '../store/guard-keys.ts';
 import type { ArrivedRange, Fetcher } from '../sync/fetcher.ts';
-import { DEFAULT_TIMING, type ExecutedRoot, type ReplicaConfig, type ReplicaCore } from './replica-core.ts';
+import type { ExecutedRoot, ReplicaConfig, ReplicaCore } from './replica-core.ts';
 
 const TIMER_PREFIX = 'consensus/';
 /** The machine has verification left over from an earlier step. */

@@ -19,16 +19,6 @@ export interface ReplicaConfig {
   readonly createMachine?: typeof createMachine;
 }
 
-/** For a network of a few milliseconds up to some hundred. */
-export const DEFAULT_TIMING: Timing = {
-  viewTimeoutMs: 1_000,
-  growth: 1.25,
-  capMs: 30_000,
-  idleIntervalMs: 1_000,
-  retryMs: 1_000,
-  retryBytes: 64 * 1024,
-};
-
 /** An executed block as headers refer to it. */
 export interface ExecutedRoot {
   readonly hash: Digest;

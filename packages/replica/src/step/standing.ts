@@ -4,12 +4,12 @@
  * Everything about the newest block is taken from one record when its write is durable. The ledger itself is ahead of that
  * by the blocks that are being written, so that an answer put together from both would speak of two moments.
  */
-import type { MachineStatus } from '@cloister/consensus';
+import { DEFAULT_TIMING, type MachineStatus } from '@cloister/consensus';
 import type { Height } from '@cloister/encoding';
 import { STALE_MS } from '../limits.ts';
 import type { RecoveredReplica } from '../recovery/recovery.ts';
 import type { ExecutedRecord } from '../store/chain-store.ts';
-import { DEFAULT_TIMING, type ReplicaConfig, type ReplicaCore } from './replica-core.ts';
+import type { ReplicaConfig, ReplicaCore } from './replica-core.ts';
 import type { ReplicaStatus, TipStatus } from './replica-ports.ts';
 
 export class Standing {

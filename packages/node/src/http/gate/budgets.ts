@@ -1,5 +1,6 @@
 /** The limits of the API's routes, put together: a budget for each client and group, and the groups' slots. */
 
+import { type BucketTerms, TokenBuckets } from '@cloister/encoding';
 import { ApiError } from '../routes/route.ts';
 import {
   ACCOUNT_TRANSACTIONS_PER_SECOND,
@@ -13,25 +14,33 @@ import {
   WAITING_PER_CLIENT_MAX,
 } from './costs.ts';
 import { FairGate } from './fair-gate.ts';
-import { TokenBuckets } from './token-buckets.ts';
 
 interface Group {
   readonly buckets: TokenBuckets;
   readonly gate: FairGate;
 }
 
+function termsOf(perSecond: number): BucketTerms {
+  return { perSecond, burst: BURST_SECONDS * perSecond };
+}
+
+const ACCOUNT_TERMS = termsOf(ACCOUNT_TRANSACTIONS_PER_SECOND);
+
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 export class Budgets {
   readonly #groups: { readonly [Name in RouteGroup]: Group };
-  readonly #accounts: TokenBuckets;
+  readonly #accounts = new TokenBuckets(CLIENTS_MAX);
+  readonly #terms: BucketTerms;
+  readonly #monotonicMs: () => number;
   /** Requests that were told to come back later. */
   refused = 0;
 
   constructor(options: { readonly tokensPerSecond: number; readonly monotonicMs: () => number }) {
-    const { tokensPerSecond: perSecond, monotonicMs } = options;
+    this.#terms = termsOf(options.tokensPerSecond);
+    this.#monotonicMs = options.monotonicMs;
     const group = (name: RouteGroup): Group => ({
-      buckets: new TokenBuckets({ perSecond, burst: BURST_SECONDS * perSecond, clientsMax: CLIENTS_MAX, monotonicMs }),
+      buckets: new TokenBuckets(CLIENTS_MAX),
       gate: new FairGate({
         ...GROUP_LIMITS[name],
         waitingPerClientMax: WAITING_PER_CLIENT_MAX,
@@ -41,12 +50,10 @@ export class Budgets {
     this.#groups = Object.fromEntries(ROUTE_GROUPS.map((name) => [name, group(name)])) as {
       [Name in RouteGroup]: Group;
     };
-    this.#accounts = new TokenBuckets({
-      perSecond: ACCOUNT_TRANSACTIONS_PER_SECOND,
-      burst: BURST_SECONDS * ACCOUNT_TRANSACTIONS_PER_SECOND,
-      clientsMax: CLIENTS_MAX,
-      monotonicMs,
-    });
+  }
+
+  #take(client: string, group: RouteGroup, tokens: number): number {
+    return this.#groups[group].buckets.take(client, this.#terms, tokens, this.#monotonicMs());
   }
 
   /**
@@ -54,11 +61,10 @@ export class Budgets {
    * that asks again at once on each connection costs a few refusals a second, and not as many as it can send.
    */
   async pay(client: string, group: RouteGroup, tokens: number): Promise<void> {
-    const { buckets } = this.#groups[group];
-    const waitMs = buckets.take(client, tokens);
+    const waitMs = this.#take(client, group, tokens);
     if (waitMs === 0) return;
     await sleep(Math.min(waitMs, PATIENCE_MS));
-    const leftMs = waitMs <= PATIENCE_MS ? buckets.take(client, tokens) : waitMs - PATIENCE_MS;
+    const leftMs = waitMs <= PATIENCE_MS ? this.#take(client, group, tokens) : waitMs - PATIENCE_MS;
     if (leftMs > 0) throw this.#refusal(leftMs);
   }
 
@@ -70,14 +76,14 @@ export class Budgets {
 
   /** Refuses a client that is in debt for what it got since it was let in. */
   checkDebt(client: string, group: RouteGroup): void {
-    const waitMs = this.#groups[group].buckets.take(client, 0);
+    const waitMs = this.#take(client, group, 0);
     if (waitMs > 0) throw this.#refusal(waitMs);
   }
 
   /** Waits for as long as it takes, or until `goesOn` says no; for streams, which nobody asks again for. */
   async payPatiently(client: string, group: RouteGroup, tokens: number, goesOn: () => boolean): Promise<void> {
     while (goesOn()) {
-      const waitMs = this.#groups[group].buckets.take(client, tokens);
+      const waitMs = this.#take(client, group, tokens);
       if (waitMs === 0) return;
       await sleep(Math.min(waitMs, PATIENCE_MS));
     }
@@ -85,12 +91,12 @@ export class Budgets {
 
   /** What an answer turned out to cost beside; negative gives back. */
   charge(client: string, group: RouteGroup, tokens: number): void {
-    if (tokens !== 0) this.#groups[group].buckets.charge(client, tokens);
+    if (tokens !== 0) this.#groups[group].buckets.charge(client, this.#terms, tokens, this.#monotonicMs());
   }
 
   /** A transaction of an account: its own budget, wherever it comes from. */
   payAccount(account: string): void {
-    const waitMs = this.#accounts.take(account, 1);
+    const waitMs = this.#accounts.take(account, ACCOUNT_TERMS, 1, this.#monotonicMs());
     if (waitMs > 0) throw this.#refusal(waitMs);
   }
 

@@ -5,20 +5,18 @@
  * stricter than the consensus behind it: no honest signer makes such a signature, and rubbish costs one cheap check here.
  */
 import { createPublicKey, type KeyObject, verify } from 'node:crypto';
-import { type AccountId, accountBytes } from '@cloister/encoding';
+import { type AccountId, accountBytes, BoundedMap } from '@cloister/encoding';
 
 const SPKI_PREFIX: Buffer = Buffer.from('302a300506032b6570032100', 'hex');
 export const KEYS_KEPT = 1_024;
 
 /** The keys asked for last: making one costs as much as half a verification. */
-const keys = new Map<AccountId, KeyObject>();
+const keys = new BoundedMap<AccountId, KeyObject>(KEYS_KEPT);
 
 function keyOf(account: AccountId): KeyObject {
   let key = keys.get(account);
-  keys.delete(account);
   key ??= createPublicKey({ key: Buffer.concat([SPKI_PREFIX, accountBytes(account)]), format: 'der', type: 'spki' });
   keys.set(account, key);
-  if (keys.size > KEYS_KEPT) keys.delete(keys.keys().next().value ?? account);
   return key;
 }
 

@@ -2,6 +2,7 @@
  * Asks the other thread once for what many want to know at the same moment: an answer serves everybody until the next block,
  * and a short while at most.
  */
+import { BoundedMap } from '@cloister/encoding';
 import type { Follow } from './follow.ts';
 import type { NodeQuestions } from './node-questions.ts';
 
@@ -35,7 +36,7 @@ export function cachedQuestions(
   follow: Pick<Follow, 'position'>,
   monotonicMs: () => number,
 ): NodeQuestions {
-  const kept = new Map<string, Kept>();
+  const kept = new BoundedMap<string, Kept>(ANSWERS_MAX);
   const once = <Args extends readonly unknown[], T>(
     name: keyof NodeQuestions,
     ask: (...args: Args) => Promise<T>,
@@ -50,9 +51,7 @@ export function cachedQuestions(
         return found.answer as Promise<T>;
       }
       const answer = ask(...args);
-      kept.delete(key);
       kept.set(key, { height, atMs: nowMs, answer });
-      if (kept.size > ANSWERS_MAX) kept.delete(kept.keys().next().value ?? key);
       // A failure is told to those who wait for it, and asked again by the next.
       answer.catch(() => {
         if (kept.get(key)?.answer === answer) kept.delete(key);
