@@ -8,17 +8,26 @@ import {
   type AccountId,
   canonicalJson,
   type Digest,
-  type JsonValue,
+  fromHex,
   type Measurement,
-  parseAccountId,
-  parseDigest,
   parseHex,
   parseJson,
-  parseMeasurement,
   toHex,
   utf8,
 } from '@cloister/encoding';
-import { decodeTransaction, type Transaction } from '@cloister/ledger';
+import {
+  account,
+  array,
+  digest,
+  hex,
+  mapped,
+  measurement,
+  oneOf,
+  openObject,
+  parsedBy,
+  parseShape,
+} from '@cloister/encoding/shape';
+import { decodeTransaction, MAX_EXECUTORS, type Transaction } from '@cloister/ledger';
 import { ClientError } from '../errors.ts';
 
 /** An executor as the tenant verified it before sealing. */
@@ -59,42 +68,34 @@ export function encodePendingInference(pending: PendingInference): Uint8Array {
   );
 }
 
-function refuse(): never {
-  throw new ClientError('PENDING_MALFORMED');
-}
+const keyBytes = mapped(hex(32), fromHex);
 
-function readExecutor(value: JsonValue): PendingExecutor {
-  const fields = value as Record<string, JsonValue>;
-  const { signKey } = fields;
-  const platform = PLATFORMS.find((one) => one === fields.platform) ?? refuse();
-  if (typeof signKey !== 'string' || parseHex(signKey, 32) === undefined) refuse();
-  return {
-    node: parseAccountId(fields.node) ?? refuse(),
-    keyset: parseDigest(fields.keyset) ?? refuse(),
-    platform,
-    image: parseDigest(fields.image) ?? refuse(),
-    measurement: parseMeasurement(fields.measurement) ?? refuse(),
-    signKey,
-  };
-}
+const pendingShape = openObject({
+  task: digest,
+  transaction: parsedBy((value) => parseHex(value), 'bytes in lowercase hex'),
+  model: digest,
+  onnxDigest: digest,
+  executors: array(
+    openObject<PendingExecutor>({
+      node: account,
+      keyset: digest,
+      platform: oneOf(PLATFORMS),
+      image: digest,
+      measurement,
+      signKey: hex(32),
+    }),
+    { max: MAX_EXECUTORS },
+  ),
+  requestKey: keyBytes,
+  salt: keyBytes,
+});
 
 /** Throws PENDING_MALFORMED for what `encodePendingInference` did not make. */
 export function decodePendingInference(bytes: Uint8Array): PendingInference {
   const parsed = parseJson(bytes, { maxBytes: 256 * 1024, maxDepth: 4 });
-  if (!parsed.ok || typeof parsed.value !== 'object' || parsed.value === null) return refuse();
-  const fields = parsed.value as Record<string, JsonValue>;
-  const { executors } = fields;
-  const isList = Array.isArray(executors) && executors.every((one) => typeof one === 'object' && one !== null);
-  if (!isList) return refuse();
-  const transaction = decodeTransaction(parseHex(fields.transaction) ?? refuse());
-  if (!transaction.ok) return refuse();
-  return {
-    task: parseDigest(fields.task) ?? refuse(),
-    transaction: transaction.value,
-    model: parseDigest(fields.model) ?? refuse(),
-    onnxDigest: parseDigest(fields.onnxDigest) ?? refuse(),
-    executors: (executors as readonly JsonValue[]).map(readExecutor),
-    requestKey: parseHex(fields.requestKey, 32) ?? refuse(),
-    salt: parseHex(fields.salt, 32) ?? refuse(),
-  };
+  const read = parsed.ok ? parseShape(pendingShape, parsed.value, 'pending') : parsed;
+  if (!read.ok) throw new ClientError('PENDING_MALFORMED', read.detail);
+  const transaction = decodeTransaction(read.value.transaction);
+  if (!transaction.ok) throw new ClientError('PENDING_MALFORMED', transaction.code);
+  return { ...read.value, transaction: transaction.value };
 }

@@ -7,6 +7,7 @@
  */
 import { request } from 'node:http';
 import { assert, concatBytes, fromHex, type JsonValue, parseJson, toHex } from '@cloister/encoding';
+import { openObject, parseShape, text } from '@cloister/encoding/shape';
 import { AttesterError } from './attester-error.ts';
 import { checkReportData, type EvidenceSource, REPORT_DATA_BYTES, trimmedQuote } from './evidence-source.ts';
 
@@ -42,18 +43,15 @@ export function dstackSource(options: DstackOptions = {}): EvidenceSource {
 function quoteOf(body: Uint8Array): Uint8Array {
   const parsed = parseJson(body, { maxBytes: MAX_ANSWER_BYTES, maxDepth: MAX_DEPTH });
   if (!parsed.ok) throw new AttesterError('ANSWER_MALFORMED', parsed.code);
-  const { value } = parsed;
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new AttesterError('ANSWER_MALFORMED', 'not an object');
-  }
-  const { quote } = value as { readonly [key: string]: JsonValue };
-  const hex = typeof quote === 'string' ? HEX.exec(quote)?.[1] : undefined;
+  const answer = parseShape(openObject({ quote: text(MAX_ANSWER_BYTES) }), parsed.value, 'answer');
+  if (!answer.ok) throw new AttesterError('ANSWER_MALFORMED', answer.detail ?? answer.code);
+  const hex = HEX.exec(answer.value.quote)?.[1];
   if (hex === undefined) throw new AttesterError('ANSWER_MALFORMED', 'no quote in hex');
   return fromHex(hex);
 }
 
 function post(socketPath: string, path: string, body: JsonValue, timeoutMs: number): Promise<Uint8Array> {
-  const text = JSON.stringify(body);
+  const sentText = JSON.stringify(body);
   const signal = AbortSignal.timeout(timeoutMs);
   return new Promise((resolve, reject) => {
     const refuse = (cause: unknown): void => {
@@ -69,7 +67,7 @@ function post(socketPath: string, path: string, body: JsonValue, timeoutMs: numb
         signal,
         agent: false,
         // The name is not looked up; servers want one.
-        headers: { host: 'dstack', 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) },
+        headers: { host: 'dstack', 'content-type': 'application/json', 'content-length': Buffer.byteLength(sentText) },
       },
       (response) => {
         const chunks: Uint8Array[] = [];
@@ -90,6 +88,6 @@ function post(socketPath: string, path: string, body: JsonValue, timeoutMs: numb
       },
     );
     sent.on('error', refuse);
-    sent.end(text);
+    sent.end(sentText);
   });
 }
