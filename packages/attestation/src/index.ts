@@ -12,14 +12,7 @@ export {
   type ExpectedBinding,
   verifyBundle,
 } from './appraisal/appraise.ts';
-export type {
-  AttestationResult,
-  CrlFloors,
-  CrlSeen,
-  SnpTcbVersions,
-  StatementFloors,
-  StatementSeen,
-} from './appraisal/attestation-result.ts';
+export type { AttestationResult } from './appraisal/attestation-result.ts';
 export {
   NITRO_IMAGE_PCR,
   nitroImageRegister,
@@ -50,13 +43,14 @@ export {
   parseConformanceManifest,
   type UnreadableCase,
 } from './conformance/conformance-manifest.ts';
-export { type CacheEntries, createEndorsementCache, type EndorsementCache } from './endorsements/endorsement-cache.ts';
+export { createEndorsementCache, type EndorsementCache } from './endorsements/endorsement-cache.ts';
 export { type EndorsementEnd, type EndorsementKind, endorsementEnds } from './endorsements/endorsement-ends.ts';
 export {
   type EndorsementFileCode,
   type EvidenceEndorsements,
   readEndorsementFiles,
 } from './endorsements/endorsement-files.ts';
+export type { CrlFloors, CrlSeen, StatementFloors, StatementSeen } from './endorsements/endorsement-floors.ts';
 export {
   type EndorsementNeeds,
   type EndorsementNeedsCode,
@@ -214,7 +208,7 @@ export { checkSnpRequirements, type SnpRequirementCode } from './formats/sev-snp
 export { SNP_PRODUCTS, type SnpProduct } from './formats/sev-snp/product.ts';
 export { parseSnpReport, type SnpReport, type SnpReportCode } from './formats/sev-snp/report.ts';
 export type { SnpProductRequirements, SnpRequirements } from './formats/sev-snp/requirements.ts';
-export type { SnpTcb } from './formats/sev-snp/tcb.ts';
+export type { SnpTcb, SnpTcbVersions } from './formats/sev-snp/tcb.ts';
 export {
   type SnpVerification,
   type SnpVerificationCode,
@@ -243,5 +237,6 @@ export {
   type Vendor,
 } from './policy/trust-anchors.ts';
 export { SIMULATED_ANCHORS } from './simulated/simulated-anchors.ts';
+export type { CacheEntries } from './x509/cache-entries.ts';
 export type { CertificatePath, PathCode } from './x509/certificate-path.ts';
 export { parsePem } from './x509/pem.ts';

@@ -9,18 +9,13 @@ import { MAX_HEAD_AGE_MS } from './chain/freshness.ts';
 import { type GovernedKind, type GovernedTransaction, submitGoverned } from './chain/governance.ts';
 import { expiryHeightAfter, sign, submitAndProve } from './chain/submit.ts';
 import { type ProvenEvent, TrustedChain } from './chain/trusted-chain.ts';
-import {
-  type ClientContext,
-  DEFAULT_WAIT_MS,
-  type Edge,
-  type ProvenTransaction,
-  RUNTIME_EDGE,
-  type WaitOptions,
-} from './context.ts';
-import { ExecutorLists } from './executors/choose-executors.ts';
+import { type ClientContext, DEFAULT_WAIT_MS, type ProvenTransaction, type WaitOptions } from './context.ts';
+import { type Edge, RUNTIME_EDGE } from './edge.ts';
+import { ExecutorLists } from './executors/executor-lists.ts';
 import { VerifiedEnclaves } from './executors/verified-enclaves.ts';
 import { type VerifiedEnclave, verifyEnclave, verifyRecentEnclave } from './executors/verify-enclave.ts';
 import { awaitInference, type InferenceResult } from './inference/await-inference.ts';
+import type { InferenceRequest } from './inference/inference-request.ts';
 import {
   grantModelKey,
   type ModelDescription,
@@ -30,7 +25,7 @@ import {
   publishModel,
 } from './inference/models.ts';
 import type { PendingInference } from './inference/pending-inference.ts';
-import { type InferenceRequest, requestInference } from './inference/request-inference.ts';
+import { requestInference } from './inference/request-inference.ts';
 import type { NodeApi } from './node/api.ts';
 import { NodePool, type OnNodeReport } from './node/node-pool.ts';
 import { deadlineAfter } from './node/polling.ts';

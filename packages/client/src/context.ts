@@ -6,25 +6,11 @@
 import type { Ed25519KeyPair } from '@cloister/crypto';
 import type { Digest } from '@cloister/encoding';
 import type { TrustedChain } from './chain/trusted-chain.ts';
-import type { ExecutorLists } from './executors/choose-executors.ts';
+import type { Edge } from './edge.ts';
+import type { ExecutorLists } from './executors/executor-lists.ts';
 import type { VerifiedEnclaves } from './executors/verified-enclaves.ts';
 import type { NodeApi } from './node/api.ts';
 import type { NodePool } from './node/node-pool.ts';
-
-/** Clock, waiting and randomness. */
-export interface Edge {
-  nowMs(): number;
-  sleep(delayMs: number): Promise<void>;
-  /** Cryptographically random bytes. */
-  randomBytes(length: number): Uint8Array;
-}
-
-/** The runtime's own clock and randomness (Web Crypto, in Node and in browsers). */
-export const RUNTIME_EDGE: Edge = {
-  nowMs: () => Date.now(),
-  sleep: (delayMs) => new Promise((resolve) => setTimeout(resolve, delayMs)),
-  randomBytes: (length) => globalThis.crypto.getRandomValues(new Uint8Array(length)),
-};
 
 export interface ClientContext {
   readonly nodes: NodePool;

@@ -2,7 +2,7 @@
  * The one error that the SDK throws. It fails closed: whatever it could not verify, it refuses under a code.
  */
 import { CodedError, type Digest } from '@cloister/encoding';
-import type { FailureReason } from './inference/failure-reasons.ts';
+import type { FailureReason } from './inference/failure-reason.ts';
 
 export type ClientErrorCode =
   /** The genesis that the node serves is not the one of the expected chain id, or does not parse. */

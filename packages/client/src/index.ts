@@ -6,11 +6,13 @@ export { CLOCK_TOLERANCE_MS, LIVE_HEAD_MS, MAX_HEAD_AGE_MS } from './chain/fresh
 export type { GovernedKind, GovernedTransaction } from './chain/governance.ts';
 export type { ProvenEvent } from './chain/trusted-chain.ts';
 export { type ClientOptions, CloisterClient } from './client.ts';
-export { DEFAULT_WAIT_MS, type Edge, type ProvenTransaction, RUNTIME_EDGE, type WaitOptions } from './context.ts';
+export { DEFAULT_WAIT_MS, type ProvenTransaction, type WaitOptions } from './context.ts';
+export { type Edge, RUNTIME_EDGE } from './edge.ts';
 export { ClientError, type ClientErrorCode } from './errors.ts';
 export type { VerifiedEnclave } from './executors/verify-enclave.ts';
 export type { InferenceResult, VerifiedReceipt } from './inference/await-inference.ts';
-export type { FailureReason } from './inference/failure-reasons.ts';
+export type { FailureReason } from './inference/failure-reason.ts';
+export type { InferenceRequest } from './inference/inference-request.ts';
 export type { ModelDescription, PreparedModel, PrepareOptions, TryModel } from './inference/models.ts';
 export {
   decodePendingInference,
@@ -18,7 +20,7 @@ export {
   type PendingExecutor,
   type PendingInference,
 } from './inference/pending-inference.ts';
-export { DEFAULT_TIME_LIMIT_MS, type InferenceRequest, PRIVACY_NOTE } from './inference/request-inference.ts';
+export { DEFAULT_TIME_LIMIT_MS, PRIVACY_NOTE } from './inference/request-inference.ts';
 export type {
   BlobUpload,
   ListedAttestation,

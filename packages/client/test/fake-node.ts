@@ -30,7 +30,7 @@ import {
 } from '@cloister/ledger';
 import { encodeEventProof, encodeFactsProof } from '@cloister/proof';
 import { FakeChain, seed, validators } from '@cloister/testkit/fake-chain';
-import type { Edge } from '../src/context.ts';
+import type { Edge } from '../src/edge.ts';
 import { ClientError } from '../src/errors.ts';
 import type { ListedEvent, ListedModel, NodeApi, TransactionFate } from '../src/node/api.ts';
 import { FakeEnclave } from './fake-enclave.ts';

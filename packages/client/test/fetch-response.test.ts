@@ -1,7 +1,7 @@
 /** A large response from several nodes, of which one lies. */
 import { contentDigest } from '@cloister/confidential';
 import { expect, test } from 'vitest';
-import type { Edge } from '../src/context.ts';
+import type { Edge } from '../src/edge.ts';
 import { fetchResponse } from '../src/inference/fetch-response.ts';
 import type { NodeApi } from '../src/node/api.ts';
 import { NodePool } from '../src/node/node-pool.ts';

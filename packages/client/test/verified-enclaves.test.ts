@@ -2,8 +2,8 @@ import { makeChallenge } from '@cloister/attestation';
 import { hash } from '@cloister/crypto';
 import { type AccountId, asAccountId, asDigest } from '@cloister/encoding';
 import { expect, it } from 'vitest';
+import type { EnclaveAnswer } from '../src/executors/verified-enclaves.ts';
 import { ANSWERS_KEPT_MAX, EVIDENCE_AGE_MS_MAX, VerifiedEnclaves } from '../src/executors/verified-enclaves.ts';
-import type { EnclaveAnswer } from '../src/executors/verify-enclave.ts';
 
 const id = (i: number): AccountId => asAccountId(hash(`node ${i}`));
 

@@ -21,7 +21,7 @@ export {
 export { admissionRefusal, decide, ledgerDecider, strangerRefusal } from './decide/decide.ts';
 export { exceedsRecordLimit } from './decide/decide-records.ts';
 export { taskLimit } from './decide/decide-request.ts';
-export type { DecideContext, Decision, ProposalKind, TransactionToDecide } from './decide/decision.ts';
+export type { DecideContext, Decision, TransactionToDecide } from './decide/decision.ts';
 export {
   APPRAISALS_PER_SENDER_MAX,
   type BlockToExecute,
@@ -37,6 +37,7 @@ export type {
   AttestationReappraised,
   AttestationRefreshed,
   EndorsementsAccepted,
+  EvictionCause,
 } from './events/attestation-events.ts';
 export type { Cause } from './events/event-cause.ts';
 export { decodeEvent, type EncodedEvent, type EventCode, encodeEvent, MAX_EVENT_BYTES } from './events/event-codec.ts';
@@ -92,16 +93,8 @@ export {
   type RulesFact,
   reasonsAgainst,
 } from './facts/fact-documents.ts';
-export {
-  FACT_KEY_LENGTH_MAX,
-  type FactSubject,
-  factKey,
-  factsAfter,
-  factsOf,
-  factsRoot,
-  parseFactKey,
-  RULES,
-} from './facts/facts.ts';
+export type { FactSubject } from './facts/fact-subject.ts';
+export { FACT_KEY_LENGTH_MAX, factKey, factsAfter, factsOf, factsRoot, parseFactKey, RULES } from './facts/facts.ts';
 export {
   chainIdOf,
   GENESIS_SCHEMA,
@@ -124,7 +117,6 @@ export {
   type Account,
   type Attestation,
   type Eviction,
-  type EvictionCause,
   initialState,
   type Keyset,
   type LedgerState,
@@ -133,12 +125,9 @@ export {
   type Model,
   type Network,
   type ScheduledPolicy,
-  type Task,
-  type TaskExecutor,
-  type TaskReceipt,
-  type TaskStatus,
 } from './state/state.ts';
 export { decodeState, encodeState, STATE_VERSION, type StateCode, stateDigest } from './state/state-codec.ts';
+export type { Task, TaskExecutor, TaskReceipt, TaskStatus } from './state/task.ts';
 export {
   type AttestationView,
   attestationView,
@@ -193,6 +182,7 @@ export {
   type RejectionCode,
 } from './transactions/codes.ts';
 export type { EndorsedPlatform, MeasurementStatus } from './transactions/common-shapes.ts';
+export type { ProposalKind } from './transactions/proposal-kinds.ts';
 export { MAX_EXECUTORS, MAX_INLINE_BYTES, type RequestedExecutor } from './transactions/request-fields.ts';
 export {
   decodeTransaction,

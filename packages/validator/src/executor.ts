@@ -13,13 +13,14 @@ import { asHeight, type Digest, type Height } from '@cloister/encoding';
 import type { DeclineCode, Transaction } from '@cloister/ledger';
 import type { AdmissionCode, TaskAssignment } from '@cloister/replica';
 import { BlockSignal } from './block-signal.ts';
+import type { ExecutorPorts } from './executor-ports.ts';
 import { FairSlots } from './fair-slots.ts';
 import { ModelPauses } from './model-pauses.ts';
 import { ModelRefusals } from './model-refusals.ts';
 import type { SubmitPort } from './ports.ts';
 import { isTransient, type ProcessOutcome } from './process-outcome.ts';
 import { declineTask } from './sign-answer.ts';
-import { type ExecutorPorts, processTransaction } from './validator.ts';
+import { processTransaction } from './validator.ts';
 
 /** Executions at the same time, in all, of one owner's models and of one model. */
 const SLOTS = 8;

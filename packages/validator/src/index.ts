@@ -3,7 +3,7 @@ export { AttestationKeeper, type KeeperPorts, type KeeperReport } from './attest
 export { type AttestationAction, type AttestationQuestion, planAttestation } from './attestation-plan.ts';
 
 export { type ExecutionReport, Executor, type ExecutorOptions } from './executor.ts';
-
+export type { ExecutorPorts } from './executor-ports.ts';
 export type { HoldingPort, LargeResponse } from './holding-port.ts';
 export type {
   BlobPort,
@@ -19,9 +19,7 @@ export { BlobUnavailable, EnclaveUnavailable } from './ports.ts';
 export type { ProcessOutcome, ProcessTransactionCode, VerifyLocalEnclaveCode } from './process-outcome.ts';
 export type { ProofPort } from './proof-port.ts';
 export { ProvenEnclave } from './proven-enclave.ts';
-
 export {
-  type ExecutorPorts,
   LOCAL_ENCLAVE_TAMPERED_TEXT,
   type LocalEnclaveRefusal,
   processTransaction,

@@ -14,9 +14,9 @@ import {
   signTransaction,
   type Transaction,
 } from '@cloister/ledger';
+import type { ExecutorPorts } from './executor-ports.ts';
 import type { InferenceOutput } from './ports.ts';
 import { type ProcessOutcome, refuse } from './process-outcome.ts';
-import type { ExecutorPorts } from './validator.ts';
 
 /** A signed submit-result; a large response first becomes a blob that other validators hold, too. */
 export async function submitResult(

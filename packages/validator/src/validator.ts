@@ -7,6 +7,7 @@
  * a signature of the attested key: a changed image, another keyset, a replayed or relayed answer all end here. A refusal is this node's own business and never an event: other executors and the deadline
  * take care of the task.
  */
+
 import {
   type AttestationResult,
   type Challenge,
@@ -17,21 +18,11 @@ import {
   verifyPresence,
 } from '@cloister/attestation';
 import { contentDigest, encodeModelManifest } from '@cloister/confidential';
-import type { Ed25519KeyPair } from '@cloister/crypto';
 import { type Digest, ok, parseBase64, type Result } from '@cloister/encoding';
 import { eligible, type InferenceRequested, isEligibilityReason, networkOf, referenceValuesAt } from '@cloister/ledger';
 import type { TaskAssignment } from '@cloister/replica';
-import type { HoldingPort } from './holding-port.ts';
-import {
-  type BlobPort,
-  BlobUnavailable,
-  type ClockPort,
-  type EnclavePort,
-  EnclaveUnavailable,
-  type InferenceOutput,
-  type LedgerPort,
-  type RandomPort,
-} from './ports.ts';
+import type { ExecutorPorts } from './executor-ports.ts';
+import { type BlobPort, BlobUnavailable, EnclaveUnavailable, type InferenceOutput } from './ports.ts';
 import {
   MODEL_FAULTS,
   notEligible,
@@ -40,25 +31,8 @@ import {
   refuse,
   type VerifyLocalEnclaveCode,
 } from './process-outcome.ts';
-import type { ProofPort } from './proof-port.ts';
-import type { ProvenEnclave } from './proven-enclave.ts';
 import { executionSubjects } from './shown-facts.ts';
 import { submitResult } from './sign-answer.ts';
-
-/** Everything outside of the pure core that an execution touches. */
-export interface ExecutorPorts {
-  readonly chainId: Digest;
-  readonly signer: Ed25519KeyPair;
-  readonly enclave: EnclavePort;
-  readonly ledger: LedgerPort;
-  readonly proofs: ProofPort;
-  readonly blobs: BlobPort;
-  readonly holdings: HoldingPort;
-  readonly random: RandomPort;
-  readonly clock: ClockPort;
-  /** Remembers full evidence for a while; without it, every execution takes new evidence. */
-  readonly proven?: ProvenEnclave;
-}
 
 /** The words of the refusal, as operators see them. */
 export const LOCAL_ENCLAVE_TAMPERED_TEXT = 'local enclave tampered';

@@ -6,6 +6,7 @@
  */
 import { type AccountId, type Digest, equalBytes, fail, ok, type Result } from '@cloister/encoding';
 import type { EndorsementCache } from '../endorsements/endorsement-cache.ts';
+import type { CrlFloors, StatementFloors } from '../endorsements/endorsement-floors.ts';
 import { evidenceEndorsementsOf } from '../endorsements/intel-endorsements.ts';
 import {
   type EvidenceBundle,
@@ -30,7 +31,7 @@ import {
 import type { AppraisalPolicy } from '../policy/appraisal-policy.ts';
 import { matchReferenceValue, type ReferenceCode, type ReferenceValue } from '../policy/reference-values.ts';
 import type { TrustAnchors } from '../policy/trust-anchors.ts';
-import type { AttestationResult, CrlFloors, StatementFloors } from './attestation-result.ts';
+import type { AttestationResult } from './attestation-result.ts';
 import { eatClaims } from './eat-claims.ts';
 import { factsOf } from './platform-facts.ts';
 import { parseReportedSoftware, type ReportedSoftware, softwareOf } from './reported-software.ts';

@@ -2,10 +2,10 @@
  * What an attestation result says about the platform of genuine evidence.
  */
 import { type JsonValue, toHex } from '@cloister/encoding';
+import type { CrlSeen, StatementSeen } from '../endorsements/endorsement-floors.ts';
 import type { VerifiedEvidence } from '../evidence/verified-evidence.ts';
 import type { VerifiedIntel } from '../formats/intel/verify.ts';
 import type { VerifiedSnp } from '../formats/sev-snp/verify.ts';
-import type { CrlSeen, StatementSeen } from './attestation-result.ts';
 
 type Members = { readonly [member: string]: JsonValue };
 

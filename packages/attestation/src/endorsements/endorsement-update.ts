@@ -5,7 +5,6 @@
  * before any bundle is looked at: endorsements that nobody signed can take nobody's standing.
  */
 import { equalBytes, fail, ok, type Result, toHex } from '@cloister/encoding';
-import type { CrlFloors, CrlSeen, StatementFloors, StatementSeen } from '../appraisal/attestation-result.ts';
 import {
   type Endorsements,
   type EvidenceBundle,
@@ -21,6 +20,7 @@ import type { TrustAnchors } from '../policy/trust-anchors.ts';
 import { isRevoked, parseCrl } from '../x509/crl.ts';
 import { parseCertificate } from '../x509/x509.ts';
 import type { EndorsementCache } from './endorsement-cache.ts';
+import type { CrlFloors, CrlSeen, StatementFloors, StatementSeen } from './endorsement-floors.ts';
 import { intelCollateralOf, pckIssuerChainOf } from './intel-endorsements.ts';
 
 export interface EndorsementsVerification {

@@ -2,9 +2,9 @@
  * Genuine evidence of any format, and the one call that verifies it.
  */
 import type { Result } from '@cloister/encoding';
-import type { CrlFloors, StatementFloors } from '../appraisal/attestation-result.ts';
 import type { EndorsementCache } from '../endorsements/endorsement-cache.ts';
 import type { EvidenceEndorsements } from '../endorsements/endorsement-files.ts';
+import type { CrlFloors, StatementFloors } from '../endorsements/endorsement-floors.ts';
 import { type IntelVerificationCode, type VerifiedIntel, verifyIntelQuote } from '../formats/intel/verify.ts';
 import { type NitroVerificationCode, type VerifiedNitro, verifyNitro } from '../formats/nitro/verify.ts';
 import { type SnpVerificationCode, type VerifiedSnp, verifySnp } from '../formats/sev-snp/verify.ts';

@@ -6,8 +6,8 @@
  */
 import { type EcdsaCurve, hash, type SignatureHash } from '@cloister/crypto';
 import { equalBytes, fail, ok, type Result } from '@cloister/encoding';
-import type { CacheEntries } from '../endorsements/endorsement-cache.ts';
 import { isPinnedRoot, type SingleRoot, type TrustAnchors } from '../policy/trust-anchors.ts';
+import type { CacheEntries } from './cache-entries.ts';
 import { type Certificate, criticalExtensionsKnown, parseCertificate, spkiPin, verifySignature } from './x509.ts';
 import { commonNameOf } from './x509-fields.ts';
 

@@ -22,7 +22,7 @@ import {
   type RulesFact,
 } from '@cloister/ledger';
 import { decodeEventProof, decodeFactsProof, lightClientOf, verifyEventProof, verifyFacts } from '@cloister/proof';
-import type { Edge } from '../context.ts';
+import type { Edge } from '../edge.ts';
 import { ClientError } from '../errors.ts';
 import type { ListedEvent, NodeApi } from '../node/api.ts';
 import type { NodePool } from '../node/node-pool.ts';

@@ -5,6 +5,7 @@
  * grant and each attestation is proven under a fresh head, and the head says how many grants there are, so that one that is left
  * out is noticed. Chance is weighted by the validators' weights; distinct platforms come first.
  */
+
 import type { ModelManifest } from '@cloister/confidential';
 import type { AccountId, Digest } from '@cloister/encoding';
 import {
@@ -17,20 +18,15 @@ import {
 } from '@cloister/ledger';
 import { FACTS_MAX } from '@cloister/proof';
 import type { FreshFacts, Head } from '../chain/trusted-chain.ts';
-import type { ClientContext, Edge } from '../context.ts';
+import type { ClientContext } from '../context.ts';
+import type { Edge } from '../edge.ts';
 import { ClientError } from '../errors.ts';
 import type { Deadline } from '../node/polling.ts';
+import type { Candidate, LawfulExecutors } from './executor-lists.ts';
 
 /** Grants of a model that are all looked at; of more, so many are drawn. */
 export const GRANTS_MAX = 256;
 const SUBJECTS_PER_QUESTION = FACTS_MAX - 2;
-
-/** An executor that the ledger lets execute for the model now. */
-export interface Candidate {
-  readonly node: AccountId;
-  readonly platform: AttestationFact['platform'];
-  readonly image: Digest;
-}
 
 /** Asks in as many questions as it takes; `take` sees the facts of each part. */
 async function inParts<T>(items: readonly T[], ask: (part: readonly T[]) => Promise<void>): Promise<void> {
@@ -71,38 +67,6 @@ export function modelOf(facts: FreshFacts, model: Digest): NonNullable<ReturnTyp
   if (found === undefined) throw new ClientError('MODEL_UNKNOWN', model);
   if (found.revokedHeight !== null) throw new ClientError('MODEL_REVOKED', `${model} at height ${found.revokedHeight}`);
   return found;
-}
-
-/** Executors that may execute for a model, and the distinct platforms that the policy asks of a request. */
-export interface LawfulExecutors {
-  readonly candidates: readonly Candidate[];
-  readonly minimumDistinctPlatforms: number;
-}
-
-/** How long a list serves the next requests for its model: who is drawn is judged by a fresh head in any case. */
-export const LIST_AGE_MS = 10_000;
-/** Models whose lists are kept; the oldest makes room. */
-export const LISTS_MAX = 64;
-
-/** The lists of the models that were asked lately. */
-export class ExecutorLists {
-  readonly #kept = new Map<Digest, { readonly atMs: number; readonly list: LawfulExecutors }>();
-
-  async of(model: Digest, nowMs: number, make: () => Promise<LawfulExecutors>): Promise<LawfulExecutors> {
-    const kept = this.#kept.get(model);
-    if (kept !== undefined && nowMs >= kept.atMs && nowMs - kept.atMs < LIST_AGE_MS) return kept.list;
-    const list = await make();
-    this.#kept.delete(model);
-    this.#kept.set(model, { atMs: nowMs, list });
-    const [oldest] = this.#kept.keys();
-    if (this.#kept.size > LISTS_MAX && oldest !== undefined) this.#kept.delete(oldest);
-    return list;
-  }
-
-  /** What a list said turned out to be past. */
-  forget(model: Digest): void {
-    this.#kept.delete(model);
-  }
 }
 
 /** Executors that may execute for the model, by what a fresh head says. */

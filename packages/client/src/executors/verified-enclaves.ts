@@ -5,8 +5,8 @@
  * evidence that has lapsed, whose measurement was revoked or whose keys the ledger holds no more is no more use here than
  * anywhere. Up to its bound of age it stands for new evidence, since its keys die with the process that they were made in.
  */
+import type { Challenge, ChallengeAnswer } from '@cloister/attestation';
 import { type AccountId, BoundedMap } from '@cloister/encoding';
-import type { EnclaveAnswer } from './verify-enclave.ts';
 
 /** Oldest evidence to which a request is sealed, in milliseconds. */
 export const EVIDENCE_AGE_MS_MAX: number = 5 * 60_000;
@@ -42,4 +42,13 @@ export class VerifiedEnclaves {
   clear(): void {
     this.#answers.clear();
   }
+}
+
+/** What an enclave answered to a challenge, not judged yet. */
+export interface EnclaveAnswer {
+  readonly node: AccountId;
+  readonly challenge: Challenge;
+  readonly answer: ChallengeAnswer;
+  /** When it was asked for, by the caller's clock. */
+  readonly atMs: number;
 }

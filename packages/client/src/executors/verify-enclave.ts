@@ -5,10 +5,9 @@
  *
  * The head is asked for after the answer, so that it is never older than the evidence that it judges.
  */
+
 import {
   type AttestationResult,
-  type Challenge,
-  type ChallengeAnswer,
   decodeChallengeAnswer,
   makeChallenge,
   signChallengeRequest,
@@ -20,6 +19,7 @@ import type { FreshFacts } from '../chain/trusted-chain.ts';
 import type { ClientContext } from '../context.ts';
 import { ClientError } from '../errors.ts';
 import type { Deadline } from '../node/polling.ts';
+import type { EnclaveAnswer } from './verified-enclaves.ts';
 
 /** An enclave whose evidence stands. */
 export interface VerifiedEnclave {
@@ -34,15 +34,6 @@ export function refuseSimulated({ chain, acceptSimulated }: ClientContext): void
   if (chain.simulated && !acceptSimulated) {
     throw new ClientError('SIMULATED_CHAIN_REFUSED', 'its platforms are SIMULATED: no guarantee holds against anyone');
   }
-}
-
-/** What an enclave answered to a challenge, not judged yet. */
-export interface EnclaveAnswer {
-  readonly node: AccountId;
-  readonly challenge: Challenge;
-  readonly answer: ChallengeAnswer;
-  /** When it was asked for, by the caller's clock. */
-  readonly atMs: number;
 }
 
 /** Challenges the enclave of a node, as the account that the caller has. */

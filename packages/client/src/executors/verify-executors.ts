@@ -9,17 +9,13 @@ import type { FactSubject } from '@cloister/ledger';
 import type { FreshFacts } from '../chain/trusted-chain.ts';
 import type { ClientContext } from '../context.ts';
 import { ClientError } from '../errors.ts';
+import type { InferenceRequest } from '../inference/inference-request.ts';
 import { checkRelease, type fetchModel } from '../inference/models.ts';
-import type { InferenceRequest } from '../inference/request-inference.ts';
 import type { Deadline } from '../node/polling.ts';
-import { type Candidate, inRandomOrder, lawfulExecutors, modelOf, spread } from './choose-executors.ts';
-import {
-  appraiseAnswer,
-  type EnclaveAnswer,
-  recentAnswer,
-  standingSubjects,
-  type VerifiedEnclave,
-} from './verify-enclave.ts';
+import { inRandomOrder, lawfulExecutors, modelOf, spread } from './choose-executors.ts';
+import type { Candidate } from './executor-lists.ts';
+import type { EnclaveAnswer } from './verified-enclaves.ts';
+import { appraiseAnswer, recentAnswer, standingSubjects, type VerifiedEnclave } from './verify-enclave.ts';
 
 export interface Choice {
   readonly request: InferenceRequest;

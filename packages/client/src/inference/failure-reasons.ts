@@ -1,26 +1,16 @@
 /**
  * Why a request failed, from each executor that said so: proven events, and reasons that its enclave sealed to the tenant.
  */
+
 import { openResponse, parseReceipt, verifyReceipt } from '@cloister/confidential';
-import { type AccountId, fromHex, parseBase64 } from '@cloister/encoding';
+import { fromHex, parseBase64 } from '@cloister/encoding';
 import type { InferenceFailed, ReceiptAccepted } from '@cloister/ledger';
 import type { ClientContext } from '../context.ts';
 import { ClientError } from '../errors.ts';
 import type { ListedInference } from '../node/api.ts';
 import type { Deadline } from '../node/polling.ts';
+import type { FailureReason } from './failure-reason.ts';
 import type { PendingInference } from './pending-inference.ts';
-
-/** One executor's word. */
-export interface FailureReason {
-  readonly node: AccountId;
-  /**
-   * `enclave`: signed by the attested key and sealed to the tenant. `node`: the executor's own word, public. `ledger`: what the
-   * validators found, public.
-   */
-  readonly from: 'enclave' | 'node' | 'ledger';
-  readonly code: string;
-  readonly detail: string;
-}
 
 /** What the enclave sealed, or undefined when the receipt is not a failure of this very request that it signed. */
 function sealedReason(

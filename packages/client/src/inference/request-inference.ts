@@ -4,15 +4,9 @@
  * PRIVACY: a request sealed to k executors can be read by each of them, so its privacy is that of the weakest of the k.
  * More executors buy integrity and cost privacy; k = 1 is lawful.
  */
-import {
-  checkFinite,
-  contextTaskId,
-  type ModelManifest,
-  matchTensors,
-  sealRequest,
-  type Tensor,
-} from '@cloister/confidential';
-import { type AccountId, type Digest, toBase64, toHex } from '@cloister/encoding';
+
+import { checkFinite, contextTaskId, type ModelManifest, matchTensors, sealRequest } from '@cloister/confidential';
+import { toBase64, toHex } from '@cloister/encoding';
 import { MAX_INLINE_BYTES } from '@cloister/ledger';
 import { expiryHeightAfter, sign, uploadBlob } from '../chain/submit.ts';
 import type { ClientContext } from '../context.ts';
@@ -20,6 +14,7 @@ import { ClientError } from '../errors.ts';
 import { refuseSimulated } from '../executors/verify-enclave.ts';
 import { verifyExecutors } from '../executors/verify-executors.ts';
 import type { Deadline } from '../node/polling.ts';
+import type { InferenceRequest } from './inference-request.ts';
 import { fetchModel } from './models.ts';
 import type { PendingInference } from './pending-inference.ts';
 
@@ -29,21 +24,6 @@ export const PRIVACY_NOTE: string =
 
 /** Milliseconds of block time after the request within which receipts are taken, unless the caller says otherwise. */
 export const DEFAULT_TIME_LIMIT_MS = 120_000;
-
-export interface InferenceRequest {
-  readonly model: Digest;
-  readonly inputs: readonly Tensor[];
-  /** Nodes whose enclaves are to execute, in order; by default drawn at random among those that may. */
-  readonly executors?: readonly AccountId[];
-  /** How many, when `executors` is not given; by default as many as the model and the appraisal policy ask. */
-  readonly executorCount?: number;
-  /** Equal receipts that are needed; by default the model's, and at least a majority of the executors. */
-  readonly threshold?: number;
-  /** Images that the tenant takes, beside being allowed on the ledger; by default any that is. */
-  readonly images?: readonly Digest[];
-  /** Milliseconds of block time after the block of the request within which receipts are taken. */
-  readonly timeLimitMs?: number;
-}
 
 /** The threshold of a request of k executors, within the model's policy. */
 function thresholdOf(request: InferenceRequest, manifest: ModelManifest, k: number): number {

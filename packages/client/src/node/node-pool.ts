@@ -4,7 +4,7 @@
  * because everything that counts is proven, and a frozen view because another node shows a newer one.
  */
 
-import type { Edge } from '../context.ts';
+import type { Edge } from '../edge.ts';
 import { ClientError, type ClientErrorCode } from '../errors.ts';
 import type { NodeApi } from './api.ts';
 

@@ -2,7 +2,7 @@
  * Waiting for something that a node will know later: with backoff, over passing failures of the node, until a deadline.
  */
 import type { Digest } from '@cloister/encoding';
-import type { Edge } from '../context.ts';
+import type { Edge } from '../edge.ts';
 import { ClientError, isTransient } from '../errors.ts';
 
 const FIRST_DELAY_MS = 50;

@@ -4,20 +4,14 @@
  * Each sender has one list, and the lists take turns. The first bad certificate condemns the rest of its list: a leader has verified
  * what it puts into a proposal. A newer proposal of a sender replaces what is left of its older one.
  */
+
 import type { ValidatorId, View } from '@cloister/encoding';
 import { isBare } from '../certificates/certificate.ts';
 import { SIGNATURES_PER_STEP } from '../messages/limits.ts';
-import type { Certificate, Proposal } from '../messages/types.ts';
+import type { Proposal } from '../messages/types.ts';
 import { absorbCertificate } from './certificates.ts';
-import { emit, finalizedView, type MachineState } from './state.ts';
+import { type Carried, emit, finalizedView, type MachineState } from './state.ts';
 import { uselessCertificate } from './useful.ts';
-
-export interface Carried {
-  /** Of the proposal. */
-  readonly view: View;
-  /** The next one last. */
-  readonly certificates: Certificate[];
-}
 
 /** Queues a proposal's certificates, highest view first: the views between need not be entered. */
 export function carry(machine: MachineState, from: ValidatorId, proposal: Proposal): void {

@@ -4,6 +4,7 @@
  * All voting state lives inside one `EpochState`, so it is keyed by (epoch, view) by construction. The state is owned by the
  * machine and mutated in place; nothing outside this folder looks into it.
  */
+
 import {
   asHeight,
   assert,
@@ -36,7 +37,6 @@ import type {
   VoteKind,
 } from '../messages/types.ts';
 import type { Rules } from '../rules.ts';
-import type { Carried } from './backlog.ts';
 
 /** A block above the committed one. */
 export interface BlockEntry {
@@ -261,4 +261,11 @@ export function halt(machine: MachineState, code: HaltCode, detail: string): voi
   if (machine.halted) return;
   machine.halted = true;
   emit(machine, { type: 'halt', code, detail });
+}
+
+export interface Carried {
+  /** Of the proposal. */
+  readonly view: View;
+  /** The next one last. */
+  readonly certificates: Certificate[];
 }

@@ -24,10 +24,10 @@ import {
 } from '@cloister/attestation';
 import { type AccountId, asHeight, assert, canonicalJson, parseBase64, toBase64 } from '@cloister/encoding';
 import type { DecideContext } from '../decide/decision.ts';
-import type { AttestationEvicted, AttestationReappraised } from '../events/attestation-events.ts';
+import type { AttestationEvicted, AttestationReappraised, EvictionCause } from '../events/attestation-events.ts';
 import type { LedgerEvent } from '../events/events.ts';
 import { networkOf } from '../state/network-of.ts';
-import type { Attestation, CrlFloor, EvictionCause, LedgerState, StatementFloor } from '../state/state.ts';
+import type { Attestation, CrlFloor, LedgerState, StatementFloor } from '../state/state.ts';
 import { isStanding } from './eligibility.ts';
 import { floorsWith } from './floors.ts';
 import { ledgerPolicyDigest, referenceValuesAt } from './measurement-set.ts';

@@ -13,16 +13,8 @@ import { policyTakingEffect } from '../attestation/reappraise.ts';
 import type { LedgerEvent } from '../events/events.ts';
 import { networkOf } from '../state/network-of.ts';
 import type { LedgerState, MeasurementEntry } from '../state/state.ts';
-import {
-  accept,
-  type Command,
-  causeOf,
-  type DecideContext,
-  type Decision,
-  type ProposalKind,
-  proposalId,
-  reject,
-} from './decision.ts';
+import type { ProposalKind } from '../transactions/proposal-kinds.ts';
+import { accept, type Command, causeOf, type DecideContext, type Decision, proposalId, reject } from './decision.ts';
 import { isGoverned } from './senders.ts';
 
 export function decideSetMeasurement(

@@ -8,7 +8,8 @@ import { modelId } from '@cloister/confidential';
 import { eligible } from '../attestation/eligibility.ts';
 import { failure } from '../inference/task-outcome.ts';
 import { networkOf } from '../state/network-of.ts';
-import type { LedgerState, Model, Task } from '../state/state.ts';
+import type { LedgerState, Model } from '../state/state.ts';
+import type { Task } from '../state/task.ts';
 import { accept, type Command, causeOf, type DecideContext, type Decision, reject } from './decision.ts';
 import { isGoverned } from './senders.ts';
 

@@ -12,7 +12,8 @@ import type { ReceiptAccepted } from '../events/inference-events.ts';
 import { isHeldByEnough, validHolders } from '../inference/holding.ts';
 import { agree, conclusion, type ExecutionResult } from '../inference/task-outcome.ts';
 import { networkOf } from '../state/network-of.ts';
-import type { Attestation, Keyset, LedgerState, Task, TaskExecutor, TaskReceipt } from '../state/state.ts';
+import type { Attestation, Keyset, LedgerState } from '../state/state.ts';
+import type { Task, TaskExecutor, TaskReceipt } from '../state/task.ts';
 import type { RejectionCode } from '../transactions/codes.ts';
 import { accept, type Command, causeOf, type DecideContext, type Decision, reject } from './decision.ts';
 

@@ -7,12 +7,9 @@ import { type AccountId, canonicalJson, type Digest, type Height, type JsonValue
 import type { Cause } from '../events/event-cause.ts';
 import type { LedgerEvent } from '../events/events.ts';
 import type { RejectionCode } from '../transactions/codes.ts';
+import type { ProposalKind } from '../transactions/proposal-kinds.ts';
 import type { TransactionFields } from '../transactions/transaction.ts';
 import type { PayloadByKind, TransactionKind } from '../transactions/transaction-payloads.ts';
-
-/** Kinds of transactions that governance members approve. */
-export const PROPOSAL_KINDS = ['set-measurement', 'register-account', 'set-policy'] as const;
-export type ProposalKind = (typeof PROPOSAL_KINDS)[number];
 
 /** What deciding depends on beside state and transaction: the block's height and time (milliseconds). */
 export interface DecideContext {

@@ -1,10 +1,10 @@
 /**
  * The events about attestations: accepted, kept alive, re-appraised, and evicted; and the endorsements that lead to it.
  */
+
 import type { CrlSeen, StatementSeen } from '@cloister/attestation';
 import type { AccountId, Digest, Height } from '@cloister/encoding';
 import type { AppraisedFields, AttestedFields } from '../attestation/attested-fields.ts';
-import type { EvictionCause } from '../state/state.ts';
 import type { EndorsedPlatform } from '../transactions/common-shapes.ts';
 import type { Cause } from './event-cause.ts';
 
@@ -70,3 +70,6 @@ export interface EndorsementsAccepted extends Cause {
   readonly endorsements: string;
   readonly height: Height;
 }
+
+/** What ended an attestation before its time: a policy that took effect, or newer endorsements. */
+export type EvictionCause = 'policy' | 'endorsements';

@@ -26,7 +26,6 @@ import {
   view,
 } from '@cloister/encoding/shape';
 import { appraisedMembers, attestedMembers } from '../attestation/attested-fields.ts';
-import { PROPOSAL_KINDS } from '../decide/decision.ts';
 import { governance } from '../genesis/genesis.ts';
 import { ledgerParams } from '../genesis/params.ts';
 import { DECLINE_CODES, ELIGIBILITY_REASONS, FAILURE_CODES, REJECTION_CODES } from '../transactions/codes.ts';
@@ -39,6 +38,7 @@ import {
   platform,
   sealedKey,
 } from '../transactions/common-shapes.ts';
+import { PROPOSAL_KINDS } from '../transactions/proposal-kinds.ts';
 import { executorMembers, MAX_EXECUTORS, MAX_INLINE_BYTES, requestMembers } from '../transactions/request-fields.ts';
 import { MAX_HOLDINGS, MAX_RECEIPT_BYTES } from '../transactions/transaction-payloads.ts';
 import type { LedgerEvent, LedgerEventType } from './events.ts';

@@ -8,9 +8,9 @@
  */
 import type { EvidenceType } from '@cloister/consensus';
 import type { AccountId, Digest, Epoch, Height, JsonValue, ValidatorId, View } from '@cloister/encoding';
-import type { ProposalKind } from '../decide/decision.ts';
 import type { LedgerParams } from '../genesis/params.ts';
 import type { RejectionCode } from '../transactions/codes.ts';
+import type { ProposalKind } from '../transactions/proposal-kinds.ts';
 import type {
   AttestationAccepted,
   AttestationEvicted,

@@ -16,7 +16,8 @@ import type {
   ResponseWithheld,
 } from '../events/inference-events.ts';
 import { networkOf } from '../state/network-of.ts';
-import type { HeightQueue, LedgerState, Task, TaskExecutor } from '../state/state.ts';
+import type { HeightQueue, LedgerState } from '../state/state.ts';
+import type { Task, TaskExecutor } from '../state/task.ts';
 
 /** Puts an id on a queue, behind those that are due at the same height. */
 export function enqueue(queue: HeightQueue, height: Height, id: Digest): void {

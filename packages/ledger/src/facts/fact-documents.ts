@@ -46,7 +46,7 @@ import { networkOf } from '../state/network-of.ts';
 import type { Keyset, LedgerState } from '../state/state.ts';
 import type { EligibilityReason } from '../transactions/codes.ts';
 import { measurementStatus, platform } from '../transactions/common-shapes.ts';
-import type { FactSubject } from './facts.ts';
+import type { FactSubject } from './fact-subject.ts';
 
 /** Bytes of one document. That of the rules is the longest: policy, measurements and floors. */
 export const FACT_BYTES_MAX: number = 2 * 1024 * 1024;

@@ -15,16 +15,7 @@ import { type AccountId, type Digest, parseAccountId, parseDigest } from '@clois
 import type { LedgerEvent } from '../events/events.ts';
 import type { LedgerState } from '../state/state.ts';
 import { factDocument } from './fact-documents.ts';
-
-/** What a fact is about. */
-export type FactSubject =
-  /** Appraisal policy, measurements and the floors of endorsements: all that evidence is judged by beside the genesis. */
-  | { readonly about: 'rules' }
-  /** The current attestation of a node. */
-  | { readonly about: 'attestation'; readonly node: AccountId }
-  | { readonly about: 'model'; readonly model: Digest }
-  /** The newest grant of a model's key to a keyset. */
-  | { readonly about: 'grant'; readonly model: Digest; readonly keyset: Digest };
+import type { FactSubject } from './fact-subject.ts';
 
 export const RULES: FactSubject = { about: 'rules' };
 

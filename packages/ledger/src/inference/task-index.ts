@@ -6,7 +6,7 @@
  * of insertion: a state that was decoded goes on exactly as the one that was encoded.
  */
 import type { AccountId, Digest } from '@cloister/encoding';
-import type { Task } from '../state/state.ts';
+import type { Task } from '../state/task.ts';
 
 interface Entry {
   readonly at: number;

@@ -7,7 +7,8 @@
  */
 import type { Digest, Height } from '@cloister/encoding';
 import type { InferenceCompleted, InferenceFailed } from '../events/inference-events.ts';
-import type { LedgerState, Task, TaskExecutor, TaskReceipt } from '../state/state.ts';
+import type { LedgerState } from '../state/state.ts';
+import type { Task, TaskExecutor, TaskReceipt } from '../state/task.ts';
 import type { FailureCode } from '../transactions/codes.ts';
 
 /** What executors must agree on; model and input commitment are the request's already. */

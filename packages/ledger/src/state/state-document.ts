@@ -23,11 +23,11 @@ import {
   view,
 } from '@cloister/encoding/shape';
 import { attestedMembers } from '../attestation/attested-fields.ts';
-import { PROPOSAL_KINDS } from '../decide/decision.ts';
 import { governance } from '../genesis/genesis.ts';
 import { ledgerParams } from '../genesis/params.ts';
 import { DECLINE_CODES, FAILURE_CODES, REJECTION_CODES, type RejectionCode } from '../transactions/codes.ts';
 import { measurementStatus, modelManifest, namespaceName, platform } from '../transactions/common-shapes.ts';
+import { PROPOSAL_KINDS } from '../transactions/proposal-kinds.ts';
 import type {
   Account,
   Attestation,
@@ -45,10 +45,8 @@ import type {
   RecordEntry,
   ScheduledPolicy,
   StatementFloor,
-  Task,
-  TaskExecutor,
-  TaskReceipt,
 } from './state.ts';
+import type { Task, TaskExecutor, TaskReceipt } from './task.ts';
 
 type Entry<K, V> = readonly [K, V];
 type Entries<K, V> = readonly Entry<K, V>[];

@@ -7,7 +7,7 @@
  */
 
 import type { AppraisalPolicy, CrlSeen, Platform, StatementSeen, TrustAnchors } from '@cloister/attestation';
-import type { ModelManifest, ReceiptStatus } from '@cloister/confidential';
+import type { ModelManifest } from '@cloister/confidential';
 import type { ProvenFault } from '@cloister/consensus';
 import {
   type AccountId,
@@ -19,12 +19,13 @@ import {
   ZERO_DIGEST,
 } from '@cloister/encoding';
 import type { AttestedFields } from '../attestation/attested-fields.ts';
-import type { ProposalKind } from '../decide/decision.ts';
-import type { InferenceRequested } from '../events/inference-events.ts';
+import type { EvictionCause } from '../events/attestation-events.ts';
 import type { LedgerParams } from '../genesis/params.ts';
 import { TaskIndex } from '../inference/task-index.ts';
-import type { DeclineCode, FailureCode, RejectionCode } from '../transactions/codes.ts';
+import type { RejectionCode } from '../transactions/codes.ts';
 import type { MeasurementStatus } from '../transactions/common-shapes.ts';
+import type { ProposalKind } from '../transactions/proposal-kinds.ts';
+import type { Task } from './task.ts';
 
 /** What the genesis fixed, and the appraisal policy, which it only began. */
 export interface Network {
@@ -80,9 +81,6 @@ export interface MeasurementEntry {
   /** Height of the event that gave it this status. */
   readonly height: Height;
 }
-
-/** What ended an attestation before its time: a policy that took effect, or newer endorsements. */
-export type EvictionCause = 'policy' | 'endorsements';
 
 export interface Eviction {
   readonly cause: EvictionCause;
@@ -145,65 +143,6 @@ export interface ModelGrant {
   readonly sequence: number;
   /** Null while its owner has not revoked it and its keyset is known. */
   readonly revokedHeight: Height | null;
-}
-
-export interface TaskExecutor {
-  readonly node: AccountId;
-  readonly keyset: Digest;
-  readonly attestationSequence: number;
-  readonly lapsed: boolean;
-  /** Why its node said that it will not execute, and the sequence of its ExecutorDeclined. */
-  readonly declined: { readonly code: DeclineCode; readonly sequence: number } | null;
-  /** Sequence of its ResponseWithheld. */
-  readonly withheld: number | null;
-  /** Sequence of its AnswerMissed. */
-  readonly missed: number | null;
-}
-
-export interface TaskReceipt {
-  readonly keyset: Digest;
-  /** Sequence of its ReceiptAccepted, which holds the receipt and the inline response. */
-  readonly sequence: number;
-  /** 'failed': the enclave signed that there is no output; the sealed response tells the tenant why. */
-  readonly status: ReceiptStatus;
-  readonly outputCommitment: Digest;
-  readonly numericClass: string;
-  readonly responseDigest: Digest;
-  readonly receiptDigest: Digest;
-}
-
-export type TaskStatus = 'open' | 'completed' | 'failed';
-
-/** What a task keeps of its request, under the names of InferenceRequested. */
-export type KeptOfRequest = Pick<
-  InferenceRequested,
-  | 'transaction'
-  | 'sender'
-  | 'model'
-  | 'owner'
-  | 'threshold'
-  | 'deadlineMs'
-  | 'expiryHeight'
-  | 'inputCommitment'
-  | 'payloadDigest'
-  | 'policyDigest'
-  | 'height'
->;
-
-export interface Task extends KeptOfRequest {
-  readonly id: Digest;
-  readonly executors: readonly TaskExecutor[];
-  /** Sequence of its InferenceRequested, which holds the sealed request. */
-  readonly requestSequence: number;
-  readonly receipts: readonly TaskReceipt[];
-  readonly disputed: boolean;
-  readonly status: TaskStatus;
-  readonly failure: FailureCode | null;
-  /** Keysets that agreed, once completed. */
-  readonly agreed: readonly Digest[];
-  readonly closedHeight: Height | null;
-  /** Block time until which a closed task is kept; 0 while it is open. */
-  readonly keptUntilMs: number;
 }
 
 export interface Proposal {

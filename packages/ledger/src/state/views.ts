@@ -7,16 +7,8 @@ import { eligible } from '../attestation/eligibility.ts';
 import { type MeasurementStanding, measurementStanding } from '../attestation/measurement-set.ts';
 import type { EligibilityReason, RejectionCode } from '../transactions/codes.ts';
 import { networkOf } from './network-of.ts';
-import type {
-  Account,
-  Attestation,
-  LedgerState,
-  MeasurementEntry,
-  Member,
-  Network,
-  ScheduledPolicy,
-  Task,
-} from './state.ts';
+import type { Account, Attestation, LedgerState, MeasurementEntry, Member, Network, ScheduledPolicy } from './state.ts';
+import type { Task } from './task.ts';
 
 export interface NetworkView {
   readonly chainId: Digest;

@@ -2,12 +2,15 @@
  * The HTTP server: registers the routes, checks who asks and what it costs, bounds and parses bodies, and turns whatever goes
  * wrong into {code, message}.
  */
+
 import type { Readable } from 'node:stream';
 import { parseJson } from '@cloister/encoding';
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { codeOf, NodeError } from '../process/errors.ts';
 import type { ApiContext } from './api-context.ts';
+import { ApiError } from './api-error.ts';
 import { addApiMetrics } from './api-metrics.ts';
+import type { ApiOptions } from './api-options.ts';
 import { Budgets } from './gate/budgets.ts';
 import { clientOf } from './gate/client-key.ts';
 import { Connections } from './gate/connections.ts';
@@ -15,23 +18,10 @@ import type { RouteGroup } from './gate/costs.ts';
 import { hostCheck } from './gate/host-check.ts';
 import { isForeign } from './gate/origin-check.ts';
 import { answerMalformed, errorBody, refusalOf, SIMULATED_HEADER, sendReply } from './routes/replies.ts';
-import { type AnyRoute, ApiError, type ApiReply, type RawRequest } from './routes/route.ts';
+import type { AnyRoute, ApiReply, RawRequest } from './routes/route.ts';
 import { routesWithDocument, STREAM_ROUTE } from './routes/routes.ts';
 import { EventStreams } from './streams/event-streams.ts';
 import { cachedQuestions } from './thread/cached-questions.ts';
-
-/** What an operator chooses; see config-options.ts. */
-export interface ApiOptions {
-  readonly host: string;
-  /** 0 takes a free one. */
-  readonly port: number;
-  readonly allowedHosts: readonly string[];
-  readonly streamsMax: number;
-  readonly connectionsMax: number;
-  readonly connectionsPerClientMax: number;
-  readonly clientTokensPerSecond: number;
-  readonly version: string;
-}
 
 export interface ApiServer {
   readonly app: FastifyInstance;

@@ -16,7 +16,7 @@ import { EventIndex } from '../../src/chain/event-index.ts';
 import { TypeIndex } from '../../src/chain/type-index.ts';
 import { NodeDesk } from '../../src/desk/node-desk.ts';
 import type { ApiContext } from '../../src/http/api-context.ts';
-import type { ApiOptions } from '../../src/http/server.ts';
+import type { ApiOptions } from '../../src/http/api-options.ts';
 import { Follow } from '../../src/http/thread/follow.ts';
 import type { ApiPosition } from '../../src/http/thread/worker-messages.ts';
 import type { NodeContext } from '../../src/process/node-context.ts';

@@ -5,17 +5,16 @@
  * A gap is never papered over: damage, a log behind what the guard has signed for, or records that contradict each other
  * stop the start with a typed error.
  */
+
 import {
   type Block,
   compareRounds,
   decodeGuardRecord,
   emptyGuard,
-  type GuardHead,
   type GuardState,
   type RecoveredState,
   recoverGuard,
 } from '@cloister/consensus';
-import type { KeyedTree } from '@cloister/crypto';
 import { type AccountId, asHeight, CodedError, type Digest, type Height, ok } from '@cloister/encoding';
 import { EventLog, type OrderedStore, type StoredEvent } from '@cloister/event-log';
 import {
@@ -36,9 +35,9 @@ import type { ExecutedRoot, ReplicaConfig } from '../step/replica-core.ts';
 import { GUARD_RANGE, hashOfOpenKey, OPEN_RANGE } from '../store/chain-keys.ts';
 import { ChainStore } from '../store/chain-store.ts';
 import { rootOf } from '../store/commit-pipeline.ts';
-import type { CommittedTip } from '../store/committed-tip.ts';
 import { type GuardMemory, guardFault, readGuardMark } from '../store/guard-memory.ts';
 import type { OpenBlock } from '../store/open-blocks.ts';
+import type { RecoveredReplica } from './recovered.ts';
 
 /** Why a replica does not start. Damage to the log itself is `EventLogDamaged`. */
 export type StartRefusal =
@@ -48,25 +47,6 @@ export type StartRefusal =
   | 'CHAIN_INCONSISTENT'
   /** A stored event does not decode: written by another version. */
   | 'EVENT_UNREADABLE';
-
-/** All that a replica takes up where it left off. */
-export interface RecoveredReplica {
-  readonly ledger: LedgerState;
-  readonly head: GuardHead;
-  readonly machine: RecoveredState;
-  readonly executedHeight: Height;
-  readonly provableHeight: Height;
-  readonly workHeight: Height;
-  readonly tip: CommittedTip | undefined;
-  readonly guardMemory: GuardMemory;
-  /** Wire forms of the batches of open blocks, each with the block's height: lawful there, or not taken in. */
-  readonly batches: readonly { readonly id: Digest; readonly height: Height; readonly bytes: Uint8Array }[];
-  readonly committedBatches: readonly { readonly height: Height; readonly ids: readonly Digest[] }[];
-  readonly guardKeys: readonly Uint8Array[];
-  readonly roots: ReadonlyMap<Height, ExecutedRoot>;
-  readonly facts: KeyedTree;
-  readonly open: ReadonlyMap<Digest, OpenBlock>;
-}
 
 export interface OpenedReplica {
   readonly replica: Replica;

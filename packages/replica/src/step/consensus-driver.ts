@@ -34,7 +34,7 @@ import { BUILD_TIMER, type BuildRequest, buildBlock } from '../blocks/block-buil
 import { type VerifyRequest, verifyBlock } from '../blocks/block-verifier.ts';
 import type { EvidencePool } from '../blocks/evidence-pool.ts';
 import { RECEIVE_TIMER, Receiver, sendPriority } from '../receive/receiver.ts';
-import type { RecoveredReplica } from '../recovery/recovery.ts';
+import type { RecoveredReplica } from '../recovery/recovered.ts';
 import { guardKey } from '../store/chain-keys.ts';
 import type { Commit } from '../store/commit-pipeline.ts';
 import type { CommittedTip } from '../store/committed-tip.ts';

@@ -18,7 +18,7 @@ import { EvidencePool } from '../blocks/evidence-pool.ts';
 import { Forwarder } from '../receive/forwarder.ts';
 import { FLUSH_TIMER, Ingress } from '../receive/ingress.ts';
 import { SignatureCache } from '../receive/signature-cache.ts';
-import type { RecoveredReplica } from '../recovery/recovery.ts';
+import type { RecoveredReplica } from '../recovery/recovered.ts';
 import { CommitPipeline, committedEffect, type ExecutedBlock } from '../store/commit-pipeline.ts';
 import { TipTracker } from '../store/committed-tip.ts';
 import { DurableWrites } from '../store/durable-writes.ts';

@@ -7,7 +7,7 @@
 import { DEFAULT_TIMING, type MachineStatus } from '@cloister/consensus';
 import type { Height } from '@cloister/encoding';
 import { STALE_MS } from '../limits.ts';
-import type { RecoveredReplica } from '../recovery/recovery.ts';
+import type { RecoveredReplica } from '../recovery/recovered.ts';
 import type { ExecutedRecord } from '../store/chain-store.ts';
 import type { ReplicaConfig, ReplicaCore } from './replica-core.ts';
 import type { ReplicaStatus, TipStatus } from './replica-ports.ts';

@@ -4,8 +4,9 @@
 
 import { hash } from '@cloister/crypto';
 import { digestToBytes, equalBytes, fail, ok, type Result } from '@cloister/encoding';
-import type { CrlFloors, CrlSeen } from '../../appraisal/attestation-result.ts';
-import { type EndorsementCache, throughCache } from '../../endorsements/endorsement-cache.ts';
+import type { EndorsementCache } from '../../endorsements/endorsement-cache.ts';
+import type { CrlFloors, CrlSeen } from '../../endorsements/endorsement-floors.ts';
+import { throughCache } from '../../x509/cache-entries.ts';
 import { type Crl, parseCrl } from '../../x509/crl.ts';
 import { type Certificate, spkiPin, verifySignature } from '../../x509/x509.ts';
 

@@ -5,18 +5,14 @@
 
 import { hash } from '@cloister/crypto';
 import { equalBytes, fail, ok, parseUtf8, type Result, utf8 } from '@cloister/encoding';
-import { type CacheEntries, type EndorsementCache, throughCache } from '../../endorsements/endorsement-cache.ts';
+import type { EndorsementCache } from '../../endorsements/endorsement-cache.ts';
 import { anchorBytes, type TrustAnchors } from '../../policy/trust-anchors.ts';
-import {
-  authenticatePath,
-  type CertificatePath,
-  type PathCode,
-  type PathProfile,
-  pathValidity,
-} from '../../x509/certificate-path.ts';
+import { type CacheEntries, throughCache } from '../../x509/cache-entries.ts';
+import { authenticatePath, type PathCode, type PathProfile, pathValidity } from '../../x509/certificate-path.ts';
 import { parsePem } from '../../x509/pem.ts';
 import { type Certificate, extensionValue } from '../../x509/x509.ts';
-import { type PckExtension, parsePckExtension, SGX_EXTENSION_OID } from './pck-extension.ts';
+import type { PckChain, ValidPath } from './pck-chain.ts';
+import { parsePckExtension, SGX_EXTENSION_OID } from './pck-extension.ts';
 import { type Prefixed, prefixed } from './prefixed.ts';
 import { CERTIFICATION_TYPES, type IntelQuote } from './quote.ts';
 
@@ -60,15 +56,6 @@ export interface PathContext {
   readonly certificates?: CacheEntries<true> | undefined;
 }
 
-/** A path valid at the instant of the appraisal, and the last instant at which it is. */
-export interface ValidPath {
-  readonly root: Certificate;
-  /** The certificate at the other end. */
-  readonly end: Certificate;
-  readonly path: CertificatePath;
-  readonly validUntilMs: number;
-}
-
 function verifyPath<P extends string>(
   prefix: P,
   leafFirst: readonly Uint8Array[],
@@ -90,14 +77,6 @@ function verifyPath<P extends string>(
   const validity = pathValidity(path, atMs);
   if (!validity.ok) return prefixed(prefix, validity);
   return ok({ root: path[0], end: path[path.length - 1] ?? path[0], path, validUntilMs: validity.value });
-}
-
-/** The PCK certificate with its issuers and its statement about the platform. */
-export interface PckChain extends ValidPath {
-  readonly issuer: Certificate;
-  readonly extension: PckExtension;
-  /** x ‖ y with the leading 4 of an uncompressed point. */
-  readonly point: Uint8Array;
 }
 
 export type PckChainCode =

@@ -2,7 +2,7 @@
  * Intel's collateral without a quote: whatever is there is signed by Intel, current and no older than what was seen.
  */
 import { fail, ok, type Result } from '@cloister/encoding';
-import type { CrlFloors, CrlSeen, StatementSeen } from '../../appraisal/attestation-result.ts';
+import type { CrlFloors, CrlSeen, StatementSeen } from '../../endorsements/endorsement-floors.ts';
 import type { PathCode } from '../../x509/certificate-path.ts';
 import { isRevoked } from '../../x509/crl.ts';
 import type { IntelCollateral } from './collateral.ts';

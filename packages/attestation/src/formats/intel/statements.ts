@@ -4,8 +4,8 @@
 
 import { hash, verifyEcdsa } from '@cloister/crypto';
 import { equalBytes, fail, ok, type Result, toHex } from '@cloister/encoding';
-import type { StatementFloors, StatementSeen } from '../../appraisal/attestation-result.ts';
-import { type CacheEntries, throughCache } from '../../endorsements/endorsement-cache.ts';
+import type { StatementFloors, StatementSeen } from '../../endorsements/endorsement-floors.ts';
+import { type CacheEntries, throughCache } from '../../x509/cache-entries.ts';
 import type { PathCode } from '../../x509/certificate-path.ts';
 import { type Crl, isRevoked } from '../../x509/crl.ts';
 import type { SignedStatement } from './collateral.ts';

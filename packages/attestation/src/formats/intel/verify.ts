@@ -7,8 +7,8 @@
 
 import { hash, sha256, verifyEcdsa } from '@cloister/crypto';
 import { assert, concatBytes, type Digest, equalBytes, fail, ok, type Result, toHex } from '@cloister/encoding';
-import type { CrlFloors, CrlSeen, StatementFloors, StatementSeen } from '../../appraisal/attestation-result.ts';
 import type { EndorsementCache } from '../../endorsements/endorsement-cache.ts';
+import type { CrlFloors, CrlSeen, StatementFloors, StatementSeen } from '../../endorsements/endorsement-floors.ts';
 import type { TrustAnchors } from '../../policy/trust-anchors.ts';
 import { type Crl, isRevoked } from '../../x509/crl.ts';
 import type { IntelCollateral } from './collateral.ts';
@@ -16,12 +16,12 @@ import { type CrlCode, checkCrl } from './crl-checks.ts';
 import { evaluateTcb, findModuleIdentity, type TcbEvaluation } from './evaluate-tcb.ts';
 import {
   type PathContext,
-  type PckChain,
   type PckChainCode,
   type PckCrlChainCode,
   verifyPckChain,
   verifyPckCrlChain,
 } from './paths.ts';
+import type { PckChain } from './pck-chain.ts';
 import type { PckExtension } from './pck-extension.ts';
 import { type Prefixed, prefixed } from './prefixed.ts';
 import { checkQeReport, equalUnderMask, type QeIdentityMismatch } from './qe-identity.ts';

@@ -7,8 +7,9 @@
 
 import { hash, verifyEcdsa } from '@cloister/crypto';
 import { assert, fail, ok, type Result, utf8 } from '@cloister/encoding';
-import { type EndorsementCache, throughCache } from '../../endorsements/endorsement-cache.ts';
+import type { EndorsementCache } from '../../endorsements/endorsement-cache.ts';
 import { anchorBytes, type TrustAnchors } from '../../policy/trust-anchors.ts';
+import { throughCache } from '../../x509/cache-entries.ts';
 import {
   authenticatePath,
   type CertificatePath,

@@ -5,7 +5,7 @@
  * issuer (indirect lists) reach leaves as well.
  */
 import { type Digest, equalBytes, fail, ok, type Result } from '@cloister/encoding';
-import type { CrlFloors, CrlSeen } from '../../appraisal/attestation-result.ts';
+import type { CrlFloors, CrlSeen } from '../../endorsements/endorsement-floors.ts';
 import { type Crl, isRevoked, parseCrl } from '../../x509/crl.ts';
 import { type Certificate, spkiPin, verifySignature } from '../../x509/x509.ts';
 import type { SnpChain } from './endorsement-chain.ts';

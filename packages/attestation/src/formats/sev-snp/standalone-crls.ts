@@ -2,7 +2,7 @@
  * AMD's revocation lists without a report: each signed by a pinned root that comes with it.
  */
 import { fail, ok, type Result } from '@cloister/encoding';
-import type { CrlFloors, CrlSeen } from '../../appraisal/attestation-result.ts';
+import type { CrlFloors, CrlSeen } from '../../endorsements/endorsement-floors.ts';
 import type { Endorsements } from '../../evidence/evidence.ts';
 import { pinnedSnpProduct, type TrustAnchors } from '../../policy/trust-anchors.ts';
 import type { Crl } from '../../x509/crl.ts';

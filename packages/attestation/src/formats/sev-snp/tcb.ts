@@ -5,6 +5,7 @@
  * [7] microcode. The remaining bytes are reserved; certificates number them as further components ("SPL"), and a report
  * must agree with its certificate on those too. Source: SEV-SNP ABI (56860) table 3, KDS specification (57230) table 11.
  */
+
 import type { SnpProduct } from './product.ts';
 
 /** Named components, each 0–255. `fmc` is 0 on lines without it. */
@@ -70,4 +71,12 @@ export function encodeTcb(tcb: SnpTcb, product: SnpProduct): Uint8Array {
 /** The first component of `tcb` below that of `floor`, if any. */
 export function componentBelow(tcb: SnpTcb, floor: SnpTcb): keyof SnpTcb | undefined {
   return SNP_TCB_COMPONENTS.find((name) => tcb[name] < floor[name]);
+}
+
+/** The TCB versions of a report. */
+export interface SnpTcbVersions {
+  readonly reported: SnpTcb;
+  readonly committed: SnpTcb;
+  readonly current: SnpTcb;
+  readonly launch: SnpTcb;
 }

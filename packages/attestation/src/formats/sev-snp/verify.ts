@@ -7,8 +7,8 @@
 
 import { hash, verifyEcdsa } from '@cloister/crypto';
 import { assert, digestToBytes, equalBytes, fail, ok, type Result, toHex } from '@cloister/encoding';
-import type { CrlFloors, CrlSeen, SnpTcbVersions } from '../../appraisal/attestation-result.ts';
 import type { EndorsementCache } from '../../endorsements/endorsement-cache.ts';
+import type { CrlFloors, CrlSeen } from '../../endorsements/endorsement-floors.ts';
 import type { Endorsements } from '../../evidence/evidence.ts';
 import { anchorBytes, type TrustAnchors } from '../../policy/trust-anchors.ts';
 import type { Crl } from '../../x509/crl.ts';
@@ -17,6 +17,7 @@ import { authenticateSnpChain, type SnpChain, type SnpChainCode } from './endors
 import { hardwareIdLength, type SnpProduct } from './product.ts';
 import { parseSnpReport, type SnpReport, type SnpReportCode, type SnpSigningKey } from './report.ts';
 import { authenticateCrl, checkRevocation, type SnpRevocationCode } from './revocation.ts';
+import type { SnpTcbVersions } from './tcb.ts';
 import { componentBelow, parseTcb } from './tcb.ts';
 
 export interface SnpVerification {

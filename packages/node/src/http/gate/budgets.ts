@@ -1,7 +1,7 @@
 /** The limits of the API's routes, put together: a budget for each client and group, and the groups' slots. */
 
 import { type BucketTerms, TokenBuckets } from '@cloister/encoding';
-import { ApiError } from '../routes/route.ts';
+import { ApiError } from '../api-error.ts';
 import {
   ACCOUNT_TRANSACTIONS_PER_SECOND,
   BURST_SECONDS,

@@ -1,7 +1,7 @@
 /**
  * So many at a time, and the clients by turns: whoever has many requests waiting is served one of them for each of another's.
  */
-import { ApiError } from '../routes/route.ts';
+import { ApiError } from '../api-error.ts';
 
 export interface FairGateOptions {
   readonly slots: number;

@@ -1,9 +1,10 @@
 /** Routes over attestation: what the ledger accepted, with evidence to check for oneself, and challenges. */
 import { CHALLENGE_REQUEST_BYTES_MAX } from '@cloister/attestation';
 import { toBase64 } from '@cloister/encoding';
+import { ApiError } from '../api-error.ts';
 import { accountField, base64Field, integerField, withDefault } from './fields.ts';
 import { cursorField, ID_CURSOR, listReply } from './ledger-routes.ts';
-import { type AnyRoute, ApiError, json, jsonAnswer, route } from './route.ts';
+import { type AnyRoute, json, jsonAnswer, route } from './route.ts';
 
 /** Each carries about twenty kilobytes of evidence. */
 const ATTESTATIONS_MAX = 200;

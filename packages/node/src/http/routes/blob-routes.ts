@@ -4,10 +4,11 @@ import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { digestOfFile } from '../../blobs/blob-files.ts';
+import { ApiError } from '../api-error.ts';
 import { BLOB_BYTES_PER_TOKEN, REFUSED_UPLOAD_COST } from '../gate/costs.ts';
 import { CLAIM_HEADER, checkUpload, DIGEST_HEADER, type UploadCode } from '../gate/uploads.ts';
 import { digestField } from './fields.ts';
-import { type AnyRoute, ApiError, jsonAnswer, route } from './route.ts';
+import { type AnyRoute, jsonAnswer, route } from './route.ts';
 
 const STATUS_OF: { readonly [Code in UploadCode]: number } = {
   LENGTH_REQUIRED: 411,

@@ -1,10 +1,11 @@
 /** Routes over the chain itself: status, genesis, blocks, events, proofs. */
 import { asHeight, toBase64 } from '@cloister/encoding';
 import type { ChainReader } from '@cloister/replica';
+import { ApiError } from '../api-error.ts';
 import { BULK_EVENTS } from '../gate/costs.ts';
 import { eventJson, pageCost, readPage } from '../streams/event-pages.ts';
 import { integerField, optional, textField, withDefault } from './fields.ts';
-import { type AnyRoute, ApiError, json, jsonAnswer, jsonText, route } from './route.ts';
+import { type AnyRoute, json, jsonAnswer, jsonText, route } from './route.ts';
 
 const SAFE: { readonly min: number; readonly max: number } = { min: 0, max: Number.MAX_SAFE_INTEGER };
 const BLOCKS_MAX = 100;

@@ -2,8 +2,9 @@
 import { toBase64 } from '@cloister/encoding';
 import { FACT_KEY_LENGTH_MAX, type FactSubject, parseFactKey } from '@cloister/ledger';
 import { FACTS_MAX } from '@cloister/proof';
+import { ApiError } from '../api-error.ts';
 import { textField } from './fields.ts';
-import { type AnyRoute, ApiError, json, jsonAnswer, route } from './route.ts';
+import { type AnyRoute, json, jsonAnswer, route } from './route.ts';
 
 function subjectsOf(text: string): readonly FactSubject[] {
   const keys = text.split(',');

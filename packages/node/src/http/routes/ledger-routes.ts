@@ -1,10 +1,11 @@
 /** Routes over the agreed state: validators, measurements, the appraisal policy, models, inferences, records. */
 import { type JsonValue, parseJson } from '@cloister/encoding';
 import type { ApiContext } from '../api-context.ts';
+import { ApiError } from '../api-error.ts';
 import { ITEMS_PER_TOKEN } from '../gate/costs.ts';
 import type { JsonText, Page, PageQuery } from '../thread/node-questions.ts';
 import { digestField, type Field, integerField, optional, textField, withDefault } from './fields.ts';
-import { type AnyRoute, ApiError, type ApiReply, jsonAnswer, jsonText, route } from './route.ts';
+import { type AnyRoute, type ApiReply, jsonAnswer, jsonText, route } from './route.ts';
 
 const LIST_MAX = 500;
 

@@ -3,7 +3,8 @@ import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import type { FastifyError, FastifyReply } from 'fastify';
 import { codeOf } from '../../process/errors.ts';
-import { ApiError, type ApiReply } from './route.ts';
+import { ApiError } from '../api-error.ts';
+import type { ApiReply } from './route.ts';
 
 /** On every answer, refusals included: whether the chain stands on simulated trust anchors. */
 export const SIMULATED_HEADER = 'cloister-simulated';

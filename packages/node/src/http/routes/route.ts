@@ -2,10 +2,12 @@
  * A route of the API: what it takes, what it answers and the handler, in one value. The server registers them and the
  * OpenAPI document is made from them, so the two cannot differ.
  */
+
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
-import { CodedError, type JsonValue } from '@cloister/encoding';
+import type { JsonValue } from '@cloister/encoding';
 import type { ApiContext } from '../api-context.ts';
+import { ApiError } from '../api-error.ts';
 import type { Budgets } from '../gate/budgets.ts';
 import { ITEMS_PER_TOKEN, type RouteGroup } from '../gate/costs.ts';
 import { type Fields, fieldsReader, type JsonSchema } from './fields.ts';
@@ -22,29 +24,6 @@ export type ApiReply = {
   /** From disk, never wholly in memory. */
   | { readonly stream: Readable; readonly size: number; readonly contentType: string }
 );
-
-/** A refusal; the body is {code, message, detail?}. */
-export class ApiError extends CodedError<string> {
-  readonly status: number;
-  readonly detail: string | undefined;
-  /** When to ask again. */
-  readonly retryAfterS: number | undefined;
-  /** Tokens that the refused request cost beside those of its route. */
-  readonly cost: number;
-
-  constructor(
-    status: number,
-    code: string,
-    detail?: string,
-    more: { readonly retryAfterS?: number; readonly cost?: number } = {},
-  ) {
-    super(code, detail === undefined ? code : `${code}: ${detail}`);
-    this.status = status;
-    this.detail = detail;
-    this.retryAfterS = more.retryAfterS ?? (status === 429 || status === 503 ? 1 : undefined);
-    this.cost = more.cost ?? 0;
-  }
-}
 
 export interface ApiRequest<P, Q, B> {
   readonly params: P;

@@ -1,4 +1,6 @@
 /** Every route of the API, and the document that describes them. */
+
+import { ApiError } from '../api-error.ts';
 import { ATTESTATION_ROUTES } from './attestation-routes.ts';
 import { BLOB_ROUTES } from './blob-routes.ts';
 import { CHAIN_ROUTES } from './chain-routes.ts';
@@ -7,7 +9,7 @@ import { type Fields, integerField, optional, textField } from './fields.ts';
 import { HEALTH_ROUTES } from './health-routes.ts';
 import { LEDGER_ROUTES } from './ledger-routes.ts';
 import { openApiDocument } from './openapi.ts';
-import { type AnyRoute, ApiError, jsonText, route } from './route.ts';
+import { type AnyRoute, jsonText, route } from './route.ts';
 import { TRANSACTION_ROUTES } from './transaction-routes.ts';
 
 export const STREAM_QUERY: Fields<{ readonly from: number | undefined; readonly type: string | undefined }> = {

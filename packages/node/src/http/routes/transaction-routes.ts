@@ -3,10 +3,11 @@ import { type Digest, parseJson } from '@cloister/encoding';
 import { decodeTransaction, MAX_TRANSACTION_BYTES, type Transaction, transactionSigningBytes } from '@cloister/ledger';
 import type { AdmissionCode } from '@cloister/replica';
 import type { ApiContext } from '../api-context.ts';
+import { ApiError } from '../api-error.ts';
 import { REFUSED_SUBMISSION_COST } from '../gate/costs.ts';
 import { verifyNatively } from '../gate/native-signature.ts';
 import { base64Field, digestField } from './fields.ts';
-import { type AnyRoute, ApiError, json, jsonAnswer, route } from './route.ts';
+import { type AnyRoute, json, jsonAnswer, route } from './route.ts';
 
 const STATUS_OF: { readonly [Code in AdmissionCode]: number } = {
   TRANSACTION_TOO_LARGE: 413,

@@ -1,10 +1,10 @@
 /** The open event streams: how many there are, in all and of one client, and their end with the server's. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { ApiContext } from '../api-context.ts';
+import { ApiError } from '../api-error.ts';
 import type { Budgets } from '../gate/budgets.ts';
 import { clientOf } from '../gate/client-key.ts';
 import { fieldsReader } from '../routes/fields.ts';
-import { ApiError } from '../routes/route.ts';
 import { STREAM_QUERY } from '../routes/routes.ts';
 import { streamEvents, streamStart } from './event-stream.ts';
 

@@ -1,7 +1,7 @@
 /** What passes between the thread that votes and the thread of the API. */
 import type { Digest } from '@cloister/encoding';
 import type { LogHead } from '@cloister/event-log';
-import type { ApiOptions } from '../server.ts';
+import type { ApiOptions } from '../api-options.ts';
 import type { AnswerMessage, AskMessage } from './question-client.ts';
 
 /** How far the chain is, told with each block. */
