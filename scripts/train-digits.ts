@@ -1,5 +1,5 @@
 /**
- * Trains the digit classifier that the project keeps (models/digits.onnx) and measures it on images it never saw.
+ * Trains the digit classifier that the project keeps (packages/node/models/digits.onnx) and measures it on images it never saw.
  *
  * A network of one hidden layer, 784 → 64 → 10, trained with Adam on shifted copies of 8,000 images. Seeded throughout:
  * on one machine the same bytes come out every time. The accuracy is measured through onnxruntime-node on the written
@@ -200,7 +200,7 @@ async function measure(file: string, digits: readonly Digit[]): Promise<number> 
   return right / digits.length;
 }
 
-const directory = process.argv[2] ?? join(import.meta.dirname, '..', 'models');
+const directory = process.argv[2] ?? join(import.meta.dirname, '..', 'packages', 'node', 'models');
 const file = join(directory, 'digits.onnx');
 const { train: training, held } = digitsSplit();
 const onnx = toOnnx(train(training));

@@ -3,8 +3,8 @@
  *
  * A change that is meant: `vitest run --project whole layering/image-modules --update`, and the list goes into the commit.
  */
-import { imageModules } from '@cloister/platform';
 import { describe, expect, it } from 'vitest';
+import { imageModules } from '../../packages/platform/src/image/bundle.ts';
 
 describe('the enclave image', () => {
   it('holds exactly the modules that are listed', async () => {

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { screenOnnx } from '../src/index.ts';
 
-const digits = new Uint8Array(readFileSync(new URL('../../../models/digits.onnx', import.meta.url)));
+const digits = new Uint8Array(readFileSync(new URL('../../node/models/digits.onnx', import.meta.url)));
 const graph = (...parts: Uint8Array[]): Uint8Array => message(7, ...parts);
 const node = (operator: string, ...parts: Uint8Array[]): Uint8Array => message(1, text(4, operator), ...parts);
 /** So many empty metadata entries. */

@@ -1,5 +1,5 @@
 /**
- * @cloister/enclave: what the image holds (vault and engine), and what its host shares with it: the channel and the calls of the operating system.
+ * @cloister/enclave: what the image holds (vault and engine), and the channel that its host shares with it.
  */
 
 export { ENGINE_STARTER_DESCRIPTOR, VAULT_STARTER_DESCRIPTOR } from './channel/descriptors.ts';
@@ -9,5 +9,3 @@ export type { EnclaveMessage, LaunchMessage, PlatformMessage } from './channel/p
 export { headOnly, type Payload, partsOnly, RpcChannel } from './channel/rpc.ts';
 export { Engine, type EngineCode, loadRuntime } from './engine/engine.ts';
 export { ENGINE_RESERVED_BYTES } from './engine/reserved-bytes.ts';
-export { keepOnExec, limitProcess, openMemoryFile, sealMemoryFile, shieldProcess } from './process/libc.ts';
-export { foreignDescriptors, openDescriptors } from './process/open-descriptors.ts';

@@ -16,7 +16,7 @@ import { idOfSeed } from '../src/process/key-file.ts';
 import type { RunningNode } from '../src/process/running-node.ts';
 import { makeHome, sampleGenesis, seedOf, startQuietly, TENANT, temporaryFolder, untilBlock } from './samples.ts';
 
-const MODEL = new URL('../../../models/digits.onnx', import.meta.url);
+const MODEL = new URL('../models/digits.onnx', import.meta.url);
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let genesis: ParsedGenesis;

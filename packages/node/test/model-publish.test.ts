@@ -8,7 +8,7 @@ import type { RunningNode } from '../src/process/running-node.ts';
 import { cloister, type Run } from './commands/run-command.ts';
 import { makeHome, sampleGenesis, seedOf, startQuietly, temporaryFolder } from './samples.ts';
 
-const DIGITS = new URL('../../../models/digits.onnx', import.meta.url).pathname;
+const DIGITS = new URL('../models/digits.onnx', import.meta.url).pathname;
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let node: RunningNode;

@@ -8,7 +8,6 @@ export {
   IMAGE_NAME,
   type ImageBuildOptions,
 } from './image/build.ts';
-export { imageModules } from './image/bundle.ts';
 export { ImageError, type ImageErrorCode } from './image/image-error.ts';
 export {
   IMAGE_SIGNATURE_FILE,

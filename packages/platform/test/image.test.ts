@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { imageDigest, imageMeasurement } from '@cloister/confidential';
 import { keyPair } from '@cloister/testkit/chain';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { imageModules } from '../src/image/bundle.ts';
 import {
   buildImage,
   IMAGE_SIGNATURE_FILE,
-  imageModules,
   imageSigner,
   inspectImage,
   measureImage,

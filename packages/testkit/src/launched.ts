@@ -99,7 +99,7 @@ export interface PublishedModel {
 
 const MODEL_KEY = seed('model key');
 
-export const digitsFile: string = join(import.meta.dirname, '..', '..', '..', 'models', 'digits.onnx');
+export const digitsFile: string = join(import.meta.dirname, '..', '..', 'node', 'models', 'digits.onnx');
 
 /** A model on the ledger; the digits of the project unless another file is given. */
 export async function publish(

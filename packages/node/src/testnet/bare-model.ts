@@ -2,8 +2,8 @@
 import { readFile } from 'node:fs/promises';
 import { DIGIT_PIXELS } from '../digits/split.ts';
 
-/** Where the trained digits model lies in this repository. */
-export const DIGITS_MODEL: URL = new URL('../../../../models/digits.onnx', import.meta.url);
+/** Where the trained digits model lies in this package. */
+export const DIGITS_MODEL: URL = new URL('../../models/digits.onnx', import.meta.url);
 
 export type BareModel = { run(image: Float32Array): Promise<Float32Array> };
 

@@ -1,10 +1,11 @@
 /**
- * Building an enclave image: a directory that comes out the same, byte for byte, from the same lockfile and Node.js.
+ * Building an enclave image: a directory that comes out the same, byte for byte, from one version of the sources, whether they
+ * are a checkout or published packages, and whichever Node.js runs this.
  *
- * It holds the enclave's program, the engine's, onnxruntime's native files, and the manifest that names them all. Nothing
- * outside the given directory is written.
+ * It holds the enclave's program, the engine's, onnxruntime's native files, and the manifest that names them all and the pinned
+ * Node.js. Nothing outside the given directory is written.
  */
-import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import {
   type EnclaveLimits,
@@ -17,14 +18,15 @@ import {
   imageMeasurement,
 } from '@cloister/confidential';
 import type { Digest, Measurement } from '@cloister/encoding';
-import { bundlePrograms, engineDirectory } from './bundle.ts';
-import { digestFile, nodeDigest } from './digest-file.ts';
+import { digestFile } from './digest-file.ts';
 import { ImageError } from './image-error.ts';
+import { ENGINE_NAME, engineDirectory, engineVersion } from './installed-engine.ts';
+import { packageVersion } from './package-version.ts';
+import { describePinnedNode } from './pinned-node.ts';
 import { ENCLAVE_PROGRAM, NATIVE_BINDING, NATIVE_DIRECTORY, NATIVE_LIBRARY } from './program-names.ts';
+import { checkPackedInputs, imagePrograms } from './programs.ts';
 
 export const IMAGE_NAME = 'cloister-enclave';
-/** As manifests of images and models name it. */
-export const ENGINE_NAME = 'onnxruntime-node';
 /** Rises when an older image must no longer be trusted. */
 const SECURITY_VERSION = 1;
 const NATIVE_FILES = [NATIVE_BINDING, NATIVE_LIBRARY] as const;
@@ -51,11 +53,6 @@ export interface BuiltImage {
   readonly image: Digest;
 }
 
-async function packageVersion(packageFile: string): Promise<string> {
-  const { version } = JSON.parse(await readFile(packageFile, 'utf8')) as { version: string };
-  return version;
-}
-
 async function emptyDirectory(directory: string): Promise<void> {
   await mkdir(directory, { recursive: true });
   const found = await readdir(directory);
@@ -64,8 +61,7 @@ async function emptyDirectory(directory: string): Promise<void> {
 
 /** Builds the image into an empty or missing directory. Throws `ImageError`. */
 export async function buildImage(directory: string, options: ImageBuildOptions = {}): Promise<BuiltImage> {
-  const engine = engineDirectory();
-  const native = join(engine, 'bin', 'napi-v6', process.platform, process.arch);
+  const native = join(engineDirectory(), 'bin', 'napi-v6', process.platform, process.arch);
   if (process.platform !== 'linux' || process.arch !== 'x64') {
     throw new ImageError(
       'PLATFORM_UNSUPPORTED',
@@ -75,7 +71,7 @@ export async function buildImage(directory: string, options: ImageBuildOptions =
   try {
     await emptyDirectory(directory);
     const written: string[] = [];
-    for (const { name, bytes } of await bundlePrograms()) {
+    for (const { name, bytes } of await imagePrograms()) {
       await writeFile(join(directory, name), bytes);
       written.push(name);
     }
@@ -95,11 +91,12 @@ export async function buildImage(directory: string, options: ImageBuildOptions =
       svn: SECURITY_VERSION,
       debug: options.debug ?? false,
       entry: ENCLAVE_PROGRAM,
-      node: { version: process.versions.node, sha384: await nodeDigest() },
-      engine: { name: ENGINE_NAME, version: await packageVersion(join(engine, 'package.json')) },
+      node: await describePinnedNode(),
+      engine: { name: ENGINE_NAME, version: await engineVersion() },
       files,
       limits: { ...DEFAULT_ENCLAVE_LIMITS, ...options.limits },
     };
+    await checkPackedInputs(manifest);
     const bytes = encodeImageManifest(manifest);
     await writeFile(join(directory, IMAGE_MANIFEST_FILE), bytes);
     return { manifest, measurement: imageMeasurement(bytes), image: imageDigest(bytes) };

@@ -1,43 +1,35 @@
 /**
- * Bundles the two programs of the image, each into one file, without paths of the machine, times or comments.
+ * Bundles the two programs of the image from a checkout's sources, each into one file, without paths of the machine, times or
+ * comments. Published packages carry the result and not this file: see programs.ts.
  *
  * esbuild's output is a function of its input; everything that could carry a checkout's location into the bytes is
  * switched off, and onnxruntime-node's native binding comes from the image (engine/native-binding.ts).
  */
 import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
-import { dirname, extname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { utf8 } from '@cloister/encoding';
 import { build, type Metafile, type Plugin } from 'esbuild';
 import { ImageError } from './image-error.ts';
 import { ENCLAVE_PROGRAM, ENGINE_PROGRAM } from './program-names.ts';
+import type { ImageProgram } from './programs.ts';
 
-/** Where the programs of the image are: the enclave's sources in a checkout, its compiled form in a published package. */
-const ENCLAVE_INDEX: string = fileURLToPath(import.meta.resolve('@cloister/enclave'));
-const ENCLAVE_SOURCES: string = dirname(ENCLAVE_INDEX);
-const EXTENSION: string = extname(ENCLAVE_INDEX).slice(1);
+/** The enclave's sources, as they lie in the checkout. */
+const ENCLAVE_SOURCES: string = dirname(fileURLToPath(import.meta.resolve('@cloister/enclave')));
 
 /** Where onnxruntime-node picks its binding; the version is pinned, and a change of it fails the build. */
 const BINDING_IMPORT =
   // biome-ignore lint/suspicious/noTemplateCurlyInString: source text that is looked for.
   'require(`../bin/napi-v6/${process.platform}/${process.arch}/onnxruntime_binding.node`)';
 /** What takes its place. */
-const BINDING_MODULE: string = join(ENCLAVE_SOURCES, 'engine', `native-binding.${EXTENSION}`);
+const BINDING_MODULE: string = join(ENCLAVE_SOURCES, 'engine', 'native-binding.ts');
 /** Bundled CommonJS asks for Node's own modules by `require`. */
 const REQUIRE_BANNER =
   "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);";
 
-export interface Program {
-  readonly name: string;
-  readonly bytes: Uint8Array;
+interface BundledProgram extends ImageProgram {
   /** Modules in it, as package paths such as "@cloister/encoding/src/ids.ts", in ascending order. */
   readonly modules: readonly string[];
-}
-
-/** Directory of the installed onnxruntime-node. */
-export function engineDirectory(): string {
-  return dirname(createRequire(import.meta.url).resolve('onnxruntime-node/package.json'));
 }
 
 const nativeBinding: Plugin = {
@@ -75,7 +67,7 @@ function moduleName(path: string): string {
   const parts = path.split(/[\\/]/);
   const installed = parts.lastIndexOf('node_modules');
   if (installed >= 0) return parts.slice(installed + 1).join('/');
-  const source = parts.findIndex((part) => part === 'src' || part === 'dist');
+  const source = parts.indexOf('src');
   return ['@cloister', ...parts.slice(Math.max(0, source - 1))].join('/');
 }
 
@@ -91,7 +83,7 @@ function modulesOf({ outputs }: Metafile): string[] {
 /** Where a package manager keeps an installed package; it stands in the names of bundled CommonJS modules. */
 const INSTALLED_PREFIX: RegExp = /"(?:\.\.\/)*(?:[^"\s]*\/)?node_modules\//g;
 
-async function bundle(entry: string, name: string): Promise<Program> {
+async function bundle(entry: string, name: string): Promise<BundledProgram> {
   // Two levels up: the directory that holds all packages, so that names start with a package's directory.
   const root = join(ENCLAVE_SOURCES, '..', '..');
   try {
@@ -126,11 +118,11 @@ async function bundle(entry: string, name: string): Promise<Program> {
   }
 }
 
-/** The programs of the image, from this package's own sources (or, when published, from its compiled files). */
-export async function bundlePrograms(): Promise<readonly Program[]> {
+/** The programs of the image. */
+export async function bundlePrograms(): Promise<readonly BundledProgram[]> {
   return [
-    await bundle(join('inside', `main.${EXTENSION}`), ENCLAVE_PROGRAM),
-    await bundle(join('engine', `main.${EXTENSION}`), ENGINE_PROGRAM),
+    await bundle(join('inside', 'main.ts'), ENCLAVE_PROGRAM),
+    await bundle(join('engine', 'main.ts'), ENGINE_PROGRAM),
   ];
 }
 

@@ -14,6 +14,8 @@ export type ImageErrorCode =
   | 'IMAGE_CHANGED'
   /** Another Node.js than the manifest names. */
   | 'IMAGE_NODE_MISMATCH'
+  /** Node.js, the engine or a program differs from what the published package was packed with. */
+  | 'IMAGE_INPUT_CHANGED'
   /** The engine's native library does not exist for this machine. */
   | 'PLATFORM_UNSUPPORTED'
   | 'IMAGE_BUILD_FAILED'

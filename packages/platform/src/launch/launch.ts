@@ -18,6 +18,7 @@ import {
   type Measurement,
 } from '@cloister/encoding';
 import type { EnclavePort } from '@cloister/validator';
+import { pinnedNode } from '../image/pinned-node.ts';
 import type { MachineOrder } from '../machines/machine-order.ts';
 import type { TamperedImage } from '../process/sealed-image.ts';
 import { ChannelEnclavePort } from './port.ts';
@@ -114,7 +115,7 @@ async function orderLaunch(orders: RpcChannel, options: LaunchOptions): Promise<
 
 /** Launches an enclave on a machine. Throws `EnclaveLaunchError`, and then leaves no process behind. */
 export async function launchEnclave(options: LaunchOptions): Promise<LaunchedEnclave> {
-  const child = spawn(process.execPath, [...PLATFORM_FLAGS, platformProgram()], {
+  const child = spawn(pinnedNode(), [...PLATFORM_FLAGS, platformProgram()], {
     cwd: '/',
     env: {},
     stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'pipe'],

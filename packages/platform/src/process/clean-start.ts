@@ -6,7 +6,7 @@
  * after that, descriptors, memory and environment of the validator are gone.
  */
 import { join } from 'node:path';
-import { keepOnExec, limitProcess, openDescriptors } from '@cloister/enclave';
+import { keepOnExec, limitProcess, openDescriptors } from '@cloister/enclave/process';
 import { PLATFORM_CHANNELS } from './platform-channels.ts';
 
 // Core dumps off, for every process below as well.

@@ -7,15 +7,8 @@
  * enclave, handed on unread; 4 takes the validator's orders: `launch`, then `pids`. When 4 ends, everything ends.
  */
 import { Socket } from 'node:net';
-import {
-  foreignDescriptors,
-  headOnly,
-  MESSAGE_BYTES_MAX,
-  openDescriptors,
-  type Payload,
-  RpcChannel,
-  shieldProcess,
-} from '@cloister/enclave';
+import { headOnly, MESSAGE_BYTES_MAX, type Payload, RpcChannel } from '@cloister/enclave';
+import { foreignDescriptors, openDescriptors, shieldProcess } from '@cloister/enclave/process';
 import { assert, CodedError, fail, ok, type Result } from '@cloister/encoding';
 import { parseGenesis } from '@cloister/ledger';
 import { launchOnHardware } from '../machines/hardware-machine.ts';

@@ -8,7 +8,7 @@
  */
 import { spawn } from 'node:child_process';
 import { closeSync, openSync, statSync, writeSync } from 'node:fs';
-import { openMemoryFile, sealMemoryFile } from '@cloister/enclave';
+import { openMemoryFile, sealMemoryFile } from '@cloister/enclave/process';
 import { ImageError } from '../image/image-error.ts';
 import { seccompFilter } from './seccomp.ts';
 

@@ -10,7 +10,7 @@ import { closeSync, openSync, writeSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { encodeImageManifest, IMAGE_LIMITS, type ImageFile, type ImageManifest } from '@cloister/confidential';
-import { openMemoryFile, sealMemoryFile } from '@cloister/enclave';
+import { openMemoryFile, sealMemoryFile } from '@cloister/enclave/process';
 import { digestFile, nodeDigest } from '../image/digest-file.ts';
 import { ImageError } from '../image/image-error.ts';
 import { readManifest } from '../image/inspect.ts';

@@ -14,7 +14,8 @@ import {
   matchTensors,
   signatureDifferences,
 } from '@cloister/confidential';
-import { Engine, limitProcess, loadRuntime, shieldProcess } from '@cloister/enclave';
+import { Engine, loadRuntime } from '@cloister/enclave';
+import { limitProcess, shieldProcess } from '@cloister/enclave/process';
 import { feedBytes, filled, staticInputs } from './feeds.ts';
 import { TRIAL_DESCRIPTOR, type TrialFeed, type TrialLine, type TrialOrder } from './trial-words.ts';
 

@@ -4,7 +4,6 @@
  * and nothing else.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import {
@@ -17,8 +16,9 @@ import {
 import type { EngineCode } from '@cloister/enclave';
 import { ENGINE_RESERVED_BYTES } from '@cloister/enclave';
 import { fail, ok, utf8 } from '@cloister/encoding';
-import { DEFAULT_ENCLAVE_LIMITS, ENGINE_NAME } from '../image/build.ts';
-import { engineDirectory } from '../image/bundle.ts';
+import { DEFAULT_ENCLAVE_LIMITS } from '../image/build.ts';
+import { ENGINE_NAME, engineVersion } from '../image/installed-engine.ts';
+import { pinnedNode } from '../image/pinned-node.ts';
 import { TRIAL_DESCRIPTOR, type TrialFeed, type TrialLine, type TrialOrder, type TrialRunCode } from './trial-words.ts';
 
 export type TrialCode =
@@ -119,19 +119,15 @@ function judge({ lines, timedOut }: Heard, subject: ModelSignature): TrialResult
   return fail(failed.code, [feedText(failed.feed), failed.detail].filter(Boolean).join(': '));
 }
 
-async function installedVersion(): Promise<string> {
-  return (JSON.parse(await readFile(join(engineDirectory(), 'package.json'), 'utf8')) as { version: string }).version;
-}
-
 function start(): ChildProcess {
   const stdio = ['pipe', 'ignore', 'ignore', 'pipe'] as const;
-  return spawn(process.execPath, ['--no-warnings', PROGRAM], { env: {}, stdio: [...stdio] });
+  return spawn(pinnedNode(), ['--no-warnings', PROGRAM], { env: {}, stdio: [...stdio] });
 }
 
 /** Tries a model that was screened. Never throws for what the model does. */
 export async function tryModel(subject: TrialSubject, limits: Partial<TrialLimits> = {}): Promise<TrialResult> {
   const { onnx, inputs, outputs, engine, trialInputs } = subject;
-  const version = await installedVersion();
+  const version = await engineVersion();
   if (engine.name !== ENGINE_NAME || engine.version !== version) {
     return fail('ENGINE_MISMATCH', `${engine.name} ${engine.version} in the manifest, ${ENGINE_NAME} ${version} here`);
   }
