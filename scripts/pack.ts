@@ -1,5 +1,5 @@
 /**
- * Compiles every package and packs it: `node scripts/pack.ts DIRECTORY` leaves one tarball each, as they would be published.
+ * Compiles every package that is published and packs it: `node scripts/pack.ts DIRECTORY` leaves one tarball each.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, rmSync } from 'node:fs';
@@ -26,5 +26,14 @@ function removeOrphans(name: string): void {
 
 run(join(root, 'node_modules', '.bin', 'tsc'), ['--build']);
 for (const name of readdirSync(packages)) removeOrphans(name);
-const words = ['--recursive', '--filter', './packages/*', 'pack', '--pack-destination', resolve(destination)];
+const words = [
+  '--recursive',
+  '--filter',
+  './packages/*',
+  '--filter',
+  '!@cloister/testkit',
+  'pack',
+  '--pack-destination',
+  resolve(destination),
+];
 run('npx', ['--prefer-offline', '-y', 'pnpm@12', ...words]);

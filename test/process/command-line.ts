@@ -27,9 +27,13 @@ const codeCache = NODE_COMPILE_CACHE === undefined ? {} : { NODE_COMPILE_CACHE }
 /** Processes of command lines that were started here; `endCommands` ends what is left of them. */
 const started: Running[] = [];
 
-/** Starts `cloister <words>`. */
-export function startCommand(words: readonly string[], cwd: string = import.meta.dirname): Running {
-  const child = spawn(process.execPath, [MAIN, ...words], {
+/** Starts `cloister <words>`, of the checkout unless the program of installed packages is named. */
+export function startCommand(
+  words: readonly string[],
+  cwd: string = import.meta.dirname,
+  program: string = MAIN,
+): Running {
+  const child = spawn(process.execPath, [program, ...words], {
     cwd,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { PATH: process.env.PATH ?? '', HOME: cwd, ...codeCache },

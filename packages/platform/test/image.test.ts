@@ -1,10 +1,14 @@
+import { createHash } from 'node:crypto';
 import { appendFile, cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { imageDigest, imageMeasurement } from '@cloister/confidential';
+import { asMeasurement } from '@cloister/encoding';
 import { keyPair } from '@cloister/testkit/chain';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { imageModules } from '../src/image/bundle.ts';
+import { pinnedNode } from '../src/image/pinned-node.ts';
+import { changedInput } from '../src/image/programs.ts';
 import {
   buildImage,
   IMAGE_SIGNATURE_FILE,
@@ -43,6 +47,25 @@ it('comes out the same byte for byte in another directory', async () => {
   const second = join(scratch, 'a', 'second');
   await buildImage(second);
   expect(await contents(second)).toEqual(await contents(image));
+});
+
+it('names the pinned Node.js, whichever runs the builder', async () => {
+  const { manifest } = await inspectImage(image);
+  const bytes = await readFile(pinnedNode());
+  const { version } = JSON.parse(await readFile(join(pinnedNode(), '..', '..', 'package.json'), 'utf8'));
+  expect(manifest.node).toEqual({ version, sha384: createHash('sha384').update(bytes).digest('hex') });
+});
+
+it('names the first input that is not what was packed', async () => {
+  const { manifest: packed } = await inspectImage(image);
+  const sha384 = asMeasurement('ab'.repeat(48));
+  const withFile = (at: number) => packed.files.map((file, i) => (i === at ? { ...file, sha384 } : file));
+  expect(changedInput(packed, packed)).toBeUndefined();
+  expect(changedInput({ ...packed, node: { ...packed.node, sha384 } }, packed)).toBe(`Node.js ${packed.node.version}`);
+  for (const [at, { path }] of packed.files.entries()) {
+    expect(changedInput({ ...packed, files: withFile(at) }, packed)).toBe(path);
+    expect(changedInput(packed, { ...packed, files: packed.files.toSpliced(at, 1) })).toBe(path);
+  }
 });
 
 it('carries no path of the machine that built it', async () => {
