@@ -7,7 +7,6 @@ import { simulatedAppraisalPolicy } from '../../packages/attestation/src/simulat
 import { ed25519KeyPair, hash } from '../../packages/crypto/src/index.ts';
 import { asDigest, asHeight, asMeasurement, assert, type Digest, utf8 } from '../../packages/encoding/src/index.ts';
 import { EventLog, type NewEvent, rebuildMerkle } from '../../packages/event-log/src/index.ts';
-import { openLevelStore } from '../../packages/event-log/src/store-level/store-level.ts';
 import {
   DEFAULT_PARAMS,
   decodeEvent,
@@ -20,6 +19,7 @@ import {
   makeGenesis,
   type ParsedGenesis,
 } from '../../packages/ledger/src/index.ts';
+import { openLevelStore } from '../../packages/store-level/src/store-level.ts';
 import { type Figure, median, type Report, secondsOf } from './figures.ts';
 
 const EVENTS_PER_BLOCK = 200;

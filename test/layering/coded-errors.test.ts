@@ -8,7 +8,7 @@ const withoutCode = [
   'encoding/src/codec.ts: DecodeError',
   'encoding/src/coded-error.ts: CodedError',
   'encoding/src/result.ts: AssertionFailure',
-  'event-log/src/store-level/level-format.ts: LevelDamage',
+  'store-level/src/level-format.ts: LevelDamage',
   'platform/src/attesters/configfs-tsm.ts: Interference',
   // These end a recursive reader early and never leave it.
   'confidential/src/model/onnx-screen.ts: Refusal',

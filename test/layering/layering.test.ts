@@ -13,6 +13,7 @@ const layers: Record<string, number> = {
   consensus: 2,
   confidential: 2,
   ledger: 3,
+  'store-level': 3,
   replica: 4,
   proof: 4,
   validator: 5,

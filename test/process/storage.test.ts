@@ -1,8 +1,8 @@
 /** Damage to a validator's chain database: found on start, said in words, and mended from the peers. */
 import { cp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { openLevelStore } from '@cloister/event-log/store-level';
 import { homeLayout } from '@cloister/node/testnet';
+import { openLevelStore } from '@cloister/store-level';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { errorOf, runCommand } from './command-line.ts';
 import { cleanUpAfterwards, copyOf, makeFolder, Network } from './harness.ts';

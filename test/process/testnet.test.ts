@@ -2,8 +2,8 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseReceipt } from '@cloister/confidential';
-import { openLevelStore } from '@cloister/event-log/store-level';
 import { awaitReady, homeLayout } from '@cloister/node/testnet';
+import { openLevelStore } from '@cloister/store-level';
 import { describe, expect, it } from 'vitest';
 import { type Running, startCommand } from './command-line.ts';
 import { cleanUpAfterwards, makeFolder } from './harness.ts';

@@ -1,9 +1,9 @@
 /**
- * @cloister/event-log: the append-only log. LevelDB is behind the subpath `./store-level`, so that the rest runs
- * anywhere; the given-when-then form for tests of deciders is behind `./testing`.
+ * @cloister/event-log: the append-only log over any ordered store. The one on LevelDB is in `@cloister/store-level`; the
+ * given-when-then form for tests of deciders is behind `./testing`.
  */
 export { type NewEvent, type PreparedAppend, prepareAppend } from './log/append.ts';
-export { crc32, withChecksum, withoutChecksum } from './log/checksum.ts';
+export { crc32, crc32c, withChecksum, withoutChecksum } from './log/checksum.ts';
 export { type EventLogDamageCode, EventLogDamaged, RESYNC_ADVICE } from './log/damage.ts';
 export { type Decider, foldEvents } from './log/decider.ts';
 export { EventLog, type Fold } from './log/event-log.ts';
@@ -23,6 +23,7 @@ export {
   eventHash,
   type StoredEvent,
 } from './log/record.ts';
+export type { ScrubOptions, ScrubProgress } from './log/scrub.ts';
 export { type Snapshot, snapshotDigest } from './log/snapshot.ts';
 export {
   type OrderedStore,
@@ -33,4 +34,3 @@ export {
   type StoreRange,
 } from './store/store.ts';
 export { MemoryStore } from './store/store-memory.ts';
-export type { ScrubOptions, ScrubProgress } from './store-level/scrub.ts';

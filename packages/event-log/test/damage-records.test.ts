@@ -2,6 +2,7 @@
  * Each kind of damage, done to the records themselves, gives its own code and the first bad sequence.
  */
 import { asHeight, type Digest, utf8 } from '@cloister/encoding';
+import { appendBlocks, CHAIN_ID, eventsOf, openLog, readAll } from '@cloister/testkit/logs';
 import { beforeEach, describe, expect, it } from 'vitest';
 import {
   checkAgainstGuard,
@@ -17,7 +18,6 @@ import {
   withoutChecksum,
   witnessOp,
 } from '../src/index.ts';
-import { appendBlocks, CHAIN_ID, eventsOf, openLog, readAll } from './logs.ts';
 
 const BLOCKS = 10;
 const numbered = (kind: string, n: number): Uint8Array => Uint8Array.of(0, kind.charCodeAt(0), 0, 0, 0, 0, 0, 0, 0, n);

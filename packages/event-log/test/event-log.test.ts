@@ -1,5 +1,6 @@
 import { EMPTY_ROOT, leafHash, merkleRoot, verifyConsistency, verifyInclusion } from '@cloister/crypto';
 import { asHeight, type Digest, digestToBytes, fromHex, toHex, utf8 } from '@cloister/encoding';
+import { appendBlocks, CHAIN_ID, eventsOf, openLog, readAll } from '@cloister/testkit/logs';
 import { describe, expect, it } from 'vitest';
 import {
   type EventLog,
@@ -11,7 +12,6 @@ import {
   type StoreOp,
   snapshotDigest,
 } from '../src/index.ts';
-import { appendBlocks, CHAIN_ID, eventsOf, openLog, readAll } from './logs.ts';
 
 async function logOf(blocks: number, store: MemoryStore = new MemoryStore()): Promise<EventLog> {
   const log = await openLog(store);

@@ -1,6 +1,6 @@
+import { describeStore } from '@cloister/testkit/store-contract';
 import { describe, expect, it } from 'vitest';
 import { MemoryStore } from '../src/index.ts';
-import { describeStore } from './store-contract.ts';
 
 describeStore('MemoryStore', async () => new MemoryStore());
 

@@ -6,7 +6,6 @@
  */
 import { assert, type Digest, type Height } from '@cloister/encoding';
 import type { OrderedStore, StoreOp } from '../store/store.ts';
-import { type ScrubOptions, type ScrubProgress, scrubLog } from '../store-level/scrub.ts';
 import { type NewEvent, type PreparedAppend, prepareAppend } from './append.ts';
 import { EventLogDamaged } from './damage.ts';
 import { type GuardHead, witnessOp } from './guard-head.ts';
@@ -16,6 +15,7 @@ import { type LogReader, StoredLog } from './log-reader.ts';
 import { ALWAYS_VERIFIED_EVENTS, type OpenedLog, type OpenOptions, openLog } from './open.ts';
 import type { EventRange } from './read.ts';
 import type { StoredEvent } from './record.ts';
+import { type ScrubOptions, type ScrubProgress, scrubLog } from './scrub.ts';
 import { loadSnapshot, type Snapshot, saveSnapshot } from './snapshot.ts';
 
 /** A fold over the log; see `EventLog.replay`. */

@@ -3,7 +3,7 @@
  * with pauses, so that it is never noticed.
  */
 import { type EventLog, EventLogDamaged, RESYNC_ADVICE } from '@cloister/event-log';
-import { scrubLevelFiles } from '@cloister/event-log/store-level';
+import { scrubLevelFiles } from '@cloister/store-level';
 
 const PAUSE_MS = 200;
 const FIRST_PAUSE_MS = 10_000;

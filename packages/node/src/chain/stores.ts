@@ -6,7 +6,7 @@
  */
 import { rm } from 'node:fs/promises';
 import { type OrderedStore, StoreError } from '@cloister/event-log';
-import { openLevelStore } from '@cloister/event-log/store-level';
+import { openLevelStore } from '@cloister/store-level';
 import type { HomeLayout } from '../process/home.ts';
 
 export interface NodeStores {

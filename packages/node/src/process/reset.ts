@@ -1,7 +1,7 @@
 /** Empties the chain of a home so that the node syncs again from its peers, and never touches the sign guard. */
 import { rm } from 'node:fs/promises';
 import { markForResync } from '@cloister/event-log';
-import { openLevelStore } from '@cloister/event-log/store-level';
+import { openLevelStore } from '@cloister/store-level';
 import type { HomeLayout } from './home.ts';
 
 /** Removes chain and index; the new, empty chain database is marked so that it may stand behind the sign guard until it caught up. */

@@ -1,7 +1,7 @@
 /** `cloister unsafe-allow-signing`: an operator's word that a key signed nothing above a view, for a guard that was lost. */
 import { asEpoch, asValidatorId, asView } from '@cloister/encoding';
-import { openLevelStore } from '@cloister/event-log/store-level';
 import { guardMarkOp } from '@cloister/replica';
+import { openLevelStore } from '@cloister/store-level';
 import { homeLayout, readNodeKeys } from '../../process/home.ts';
 import { type Command, numberFlag, UsageError } from '../command.ts';
 

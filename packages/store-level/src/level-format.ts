@@ -1,7 +1,7 @@
 /**
  * What LevelDB's file formats share: masked checksums and base-128 numbers (doc/table_format.md, doc/log_format.md).
  */
-import { crc32c } from '../log/checksum.ts';
+import { crc32c } from '@cloister/event-log';
 
 /** A file is not what LevelDB wrote; the message says where. Never leaves this folder: the scrub lists it as damage. */
 export class LevelDamage extends Error {}

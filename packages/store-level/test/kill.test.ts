@@ -8,9 +8,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { SeededRandom } from '@cloister/crypto';
+import { openLog, readAll } from '@cloister/testkit/logs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { openLevelStore } from '../src/store-level/store-level.ts';
-import { openLog, readAll } from './logs.ts';
+import { openLevelStore } from '../src/store-level.ts';
 
 const program = join(import.meta.dirname, 'append-until-killed.ts');
 let root: string;

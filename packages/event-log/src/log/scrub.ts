@@ -3,10 +3,11 @@
  *
  * Its position is stored, so that a log larger than one uptime still gets through.
  */
-import { decodeHead, emptyHead, encodeHead, type LogHead } from '../log/head.ts';
-import { SCRUB_KEY } from '../log/keys.ts';
-import { verifyEvents } from '../log/verify.ts';
+
 import type { OrderedStore } from '../store/store.ts';
+import { decodeHead, emptyHead, encodeHead, type LogHead } from './head.ts';
+import { SCRUB_KEY } from './keys.ts';
+import { verifyEvents } from './verify.ts';
 
 const STEP_EVENTS = 2_000;
 

@@ -4,8 +4,8 @@
  */
 import { writeSync } from 'node:fs';
 import { asHeight } from '@cloister/encoding';
-import { openLevelStore } from '../src/store-level/store-level.ts';
-import { openLog } from './logs.ts';
+import { openLog } from '@cloister/testkit/logs';
+import { openLevelStore } from '../src/store-level.ts';
 
 const [chain = '', guard = '', payloadBytes = '200'] = process.argv.slice(2);
 const log = await openLog(await openLevelStore(chain), { witness: await openLevelStore(guard) });

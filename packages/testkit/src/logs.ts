@@ -2,7 +2,7 @@
  * Logs for the tests: blocks of distinct events, and a reading of everything that a log answers.
  */
 import { asHeight, type Digest, utf8 } from '@cloister/encoding';
-import { EventLog, type NewEvent, type OpenOptions, type OrderedStore, type StoredEvent } from '../src/index.ts';
+import { EventLog, type NewEvent, type OpenOptions, type OrderedStore, type StoredEvent } from '@cloister/event-log';
 
 export const CHAIN_ID: Digest = 'c0'.repeat(32) as Digest;
 

@@ -5,8 +5,6 @@ import { cp, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SeededRandom } from '@cloister/crypto';
-import { ClassicLevel } from 'classic-level';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import {
   EventLogDamaged,
   type LogHead,
@@ -14,9 +12,11 @@ import {
   type OpenOptions,
   type StoredEvent,
   StoreError,
-} from '../src/index.ts';
-import { openLevelStore, scrubLevelFiles } from '../src/store-level/store-level.ts';
-import { appendBlocks, openLog, readAll } from './logs.ts';
+} from '@cloister/event-log';
+import { appendBlocks, openLog, readAll } from '@cloister/testkit/logs';
+import { ClassicLevel } from 'classic-level';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { openLevelStore, scrubLevelFiles } from '../src/index.ts';
 
 const SESSIONS = 3;
 const BLOCKS_PER_SESSION = 120;

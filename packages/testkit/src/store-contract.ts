@@ -3,8 +3,8 @@
  */
 import { SeededRandom } from '@cloister/crypto';
 import { toHex } from '@cloister/encoding';
+import type { OrderedStore, StoreOp, StoreRange } from '@cloister/event-log';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { OrderedStore, StoreOp, StoreRange } from '../src/index.ts';
 
 const key = (...bytes: number[]): Uint8Array => Uint8Array.of(...bytes);
 

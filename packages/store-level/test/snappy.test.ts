@@ -1,7 +1,7 @@
 import { fromHex, utf8 } from '@cloister/encoding';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { snappyDecode } from '../src/store-level/snappy.ts';
+import { snappyDecode } from '../src/snappy.ts';
 
 const BYTES_MAX = 100_000;
 

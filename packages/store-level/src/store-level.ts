@@ -6,9 +6,16 @@
  * database. So opening looks at the files first (`level-files.ts`), and everything above keeps its own checksums and a
  * count outside of LevelDB's log.
  */
+
+import {
+  type OrderedStore,
+  RESYNC_ADVICE,
+  type ReadableStore,
+  StoreError,
+  type StoreOp,
+  type StoreRange,
+} from '@cloister/event-log';
 import { ClassicLevel } from 'classic-level';
-import { RESYNC_ADVICE } from '../log/damage.ts';
-import { type OrderedStore, type ReadableStore, StoreError, type StoreOp, type StoreRange } from '../store/store.ts';
 import { checkLevelFiles } from './level-files.ts';
 import { describeHolder, isHeld, removePidFile, writePidFile } from './pid-file.ts';
 
@@ -147,8 +154,6 @@ class LevelStore extends LevelReader implements OrderedStore {
     await removePidFile(this.#directory);
   }
 }
-
-export { scrubLevelFiles } from './level-files.ts';
 
 export interface LevelOptions {
   /** Told to the operator with STORE_CORRUPT; `RESYNC_ADVICE` by default, which fits a chain database. */

@@ -1,10 +1,10 @@
 import { concatBytes, fromHex } from '@cloister/encoding';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { LevelDamage, maskedChecksum } from '../src/store-level/level-format.ts';
-import { checkLog, recordsOf } from '../src/store-level/level-log.ts';
-import { readManifest } from '../src/store-level/level-manifest.ts';
-import { checkTable } from '../src/store-level/level-table.ts';
+import { LevelDamage, maskedChecksum } from '../src/level-format.ts';
+import { checkLog, recordsOf } from '../src/level-log.ts';
+import { readManifest } from '../src/level-manifest.ts';
+import { checkTable } from '../src/level-table.ts';
 
 /** Runs a check on hostile bytes: it may refuse them as damage, and do nothing else. */
 function refusesCleanly(check: (bytes: Uint8Array) => unknown, bytes: Uint8Array): void {

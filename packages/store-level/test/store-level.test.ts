@@ -4,9 +4,9 @@ import { access, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
+import { describeStore } from '@cloister/testkit/store-contract';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openLevelReader, openLevelStore } from '../src/store-level/store-level.ts';
-import { describeStore } from './store-contract.ts';
+import { openLevelReader, openLevelStore } from '../src/store-level.ts';
 
 let root: string;
 let next = 0;
@@ -45,7 +45,7 @@ describe('LevelStore', () => {
 
   it('names another process that holds it, and opens once that one was killed', async () => {
     const directory = newDirectory();
-    const module = new URL('../src/store-level/store-level.ts', import.meta.url).href;
+    const module = new URL('../src/store-level.ts', import.meta.url).href;
     const script = `const { openLevelStore } = await import(${JSON.stringify(module)});
       await openLevelStore(${JSON.stringify(directory)});
       process.stdout.write('open'); setInterval(() => {}, 1000);`;
