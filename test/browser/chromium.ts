@@ -138,3 +138,17 @@ export async function openScriptedPage(browser: Browser, script: string): Promis
   await page.addScriptTag({ content: script });
   return { page, requests, errors };
 }
+
+/** A page of a server of this machine, which has run `script`. */
+export async function openServedPage(
+  browser: Browser,
+  url: string,
+  script: string,
+): Promise<Pick<ScriptedPage, 'page' | 'errors'>> {
+  const page = await browser.newPage();
+  const errors: string[] = [];
+  page.on('pageerror', (error) => errors.push(error.message));
+  await page.goto(url);
+  await page.addScriptTag({ content: script });
+  return { page, errors };
+}

@@ -97,7 +97,8 @@ class HttpApi implements NodeApi {
     this.#baseUrl = options.baseUrl.replace(/\/+$/, '');
     this.name = this.#baseUrl;
     this.#timeoutMs = options.timeoutMs ?? 10_000;
-    this.#fetch = options.fetch ?? globalThis.fetch;
+    // A browser's `fetch` refuses to be called as a method of anything but the global object.
+    this.#fetch = options.fetch ?? globalThis.fetch.bind(globalThis);
   }
 
   async #call({ path, json, body, headers, maxBytes, timeoutMs }: Call): Promise<Answer> {
