@@ -5,7 +5,7 @@
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { bytes, int, message, text } from '@cloister/testkit/onnx-writer';
+import { bytes, int, message, protoText } from '@cloister/testkit/onnx-writer';
 import { CloisterClient, createHttpApi } from '../packages/client/src/index.ts';
 import { INPUT_BYTES_MAX, MODEL_BYTES_MAX, TENSOR_LIMITS, type Tensor } from '../packages/confidential/src/index.ts';
 import { assert, concatBytes } from '../packages/encoding/src/index.ts';
@@ -28,12 +28,12 @@ const INT64 = 7;
 
 function value(field: number, name: string, type: number, size: number): Uint8Array {
   const shape = message(2, message(1, int(1, size)));
-  return message(field, text(1, name), message(2, message(1, int(1, type), shape)));
+  return message(field, protoText(1, name), message(2, message(1, int(1, type), shape)));
 }
 
 function node(operator: string, inputs: readonly string[], output: string): Uint8Array {
-  const axis = operator === 'Concat' ? [message(5, text(1, 'axis'), int(3, 0), int(20, 2))] : [];
-  return message(1, ...inputs.map((name) => text(1, name)), text(2, output), text(4, operator), ...axis);
+  const axis = operator === 'Concat' ? [message(5, protoText(1, 'axis'), int(3, 0), int(20, 2))] : [];
+  return message(1, ...inputs.map((name) => protoText(1, name)), protoText(2, output), protoText(4, operator), ...axis);
 }
 
 /** y = (x ‖ x) + w[at], where w has so many floats that the runtime cannot do without. */
@@ -46,13 +46,13 @@ function modelOf(weights: number): Uint8Array {
     node('Gather', ['w', 'at'], 'one'),
     node('Concat', ['x', 'x'], 'twice'),
     node('Add', ['twice', 'one'], 'y'),
-    text(2, 'largest'),
-    message(5, int(1, weights), int(2, FLOAT), text(8, 'w'), bytes(9, raw)),
+    protoText(2, 'largest'),
+    message(5, int(1, weights), int(2, FLOAT), protoText(8, 'w'), bytes(9, raw)),
     value(11, 'x', FLOAT, INPUT_FLOATS),
     value(11, 'at', INT64, 1),
     value(12, 'y', FLOAT, 2 * INPUT_FLOATS),
   );
-  return concatBytes(int(1, 8), graph, message(8, text(1, ''), int(2, 17)));
+  return concatBytes(int(1, 8), graph, message(8, protoText(1, ''), int(2, 17)));
 }
 
 /** The peak of resident memory of a process and those that it started, by name. */

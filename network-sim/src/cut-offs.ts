@@ -2,7 +2,7 @@
  * What becomes of blame: each honest node keeps the standing of the others by the rules of production, and a peer that is cut
  * off is disconnected from that node for the growing time. An honest node that cuts off an honest one breaks C1.
  */
-import { PeerStanding } from '@cloister/network/standing';
+import { PeerReputation } from '@cloister/network/standing';
 import type { ReplicaEffect } from '@cloister/replica';
 import type { Behaviour } from './byzantine/behaviour.ts';
 import type { Checkers } from './checkers.ts';
@@ -25,7 +25,7 @@ export interface CutOffParts {
 export class CutOffs {
   readonly #parts: CutOffParts;
   /** By node. What it thinks of others is lost with its memory. */
-  readonly #standings = new Map<number, { readonly crashes: number; readonly standing: PeerStanding }>();
+  readonly #standings = new Map<number, { readonly crashes: number; readonly standing: PeerReputation }>();
   /** How often whom was cut off by whom, as "by>whom". */
   readonly counts: Map<string, number> = new Map();
 
@@ -50,10 +50,10 @@ export class CutOffs {
     scheduler.after(forMs + REDIAL_MS, () => this.#tell(node, blamed, true));
   }
 
-  #standingOf({ index, crashes }: CutOffParts['nodes'][number]): PeerStanding {
+  #standingOf({ index, crashes }: CutOffParts['nodes'][number]): PeerReputation {
     const known = this.#standings.get(index);
     if (known?.crashes === crashes) return known.standing;
-    const standing = new PeerStanding(() => this.#parts.scheduler.nowMs);
+    const standing = new PeerReputation(() => this.#parts.scheduler.nowMs);
     this.#standings.set(index, { crashes, standing });
     return standing;
   }

@@ -19,7 +19,7 @@ export interface Floor {
   readonly blockRatio: number;
 }
 
-export interface Floors {
+export interface FloorReport {
   readonly validators: number;
   /** How many of the validators are Byzantine. */
   readonly byzantine: number;
@@ -70,7 +70,7 @@ function runWith(
 }
 
 /** One clean run, then one run for each behaviour with so many validators of it. */
-export async function measureFloors(options: FloorOptions): Promise<Floors> {
+export async function measureFloors(options: FloorOptions): Promise<FloorReport> {
   const { behaviours, validators, byzantine = Math.floor((validators - 1) / 3) } = options;
   const clean = await runWith(options, {});
   const floors: Floor[] = [];

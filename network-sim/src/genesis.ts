@@ -17,7 +17,7 @@ export interface SimulatedNetwork {
 }
 
 /** The instant at which every run begins, in milliseconds of the Unix epoch. */
-export const START_MS: number = 1_780_272_000_000;
+export const SIM_START_MS: number = 1_780_272_000_000;
 
 function byId<T extends { readonly id: string }>(items: readonly T[]): T[] {
   return [...items].sort((a, b) => (a.id < b.id ? -1 : 1));
@@ -35,7 +35,7 @@ export function makeNetwork(
   const made = makeGenesis({
     schema: 'cloister/genesis/v1',
     name: 'simulation',
-    timeMs: START_MS - 1_000,
+    timeMs: SIM_START_MS - 1_000,
     params: { ...DEFAULT_PARAMS, transactionWindow: 300 },
     validators: validators.map(({ id }, index) => ({ id, name: `v${index}`, weight: 1 })),
     accounts: byId([...clients, hostileTenant]).map(({ id }, index) => ({ id, name: `client ${index}` })),

@@ -4,7 +4,7 @@ import type { Digest } from '@cloister/encoding';
 import { guardKeyOf } from '@cloister/replica';
 import type { Checkers } from './checkers.ts';
 import type { FaultyNetwork } from './faulty-network.ts';
-import { START_MS } from './genesis.ts';
+import { SIM_START_MS } from './genesis.ts';
 import type { Incident } from './scenario.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { SimNode } from './sim-node.ts';
@@ -23,7 +23,7 @@ export interface IncidentParts {
 export class Incidents {
   readonly #parts: IncidentParts;
   /** When the last incident is over. */
-  calmAtMs: number = START_MS;
+  calmAtMs: number = SIM_START_MS;
 
   constructor(parts: IncidentParts) {
     this.#parts = parts;
@@ -31,7 +31,7 @@ export class Incidents {
 
   schedule(incident: Incident): void {
     const endsMs = incident.atMs + ('forMs' in incident ? incident.forMs : 0);
-    this.calmAtMs = Math.max(this.calmAtMs, START_MS + endsMs);
+    this.calmAtMs = Math.max(this.calmAtMs, SIM_START_MS + endsMs);
     this.#parts.scheduler.after(incident.atMs, () => this.#befall(incident));
   }
 

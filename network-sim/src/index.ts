@@ -6,7 +6,7 @@ export { Checkers, type InvariantId, type Violation } from './checkers.ts';
 export { FaultyNetwork, LOCAL_NETWORK, LOSSY_NETWORK, type NetworkProfile, WIDE_NETWORK } from './faulty-network.ts';
 export {
   type Floor,
-  type Floors,
+  type FloorReport,
   LEAST_PACE,
   measureFloors,
   measureTenantFloor,

@@ -21,7 +21,7 @@ import {
 } from '@cloister/replica';
 import type { Scheduler } from './scheduler.ts';
 
-export interface NodeContext {
+export interface SimNodeOptions {
   readonly index: number;
   readonly keyPair: Ed25519KeyPair;
   readonly genesis: ParsedGenesis;
@@ -49,7 +49,7 @@ interface Running {
 }
 
 export class SimNode {
-  readonly context: NodeContext;
+  readonly context: SimNodeOptions;
   #chain: MemoryStore = new MemoryStore();
   #guard: MemoryStore = new MemoryStore();
   #running: Running | undefined;
@@ -60,7 +60,7 @@ export class SimNode {
   /** Its disk is empty: it never started, or lost it. */
   isNew = true;
 
-  constructor(context: NodeContext) {
+  constructor(context: SimNodeOptions) {
     this.context = context;
   }
 

@@ -11,7 +11,7 @@ import { Checkers } from './checkers.ts';
 import { ClientLoad } from './client-load.ts';
 import { CutOffs } from './cut-offs.ts';
 import { FaultyNetwork } from './faulty-network.ts';
-import { makeNetwork, type SimulatedNetwork, START_MS } from './genesis.ts';
+import { makeNetwork, SIM_START_MS, type SimulatedNetwork } from './genesis.ts';
 import { HostileTenant } from './hostile-tenant.ts';
 import { Incidents } from './incidents.ts';
 import type { RunOptions, RunReport } from './report.ts';
@@ -34,7 +34,7 @@ export class Simulation {
   readonly #blocks: number;
   readonly #forMs: number | undefined;
   readonly #random: SeededRandom;
-  readonly #scheduler = new Scheduler(START_MS);
+  readonly #scheduler = new Scheduler(SIM_START_MS);
   readonly #network: FaultyNetwork;
   readonly #setup: SimulatedNetwork;
   readonly #plan: ScenarioPlan;
@@ -136,9 +136,9 @@ export class Simulation {
     if (this.#plan.hostileTenant !== undefined) this.#floodEvery(this.#plan.hostileTenant);
     this.#wires.startTicks();
     if (this.#forMs !== undefined) this.#scheduler.after(this.#forMs, () => this.#scheduler.stop());
-    const budgetMs = this.#incidents.calmAtMs - START_MS + SETTLE_MS + this.#blocks * LIVENESS_MS_PER_BLOCK;
+    const budgetMs = this.#incidents.calmAtMs - SIM_START_MS + SETTLE_MS + this.#blocks * LIVENESS_MS_PER_BLOCK;
     try {
-      const outcome = await this.#scheduler.run(START_MS + budgetMs);
+      const outcome = await this.#scheduler.run(SIM_START_MS + budgetMs);
       if (outcome !== 'stopped') {
         const heights = this.#heights.join(', ');
         this.#checkers.fail('L1', `heights ${heights} after ${budgetMs} ms, ${this.#blocks} blocks were due`);
@@ -176,7 +176,7 @@ export class Simulation {
   // Effects.
 
   #at(): string {
-    return (this.#scheduler.nowMs - START_MS).toFixed(1);
+    return (this.#scheduler.nowMs - SIM_START_MS).toFixed(1);
   }
 
   #onEffect(node: SimNode, effect: ReplicaEffect): void {
@@ -273,7 +273,7 @@ export class Simulation {
       violations: this.#checkers.violations,
       traceHash: this.#trace.hash,
       traceLines: this.#trace.count,
-      virtualMs: Math.round(this.#scheduler.nowMs - START_MS),
+      virtualMs: Math.round(this.#scheduler.nowMs - SIM_START_MS),
       heights: this.#heights,
       transactions: this.#load.summary(),
       hostileTenant: this.#hostileTenant.summary(),

@@ -2,7 +2,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import {
   BYZANTINE_NAMES,
-  type Floors,
+  type FloorReport,
   LEAST_PACE,
   measureFloors,
   measureTenantFloor,
@@ -11,7 +11,7 @@ import {
 } from '../src/index.ts';
 
 describe('with one Byzantine validator of four', () => {
-  let measured: Floors;
+  let measured: FloorReport;
   beforeAll(async () => {
     measured = await measureFloors({
       behaviours: BYZANTINE_NAMES,

@@ -5,7 +5,7 @@
 import { checkSignature, type createMachine } from '@cloister/consensus';
 import { describe, expect, it } from 'vitest';
 import { createMachineWith } from '../../packages/consensus/src/machine/create.ts';
-import { RULES, type Rules } from '../../packages/consensus/src/rules.ts';
+import { PROTOCOL_RULES, type Rules } from '../../packages/consensus/src/rules.ts';
 import { type InvariantId, type ScenarioPlan, Simulation, scenarioNamed } from '../src/index.ts';
 
 /** What some seed of the first `seeds` shows; stops at the first that shows one of `wanted`. */
@@ -38,14 +38,16 @@ function machineUnder(rules: Rules): typeof createMachine {
 
 describe('a broken rule is noticed', () => {
   it('a quorum of q - 1', async () => {
-    const createMachine = machineUnder({ ...RULES, quorum: (set) => set.quorum - 1n });
+    const createMachine = machineUnder({ ...PROTOCOL_RULES, quorum: (set) => set.quorum - 1n });
     expect(await violated('equivocator', { createMachine }, 2)).toContain('S7');
   });
 
   it('a finalize vote after a nullify vote', async () => {
     const illegalSignature: Rules['illegalSignature'] = (own, statement) =>
-      statement.kind === 'finalize' && own.finalize === undefined ? undefined : RULES.illegalSignature(own, statement);
-    const createMachine = machineUnder({ ...RULES, illegalSignature });
+      statement.kind === 'finalize' && own.finalize === undefined
+        ? undefined
+        : PROTOCOL_RULES.illegalSignature(own, statement);
+    const createMachine = machineUnder({ ...PROTOCOL_RULES, illegalSignature });
     expect(await violated('crashes-lossy', { createMachine }, 60, ['S6'])).toContain('S6');
   });
 
@@ -55,7 +57,7 @@ describe('a broken rule is noticed', () => {
   });
 
   it('skipped views that nobody nullified', async () => {
-    const createMachine = machineUnder({ ...RULES, coversSkippedViews: () => true });
+    const createMachine = machineUnder({ ...PROTOCOL_RULES, coversSkippedViews: () => true });
     const found = await violated('forking-leader', { createMachine }, 6);
     expect([...found].some((invariant) => ['S1', 'S5', 'L1'].includes(invariant))).toBe(true);
   });

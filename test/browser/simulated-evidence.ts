@@ -3,8 +3,8 @@
  */
 import {
   type IntelCollateral,
+  type IntelSignedStatement,
   SIMULATED_ANCHORS,
-  type SignedStatement,
   type SnpProduct,
   type TrustAnchors,
   trustAnchorsToJson,
@@ -92,7 +92,7 @@ function pem(label: string, ders: readonly Uint8Array[]): string {
 
 /** The JSON form of collateral (`parseIntelCollateral`). */
 function collateralFile({ tcbInfo, qeIdentity, rootCrl, pckCrl, pckCrlIssuerChain }: IntelCollateral): Uint8Array {
-  const statement = (name: string, signed: SignedStatement | undefined): object =>
+  const statement = (name: string, signed: IntelSignedStatement | undefined): object =>
     signed === undefined
       ? {}
       : {

@@ -2,7 +2,13 @@
  * Makes as much evidence against itself as it can: it votes twice in every view, and its proposals come with the largest
  * justification that fits a frame, which it notarizes itself. It also tells of faults that nobody committed.
  */
-import { decodeMessage, type Evidence, encodeMessage, justificationHash, type Proposal } from '@cloister/consensus';
+import {
+  decodeMessage,
+  encodeMessage,
+  type FaultEvidence,
+  justificationHash,
+  type Proposal,
+} from '@cloister/consensus';
 import { asDigest, asView, toHex } from '@cloister/encoding';
 import { type ByzantineContext, type MakeBehaviour, type Outgoing, signAs, toAll } from './behaviour.ts';
 
@@ -60,7 +66,7 @@ export const evidenceBomber: MakeBehaviour = (context) => {
       const innocent = validators.find((id) => id !== signer);
       if (innocent === undefined || random.below(8) > 0) return out;
       const first = { ...message.value, signer: innocent };
-      const lie: Evidence = {
+      const lie: FaultEvidence = {
         type: kind === 'notarize' ? 'double-notarize' : 'double-finalize',
         signer: innocent,
         first,

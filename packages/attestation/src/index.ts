@@ -30,7 +30,7 @@ export {
   type TcbStanding,
   type TcbStatus,
 } from './appraisal/requirements.ts';
-export { type PartStanding, partStandings, type ShortSvn, shortOfMinimum } from './appraisal/svn-shortfall.ts';
+export { type ComponentTcb, componentTcbs, type ShortSvn, shortOfMinimum } from './appraisal/svn-shortfall.ts';
 export {
   CONFORMANCE_REQUIREMENTS,
   type ConformanceOutcome,
@@ -165,7 +165,7 @@ export {
 } from './forecast/forecast.ts';
 export { endorsementsAbout } from './forecast/forecast-sets.ts';
 export { checkIntelRequirements, type IntelRequirementCode } from './formats/intel/check-requirements.ts';
-export { type IntelCollateral, parseIntelCollateral, type SignedStatement } from './formats/intel/collateral.ts';
+export { type IntelCollateral, type IntelSignedStatement, parseIntelCollateral } from './formats/intel/collateral.ts';
 export type { EnclaveReport } from './formats/intel/enclave-report.ts';
 export type { TcbEvaluation } from './formats/intel/evaluate-tcb.ts';
 export type { PckExtension } from './formats/intel/pck-extension.ts';

@@ -5,7 +5,7 @@ import { asDigest, toHex } from '@cloister/encoding';
 import { describe, expect, it } from 'vitest';
 import { cborArray, cborBytes } from '../src/evidence/cbor.ts';
 import { createEndorsementCache, VENDOR_ANCHORS, verifyIntelQuote, verifyNitro } from '../src/index.ts';
-import { writeCertificate } from '../src/simulated/certificate-writer.ts';
+import { writeX509 } from '../src/simulated/certificate-writer.ts';
 import { simulatedIntelDevice, simulatedNitroAnchors, simulatedNitroEnclave } from '../src/simulated/index.ts';
 import { pckChainText } from '../src/simulated/intel/intel-device.ts';
 import {
@@ -29,12 +29,12 @@ describe('authenticatePath with signatures remembered', () => {
     commonNames: [],
   };
   const signer = intelAuthorityFields('tcb-signing');
-  const leaf = writeCertificate(signer, intelAuthorityKey('root'));
-  const root = writeCertificate(intelAuthorityFields('root'), intelAuthorityKey('root'));
+  const leaf = writeX509(signer, intelAuthorityKey('root'));
+  const root = writeX509(intelAuthorityFields('root'), intelAuthorityKey('root'));
 
   it('does not take a certificate for one of another key with the same name', () => {
     const otherKey = deriveP256Key(seedOf(71), 'another root');
-    const otherRoot = writeCertificate({ ...intelAuthorityFields('root'), spki: spkiOf(otherKey) }, otherKey);
+    const otherRoot = writeX509({ ...intelAuthorityFields('root'), spki: spkiOf(otherKey) }, otherKey);
     const otherAnchors = {
       simulated: true,
       roots: [{ platform: 'sgx-tdx' as const, spkiSha256: asDigest(toHex(sha256(spkiOf(otherKey)))) }],
@@ -53,13 +53,13 @@ describe('authenticatePath with signatures remembered', () => {
     const { certificates } = createEndorsementCache();
     const check = (certificate: Uint8Array): unknown =>
       authenticatePath([root, certificate], profile, simulatedIntelAnchors(), certificates);
-    const unsigned = writeCertificate(signer, deriveP256Key(seedOf(72), 'nobody'));
+    const unsigned = writeX509(signer, deriveP256Key(seedOf(72), 'nobody'));
     expect(check(unsigned)).toMatchObject({ code: 'LEAF_SIGNATURE' });
     expect(check(leaf)).toMatchObject({ ok: true });
     expect(check(unsigned)).toMatchObject({ code: 'LEAF_SIGNATURE' });
     // The first byte of the serial number.
     expect(check(flipBit(leaf, 8 * 15 + 3))).toMatchObject({ code: 'LEAF_SIGNATURE' });
-    expect(check(writeCertificate({ ...signer, serial: 99n }, deriveP256Key(seedOf(72), 'nobody')))).toMatchObject({
+    expect(check(writeX509({ ...signer, serial: 99n }, deriveP256Key(seedOf(72), 'nobody')))).toMatchObject({
       code: 'LEAF_SIGNATURE',
     });
   });

@@ -92,6 +92,6 @@ export class ClientError extends CodedError<ClientErrorCode> {
 }
 
 /** Whether asking again later may help. */
-export function isTransient(error: unknown): boolean {
+export function isTransientError(error: unknown): boolean {
   return error instanceof ClientError && ['API_UNREACHABLE', 'API_TIMEOUT'].includes(error.code);
 }

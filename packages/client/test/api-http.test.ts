@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { asAccountId, asDigest, toBase64 } from '@cloister/encoding';
-import { RULES } from '@cloister/ledger';
+import { RULES_SUBJECT } from '@cloister/ledger';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ClientError } from '../src/errors.ts';
@@ -62,7 +62,7 @@ const calls: readonly [string, (port: NodeApi) => Promise<unknown>][] = [
   ['model', (port) => port.model(digest)],
   ['inference', (port) => port.inference(digest)],
   ['eventProof', (port) => port.eventProof(7)],
-  ['facts', (port) => port.facts([RULES])],
+  ['facts', (port) => port.facts([RULES_SUBJECT])],
 ];
 
 describe('the HTTP adapter', () => {
@@ -94,7 +94,7 @@ describe('the HTTP adapter', () => {
     respond = json(200, { id: digest, fate: 'REJECTED', code: 'TASK_EXISTS', height: 3, sequence: 7 });
     expect(await api.transactionFate(digest)).toEqual({ fate: 'REJECTED', sequence: 7 });
     respond = json(200, { proof: toBase64(Uint8Array.of(3, 4)) });
-    expect(await api.facts([RULES, { about: 'model', model: digest }])).toEqual(Uint8Array.of(3, 4));
+    expect(await api.facts([RULES_SUBJECT, { about: 'model', model: digest }])).toEqual(Uint8Array.of(3, 4));
     expect(seen.at(-1)?.url).toBe(`/v1/proofs/facts?keys=rules,model/${digest}`);
     respond = json(200, { events: [{ sequence: 1, height: 1, type: 'RecordPut', payload: { key: 'a' } }] });
     expect(await api.events({ from: 0, limit: 1, type: 'RecordPut' })).toEqual([

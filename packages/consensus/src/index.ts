@@ -24,13 +24,13 @@ export { makeValidatorSet, quorumOf, validatorIndex, weightOf } from './certific
 export {
   conflictEvidence,
   conflictOf,
-  type EvidenceCode,
   evidenceKey,
+  type FaultEvidenceCode,
   faultKey,
   faultOf,
-  verifyEvidence,
+  verifyFaultEvidence,
 } from './evidence/evidence.ts';
-export { decodeEvidence, EVIDENCE_TYPES, encodeEvidence } from './evidence/evidence-codec.ts';
+export { decodeFaultEvidence, EVIDENCE_TYPES, encodeFaultEvidence } from './evidence/evidence-codec.ts';
 export {
   decodeGuardRecord,
   encodeGuardRecord,
@@ -64,7 +64,7 @@ export {
 } from './light-client/light-client.ts';
 export { createMachine } from './machine/create.ts';
 export type { MachineState } from './machine/state.ts';
-export { holdersOf, machineStatus, step } from './machine/step.ts';
+export { blockHolders, machineStatus, step } from './machine/step.ts';
 export { type Useless, uselessAtAGlimpse } from './machine/useful.ts';
 export {
   DEFAULT_TIMING,
@@ -74,8 +74,8 @@ export {
   type Input,
   type MachineConfig,
   type MachineStatus,
+  type MessageRejectionCode,
   type RecoveredState,
-  type RejectionCode,
   type TimerName,
   type Timing,
 } from './machine-types.ts';
@@ -122,8 +122,8 @@ export type {
   ConflictEvidence,
   ConflictType,
   ConsensusMessage,
-  Evidence,
-  EvidenceType,
+  FaultEvidence,
+  FaultEvidenceType,
   FinalityProof,
   Finalization,
   Header,

@@ -11,7 +11,7 @@ import type {
   Block,
   Body,
   ConsensusMessage,
-  Evidence,
+  FaultEvidence,
   Finalization,
   Header,
   Round,
@@ -129,7 +129,7 @@ export type HaltCode = 'AGREEMENT_BROKEN' | 'SIGNED_ELSEWHERE';
  * Why a message was not taken. Nobody honest causes `FORGERY_CODES`; the others may be due to a sender that is ahead, behind or
  * asks too much.
  */
-export type RejectionCode =
+export type MessageRejectionCode =
   | 'UNKNOWN_SIGNER'
   | 'NOT_THE_SIGNER'
   | 'NOT_THE_LEADER'
@@ -147,7 +147,7 @@ export type RejectionCode =
   /** A block of this node's own making that the rules do not allow; it is not proposed. */
   | 'OWN_BLOCK_UNSOUND';
 
-export const FORGERY_CODES: ReadonlySet<RejectionCode> = new Set([
+export const FORGERY_CODES: ReadonlySet<MessageRejectionCode> = new Set([
   'NOT_THE_SIGNER',
   'NOT_THE_LEADER',
   'BAD_SIGNATURE',
@@ -226,14 +226,14 @@ export type Effect =
     }
   /** Execute in order; the finalization is of the last one. Then 'executed' for each height (or the last). */
   | { readonly type: 'commit'; readonly blocks: readonly Block[]; readonly finalization: Finalization }
-  | { readonly type: 'evidence'; readonly evidence: Evidence }
+  | { readonly type: 'evidence'; readonly evidence: FaultEvidence }
   | { readonly type: 'enter-epoch'; readonly epoch: Epoch }
   /** While muted: a good signature by the own key that the guard does not know, above the guard's floor. */
   | { readonly type: 'own-unknown'; readonly round: Round }
   /** Certificates wait to be verified: feed 'continue' soon, and other inputs before it. */
   | { readonly type: 'continue' }
   /** A message was refused. Nothing else happened. */
-  | { readonly type: 'rejected'; readonly from: ValidatorId; readonly code: RejectionCode }
+  | { readonly type: 'rejected'; readonly from: ValidatorId; readonly code: MessageRejectionCode }
   /** Stop the node: the machine takes no further input. */
   | { readonly type: 'halt'; readonly code: HaltCode; readonly detail: string };
 

@@ -1,5 +1,5 @@
 /**
- * The safety rules that a mutation test takes away one at a time. Production uses `RULES` and nothing else.
+ * The safety rules that a mutation test takes away one at a time. Production uses `PROTOCOL_RULES` and nothing else.
  */
 import { coversSkippedViews } from './certificates/justification.ts';
 import { type GuardRefusal, illegalSignature, type OwnVotes } from './guard/sign-guard.ts';
@@ -22,4 +22,9 @@ function signedElsewhere(own: OwnVotes, signed: SignedStatement): boolean {
   return known === undefined || !sameStatement(known, signed);
 }
 
-export const RULES: Rules = { quorum: (set) => set.quorum, illegalSignature, signedElsewhere, coversSkippedViews };
+export const PROTOCOL_RULES: Rules = {
+  quorum: (set) => set.quorum,
+  illegalSignature,
+  signedElsewhere,
+  coversSkippedViews,
+};

@@ -17,7 +17,7 @@ import type {
   Body,
   Certificate,
   ConsensusMessage,
-  Evidence,
+  FaultEvidence,
   FinalityProof,
   Finalization,
   GuardRecord,
@@ -143,14 +143,16 @@ export const message: fc.Arbitrary<ConsensusMessage> = fc.oneof(
     ),
 );
 
-export const evidence: fc.Arbitrary<Evidence> = fc.oneof(
+export const evidence: fc.Arbitrary<FaultEvidence> = fc.oneof(
   fc
     .tuple(fc.constantFrom('double-propose', 'double-notarize', 'nullify-finalize'), signedStatement, signedStatement)
-    .map(([type, first, second]): Evidence => ({ type, signer: first.signer, first, second })),
-  fc.tuple(proposition, validator, bytes(64), header, justification).map(([p, signer, signature, h, j]): Evidence => {
-    const vote = { kind: 'notarize', epoch: p.epoch, view: p.view, proposition: p, signer, signature } as const;
-    return { type: 'bad-justification', signer, vote, header: h, justification: summaryOf(j) };
-  }),
+    .map(([type, first, second]): FaultEvidence => ({ type, signer: first.signer, first, second })),
+  fc
+    .tuple(proposition, validator, bytes(64), header, justification)
+    .map(([p, signer, signature, h, j]): FaultEvidence => {
+      const vote = { kind: 'notarize', epoch: p.epoch, view: p.view, proposition: p, signer, signature } as const;
+      return { type: 'bad-justification', signer, vote, header: h, justification: summaryOf(j) };
+    }),
 );
 
 export const finalityProof: fc.Arbitrary<FinalityProof> = fc.record({

@@ -37,7 +37,7 @@ import {
   type VoteKind,
 } from '../src/index.ts';
 import { createMachineWith } from '../src/machine/create.ts';
-import { RULES } from '../src/rules.ts';
+import { PROTOCOL_RULES } from '../src/rules.ts';
 import { mockCheck, mockSignature } from './simulation/sim-node.ts';
 
 export const CHAIN: Digest = hash('bench chain');
@@ -169,7 +169,7 @@ export class Bench {
     this.self = self;
     this.#manual = options.manual ?? false;
     const signer = self;
-    const rules = options.heedsTwins === true ? RULES : { ...RULES, signedElsewhere: () => false };
+    const rules = options.heedsTwins === true ? PROTOCOL_RULES : { ...PROTOCOL_RULES, signedElsewhere: () => false };
     const config = {
       chainId: CHAIN,
       self,

@@ -5,8 +5,8 @@ import { summaryHash, summaryOf } from '../src/certificates/justification.ts';
 import {
   type BadJustificationEvidence,
   conflictEvidence,
-  decodeEvidence,
-  encodeEvidence,
+  decodeFaultEvidence,
+  encodeFaultEvidence,
   evidenceKey,
   faultOf,
   type Justification,
@@ -15,7 +15,7 @@ import {
   type SignedStatement,
   type StatementKind,
   statementBytes,
-  verifyEvidence,
+  verifyFaultEvidence,
 } from '../src/index.ts';
 import { MAX_EVIDENCE_BYTES, MAX_SKIPPED_VIEWS } from '../src/messages/limits.ts';
 import { CHAIN, certificateBy, members, proposition, sampleBlock, setOf, statement } from './samples.ts';
@@ -48,8 +48,8 @@ describe('conflicting statements', () => {
       const evidence = conflictEvidence(x, y);
       if (evidence === undefined) throw new Error('no evidence');
       expect(evidence.type).toBe(type);
-      expect(verifyEvidence(set, CHAIN, evidence)).toEqual({ ok: true, value: undefined });
-      expect(decodeEvidence(encodeEvidence(evidence))).toEqual({ ok: true, value: evidence });
+      expect(verifyFaultEvidence(set, CHAIN, evidence)).toEqual({ ok: true, value: undefined });
+      expect(decodeFaultEvidence(encodeFaultEvidence(evidence))).toEqual({ ok: true, value: evidence });
       expect(evidenceKey(evidence)).toBe(`0/${a.id}/${type}`);
       expect(faultOf(evidence)).toEqual({ validator: a.id, kind: type, epoch: 0, view: 5 });
     }
@@ -65,7 +65,7 @@ describe('conflicting statements', () => {
   ] as const)('are none: %s', (_name, first, second) => {
     expect(conflictEvidence(first, second)).toBeUndefined();
     for (const type of ['double-notarize', 'notarize-finalize', 'nullify-finalize'] as const) {
-      expect(verifyEvidence(set, CHAIN, { type, signer: a.id, first, second })).toMatchObject({ ok: false });
+      expect(verifyFaultEvidence(set, CHAIN, { type, signer: a.id, first, second })).toMatchObject({ ok: false });
     }
   });
 
@@ -73,14 +73,14 @@ describe('conflicting statements', () => {
     const evidence = conflictEvidence(signed('notarize', p), signed('notarize', q));
     if (evidence === undefined || evidence.type === 'bad-justification') throw new Error('no evidence');
     const forged = { ...evidence, second: { ...evidence.second, signature: evidence.first.signature } };
-    expect(verifyEvidence(set, CHAIN, forged)).toMatchObject({ code: 'BAD_SIGNATURE' });
-    expect(verifyEvidence(set, hash('other chain'), evidence)).toMatchObject({ code: 'BAD_SIGNATURE' });
-    expect(verifyEvidence(setOf(all.slice(1)), CHAIN, evidence)).toMatchObject({ code: 'UNKNOWN_SIGNER' });
-    expect(verifyEvidence(set, CHAIN, { ...evidence, type: 'double-finalize' })).toMatchObject({
+    expect(verifyFaultEvidence(set, CHAIN, forged)).toMatchObject({ code: 'BAD_SIGNATURE' });
+    expect(verifyFaultEvidence(set, hash('other chain'), evidence)).toMatchObject({ code: 'BAD_SIGNATURE' });
+    expect(verifyFaultEvidence(setOf(all.slice(1)), CHAIN, evidence)).toMatchObject({ code: 'UNKNOWN_SIGNER' });
+    expect(verifyFaultEvidence(set, CHAIN, { ...evidence, type: 'double-finalize' })).toMatchObject({
       code: 'NOT_A_CONFLICT',
     });
     const renamed = { ...evidence, signer: b.id };
-    expect(verifyEvidence(set, CHAIN, renamed)).toMatchObject({ code: 'NOT_A_CONFLICT' });
+    expect(verifyFaultEvidence(set, CHAIN, renamed)).toMatchObject({ code: 'NOT_A_CONFLICT' });
   });
 });
 
@@ -113,7 +113,7 @@ describe('a justification', () => {
       justification: summaryOf(justification),
     };
   }
-  const verify = (evidence: BadJustificationEvidence) => verifyEvidence(set, CHAIN, evidence);
+  const verify = (evidence: BadJustificationEvidence) => verifyFaultEvidence(set, CHAIN, evidence);
 
   it('that covers every skipped view convicts nobody', () => {
     expect(verify(accusation({ parentCert, nullifications: [skip(3), skip(4)] }))).toMatchObject({ code: 'JUSTIFIED' });
@@ -145,14 +145,14 @@ describe('a justification', () => {
     ],
   ])('with %s convicts the voter', (_name, evidence) => {
     expect(verify(evidence)).toEqual({ ok: true, value: undefined });
-    expect(decodeEvidence(encodeEvidence(evidence))).toEqual({ ok: true, value: evidence });
+    expect(decodeFaultEvidence(encodeFaultEvidence(evidence))).toEqual({ ok: true, value: evidence });
   });
 
   it('is evidence of bounded size, however much a liar put into it', () => {
     const nullifications = Array.from({ length: 15_000 }, (_, index) => skip(1_000_000 + index));
     const evidence = accusation({ parentCert, nullifications });
     expect(verify(evidence).ok).toBe(true);
-    expect(encodeEvidence(evidence).length).toBeLessThan(MAX_EVIDENCE_BYTES / 2);
+    expect(encodeFaultEvidence(evidence).length).toBeLessThan(MAX_EVIDENCE_BYTES / 2);
   });
 
   it('over more views than any on the wire can skip convicts nobody, and costs nothing to check', () => {

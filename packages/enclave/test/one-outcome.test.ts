@@ -10,7 +10,7 @@ import { partsOnly } from '../src/channel/rpc.ts';
 import { AnsweredTasks } from '../src/inside/answered-tasks.ts';
 import { ModelEngine, Suspensions } from '../src/inside/engines.ts';
 import { ResultCache, runInference } from '../src/inside/inference.ts';
-import { LedgerView } from '../src/inside/light-client.ts';
+import { EnclaveLightClient } from '../src/inside/light-client.ts';
 import { createVault } from '../src/inside/vault.ts';
 import { launcherOf, loads } from './fake-engine.ts';
 import { attest, launchInside, OWN } from './inside.ts';
@@ -38,7 +38,7 @@ async function openTask() {
   await engine.endLoad('0', model.id);
   const lasting = {
     vault,
-    view: new LedgerView(chain.genesis, vault.identity),
+    view: new EnclaveLightClient(chain.genesis, vault.identity),
     models: { get: () => ({ manifest: model.manifest, engine, numericClass: 'avx2' }) },
     limits: DEFAULT_ENCLAVE_LIMITS,
     engine: { name: 'onnxruntime-node', version: '1.30.0' },

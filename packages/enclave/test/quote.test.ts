@@ -9,7 +9,7 @@ import { Chain, seed } from '@cloister/testkit/chain';
 import { unwrap } from '@cloister/testkit/launched';
 import { expect, it } from 'vitest';
 import { attestForLedger, verifyQuote } from '../src/inside/attestation.ts';
-import { LedgerView } from '../src/inside/light-client.ts';
+import { EnclaveLightClient } from '../src/inside/light-client.ts';
 import { createVault, type Vault } from '../src/inside/vault.ts';
 
 const measurement = asMeasurement('5a'.repeat(48));
@@ -35,7 +35,7 @@ let drawn = 0;
 const vault: Vault = createVault({ chainId: chain.chainId, nodeId: chain.node.id, image }, () =>
   seed(`key ${drawn++}`),
 );
-const view = new LedgerView(chain.genesis, vault.identity);
+const view = new EnclaveLightClient(chain.genesis, vault.identity);
 
 /** A platform that gives what `change` makes of its honest answer. */
 function platform(change: (honest: CollectedEvidence, reportData: Uint8Array) => CollectedEvidence): Attester {

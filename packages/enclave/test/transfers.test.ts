@@ -5,7 +5,7 @@ import { grant, type PublishedModel, publish, unwrap } from '@cloister/testkit/l
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { DEFAULT_ENCLAVE_LIMITS } from '../../platform/src/index.ts';
 import { EnginePool } from '../src/inside/engine-pool.ts';
-import { LedgerView } from '../src/inside/light-client.ts';
+import { EnclaveLightClient } from '../src/inside/light-client.ts';
 import { Models, TRANSFER_IDLE_MS } from '../src/inside/models.ts';
 import { createVault } from '../src/inside/vault.ts';
 import { launcherOf, loads } from './fake-engine.ts';
@@ -28,7 +28,7 @@ async function scene() {
   });
   const models = new Models({
     vault,
-    view: new LedgerView(chain.genesis, vault.identity),
+    view: new EnclaveLightClient(chain.genesis, vault.identity),
     engines: new EnginePool(launcher, 5_000, 4, () => 0),
     limits: { ...DEFAULT_ENCLAVE_LIMITS, memoryMibMax: (3 * model.manifest.size) / MEBIBYTE },
     engine: { name: 'onnxruntime-node', version: '1.30.0' },

@@ -7,7 +7,7 @@ export { crc32, crc32c, withChecksum, withoutChecksum } from './log/checksum.ts'
 export { type EventLogDamageCode, EventLogDamaged, RESYNC_ADVICE } from './log/damage.ts';
 export { type Decider, foldEvents } from './log/decider.ts';
 export { EventLog, type Fold } from './log/event-log.ts';
-export { checkAgainstGuard, type GuardHead, readWitness, witnessOp } from './log/guard-head.ts';
+export { checkAgainstGuard, type LogPosition, readWitness, witnessOp } from './log/guard-head.ts';
 export { decodeHead, emptyHead, encodeHead, type LogHead } from './log/head.ts';
 export { isEventLogKey } from './log/keys.ts';
 export { type LogReader, StoredLog } from './log/log-reader.ts';

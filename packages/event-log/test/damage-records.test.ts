@@ -2,13 +2,13 @@
  * Each kind of damage, done to the records themselves, gives its own code and the first bad sequence.
  */
 import { asHeight, type Digest, utf8 } from '@cloister/encoding';
-import { appendBlocks, CHAIN_ID, eventsOf, openLog, readAll } from '@cloister/testkit/logs';
+import { appendBlocks, CHAIN_ID, eventsOf, openTestLog, readAll } from '@cloister/testkit/logs';
 import { beforeEach, describe, expect, it } from 'vitest';
 import {
   checkAgainstGuard,
   type EventLog,
   EventLogDamaged,
-  type GuardHead,
+  type LogPosition,
   MemoryStore,
   markForResync,
   type OpenOptions,
@@ -30,7 +30,7 @@ let log: EventLog;
 let count: number;
 beforeEach(async () => {
   store = new MemoryStore();
-  log = await openLog(store);
+  log = await openTestLog(store);
   await appendBlocks(log, 1, BLOCKS);
   count = log.head.count;
 });
@@ -40,7 +40,7 @@ const drop = (...keys: Uint8Array[]): Promise<void> => write(...keys.map((key): 
 const valueAt = async (key: Uint8Array): Promise<Uint8Array> => (await store.get(key)) ?? new Uint8Array();
 
 async function damage(options: Partial<OpenOptions> = {}): Promise<EventLogDamaged> {
-  const error = await openLog(store, options).then(
+  const error = await openTestLog(store, options).then(
     () => undefined,
     (reason: unknown) => reason,
   );
@@ -96,7 +96,7 @@ describe('an event', () => {
   });
   it('from another history with the same numbers', async () => {
     const other = new MemoryStore();
-    const otherLog = await openLog(other, { chainId: 'dd'.repeat(32) as Digest });
+    const otherLog = await openTestLog(other, { chainId: 'dd'.repeat(32) as Digest });
     await appendBlocks(otherLog, 1, BLOCKS);
     await write({ type: 'put', key: eventKey(6), value: (await other.get(eventKey(6))) ?? new Uint8Array() });
     await expectDamage('EVENT_CHAIN_BROKEN', 6);
@@ -142,7 +142,7 @@ describe('the end of the log', () => {
     }
   });
   it('a head of another history', async () => {
-    const other = await openLog(new MemoryStore());
+    const other = await openTestLog(new MemoryStore());
     for (let height = 1; height <= BLOCKS; height++) {
       await other.commit(other.prepare(asHeight(height), eventsOf(height + 100, 1 + (height % 5))));
     }
@@ -173,14 +173,14 @@ describe('Merkle nodes', () => {
       await expect(log.rootAt(sequence + 1)).rejects.toMatchObject({ code: 'MERKLE_MISMATCH' });
       await write({ type: 'put', key: nodesKey(sequence), value });
     }
-    await openLog(store);
+    await openTestLog(store);
   });
 });
 
 describe('the checkpoint', () => {
   const options = { alwaysVerifiedEvents: 8 };
   beforeEach(async () => {
-    await openLog(store, options);
+    await openTestLog(store, options);
   });
   it('with a flipped byte', async () => {
     const value = await valueAt(single('c'));
@@ -190,7 +190,7 @@ describe('the checkpoint', () => {
   });
   it('ahead of the head: the log was rolled back', async () => {
     const short = new MemoryStore();
-    const shortLog = await openLog(short);
+    const shortLog = await openTestLog(short);
     await appendBlocks(shortLog, 1, 2);
     await short.batch([{ type: 'put', key: single('c'), value: await valueAt(single('c')) }], { sync: true });
     store = short;
@@ -212,8 +212,8 @@ describe('the checkpoint', () => {
 });
 
 describe('the sign guard', () => {
-  const headOf = async (blocks: number): Promise<GuardHead> => {
-    const other = await openLog(new MemoryStore());
+  const headOf = async (blocks: number): Promise<LogPosition> => {
+    const other = await openTestLog(new MemoryStore());
     await appendBlocks(other, 1, blocks);
     return { count: other.head.count, hash: other.head.hash };
   };
@@ -221,7 +221,7 @@ describe('the sign guard', () => {
   it('agrees with a log at or beyond what it has seen', async () => {
     for (const blocks of [0, 1, 5, BLOCKS]) {
       const guardHead = await headOf(blocks);
-      expect((await openLog(store, { guardHead })).head).toEqual(log.head);
+      expect((await openTestLog(store, { guardHead })).head).toEqual(log.head);
     }
   });
   it('refuses a log that is behind, also an empty one', async () => {
@@ -250,13 +250,13 @@ describe('the sign guard', () => {
   });
   it('remembers each commit as the witness', async () => {
     const witness = new MemoryStore();
-    const watched = await openLog(store, { witness });
+    const watched = await openTestLog(store, { witness });
     await appendBlocks(watched, BLOCKS + 1, BLOCKS + 1);
     const older = store.copy();
     await appendBlocks(watched, BLOCKS + 2, BLOCKS + 2);
-    expect((await openLog(store, { witness })).head).toEqual(watched.head);
+    expect((await openTestLog(store, { witness })).head).toEqual(watched.head);
     store = older;
-    const behind = (await openLog(older)).head.count;
+    const behind = (await openTestLog(older)).head.count;
     await expectDamage('LOG_BEHIND_SIGN_GUARD', behind, { witness });
     await witness.batch([{ type: 'put', key: single('w'), value: Uint8Array.of(1, 2, 3, 4, 5) }], { sync: true });
     await expectDamage('HEAD_CHECKSUM', undefined, { witness });
@@ -270,21 +270,21 @@ describe('filling the log again after a reset', () => {
     const guardHead = { count: 9, hash: (await log.get(8))?.hash ?? CHAIN_ID };
     const empty = new MemoryStore();
     await markForResync(empty);
-    const refilled = await openLog(empty, { witness, guardHead });
+    const refilled = await openTestLog(empty, { witness, guardHead });
     expect(refilled.resyncTarget).toEqual({ count, hash: log.head.hash });
 
     await appendBlocks(refilled, 1, 5);
-    expect(await openLog(empty, { witness, guardHead })).toMatchObject({ resyncTarget: { count } });
-    const diverging = await openLog(empty.copy(), { witness, guardHead });
+    expect(await openTestLog(empty, { witness, guardHead })).toMatchObject({ resyncTarget: { count } });
+    const diverging = await openTestLog(empty.copy(), { witness, guardHead });
     const blocks = Array.from({ length: count }, () => ({ type: 'Other', payload: utf8('{}') }));
     expect(() => diverging.prepare(asHeight(6), blocks)).toThrow(EventLogDamaged);
 
-    const resumed = await openLog(empty, { witness, guardHead });
+    const resumed = await openTestLog(empty, { witness, guardHead });
     await appendBlocks(resumed, 6, BLOCKS);
     expect(resumed.resyncTarget).toBeUndefined();
     expect(resumed.head).toEqual(log.head);
     await appendBlocks(resumed, BLOCKS + 1, BLOCKS + 1);
-    expect((await openLog(empty, { witness, guardHead })).head).toEqual(resumed.head);
+    expect((await openTestLog(empty, { witness, guardHead })).head).toEqual(resumed.head);
     store = new MemoryStore();
     await expectDamage('LOG_BEHIND_SIGN_GUARD', 0, { witness });
   });
@@ -302,7 +302,9 @@ describe('a store that reports corruption while it is read', () => {
       }
     }
     const rotten = new Rotten();
-    await rotten.batch((await openLog(new MemoryStore())).prepare(asHeight(1), eventsOf(1, 9)).ops, { sync: true });
+    await rotten.batch((await openTestLog(new MemoryStore())).prepare(asHeight(1), eventsOf(1, 9)).ops, {
+      sync: true,
+    });
     store = rotten;
     const found = await damage();
     expect(found).toMatchObject({ code: 'STORE_CORRUPT', firstBadSequence: 5 });

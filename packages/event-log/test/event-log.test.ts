@@ -1,6 +1,6 @@
 import { EMPTY_ROOT, leafHash, merkleRoot, verifyConsistency, verifyInclusion } from '@cloister/crypto';
 import { asHeight, type Digest, digestToBytes, fromHex, toHex, utf8 } from '@cloister/encoding';
-import { appendBlocks, CHAIN_ID, eventsOf, openLog, readAll } from '@cloister/testkit/logs';
+import { appendBlocks, CHAIN_ID, eventsOf, openTestLog, readAll } from '@cloister/testkit/logs';
 import { describe, expect, it } from 'vitest';
 import {
   type EventLog,
@@ -14,7 +14,7 @@ import {
 } from '../src/index.ts';
 
 async function logOf(blocks: number, store: MemoryStore = new MemoryStore()): Promise<EventLog> {
-  const log = await openLog(store);
+  const log = await openTestLog(store);
   await appendBlocks(log, 1, blocks);
   return log;
 }
@@ -30,7 +30,7 @@ class FailingStore extends MemoryStore {
 
 describe('appending', () => {
   it('begins empty, at the chain id', async () => {
-    const log = await openLog(new MemoryStore());
+    const log = await openTestLog(new MemoryStore());
     expect(log.head).toEqual(emptyHead(CHAIN_ID));
     expect(log.head).toMatchObject({ count: 0, hash: CHAIN_ID, height: 0, root: toHex(EMPTY_ROOT) });
     expect(await readAll(log)).toEqual([]);
@@ -52,7 +52,7 @@ describe('appending', () => {
 
   it('prepares without writing, block upon block, and commits in order', async () => {
     const store = new MemoryStore();
-    const log = await openLog(store);
+    const log = await openTestLog(store);
     const first = log.prepare(asHeight(1), eventsOf(1, 3));
     const second = log.prepare(asHeight(2), eventsOf(2, 2), first);
     expect(log.head.count).toBe(0);
@@ -61,7 +61,7 @@ describe('appending', () => {
     await Promise.all(commits);
     expect(log.head).toEqual(second.head);
     expect(await readAll(log)).toEqual([...first.records, ...second.records]);
-    expect((await openLog(store)).head).toEqual(second.head);
+    expect((await openTestLog(store)).head).toEqual(second.head);
   });
 
   it('writes events, nodes, head and the extra operations as one synced batch', async () => {
@@ -73,7 +73,7 @@ describe('appending', () => {
       }
     }
     const store = new Recording();
-    const log = await openLog(store);
+    const log = await openTestLog(store);
     await log.commit(log.prepare(asHeight(1), eventsOf(1, 4)), [{ type: 'put', key: utf8('x'), value: utf8('y') }]);
     expect(batches).toEqual([{ keys: 4 + 2 + 1 + 1, sync: true }]);
     expect(await store.durableCopy().get(utf8('x'))).toEqual(utf8('y'));
@@ -93,7 +93,7 @@ describe('appending', () => {
 
   it('fails every later commit once one has failed, and keeps the head', async () => {
     const store = new FailingStore();
-    const log = await openLog(store);
+    const log = await openTestLog(store);
     await appendBlocks(log, 1, 2);
     const { head } = log;
     const first = log.prepare(asHeight(3), eventsOf(3, 1));
@@ -105,17 +105,17 @@ describe('appending', () => {
     store.failing = false;
     await expect(log.commit(first)).rejects.toMatchObject({ code: 'STORE_IO' });
     expect(log.head).toEqual(head);
-    expect((await openLog(store)).head).toEqual(head);
+    expect((await openTestLog(store)).head).toEqual(head);
   });
 
   it('serves a caller that writes by itself', async () => {
     const store = new MemoryStore();
-    const log = await openLog(store);
+    const log = await openTestLog(store);
     const prepared = prepareAppend(log.head, asHeight(1), eventsOf(1, 3));
     await store.batch(prepared.ops, { sync: true });
     log.adopt(prepared);
     expect(log.head).toEqual(prepared.head);
-    expect((await openLog(store)).head).toEqual(prepared.head);
+    expect((await openTestLog(store)).head).toEqual(prepared.head);
   });
 
   it('takes a block without events as no change', async () => {
@@ -124,7 +124,7 @@ describe('appending', () => {
     const { head } = log;
     await log.commit(log.prepare(asHeight(9), []));
     expect(log.head).toEqual(head);
-    expect((await openLog(store, { verify: 'full' })).head).toEqual(head);
+    expect((await openTestLog(store, { verify: 'full' })).head).toEqual(head);
   });
 });
 
@@ -218,12 +218,12 @@ describe('proofs from stored nodes', () => {
       before.map(([key]) => ({ type: 'del', key })),
       { sync: true },
     );
-    await expect(openLog(store)).rejects.toMatchObject({ code: 'MERKLE_MISMATCH' });
+    await expect(openTestLog(store)).rejects.toMatchObject({ code: 'MERKLE_MISMATCH' });
     expect(await rebuildMerkle(store, CHAIN_ID)).toEqual(log.head);
     const after = [];
     for await (const entry of store.range(nodes)) after.push(entry);
     expect(after).toEqual(before);
-    expect((await openLog(store)).head).toEqual(log.head);
+    expect((await openTestLog(store)).head).toEqual(log.head);
     await expect(rebuildMerkle(store, 'ee'.repeat(32) as Digest)).rejects.toMatchObject({ code: 'HEAD_CHECKSUM' });
   });
 });
@@ -231,7 +231,7 @@ describe('proofs from stored nodes', () => {
 describe('snapshots', () => {
   it('keeps the newest two, and answers with the newest that is intact and of this history', async () => {
     const store = new MemoryStore();
-    const log = await openLog(store);
+    const log = await openTestLog(store);
     expect(await log.loadSnapshot()).toBeUndefined();
     for (let height = 1; height <= 4; height++) {
       await appendBlocks(log, height, height);
@@ -272,22 +272,22 @@ describe('checkpoint and scrub', () => {
     const { count } = log.head;
     const verified: number[] = [];
     const options = { alwaysVerifiedEvents: 20, onProgress: (done: number) => verified.push(done) };
-    const first = await openLog(store, options);
+    const first = await openTestLog(store, options);
     expect(first.checkpoint.count).toBe(count - 20);
     expect(verified.at(-1)).toBe(count);
     verified.length = 0;
-    const second = await openLog(store, options);
+    const second = await openTestLog(store, options);
     expect(second.checkpoint).toEqual(first.checkpoint);
     expect(verified.at(-1)).toBe(20);
     verified.length = 0;
-    await openLog(store, { ...options, verify: 'full' });
+    await openTestLog(store, { ...options, verify: 'full' });
     expect(verified.at(-1)).toBe(count);
   });
 
   it('scrub verifies everything in steps, resumes, and moves the checkpoint', async () => {
     const store = new MemoryStore();
     await logOf(40, store);
-    const log = await openLog(store, { alwaysVerifiedEvents: 10, verify: 'full' });
+    const log = await openTestLog(store, { alwaysVerifiedEvents: 10, verify: 'full' });
     await appendBlocks(log, 41, 80);
     const { count } = log.head;
     const seen: number[] = [];
@@ -296,25 +296,25 @@ describe('checkpoint and scrub', () => {
       expect(total).toBe(count);
       if (seen.length === 2) break;
     }
-    for await (const { verified } of (await openLog(store)).scrub({ stepEvents: 25 })) seen.push(verified);
+    for await (const { verified } of (await openTestLog(store)).scrub({ stepEvents: 25 })) seen.push(verified);
     expect(seen).toEqual([...Array.from({ length: Math.ceil(count / 25) - 1 }, (_, i) => 25 * (i + 1)), count]);
     for await (const { verified } of log.scrub({ stepEvents: 1000, restart: true })) expect(verified).toBe(count);
     for await (const _ of log.scrub({ stepEvents: 7 }));
     expect(log.checkpoint.count).toBeGreaterThan(count - 10 - 7);
     expect(log.checkpoint.count).toBeLessThanOrEqual(count - 10);
-    expect((await openLog(store)).checkpoint).toEqual(log.checkpoint);
+    expect((await openTestLog(store)).checkpoint).toEqual(log.checkpoint);
   });
 
   it('finds damage before the checkpoint, which opening leaves to it', async () => {
     const store = new MemoryStore();
     await logOf(40, store);
-    await openLog(store, { alwaysVerifiedEvents: 10 });
+    await openTestLog(store, { alwaysVerifiedEvents: 10 });
     const key = Uint8Array.of(0, 0x65, 0, 0, 0, 0, 0, 0, 0, 5);
     const stored = (await store.get(key)) ?? fromHex('00');
     stored[20] = (stored[20] ?? 0) ^ 1;
     await store.batch([{ type: 'put', key, value: stored }], { sync: true });
-    const log = await openLog(store, { alwaysVerifiedEvents: 10 });
-    await expect(openLog(store, { verify: 'full' })).rejects.toMatchObject({ code: 'EVENT_CHECKSUM' });
+    const log = await openTestLog(store, { alwaysVerifiedEvents: 10 });
+    await expect(openTestLog(store, { verify: 'full' })).rejects.toMatchObject({ code: 'EVENT_CHECKSUM' });
     const scrubbing = (async () => {
       for await (const _ of log.scrub({ stepEvents: 3 }));
     })();

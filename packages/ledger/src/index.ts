@@ -13,7 +13,7 @@ export {
 } from './attestation/eligibility.ts';
 export {
   ledgerPolicyDigest,
-  type MeasurementStanding,
+  type MeasurementPhase,
   measurementKey,
   referenceValuesAt,
   referenceValuesOf,
@@ -94,7 +94,16 @@ export {
   reasonsAgainst,
 } from './facts/fact-documents.ts';
 export type { FactSubject } from './facts/fact-subject.ts';
-export { FACT_KEY_LENGTH_MAX, factKey, factsAfter, factsOf, factsRoot, parseFactKey, RULES } from './facts/facts.ts';
+export {
+  FACT_KEY_LENGTH_MAX,
+  factKey,
+  factsAfter,
+  factsRoot,
+  factTreeOf,
+  parseFactKey,
+  RULES_SUBJECT,
+  standingSubjects,
+} from './facts/facts.ts';
 export {
   chainIdOf,
   GENESIS_SCHEMA,
@@ -112,7 +121,7 @@ export {
 } from './genesis/genesis.ts';
 export { DEFAULT_PARAMS, type LedgerParams, PROTOCOL_VERSION, paramsHash } from './genesis/params.ts';
 export { type HeldResponse, isHeldByEnough, signHolding, verifyHolding } from './inference/holding.ts';
-export { networkOf } from './state/network-of.ts';
+export { settingsOf } from './state/network-of.ts';
 export {
   type Account,
   type Attestation,
@@ -123,7 +132,7 @@ export {
   type MeasurementEntry,
   type Member,
   type Model,
-  type Network,
+  type NetworkSettings,
   type ScheduledPolicy,
 } from './state/state.ts';
 export { decodeState, encodeState, STATE_VERSION, type StateCode, stateDigest } from './state/state-codec.ts';
@@ -183,7 +192,7 @@ export {
 } from './transactions/codes.ts';
 export type { EndorsedPlatform, MeasurementStatus } from './transactions/common-shapes.ts';
 export type { ProposalKind } from './transactions/proposal-kinds.ts';
-export { MAX_EXECUTORS, MAX_INLINE_BYTES, type RequestedExecutor } from './transactions/request-fields.ts';
+export { MAX_INLINE_BYTES, type RequestedExecutor } from './transactions/request-fields.ts';
 export {
   decodeTransaction,
   encodeTransaction,

@@ -10,8 +10,8 @@ import {
   factDocument,
   factKey,
   factsAfter,
-  factsOf,
   factsRoot,
+  factTreeOf,
   initialState,
   type LedgerState,
   parseFact,
@@ -26,7 +26,7 @@ function followed(chain: Chain): void {
     evolve(state, event);
     tree = factsAfter(tree, state, [event]);
     // An event type whose effect on the facts is forgotten shows here: the tree made from nothing has it.
-    expect([event.type, factsRoot(tree)]).toEqual([event.type, factsRoot(factsOf(state))]);
+    expect([event.type, factsRoot(tree)]).toEqual([event.type, factsRoot(factTreeOf(state))]);
   }
 }
 
@@ -79,7 +79,7 @@ describe('the tree of facts', () => {
   test('of a block is that of its events, one after the other or at once', () => {
     const state = initialState();
     for (const event of chain.log) evolve(state, event);
-    expect(factsRoot(factsAfter(undefined, state, chain.log))).toBe(factsRoot(factsOf(state)));
+    expect(factsRoot(factsAfter(undefined, state, chain.log))).toBe(factsRoot(factTreeOf(state)));
   });
 
   test('has an entry for rules and for each attestation, model and grant, and for nothing that is not there', () => {

@@ -22,8 +22,8 @@ import {
   evolve,
   factDocument,
   factsAfter,
-  factsOf,
   factsRoot,
+  factTreeOf,
   initialState,
   modelView,
   type Transaction,
@@ -138,11 +138,11 @@ describe('a newcomer in a full network', () => {
     ]);
     // Each header's root of facts is the one that a restart makes from nothing.
     const state = initialState();
-    let tree: ReturnType<typeof factsOf>;
+    let tree: ReturnType<typeof factTreeOf>;
     for (const event of chain.log) {
       evolve(state, event);
       tree = factsAfter(tree, state, [event]);
-      expect([event.type, factsRoot(tree)]).toEqual([event.type, factsRoot(factsOf(state))]);
+      expect([event.type, factsRoot(tree)]).toEqual([event.type, factsRoot(factTreeOf(state))]);
     }
   });
 

@@ -1,7 +1,7 @@
 /** Requests to peers: bounded in size, in time and in number. */
 import type { Digest } from '@cloister/encoding';
 import { Asking } from './gates/asking.ts';
-import type { Connections } from './host/connections.ts';
+import type { PeerConnections } from './host/connections.ts';
 import type { Connection, Host } from './host/host.ts';
 import { PEER_LIST_BYTES_MAX } from './limits.ts';
 import { parseAddress, peerOf } from './peers/addresses.ts';
@@ -16,7 +16,7 @@ export class Caller {
   readonly #chainId: Digest;
   readonly #limits: NetworkLimits;
   readonly #book: PeerBook;
-  readonly #connections: Connections;
+  readonly #connections: PeerConnections;
   readonly #heard: (peerId: string) => void;
   readonly #asking: Asking;
 
@@ -24,7 +24,7 @@ export class Caller {
     chainId: Digest;
     limits: NetworkLimits;
     book: PeerBook;
-    connections: Connections;
+    connections: PeerConnections;
     /** Told of each answer. */
     heard: (peerId: string) => void;
   }) {

@@ -2,10 +2,10 @@
 import { assert } from '@cloister/encoding';
 import { noCounts } from './counters.ts';
 import { AcceptGate } from './gates/accept-gate.ts';
-import { Budgets } from './gates/budgets.ts';
+import { WorkBudgets } from './gates/budgets.ts';
 import { GossipDoor } from './gates/gossip-door.ts';
 import { PeerGate } from './gates/peer-gate.ts';
-import { Connections } from './host/connections.ts';
+import { PeerConnections } from './host/connections.ts';
 import { createHost } from './host/host.ts';
 import { DEFAULT_LIMITS } from './limits.ts';
 import { LibP2PNetwork } from './network.ts';
@@ -27,7 +27,7 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
   const book = new PeerBook(options.chainId, options.members, options.records, options.weightless, options.member?.id);
   book.onUnsaved = (error) => options.handlers.onRecordUnsaved?.(error);
   const counters = noCounts();
-  const budgets = new Budgets(book, limits, counters);
+  const budgets = new WorkBudgets(book, limits, counters);
   const gossips = (peerId: string): boolean => book.isVoter(peerId);
   const door = new GossipDoor(gossips);
   const gate = new PeerGate(book, counters, (cutOff) => options.handlers.onCutOff?.(cutOff));
@@ -62,7 +62,7 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
         gate.refusesPeer(peer.toString(), remoteAddr) || isFull(peer.toString()),
     },
   });
-  const connections = new Connections(host, book);
+  const connections = new PeerConnections(host, book);
   gate.attach(connections);
   const network = new LibP2PNetwork(options, { limits, host, book, gate, door, budgets, connections, counters, seeds });
   isFull = (peerId) => network.isFull(peerId);

@@ -19,7 +19,6 @@ export {
   type NetworkHandlers,
   type NetworkLimits,
   type NetworkOptions,
-  type Offence,
   type PeerInfo,
   type PeerRecord,
   type PeerRecordStore,

@@ -1,13 +1,13 @@
 /** The adapter in one: identity and peer exchange in the middle, votes, gossip and requests around it. */
 
 import { ed25519KeyPair } from '@cloister/crypto';
-import type { AccountId, ValidatorId } from '@cloister/encoding';
+import type { AccountId, Offence, ValidatorId } from '@cloister/encoding';
 import type { Multiaddr } from '@multiformats/multiaddr';
 import { Caller, dial, type RequestOptions } from './caller.ts';
-import type { Budgets } from './gates/budgets.ts';
+import type { WorkBudgets } from './gates/budgets.ts';
 import type { GossipDoor } from './gates/gossip-door.ts';
 import type { PeerGate } from './gates/peer-gate.ts';
-import type { Connections } from './host/connections.ts';
+import type { PeerConnections } from './host/connections.ts';
 import type { Connection, GossipRouter, Host } from './host/host.ts';
 import { Liveness } from './host/liveness.ts';
 import { PEER_LIST_BYTES_MAX } from './limits.ts';
@@ -18,16 +18,15 @@ import { PeerExchange } from './peers/peer-exchange.ts';
 import { Presence } from './peers/presence.ts';
 import { Twins } from './peers/twins.ts';
 import { BatchGossip } from './streams/gossip.ts';
-import { batchTopic, REQUEST_PROTOCOLS, requestProtocol, voteProtocol } from './streams/protocol-names.ts';
+import { batchTopic, consensusProtocol, REQUEST_PROTOCOLS, requestProtocol } from './streams/protocol-names.ts';
 import { RequestServer } from './streams/requests.ts';
-import { Votes } from './streams/votes.ts';
+import { ConsensusStreams } from './streams/votes.ts';
 import {
   type Network,
   type NetworkCounters,
   NetworkError,
   type NetworkLimits,
   type NetworkOptions,
-  type Offence,
   type PeerInfo,
   type PeerRecord,
   type Priority,
@@ -40,8 +39,8 @@ export type NetworkParts = {
   readonly book: PeerBook;
   readonly gate: PeerGate;
   readonly door: GossipDoor;
-  readonly budgets: Budgets;
-  readonly connections: Connections;
+  readonly budgets: WorkBudgets;
+  readonly connections: PeerConnections;
   readonly counters: NetworkCounters;
   readonly seeds: readonly Multiaddr[];
 };
@@ -51,9 +50,9 @@ export class LibP2PNetwork implements Network {
   readonly #options: NetworkOptions;
   readonly #parts: NetworkParts;
   readonly #book: PeerBook;
-  readonly #connections: Connections;
+  readonly #connections: PeerConnections;
   readonly #gossip: BatchGossip;
-  readonly #votes: Votes;
+  readonly #votes: ConsensusStreams;
   readonly #server: RequestServer;
   readonly #caller: Caller;
   readonly #liveness: Liveness;
@@ -118,9 +117,9 @@ export class LibP2PNetwork implements Network {
       onBatch: (bytes: Uint8Array, source: string) => handlers.onBatch(bytes, book.accountOf(source) ?? source),
     };
     this.#gossip = new BatchGossip(router, batchTopic(chainId), limits, this.counters, named);
-    this.#votes = new Votes({
+    this.#votes = new ConsensusStreams({
       host,
-      protocol: voteProtocol(chainId),
+      protocol: consensusProtocol(chainId),
       book,
       handlers,
       heard: (peerId) => this.#liveness.heard(peerId),

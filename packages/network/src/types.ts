@@ -1,5 +1,5 @@
 /** The faces of the network adapter. It frames opaque bytes: what they mean is the business of the packages above and below it. */
-import { type AccountId, CodedError, type Digest, type ValidatorId } from '@cloister/encoding';
+import { type AccountId, CodedError, type Digest, type Offence, type ValidatorId } from '@cloister/encoding';
 
 /** Protocols answered on one stream for each request. Strangers may use all but `blob` and `hold`. */
 export type RequestProtocol = 'sync' | 'blob' | 'hold' | 'attest' | 'peers';
@@ -57,13 +57,6 @@ export type Requester = {
   readonly isMember: boolean;
   readonly group: string;
 };
-
-/**
- * What no honest peer sends: a signature that does not verify, bytes that are not of their kind, an answer or a stream that
- * nobody asked for, content that contradicts what it was asked for or its own proof, more than any honest peer needs. SILENT
- * is what an honest but slow peer may do, too.
- */
-export type Offence = 'FORGED' | 'MALFORMED' | 'UNASKED' | 'LIED' | 'SILENT' | 'FLOOD';
 
 /** A peer was cut off: `peer` is the member's id, or the libp2p name of a stranger. */
 export type CutOff = {

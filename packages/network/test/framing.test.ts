@@ -1,7 +1,7 @@
 /** Frames over streams that split anywhere, bounds of queues and rates. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { RateLimit } from '../src/gates/rate-limit.ts';
+import { PeerRateLimit } from '../src/gates/rate-limit.ts';
 import { FrameReader, frameBytes } from '../src/streams/framing.ts';
 import { SendQueue } from '../src/streams/send-queue.ts';
 import type { Priority } from '../src/types.ts';
@@ -127,7 +127,7 @@ describe('RateLimit', () => {
   it('never grants more than three seconds of burst and the refill since, whatever the clock does', () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: -5_000, max: 5_000 }), { maxLength: 200 }), (steps) => {
-        const rate = new RateLimit();
+        const rate = new PeerRateLimit();
         let [nowMs, forwardMs, granted] = [1_000_000, 0, 0];
         for (const step of steps) {
           nowMs += step;
@@ -140,7 +140,7 @@ describe('RateLimit', () => {
   });
 
   it('keeps peers apart, and a bounded number of them', () => {
-    const rate = new RateLimit();
+    const rate = new PeerRateLimit();
     for (let i = 0; i < 3; i++) expect(rate.take('a', 1, 0)).toBe(true);
     expect(rate.take('a', 1, 0)).toBe(false);
     expect(rate.take('b', 1, 0)).toBe(true);

@@ -1,7 +1,7 @@
 /** Places for strangers: whoever holds one and does nothing with it, or holds many, makes room for a newcomer. */
 import { multiaddr } from '@multiformats/multiaddr';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { Connections } from '../src/host/connections.ts';
+import type { PeerConnections } from '../src/host/connections.ts';
 import { DEFAULT_LIMITS } from '../src/limits.ts';
 import { Introductions } from '../src/peers/introductions.ts';
 import type { PeerBook } from '../src/peers/peer-book.ts';
@@ -30,7 +30,7 @@ function placesOf(strangersMax: number): {
   };
   const book = { isKnownPeer: () => false, isVoter: () => false };
   const introductions = new Introductions({
-    connections: connections as unknown as Connections,
+    connections: connections as unknown as PeerConnections,
     book: book as unknown as PeerBook,
     limits: { ...DEFAULT_LIMITS, strangersMax },
     ask: () => Promise.resolve(),
@@ -49,7 +49,7 @@ describe('places for members without weight', () => {
     const weightless = Array.from({ length: DEFAULT_LIMITS.weightlessMax }, () => ({}));
     const isFull = (isVoter: boolean): boolean =>
       new Introductions({
-        connections: { of: () => [], ofWeightless: () => weightless } as unknown as Connections,
+        connections: { of: () => [], ofWeightless: () => weightless } as unknown as PeerConnections,
         book: { isKnownPeer: () => true, isVoter: () => isVoter } as unknown as PeerBook,
         limits: DEFAULT_LIMITS,
         ask: () => Promise.resolve(),

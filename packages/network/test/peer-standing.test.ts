@@ -1,18 +1,18 @@
 /** Offences add up, fade, and cut a peer off for growing times. */
 import { multiaddr } from '@multiformats/multiaddr';
 import { describe, expect, it } from 'vitest';
-import { type Identity, PeerStanding } from '../src/gates/peer-standing.ts';
+import { type Identity, PeerReputation } from '../src/gates/peer-standing.ts';
 import { prefixOf } from '../src/peers/addresses.ts';
 
 const peer: Identity = { key: 'a', prefix: '192.0.2.0/24' };
 
-function standingAt(): { standing: PeerStanding; clock: { nowMs: number } } {
+function standingAt(): { standing: PeerReputation; clock: { nowMs: number } } {
   const clock = { nowMs: 1_000 };
-  return { standing: new PeerStanding(() => clock.nowMs), clock };
+  return { standing: new PeerReputation(() => clock.nowMs), clock };
 }
 
 /** Blames until the peer is cut off; the length of the back-off. */
-function cutOff(standing: PeerStanding, who: Identity = peer): number {
+function cutOff(standing: PeerReputation, who: Identity = peer): number {
   for (let i = 0; i < 20; i++) {
     const forMs = standing.blame(who, 'FORGED');
     if (forMs > 0) return forMs;

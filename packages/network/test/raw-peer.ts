@@ -9,14 +9,14 @@ import { yamux } from '@libp2p/yamux';
 import { multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p } from 'libp2p';
 import { FrameReader } from '../src/streams/framing.ts';
-import { requestProtocol, voteProtocol } from '../src/streams/protocol-names.ts';
+import { consensusProtocol, requestProtocol } from '../src/streams/protocol-names.ts';
 import type { RequestProtocol } from '../src/types.ts';
 import { chainId, seedOf, type TestNode } from './cluster.ts';
 
 export const PROTOCOLS: readonly ('vote' | RequestProtocol)[] = ['vote', 'sync', 'blob', 'hold', 'attest', 'peers'];
 
 export function protocolName(protocol: 'vote' | RequestProtocol): string {
-  return protocol === 'vote' ? voteProtocol(chainId) : requestProtocol(chainId, protocol);
+  return protocol === 'vote' ? consensusProtocol(chainId) : requestProtocol(chainId, protocol);
 }
 
 export type RawPeer = {

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Stream } from '../src/host/host.ts';
 import { DEFAULT_LIMITS } from '../src/limits.ts';
 import { FrameReader } from '../src/streams/framing.ts';
-import { VoteLink } from '../src/streams/vote-link.ts';
+import { ConsensusLink } from '../src/streams/vote-link.ts';
 import type { NetworkCounters } from '../src/types.ts';
 
 class FakeStream extends EventTarget {
@@ -30,14 +30,14 @@ let opened: FakeStream[];
 let openings: number;
 let opens: () => FakeStream;
 
-function link(): VoteLink {
+function link(): ConsensusLink {
   const open = async (): Promise<Stream> => {
     openings += 1;
     const stream = opens();
     opened.push(stream);
     return stream as unknown as Stream;
   };
-  return new VoteLink(open, () => utf8('greeting'), DEFAULT_LIMITS, counters);
+  return new ConsensusLink(open, () => utf8('greeting'), DEFAULT_LIMITS, counters);
 }
 
 beforeEach(() => {

@@ -32,7 +32,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { decodeAttestAnswer, encodeAttestAnswer } from '../src/attest/attest-messages.ts';
 import { ChallengeDesk } from '../src/attest/challenge-desk.ts';
 import { type ChallengeOutcome, PeerAttestations } from '../src/attest/peer-attestation.ts';
-import { ASKERS_MAX, RateLimit } from '../src/attest/rate-limit.ts';
+import { ASKERS_MAX, ChallengeRateLimit } from '../src/attest/rate-limit.ts';
 
 /** What an enclave answers to an encoded challenge. */
 function answerOf(chain: Chain, enclave: Enclave, bytes: Uint8Array, nonce?: string): Uint8Array {
@@ -337,7 +337,7 @@ describe('the desk for challenges', () => {
 });
 
 it('remembers a bounded number of askers, and forgets who asked longest ago', () => {
-  const limit = new RateLimit(1, () => 0);
+  const limit = new ChallengeRateLimit(1, () => 0);
   expect(limit.take('first')).toBe(true);
   for (let i = 0; i < ASKERS_MAX; i++) limit.take(`asker ${i}`);
   expect(limit.askers).toBe(ASKERS_MAX);

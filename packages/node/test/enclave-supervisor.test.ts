@@ -1,9 +1,9 @@
 import { ok } from '@cloister/encoding';
 import { type EnclaveDescription, type EnclavePort, EnclaveUnavailable } from '@cloister/validator';
 import { describe, expect, it } from 'vitest';
-import { type EnclaveState, EnclaveSupervisor, type LaunchedEnclave } from '../src/attest/enclave-supervisor.ts';
+import { type EnclaveRun, type EnclaveState, EnclaveSupervisor } from '../src/attest/enclave-supervisor.ts';
 
-function launched(run: number): LaunchedEnclave & { die(reason: string): void; stopped: boolean } {
+function launched(run: number): EnclaveRun & { die(reason: string): void; stopped: boolean } {
   let die: (reason: string) => void = () => undefined;
   const exited = new Promise<string>((resolve) => {
     die = resolve;
@@ -28,7 +28,7 @@ function launched(run: number): LaunchedEnclave & { die(reason: string): void; s
 
 const CHALLENGE = { purpose: 'challenge', challenge: new Uint8Array(0) } as const;
 
-function supervised(launch: () => Promise<LaunchedEnclave>): {
+function supervised(launch: () => Promise<EnclaveRun>): {
   supervisor: EnclaveSupervisor;
   until(state: EnclaveState): Promise<string>;
 } {
@@ -90,7 +90,7 @@ describe('the enclave supervisor', () => {
 
   it('stops a launch that comes too late', async () => {
     const run = launched(0);
-    let finish: (enclave: LaunchedEnclave) => void = () => undefined;
+    let finish: (enclave: EnclaveRun) => void = () => undefined;
     const { supervisor } = supervised(
       () =>
         new Promise((resolve) => {

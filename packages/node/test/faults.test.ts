@@ -9,7 +9,7 @@ import type { Tensor, TensorSpec } from '@cloister/confidential';
 import { concatBytes, toHex, utf8 } from '@cloister/encoding';
 import { buildImage, type LaunchedEnclave, launchEnclave, measureImage } from '@cloister/platform';
 import { endlessModel } from '@cloister/testkit/endless-model';
-import { bytes, int, message, text } from '@cloister/testkit/onnx-writer';
+import { bytes, int, message, protoText } from '@cloister/testkit/onnx-writer';
 import { ELEMENT, type ElementType, oneOperator } from '@cloister/testkit/typed-onnx';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeFileAtomic } from '../src/process/atomic-file.ts';
@@ -168,7 +168,7 @@ describe('a model', { timeout: 60_000 }, () => {
   });
 
   it('whose output is larger than an output may be says so', async () => {
-    const shape = message(5, int(1, 1), int(2, ELEMENT.INT64), text(8, 'to'), bytes(9, int64(9 * 1024 * 1024)));
+    const shape = message(5, int(1, 1), int(2, ELEMENT.INT64), protoText(8, 'to'), bytes(9, int64(9 * 1024 * 1024)));
     const [input, output] = [
       { name: 'x', type: 'FP32', shape: [1] },
       { name: 'y', type: 'FP32', shape: ['n'] },

@@ -8,7 +8,7 @@ import { ed25519KeyPair } from '@cloister/crypto';
 import { asHeight, concatBytes, type Digest, fail, toBase64, toHex } from '@cloister/encoding';
 import { type LedgerEvent, type ParsedGenesis, signTransaction } from '@cloister/ledger';
 import { buildImage, launchEnclave, measureImage, tryModel } from '@cloister/platform';
-import { int, message, text } from '@cloister/testkit/onnx-writer';
+import { int, message, protoText } from '@cloister/testkit/onnx-writer';
 import type { InferenceOutput } from '@cloister/validator';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { LaunchEnclave } from '../src/attest/enclave-supervisor.ts';
@@ -24,12 +24,12 @@ const HOST = ed25519KeyPair(seedOf('validator 0'));
 /** x + x, of `WIDTH` numbers. */
 function wideModel(): Uint8Array {
   const type = message(2, message(1, int(1, 1), message(2, ...[1, WIDTH].map((size) => message(1, int(1, size))))));
-  const add = message(1, text(1, 'image'), text(1, 'image'), text(2, 'sum'), text(4, 'Add'));
-  const value = (field: number, name: string): Uint8Array => message(field, text(1, name), type);
+  const add = message(1, protoText(1, 'image'), protoText(1, 'image'), protoText(2, 'sum'), protoText(4, 'Add'));
+  const value = (field: number, name: string): Uint8Array => message(field, protoText(1, name), type);
   return concatBytes(
     int(1, 8),
-    message(7, add, text(2, 'wide'), value(11, 'image'), value(12, 'sum')),
-    message(8, text(1, ''), int(2, 17)),
+    message(7, add, protoText(2, 'wide'), value(11, 'image'), value(12, 'sum')),
+    message(8, protoText(1, ''), int(2, 17)),
   );
 }
 

@@ -5,7 +5,7 @@ import {
   CLOCK_SKEW_MS_MAX,
   FINALITY_AGE_MS_MAX,
   FREE_BYTES_MIN,
-  quorumOf,
+  quorumReach,
   type ReadinessFacts,
   readinessReasons,
   waitsFor,
@@ -46,7 +46,7 @@ describe('a node is ready', () => {
       expect(readinessReasons(facts({}, away))).toEqual([]);
       expect(waitsFor(facts({}, away))).toEqual([]);
     }
-    expect(quorumOf(facts({}, 1))).toEqual({ own: 1, connected: 2, needed: 3 });
+    expect(quorumReach(facts({}, 1))).toEqual({ own: 1, connected: 2, needed: 3 });
   });
 
   it('alone, when it is the only validator', () => {

@@ -3,7 +3,7 @@
 import { ed25519KeyPair, hash } from '@cloister/crypto';
 import type { AccountId, Digest } from '@cloister/encoding';
 import { expect, it } from 'vitest';
-import { keepGranted, type StandingGrant } from '../src/attest/standing-grant.ts';
+import { type KeptGrant, keepGranted } from '../src/attest/standing-grant.ts';
 
 const [first, second] = [1, 2].map((n) => ed25519KeyPair(new Uint8Array(32).fill(n)).id) as [AccountId, AccountId];
 const model = hash('model');
@@ -18,7 +18,7 @@ async function run(
   const refused: string[] = [];
   let look = 0;
   let nowMs = 0;
-  const order: StandingGrant = {
+  const order: KeptGrant = {
     model,
     nodes: [first, second],
     api: {

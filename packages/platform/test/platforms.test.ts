@@ -32,7 +32,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { LaunchMessage } from '../../enclave/src/channel/platform-messages.ts';
 import { createEnclave } from '../../enclave/src/inside/enclave.ts';
 import { EnginePool } from '../../enclave/src/inside/engine-pool.ts';
-import type { LedgerView } from '../../enclave/src/inside/light-client.ts';
+import type { EnclaveLightClient } from '../../enclave/src/inside/light-client.ts';
 import { Models } from '../../enclave/src/inside/models.ts';
 import type { EngineLauncher, PlatformLink } from '../../enclave/src/inside/platform-link.ts';
 import { createVault } from '../../enclave/src/inside/vault.ts';
@@ -133,7 +133,7 @@ it.each(PLATFORMS)('an enclave on %s opens a model that is released to it, and n
     const event = { model: model.id, owner: chain.owner.id };
     const models = new Models({
       vault,
-      view: { authoriseModelKey: () => ok({ event, attestation: { platform } }) } as unknown as LedgerView,
+      view: { authoriseModelKey: () => ok({ event, attestation: { platform } }) } as unknown as EnclaveLightClient,
       engines: new EnginePool({} as EngineLauncher, 1, 1, () => 0),
       limits: { ...DEFAULT_ENCLAVE_LIMITS, modelBytesMax: 0 },
       engine,

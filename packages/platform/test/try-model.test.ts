@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import type { TensorSpec } from '@cloister/confidential';
 import { endlessModel } from '@cloister/testkit/endless-model';
 import { digitsFile } from '@cloister/testkit/launched';
-import { bytes, int, message, text } from '@cloister/testkit/onnx-writer';
+import { bytes, int, message, protoText } from '@cloister/testkit/onnx-writer';
 import { ELEMENT, type ElementType, intAttribute, oneOperator, type TypedValue } from '@cloister/testkit/typed-onnx';
 import { describe, expect, it } from 'vitest';
 import { type TrialSubject, tryModel } from '../src/index.ts';
@@ -38,7 +38,7 @@ function withWeight(operator: string, weight: Uint8Array, count: number): TrialS
     { name: 'x', ...value },
     { name: 'y', ...value },
   ];
-  const more = [message(5, int(1, count), int(2, ELEMENT.FP32), text(8, 'w'), bytes(9, weight))];
+  const more = [message(5, int(1, count), int(2, ELEMENT.FP32), protoText(8, 'w'), bytes(9, weight))];
   const onnx = oneOperator({ operator, input, output, from: ['x', 'w'], more });
   return { onnx, inputs: [specOf(input)], outputs: [specOf(output)], engine: ENGINE };
 }

@@ -1,5 +1,5 @@
 import { asHeight, type Digest, utf8 } from '@cloister/encoding';
-import { evolve, type FactSubject, factsOf, RULES } from '@cloister/ledger';
+import { evolve, type FactSubject, factTreeOf, RULES_SUBJECT } from '@cloister/ledger';
 import { FakeChain, IMAGE, validators } from '@cloister/testkit/fake-chain';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -17,7 +17,7 @@ const chain = new FakeChain();
 for (let i = 0; i < 4; i++) chain.block();
 const revoked = chain.state.measurements.values().next().value;
 if (revoked === undefined) throw new Error('the genesis allows a measurement');
-const before = chain.facts([RULES]);
+const before = chain.facts([RULES_SUBJECT]);
 const { platform, measurement, image, name } = revoked;
 const height = asHeight(5);
 chain.block([], []);
@@ -25,7 +25,7 @@ chain.block([], []);
 const fact = { type: 'MeasurementRevoked', transaction: 'ab'.repeat(32) as Digest, expiryHeight: height } as const;
 evolve(chain.state, { ...fact, platform, measurement, image, name, height });
 chain.block();
-const after = chain.facts([RULES]);
+const after = chain.facts([RULES_SUBJECT]);
 const trusted = lightClientOf(chain.genesis);
 const nobody: FactSubject = { about: 'model', model: 'cd'.repeat(32) as Digest };
 
@@ -71,7 +71,7 @@ describe('verifyFacts', () => {
   });
 
   it('leaves out what there is not', () => {
-    expect(documentsOf(factsOf(chain.state), [nobody])).toEqual([]);
+    expect(documentsOf(factTreeOf(chain.state), [nobody])).toEqual([]);
   });
 });
 

@@ -1,5 +1,5 @@
 /** The chain on which an enclave stands: begun anew for each test, with the enclave launched and nothing shown to it. */
-import { type FactSubject, type LedgerEvent, RULES } from '@cloister/ledger';
+import { type FactSubject, type LedgerEvent, RULES_SUBJECT } from '@cloister/ledger';
 import { FakeChain, IMAGE } from '@cloister/testkit/fake-chain';
 import {
   type AuthorityProof,
@@ -17,7 +17,7 @@ export let chain: FakeChain;
 export let own: OwnIdentity;
 export let launched: Standing;
 
-const OWN: readonly FactSubject[] = [RULES, { about: 'attestation', node }];
+const OWN: readonly FactSubject[] = [RULES_SUBJECT, { about: 'attestation', node }];
 export const ALL: readonly FactSubject[] = [...OWN, { about: 'model', model }, { about: 'grant', model, keyset }];
 
 /** What holds of the own attestation, under the header at a height. */

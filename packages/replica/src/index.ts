@@ -12,7 +12,6 @@ export { Replica } from './step/replica.ts';
 export type { ReplicaConfig } from './step/replica-core.ts';
 export type {
   AdmissionCode,
-  Offence,
   ReplicaClocks,
   ReplicaEffect,
   ReplicaInput,

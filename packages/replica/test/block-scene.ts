@@ -14,7 +14,7 @@ import { genesisOf, junkEvidence, keysFrom, putRecord, START_MS } from '@cloiste
 import { BatchPool } from '../src/batches/batch-pool.ts';
 import type { BuildRequest } from '../src/blocks/block-builder.ts';
 import { EvidencePool } from '../src/blocks/evidence-pool.ts';
-import { SignatureCache } from '../src/receive/signature-cache.ts';
+import { TransactionSignatureCache } from '../src/receive/signature-cache.ts';
 import { NetworkClock } from '../src/step/network-clock.ts';
 import type { ExecutedRoot, ReplicaCore } from '../src/step/replica-core.ts';
 import type { ReplicaEffect } from '../src/step/replica-ports.ts';
@@ -62,7 +62,12 @@ export function scene(executedHeight = 3) {
   const clock = { nowMs: START_MS + 10_000, monotonicMs: 10_000 };
   const effects: ReplicaEffect[] = [];
   const named = new Set<Digest>();
-  const pool = new BatchPool({ chainId: genesis.chainId, set, signatures: new SignatureCache(), named: () => named });
+  const pool = new BatchPool({
+    chainId: genesis.chainId,
+    set,
+    signatures: new TransactionSignatureCache(),
+    named: () => named,
+  });
   const evidence = new EvidencePool(genesis.chainId, set, []);
   const core: ReplicaCore = {
     chainId: genesis.chainId,

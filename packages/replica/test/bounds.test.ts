@@ -7,16 +7,16 @@ import { putRecord } from '@cloister/testkit/mini-net';
 import { describe, expect, it } from 'vitest';
 import { authorBytesMax, PEER_REST_MS_MAX, PEER_REST_MS_MIN, RESTING_PEERS_MAX } from '../src/limits.ts';
 import { Ingress } from '../src/receive/ingress.ts';
-import { SignatureCache } from '../src/receive/signature-cache.ts';
+import { TransactionSignatureCache } from '../src/receive/signature-cache.ts';
 import { batchKey, blockKey } from '../src/store/chain-keys.ts';
 import { OpenBlocks } from '../src/store/open-blocks.ts';
-import { PeerBook } from '../src/sync/peer-book.ts';
+import { SyncPeers } from '../src/sync/peer-book.ts';
 import { genesis, keys, scene } from './block-scene.ts';
 
 describe('a peer that does not help', () => {
   it('is asked last for a time that doubles up to a bound, and first again once it helped', () => {
     const { core, clock } = scene();
-    const peers = new PeerBook(core);
+    const peers = new SyncPeers(core);
     for (const id of ['a', 'b', 'c']) peers.set(id, true);
     peers.failed('a');
     expect(peers.order(['a'])).toEqual(['b', 'c', 'a']);
@@ -38,7 +38,7 @@ describe('a peer that does not help', () => {
 
   it('is remembered with so many others', () => {
     const { core } = scene();
-    const peers = new PeerBook(core);
+    const peers = new SyncPeers(core);
     for (let index = 0; index <= RESTING_PEERS_MAX; index++) peers.failed(`peer ${index}`);
     expect([peers.isResting('peer 0'), peers.isResting('peer 1')]).toEqual([false, true]);
   });
@@ -48,7 +48,7 @@ describe('a client of this node', () => {
   it('is turned away when this node’s own batches fill its share, never for a flood of another author', () => {
     const { core, pool, addBatch } = scene();
     const ledger = genesisEvents(genesis).reduce(evolve, initialState());
-    const ingress = new Ingress({ ...core, ledger }, pool, new SignatureCache(), () => undefined);
+    const ingress = new Ingress({ ...core, ledger }, pool, new TransactionSignatureCache(), () => undefined);
     const big = Array.from({ length: 7 }, () => putRecord(genesis, { value: 'x'.repeat(4000) }));
     const fill = (by: Ed25519KeyPair) => {
       for (let index = 0; pool.bytesOf(by.id as ValidatorId) <= authorBytesMax(keys.length) / 2; index++) {

@@ -2,9 +2,9 @@
 import {
   type Block,
   decodeMessage,
-  type Evidence,
-  encodeEvidence,
+  encodeFaultEvidence,
   encodeMessage,
+  type FaultEvidence,
   MAX_EVIDENCE_AGE_VIEWS,
   type Statement,
   statementBytes,
@@ -22,7 +22,7 @@ const genesis = genesisOf(keys);
 const set = genesisValidatorSet(genesis.genesis);
 const KINDS = ['notarize', 'finalize', 'propose'] as const;
 
-function evidenceBy(key: Ed25519KeyPair, kind: (typeof KINDS)[number] = 'notarize', view = 5): Evidence {
+function evidenceBy(key: Ed25519KeyPair, kind: (typeof KINDS)[number] = 'notarize', view = 5): FaultEvidence {
   const signed = (label: string) => {
     const hash = asDigest(label.repeat(32));
     const round = { epoch: asEpoch(0), view: asView(view) };
@@ -56,8 +56,8 @@ describe('the pool of evidence', () => {
 
   it('says what a block may not carry, the same before and after a restart', () => {
     const [guilty, other] = keys as [Ed25519KeyPair, Ed25519KeyPair];
-    const piece = encodeEvidence(evidenceBy(guilty));
-    const later = encodeEvidence(evidenceBy(guilty, 'notarize', 6));
+    const piece = encodeFaultEvidence(evidenceBy(guilty));
+    const later = encodeFaultEvidence(evidenceBy(guilty, 'notarize', 6));
     const fault = (pool: EvidencePool, pieces: Uint8Array[], ancestors: Block[] = [], view = 9) =>
       pool.fault(pieces, { view: asView(view) }, ancestors);
     const pool = new EvidencePool(genesis.chainId, set, []);
@@ -66,9 +66,9 @@ describe('the pool of evidence', () => {
     expect(fault(pool, [later], [naming([piece])])).toBe('EVIDENCE_REPEATED');
     expect(fault(pool, [piece], [], 6 + MAX_EVIDENCE_AGE_VIEWS)).toBe('EVIDENCE_OLD');
     expect(fault(pool, [Uint8Array.of(1, 2)])).toBe('EVIDENCE_MALFORMED');
-    const forged = { ...evidenceBy(guilty), signer: other.id as ValidatorId } as Evidence;
-    expect(fault(pool, [encodeEvidence(forged)])).toBeUndefined();
-    const many = keys.slice(0, BLOCK_EVIDENCE_MAX + 1).map((key) => encodeEvidence(evidenceBy(key)));
+    const forged = { ...evidenceBy(guilty), signer: other.id as ValidatorId } as FaultEvidence;
+    expect(fault(pool, [encodeFaultEvidence(forged)])).toBeUndefined();
+    const many = keys.slice(0, BLOCK_EVIDENCE_MAX + 1).map((key) => encodeFaultEvidence(evidenceBy(key)));
     expect(fault(pool, many)).toBe('EVIDENCE_TOO_MUCH');
     expect(fault(pool, many.slice(1))).toBeUndefined();
     const padded = [new Uint8Array(BLOCK_EVIDENCE_BYTES_MAX + 1)];

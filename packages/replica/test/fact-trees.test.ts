@@ -1,5 +1,5 @@
 import { asHeight } from '@cloister/encoding';
-import { evolve, factsOf, factsRoot, genesisEvents, initialState, type LedgerEvent } from '@cloister/ledger';
+import { evolve, factsRoot, factTreeOf, genesisEvents, initialState, type LedgerEvent } from '@cloister/ledger';
 import { genesisOf, keysFrom } from '@cloister/testkit/mini-net';
 import { describe, expect, it } from 'vitest';
 import { FACTS_KEPT } from '../src/limits.ts';
@@ -10,7 +10,7 @@ const genesis = genesisOf(keysFrom('validators', 4));
 describe('the trees of facts', () => {
   it('are kept of the newest heights alone, each as it was', () => {
     const state = genesisEvents(genesis).reduce(evolve, initialState());
-    const trees = new FactTrees(asHeight(0), factsOf(state));
+    const trees = new FactTrees(asHeight(0), factTreeOf(state));
     const [pair] = genesisEvents(genesis).filter((event) => event.type === 'MeasurementAllowed');
     if (pair?.type !== 'MeasurementAllowed') throw new Error('the genesis allows a measurement');
     const roots: string[] = [factsRoot(trees.at(asHeight(0)))];

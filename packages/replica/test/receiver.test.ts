@@ -2,8 +2,8 @@ import {
   type ConsensusMessage,
   encodeMessage,
   MAX_PROPOSAL_BYTES,
+  type MessageRejectionCode,
   makeValidatorSet,
-  type RejectionCode,
 } from '@cloister/consensus';
 import { hash } from '@cloister/crypto';
 import { asEpoch, asValidatorId, asView, type ValidatorId } from '@cloister/encoding';
@@ -31,7 +31,7 @@ class Rig {
   monotonicMs = 0;
   armed = false;
 
-  constructor(verdict: (from: ValidatorId) => { readonly cost: number; readonly refused?: RejectionCode }) {
+  constructor(verdict: (from: ValidatorId) => { readonly cost: number; readonly refused?: MessageRejectionCode }) {
     const rig = this;
     this.receiver = new Receiver({
       core: {

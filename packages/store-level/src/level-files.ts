@@ -9,7 +9,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LevelDamage } from './level-format.ts';
 import { checkLog } from './level-log.ts';
-import { type LevelVersion, readManifest } from './level-manifest.ts';
+import { type LevelVersion, readLevelManifest } from './level-manifest.ts';
 import { checkTable } from './level-table.ts';
 
 const isMissing = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'ENOENT';
@@ -47,7 +47,7 @@ async function currentVersion(directory: string, names: readonly string[]): Prom
     if (name === undefined) throw new LevelDamage('it names no manifest');
     return name;
   });
-  return checkedFile(directory, manifest, readManifest);
+  return checkedFile(directory, manifest, readLevelManifest);
 }
 
 const numberOf = (name: string): number => Number.parseInt(name, 10);

@@ -23,7 +23,7 @@ const NEW_FILE = 7;
 const PREVIOUS_LOG_NUMBER = 9;
 
 /** The version that a manifest's edits lead to. Throws `LevelDamage`. */
-export function readManifest(manifest: Uint8Array): LevelVersion {
+export function readLevelManifest(manifest: Uint8Array): LevelVersion {
   let logNumber = 0;
   const tables = new Map<number, number>();
   for (const edit of recordsOf(manifest)) {

@@ -4,11 +4,11 @@
  */
 import { writeSync } from 'node:fs';
 import { asHeight } from '@cloister/encoding';
-import { openLog } from '@cloister/testkit/logs';
+import { openTestLog } from '@cloister/testkit/logs';
 import { openLevelStore } from '../src/store-level.ts';
 
 const [chain = '', guard = '', payloadBytes = '200'] = process.argv.slice(2);
-const log = await openLog(await openLevelStore(chain), { witness: await openLevelStore(guard) });
+const log = await openTestLog(await openLevelStore(chain), { witness: await openLevelStore(guard) });
 const payload = new Uint8Array(Number(payloadBytes)).fill(0x61);
 for (let height = log.head.height + 1; ; height++) {
   await log.commit(

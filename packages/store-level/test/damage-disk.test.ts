@@ -13,7 +13,7 @@ import {
   type StoredEvent,
   StoreError,
 } from '@cloister/event-log';
-import { appendBlocks, openLog, readAll } from '@cloister/testkit/logs';
+import { appendBlocks, openTestLog, readAll } from '@cloister/testkit/logs';
 import { ClassicLevel } from 'classic-level';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openLevelStore, scrubLevelFiles } from '../src/index.ts';
@@ -36,7 +36,7 @@ beforeAll(async () => {
   for (let session = 0; session < SESSIONS; session++) {
     const witness = await openLevelStore(join(root, 'guard-original'));
     const store = await openLevelStore(join(root, 'original'));
-    const log = await openLog(store, { witness });
+    const log = await openTestLog(store, { witness });
     await appendBlocks(log, session * BLOCKS_PER_SESSION + 1, (session + 1) * BLOCKS_PER_SESSION);
     headAfter.push(log.head);
     head = log.head;
@@ -72,7 +72,7 @@ async function outcome(options: Partial<OpenOptions> & { readonly noWitness?: bo
   let store: Awaited<ReturnType<typeof openLevelStore>> | undefined;
   try {
     store = await openLevelStore(chain);
-    const log = await openLog(store, { ...(options.noWitness === true ? {} : { witness }), ...options });
+    const log = await openTestLog(store, { ...(options.noWitness === true ? {} : { witness }), ...options });
     expect(log.head).toEqual(head);
     expect(await readAll(log)).toEqual(events);
     const middle = Math.floor(head.count / 2);
@@ -262,7 +262,7 @@ describe('an older copy', () => {
   it('cannot be told from a whole log without a memory outside of it', async () => {
     await restore('after-0');
     const store = await openLevelStore(chain);
-    expect((await openLog(store)).head).toEqual(headAfter[0]);
+    expect((await openTestLog(store)).head).toEqual(headAfter[0]);
     await store.close();
   });
 });
@@ -275,7 +275,7 @@ describe('recovery', () => {
     const witness = await openLevelStore(guard);
     const store = await openLevelStore(chain);
     await markForResync(store);
-    const log = await openLog(store, { witness });
+    const log = await openTestLog(store, { witness });
     expect(log.resyncTarget).toEqual({ count: head.count, hash: head.hash });
     await appendBlocks(log, 1, SESSIONS * BLOCKS_PER_SESSION);
     expect(log.resyncTarget).toBeUndefined();

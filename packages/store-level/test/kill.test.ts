@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { SeededRandom } from '@cloister/crypto';
-import { openLog, readAll } from '@cloister/testkit/logs';
+import { openTestLog, readAll } from '@cloister/testkit/logs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openLevelStore } from '../src/store-level.ts';
 
@@ -49,7 +49,7 @@ it.each([
     const committed = await runAndKill(chain, guard, payloadBytes, 10 + random.below(60));
     const store = await openLevelStore(chain);
     const witness = await openLevelStore(guard);
-    const log = await openLog(store, { witness, verify: 'full' });
+    const log = await openTestLog(store, { witness, verify: 'full' });
     expect(log.head.count).toBeGreaterThanOrEqual(committed);
     expect(await readAll(log)).toHaveLength(log.head.count);
     await store.close();

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { LevelDamage, maskedChecksum } from '../src/level-format.ts';
 import { checkLog, recordsOf } from '../src/level-log.ts';
-import { readManifest } from '../src/level-manifest.ts';
+import { readLevelManifest } from '../src/level-manifest.ts';
 import { checkTable } from '../src/level-table.ts';
 
 /** Runs a check on hostile bytes: it may refuse them as damage, and do nothing else. */
@@ -35,11 +35,11 @@ const EDITS = [
 describe('manifest', () => {
   it('leads to the live files', () => {
     const manifest = concatBytes(...EDITS.map((edit) => record(fromHex(edit))));
-    expect(readManifest(manifest)).toEqual({ logNumber: 9, tables: new Map([[7, 300]]) });
+    expect(readLevelManifest(manifest)).toEqual({ logNumber: 9, tables: new Map([[7, 300]]) });
   });
   it('of unknown or malformed fields is damage', () => {
     for (const edit of ['08', '63', '02', '0105', '0700', 'ffffffffffffffffffff01']) {
-      expect(() => readManifest(record(fromHex(edit)))).toThrow(LevelDamage);
+      expect(() => readLevelManifest(record(fromHex(edit)))).toThrow(LevelDamage);
     }
   });
 });
@@ -77,8 +77,8 @@ describe('on any bytes', () => {
         refusesCleanly(checkTable, body);
         refusesCleanly(checkTable, concatBytes(body, footer, magic));
         refusesCleanly(checkLog, body);
-        refusesCleanly(readManifest, body);
-        refusesCleanly(readManifest, record(body));
+        refusesCleanly(readLevelManifest, body);
+        refusesCleanly(readLevelManifest, record(body));
       }),
     );
   });

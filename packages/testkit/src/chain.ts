@@ -44,8 +44,8 @@ import {
   evolve,
   executeBlock,
   type FactSubject,
-  factsOf,
   factsRoot,
+  factTreeOf,
   genesisEvents,
   genesisValidatorSet,
   initialState,
@@ -55,7 +55,7 @@ import {
   makeGenesis,
   type ParsedGenesis,
   paramsHash,
-  RULES,
+  RULES_SUBJECT,
   signBatch,
   signTransaction,
   type TransactionFields,
@@ -160,7 +160,7 @@ export class Chain {
     const height = asHeight(this.height + 1);
     const parentHash = this.#headers.length === 0 ? this.chainId : blockHashOf(this.#header(this.height));
     const set = genesisValidatorSet(this.genesis.genesis);
-    const facts = factsOf(this.state);
+    const facts = factTreeOf(this.state);
     const header: Header = {
       version: 1,
       chainId: this.chainId,
@@ -266,7 +266,7 @@ export class Chain {
     const granted = this.events.flatMap((event) => (event.type === 'ModelKeyGrantAuthorised' ? [event] : []));
     const grants = new Map(granted.map(({ model, keyset }) => [`${model} ${keyset}`, { model, keyset }]));
     return [
-      RULES,
+      RULES_SUBJECT,
       { about: 'attestation', node: this.node.id },
       ...[...grants.values()].flatMap(({ model, keyset }): FactSubject[] => [
         { about: 'model', model },

@@ -44,8 +44,8 @@ import {
   evolve,
   executeBlock,
   type FactSubject,
-  factsOf,
   factsRoot,
+  factTreeOf,
   type Genesis,
   genesisEvents,
   genesisValidatorSet,
@@ -156,7 +156,7 @@ export class FakeChain {
   block(transactions: readonly Transaction[] = [], extra: readonly LedgerEvent[] = []): readonly LedgerEvent[] {
     const height = asHeight(this.height + 1);
     const parent = this.blocks.at(-1);
-    const facts = factsOf(this.state);
+    const facts = factTreeOf(this.state);
     const lastFinal = {
       height: asHeight(this.height),
       hash: parent?.hash ?? this.chainId,

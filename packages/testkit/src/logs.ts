@@ -22,7 +22,7 @@ export async function appendBlocks(log: EventLog, first: number, last: number): 
   }
 }
 
-export function openLog(store: OrderedStore, options: Partial<OpenOptions> = {}): Promise<EventLog> {
+export function openTestLog(store: OrderedStore, options: Partial<OpenOptions> = {}): Promise<EventLog> {
   return EventLog.open(store, { chainId: CHAIN_ID, verify: 'checkpoint', ...options });
 }
 

@@ -9,11 +9,16 @@
 
 import type { Ed25519KeyPair } from '@cloister/crypto';
 import { asHeight, type Digest, type Result, toBase64, toHex } from '@cloister/encoding';
-import { isEligibilityReason, networkOf, signTransaction, type TransactionFields } from '@cloister/ledger';
+import {
+  isEligibilityReason,
+  settingsOf,
+  signTransaction,
+  standingSubjects,
+  type TransactionFields,
+} from '@cloister/ledger';
 import { type AttestationAction, planAttestation } from './attestation-plan.ts';
 import { type EnclavePort, EnclaveUnavailable, type LedgerPort, type RandomPort, type SubmitPort } from './ports.ts';
 import type { ProofPort } from './proof-port.ts';
-import { standingSubjects } from './shown-facts.ts';
 
 /** Blocks in which a submitted transaction should have been executed. */
 const PATIENCE_BLOCKS = 10;
@@ -145,7 +150,7 @@ export class AttestationKeeper {
   }
 
   #facts(): Promise<Uint8Array | undefined> {
-    return this.#ports.proofs.facts(standingSubjects(this.#ports.signer.id));
+    return this.#ports.proofs.facts(standingSubjects([this.#ports.signer.id]));
   }
 
   /** Lets the enclave sign for the newest header that it will accept, and hands that to the ledger. */
@@ -179,7 +184,7 @@ export class AttestationKeeper {
   #fields(type: 'submit' | 'refresh', content: string): TransactionFields {
     const { chainId, signer, random, ledger } = this.#ports;
     const state = ledger.state();
-    const window = Math.min(networkOf(state).params.transactionWindow, 10 * PATIENCE_BLOCKS);
+    const window = Math.min(settingsOf(state).params.transactionWindow, 10 * PATIENCE_BLOCKS);
     const envelope = {
       chainId,
       sender: signer.id,

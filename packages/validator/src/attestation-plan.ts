@@ -3,7 +3,7 @@
  * function of the agreed state and of what the enclave says about itself.
  */
 import type { AccountId } from '@cloister/encoding';
-import { isStanding, type LedgerState, networkOf } from '@cloister/ledger';
+import { isStanding, type LedgerState, settingsOf } from '@cloister/ledger';
 import type { EnclaveDescription } from './ports.ts';
 
 /** What to do next for the node's attestation. */
@@ -19,7 +19,7 @@ export type AttestationAction =
   /** Show the enclave what the ledger holds of its evidence since this event, the newest about it. */
   | { readonly type: 'accept'; readonly sequence: number };
 
-export interface AttestationQuestion {
+export interface PlanInput {
   readonly state: LedgerState;
   readonly self: AccountId;
   readonly enclave: Pick<EnclaveDescription, 'keyset'>;
@@ -39,9 +39,9 @@ function marginOf(windowBlocks: number): number {
   return Math.max(2, Math.floor(windowBlocks / 3));
 }
 
-export function planAttestation(question: AttestationQuestion): AttestationAction {
+export function planAttestation(question: PlanInput): AttestationAction {
   const { state, self, enclave, provableCount, shownSequence } = question;
-  const { maxAgeBlocks, refreshWindowBlocks } = networkOf(state).appraisalPolicy;
+  const { maxAgeBlocks, refreshWindowBlocks } = settingsOf(state).appraisalPolicy;
   const current = state.attestations.get(self);
   if (current === undefined) return { type: 'submit', reason: 'never-attested' };
   if (current.keyset !== enclave.keyset) return { type: 'submit', reason: 'keyset-changed' };

@@ -18,7 +18,7 @@ import { FairSlots } from './fair-slots.ts';
 import { ModelPauses } from './model-pauses.ts';
 import { ModelRefusals } from './model-refusals.ts';
 import type { SubmitPort } from './ports.ts';
-import { isTransient, type ProcessOutcome } from './process-outcome.ts';
+import { isTransientOutcome, type ProcessOutcome } from './process-outcome.ts';
 import { declineTask } from './sign-answer.ts';
 import { processTransaction } from './validator.ts';
 
@@ -183,7 +183,7 @@ export class Executor {
       if (outcome.ok) return outcome.transaction;
       const decline = this.#declineOf(assignment, outcome, sinceMs);
       if (decline !== undefined) return this.#decline(assignment, decline, outcome.reason ?? '');
-      if (!isTransient(outcome)) {
+      if (!isTransientOutcome(outcome)) {
         report({ type: 'refused', assignment, code: outcome.code, detail: outcome.detail });
         return undefined;
       }
@@ -247,7 +247,7 @@ export class Executor {
     const { code, reason = '' } = outcome;
     switch (code) {
       case 'NOT_ELIGIBLE':
-        return isTransient(outcome) ? undefined : code;
+        return isTransientOutcome(outcome) ? undefined : code;
       case 'REQUEST_REFUSED':
       case 'RESPONSE_NOT_HELD':
         return code;

@@ -1,6 +1,6 @@
 /** One replica without I/O of its own: mempool and batches, consensus, ledger, executor. */
 export { AttestationKeeper, type KeeperPorts, type KeeperReport } from './attestation-keeper.ts';
-export { type AttestationAction, type AttestationQuestion, planAttestation } from './attestation-plan.ts';
+export { type AttestationAction, type PlanInput, planAttestation } from './attestation-plan.ts';
 
 export { type ExecutionReport, Executor, type ExecutorOptions } from './executor.ts';
 export type { ExecutorPorts } from './executor-ports.ts';

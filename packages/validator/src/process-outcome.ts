@@ -68,7 +68,7 @@ const TRANSIENT_CODES: ReadonlySet<string> = new Set([
 ]);
 
 /** Whether trying again later may help. */
-export function isTransient({ code, reasons = [] }: ProcessOutcome & { readonly ok: false }): boolean {
+export function isTransientOutcome({ code, reasons = [] }: ProcessOutcome & { readonly ok: false }): boolean {
   return TRANSIENT_CODES.has(code) || (code === 'NOT_ELIGIBLE' && !reasons.some(isLastingReason));
 }
 
@@ -107,7 +107,7 @@ export type ProcessOutcome =
       readonly reasons?: readonly EligibilityReason[];
     };
 
-export function refuse(
+export function refuseTask(
   code: ProcessTransactionCode,
   detail: string,
   reason?: string,
@@ -118,5 +118,5 @@ export function refuse(
 /** `reason` is the one that stays, if any does. */
 export function notEligible(reasons: readonly EligibilityReason[]): ProcessOutcome & { readonly ok: false } {
   const reason = reasons.find(isLastingReason) ?? reasons[0];
-  return { ...refuse('NOT_ELIGIBLE', reasons.join(', '), reason), reasons };
+  return { ...refuseTask('NOT_ELIGIBLE', reasons.join(', '), reason), reasons };
 }

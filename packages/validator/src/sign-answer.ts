@@ -9,14 +9,14 @@ import {
   type InferenceRequested,
   isHeldByEnough,
   MAX_INLINE_BYTES,
-  networkOf,
   type SubmitResultPayload,
+  settingsOf,
   signTransaction,
   type Transaction,
 } from '@cloister/ledger';
 import type { ExecutorPorts } from './executor-ports.ts';
 import type { InferenceOutput } from './ports.ts';
-import { type ProcessOutcome, refuse } from './process-outcome.ts';
+import { type ProcessOutcome, refuseTask } from './process-outcome.ts';
 
 /** A signed submit-result; a large response first becomes a blob that other validators hold, too. */
 export async function submitResult(
@@ -34,12 +34,12 @@ export async function submitResult(
   try {
     await blobs.put(responseDigest, response);
   } catch {
-    return refuse('BLOB_UNAVAILABLE', `no room for the sealed response ${responseDigest}`);
+    return refuseTask('BLOB_UNAVAILABLE', `no room for the sealed response ${responseDigest}`);
   }
   const held = await holdings.collect({ task, responseDigest, size: response.length, receipt });
   // A receipt with fewer would be taken for one of a response that is withheld.
   if (!isHeldByEnough(ledger.state(), signer.id, [...held.keys()])) {
-    return refuse('RESPONSE_NOT_HELD', `${held.size} validators took the sealed response ${responseDigest}`);
+    return refuseTask('RESPONSE_NOT_HELD', `${held.size} validators took the sealed response ${responseDigest}`);
   }
   return signResult(ports, { ...result, response: null, holdings: [...held.values()] }, receipt);
 }
@@ -48,7 +48,7 @@ function signResult(ports: ExecutorPorts, payload: SubmitResultPayload, receipt:
   const signed = signAnswer(ports, { kind: 'submit-result', payload });
   return signed.ok
     ? { ok: true, transaction: signed.value, receipt }
-    : refuse('RESULT_INVALID', signed.detail ?? signed.code, signed.code);
+    : refuseTask('RESULT_INVALID', signed.detail ?? signed.code, signed.code);
 }
 
 type AnswerPorts = Pick<ExecutorPorts, 'chainId' | 'signer' | 'random' | 'ledger'>;
@@ -60,7 +60,7 @@ function signAnswer(
     | { readonly kind: 'decline-task'; readonly payload: DeclineTaskPayload },
 ): ReturnType<typeof signTransaction> {
   const state = ledger.state();
-  const window = networkOf(state).params.transactionWindow;
+  const window = settingsOf(state).params.transactionWindow;
   const expiryHeight = asHeight(state.height + window);
   return signTransaction(signer, {
     chainId,

@@ -19,7 +19,13 @@ import {
 } from '@cloister/attestation';
 import { contentDigest, encodeModelManifest } from '@cloister/confidential';
 import { type Digest, ok, parseBase64, type Result } from '@cloister/encoding';
-import { eligible, type InferenceRequested, isEligibilityReason, networkOf, referenceValuesAt } from '@cloister/ledger';
+import {
+  eligible,
+  type InferenceRequested,
+  isEligibilityReason,
+  referenceValuesAt,
+  settingsOf,
+} from '@cloister/ledger';
 import type { TaskAssignment } from '@cloister/replica';
 import type { ExecutorPorts } from './executor-ports.ts';
 import { type BlobPort, BlobUnavailable, EnclaveUnavailable, type InferenceOutput } from './ports.ts';
@@ -28,7 +34,7 @@ import {
   notEligible,
   type ProcessOutcome,
   REQUEST_FAULTS,
-  refuse,
+  refuseTask,
   type VerifyLocalEnclaveCode,
 } from './process-outcome.ts';
 import { executionSubjects } from './shown-facts.ts';
@@ -78,7 +84,7 @@ export async function verifyLocalEnclave(
   const state = ledger.state();
   const accepted = state.attestations.get(signer.id);
   if (accepted === undefined) return tampered('NO_ATTESTATION');
-  const network = networkOf(state);
+  const network = settingsOf(state);
   const verified = verifyChallengeAnswer({
     challenge,
     answer: answer.value,
@@ -127,7 +133,10 @@ export async function processTransaction(
   const executor =
     event?.type === 'InferenceRequested' ? event.executors.find(({ node }) => node === ports.signer.id) : undefined;
   if (event?.type !== 'InferenceRequested' || executor === undefined) {
-    return refuse('NO_INFERENCE_REQUIRED', `event ${assignment.requestSequence} asks for no inference by this node`);
+    return refuseTask(
+      'NO_INFERENCE_REQUIRED',
+      `event ${assignment.requestSequence} asks for no inference by this node`,
+    );
   }
   const enclave = await verifyLocalEnclave(ports);
   if (!enclave.ok) return enclave;
@@ -139,8 +148,8 @@ export async function processTransaction(
     onExecuted();
     return await submitResult(ports, event, output.value);
   } catch (error) {
-    if (error instanceof EnclaveUnavailable) return refuse('ENCLAVE_UNAVAILABLE', error.message, error.code);
-    if (error instanceof BlobUnavailable) return refuse('BLOB_UNAVAILABLE', error.message, 'MODEL_MISSING');
+    if (error instanceof EnclaveUnavailable) return refuseTask('ENCLAVE_UNAVAILABLE', error.message, error.code);
+    if (error instanceof BlobUnavailable) return refuseTask('BLOB_UNAVAILABLE', error.message, 'MODEL_MISSING');
     throw error;
   }
 }
@@ -154,7 +163,7 @@ function checkStanding(
   const task = state.tasks.get(event.task);
   const answered = task?.receipts.some((receipt) => receipt.keyset === keyset) === true;
   if (task?.status !== 'open' || answered || state.timeMs >= event.deadlineMs) {
-    return refuse('TASK_CLOSED', `task ${event.task} takes no receipt of this node any more`);
+    return refuseTask('TASK_CLOSED', `task ${event.task} takes no receipt of this node any more`);
   }
   const answer = eligible({
     state,
@@ -179,7 +188,7 @@ async function authorised<T>(
   const subjects = executionSubjects(signer.id, model, keyset);
   for (let headers = 1; ; headers++) {
     const authority = await proofs.authority(sequence, subjects);
-    if (authority === undefined) return refuse('NOT_PROVABLE', `event ${sequence}`);
+    if (authority === undefined) return refuseTask('NOT_PROVABLE', `event ${sequence}`);
     const answer = await call(authority);
     if (answer.ok || answer.code !== 'HEADER_NOT_NEWEST' || headers === HEADERS_MAX) return ok(answer);
   }
@@ -192,7 +201,7 @@ function enclaveRefusal(
   code: 'MODEL_REFUSED' | 'REQUEST_REFUSED',
 ): ProcessOutcome & { readonly ok: false } {
   if (isEligibilityReason(answer.code)) return notEligible([answer.code]);
-  return refuse(faults.has(answer.code) ? code : 'ENCLAVE_REFUSED', answer.detail ?? answer.code, answer.code);
+  return refuseTask(faults.has(answer.code) ? code : 'ENCLAVE_REFUSED', answer.detail ?? answer.code, answer.code);
 }
 
 type Step<T> = { readonly ok: true; readonly value: T } | (ProcessOutcome & { readonly ok: false });
@@ -208,7 +217,7 @@ async function execute(
   const payload =
     event.payload === null ? await fetchBlob(ports.blobs, event.payloadDigest) : parseBase64(event.payload);
   if (payload === undefined)
-    return refuse('BLOB_UNAVAILABLE', `sealed payload ${event.payloadDigest}`, 'PAYLOAD_MISSING');
+    return refuseTask('BLOB_UNAVAILABLE', `sealed payload ${event.payloadDigest}`, 'PAYLOAD_MISSING');
   const request = { sequence: requestSequence, model: event.model, keyset };
   const asked = await authorised(ports, request, (authority) => ports.enclave.runInference({ authority, payload }));
   if (!asked.ok) return asked;
@@ -226,7 +235,7 @@ async function provision(ports: ExecutorPorts, id: Digest, keyset: Digest): Prom
   const { manifest } = model;
   const ciphertext = await ports.blobs.open(manifest.ciphertextDigest, manifest.size);
   if (ciphertext === undefined) {
-    return refuse('BLOB_UNAVAILABLE', `model ciphertext ${manifest.ciphertextDigest}`, 'MODEL_MISSING');
+    return refuseTask('BLOB_UNAVAILABLE', `model ciphertext ${manifest.ciphertextDigest}`, 'MODEL_MISSING');
   }
   const encoded = encodeModelManifest(manifest);
   const asked = await authorised(ports, { sequence: grant.sequence, model: id, keyset }, (authority) =>

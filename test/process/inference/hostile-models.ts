@@ -2,7 +2,7 @@
  * Models of an owner who means harm, and one that only takes its time. All of them are well-formed, and take an image of [1, 784].
  */
 import { concatBytes } from '@cloister/encoding';
-import { bytes, int, message, text } from '@cloister/testkit/onnx-writer';
+import { bytes, int, message, protoText } from '@cloister/testkit/onnx-writer';
 
 const [FLOAT, INT64, BOOL] = [1, 7, 9];
 const GRAPH_ATTRIBUTE = 5;
@@ -11,20 +11,20 @@ const GRAPH_ATTRIBUTE = 5;
 function value(field: number, name: string, element: number, shape?: readonly number[]): Uint8Array {
   const dimensions = shape?.map((size) => message(1, int(1, size))) ?? [];
   const shaped = shape === undefined ? [] : [message(2, ...dimensions)];
-  return message(field, text(1, name), message(2, message(1, int(1, element), ...shaped)));
+  return message(field, protoText(1, name), message(2, message(1, int(1, element), ...shaped)));
 }
 
 function int64(name: string, number: bigint): Uint8Array {
-  return message(5, int(2, INT64), text(8, name), bytes(9, new Uint8Array(BigInt64Array.of(number).buffer)));
+  return message(5, int(2, INT64), protoText(8, name), bytes(9, new Uint8Array(BigInt64Array.of(number).buffer)));
 }
 
 function float(name: string, number: number): Uint8Array {
-  return message(5, int(2, FLOAT), text(8, name), bytes(9, new Uint8Array(Float32Array.of(number).buffer)));
+  return message(5, int(2, FLOAT), protoText(8, name), bytes(9, new Uint8Array(Float32Array.of(number).buffer)));
 }
 
 function node(operator: string, inputs: readonly string[], output: string, ...attributes: Uint8Array[]): Uint8Array {
-  const names = [...inputs.map((name) => text(1, name)), text(2, output)];
-  return message(1, ...names, text(4, operator), ...attributes);
+  const names = [...inputs.map((name) => protoText(1, name)), protoText(2, output)];
+  return message(1, ...names, protoText(4, operator), ...attributes);
 }
 
 /** `trips` times over `step`, a node from `x` to `next`. */
@@ -33,35 +33,35 @@ function loop(trips: string, from: string, to: string, step: Uint8Array, shape?:
     6,
     node('Identity', ['go'], 'go_on'),
     step,
-    text(2, `body of ${to}`),
+    protoText(2, `body of ${to}`),
     value(11, 'i', INT64, []),
     value(11, 'go', BOOL, []),
     value(11, 'x', FLOAT, shape),
     value(12, 'go_on', BOOL, []),
     value(12, 'next', FLOAT, shape),
   );
-  return node('Loop', [trips, 'start', from], to, message(5, text(1, 'body'), body, int(20, GRAPH_ATTRIBUTE)));
+  return node('Loop', [trips, 'start', from], to, message(5, protoText(1, 'body'), body, int(20, GRAPH_ATTRIBUTE)));
 }
 
 const SHAPE = [1, 784];
 
 function model(nodes: readonly Uint8Array[], initializers: readonly Uint8Array[], padding = 0): Uint8Array {
-  const start = message(5, int(2, BOOL), text(8, 'start'), bytes(9, Uint8Array.of(1)));
+  const start = message(5, int(2, BOOL), protoText(8, 'start'), bytes(9, Uint8Array.of(1)));
   const UINT8 = 2;
-  const pad = message(5, int(1, padding), int(2, UINT8), text(8, 'padding'), bytes(9, new Uint8Array(padding)));
+  const pad = message(5, int(1, padding), int(2, UINT8), protoText(8, 'padding'), bytes(9, new Uint8Array(padding)));
   return concatBytes(
     int(1, 8),
     message(
       7,
       ...nodes,
-      text(2, 'hostile'),
+      protoText(2, 'hostile'),
       start,
       ...(padding === 0 ? [] : [pad]),
       ...initializers,
       value(11, 'image', FLOAT, SHAPE),
       value(12, 'probabilities', FLOAT, SHAPE),
     ),
-    message(8, text(1, ''), int(2, 17)),
+    message(8, protoText(1, ''), int(2, 17)),
   );
 }
 
@@ -74,7 +74,7 @@ export function loopingModel(trips: bigint): Uint8Array {
 
 export const endlessModel: Uint8Array = loopingModel(1n << 62n);
 
-const AXIS_0 = message(5, text(1, 'axis'), int(3, 0), int(20, 2));
+const AXIS_0 = message(5, protoText(1, 'axis'), int(3, 0), int(20, 2));
 const doubling = node('Concat', ['x', 'x'], 'next', AXIS_0);
 
 /** Doubles its memory until it is given no more. */

@@ -33,7 +33,7 @@ import { matchReferenceValue, type ReferenceCode, type ReferenceValue } from '..
 import type { TrustAnchors } from '../policy/trust-anchors.ts';
 import type { AttestationResult } from './attestation-result.ts';
 import { eatClaims } from './eat-claims.ts';
-import { factsOf } from './platform-facts.ts';
+import { platformFactsOf } from './platform-facts.ts';
 import { parseReportedSoftware, type ReportedSoftware, softwareOf } from './reported-software.ts';
 import { checkRequirements, type RequirementCode } from './requirements.ts';
 
@@ -109,7 +109,7 @@ export function appraise(input: Appraisal): Result<AttestationResult, AppraisalC
   if (unmatched !== undefined) return fail(unmatched);
   const unspoken = checkSoftware(software, bundle, runtime);
   if (unspoken !== undefined) return fail(unspoken);
-  const { product, model, tcb, crls, statements } = factsOf(verified);
+  const { product, model, tcb, crls, statements } = platformFactsOf(verified);
   const result: Omit<AttestationResult, 'claims'> = {
     platform,
     simulated: trustAnchors.simulated,

@@ -18,7 +18,7 @@ export interface PlatformFacts {
   readonly statements: readonly StatementSeen[];
 }
 
-export function factsOf(verified: VerifiedEvidence): PlatformFacts {
+export function platformFactsOf(verified: VerifiedEvidence): PlatformFacts {
   switch (verified.format) {
     case 'sev-snp': {
       const { product, productName: model, crls } = verified.value;

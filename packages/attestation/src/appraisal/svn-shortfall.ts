@@ -35,7 +35,7 @@ export interface ShortSvn {
 }
 
 /** A part of the platform whose levels are counted by themselves. */
-export interface PartStanding {
+export interface ComponentTcb {
   readonly part: 'platform' | 'tdx-module' | 'quoting-enclave';
   /** Of the level that it reaches. */
   readonly status: IntelTcbStatus;
@@ -48,17 +48,17 @@ export interface PartStanding {
 }
 
 /** How each part stands. `endorsements` are those with which the evidence was verified. Empty for Nitro. */
-export function partStandings(
+export function componentTcbs(
   verified: VerifiedEvidence,
   endorsements: EvidenceEndorsements,
   requirements: EvidenceRequirements,
-): readonly PartStanding[] {
+): readonly ComponentTcb[] {
   switch (verified.format) {
     case 'sev-snp':
-      return snpStandings(verified.value, requirements);
+      return snpComponents(verified.value, requirements);
     case 'sgx':
     case 'tdx':
-      return intelStandings(verified.value, endorsements);
+      return intelComponents(verified.value, endorsements);
     case 'nitro':
       return [];
   }
@@ -82,7 +82,7 @@ export function shortOfMinimum(verified: VerifiedEvidence, requirements: Evidenc
   }
 }
 
-function snpStandings({ product, tcb }: VerifiedSnp, { sevSnp }: EvidenceRequirements): readonly PartStanding[] {
+function snpComponents({ product, tcb }: VerifiedSnp, { sevSnp }: EvidenceRequirements): readonly ComponentTcb[] {
   const levels = sevSnp?.products[product];
   if (levels === undefined) return [];
   const short = snpShort(tcb.reported, levels.upToDateTcb);
@@ -100,25 +100,25 @@ function snpShort(tcb: SnpTcb, floor: SnpTcb, suffix = ''): readonly ShortSvn[] 
   }));
 }
 
-function intelStandings(verified: VerifiedIntel, { collateral }: EvidenceEndorsements): readonly PartStanding[] {
+function intelComponents(verified: VerifiedIntel, { collateral }: EvidenceEndorsements): readonly ComponentTcb[] {
   const tcbInfoBytes = collateral?.tcbInfo?.bytes ?? new Uint8Array();
   const tcbInfo = parseTcbInfo(tcbInfoBytes);
   const identity = parseQeIdentity(collateral?.qeIdentity?.bytes ?? new Uint8Array());
   if (!('value' in tcbInfo) || !('value' in identity)) return [];
   const { quote, tcb } = verified;
   const { isvSvn } = quote.qeReport;
-  const platform = platformStanding(verified, tcbInfo.value, readComponentTypes(tcbInfoBytes));
-  const quotingEnclave = componentStanding('quoting-enclave', tcb.qeStatus, identity.value.levels, [
+  const platform = platformTcb(verified, tcbInfo.value, readComponentTypes(tcbInfoBytes));
+  const quotingEnclave = componentTcb('quoting-enclave', tcb.qeStatus, identity.value.levels, [
     ['ISVSVN of the quoting enclave', isvSvn],
   ]);
-  return [platform, ...moduleStanding(verified, tcbInfo.value), quotingEnclave].filter((part) => part !== undefined);
+  return [platform, ...moduleTcb(verified, tcbInfo.value), quotingEnclave].filter((part) => part !== undefined);
 }
 
-function platformStanding(
+function platformTcb(
   { quote: { body }, pck, tcb }: VerifiedIntel,
   tcbInfo: TcbInfo,
   types: ComponentTypes,
-): PartStanding | undefined {
+): ComponentTcb | undefined {
   const [newest] = tcbInfo.levels;
   if (newest === undefined) return undefined;
   const td = body.tee === 'tdx' ? body.report : undefined;
@@ -150,13 +150,13 @@ function tdxShort(
 }
 
 /** The TDX module by its own levels; nothing for SGX, and for a module of major version 0, which the platform's judge. */
-function moduleStanding({ quote: { body }, tcb }: VerifiedIntel, tcbInfo: TcbInfo): readonly PartStanding[] {
+function moduleTcb({ quote: { body }, tcb }: VerifiedIntel, tcbInfo: TcbInfo): readonly ComponentTcb[] {
   if (body.tee === 'sgx' || tcb.tdxModuleStatus === undefined) return [];
   const { teeTcbSvn, teeTcbSvn2 } = body.report;
   const identity = findModuleIdentity(tcbInfo, teeTcbSvn);
   if (identity === undefined) return [];
   const isSameModule = teeTcbSvn2 !== undefined && teeTcbSvn2[1] === teeTcbSvn[1];
-  const standing = componentStanding('tdx-module', tcb.tdxModuleStatus, identity.levels, [
+  const standing = componentTcb('tdx-module', tcb.tdxModuleStatus, identity.levels, [
     ['TDX module SVN', teeTcbSvn[0] ?? 0],
     ...(isSameModule ? [['TDX module SVN now', teeTcbSvn2[0] ?? 0] as const] : []),
   ]);
@@ -164,12 +164,12 @@ function moduleStanding({ quote: { body }, tcb }: VerifiedIntel, tcbInfo: TcbInf
 }
 
 /** The first SVN is the one that is judged. */
-function componentStanding(
+function componentTcb(
   part: 'tdx-module' | 'quoting-enclave',
   status: IntelTcbStatus,
   levels: readonly ComponentLevel[],
   svns: readonly (readonly [component: string, have: number])[],
-): PartStanding | undefined {
+): ComponentTcb | undefined {
   const [newest] = levels;
   if (newest === undefined) return undefined;
   return {

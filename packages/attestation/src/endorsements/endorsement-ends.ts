@@ -14,7 +14,7 @@ import { parseTcbInfo } from '../formats/intel/tcb-info.ts';
 import { parseNitroDocument } from '../formats/nitro/document.ts';
 import { isVekCertificate } from '../formats/sev-snp/vek-certificate.ts';
 import { parseCrl } from '../x509/crl.ts';
-import { type Certificate, parseCertificate } from '../x509/x509.ts';
+import { type ParsedCertificate, parseCertificate } from '../x509/x509.ts';
 import { commonNameOf } from '../x509/x509-fields.ts';
 import type { EvidenceEndorsements } from './endorsement-files.ts';
 
@@ -62,7 +62,7 @@ function snpChain(certificates: readonly Uint8Array[]): readonly Uint8Array[] {
   const chain: Uint8Array[] = [];
   while (link !== undefined && !chain.includes(link.der)) {
     chain.push(link.der);
-    const { issuer }: Certificate = link.certificate;
+    const { issuer }: ParsedCertificate = link.certificate;
     link = parsed.find(({ certificate }) => equalBytes(certificate.subject, issuer));
   }
   return chain;

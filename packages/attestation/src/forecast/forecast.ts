@@ -12,7 +12,7 @@ import {
   type RequirementCode,
   type TcbStatus,
 } from '../appraisal/requirements.ts';
-import { type PartStanding, partStandings, type ShortSvn, shortOfMinimum } from '../appraisal/svn-shortfall.ts';
+import { type ComponentTcb, componentTcbs, type ShortSvn, shortOfMinimum } from '../appraisal/svn-shortfall.ts';
 import type { EndorsementCache } from '../endorsements/endorsement-cache.ts';
 import { type EndorsementEnd, type EndorsementKind, endorsementEnds } from '../endorsements/endorsement-ends.ts';
 import type { EvidenceEndorsements } from '../endorsements/endorsement-files.ts';
@@ -99,7 +99,7 @@ export interface SetForecast {
   readonly advisories: readonly string[];
   /** The smaller of Intel's two numbers. */
   readonly tcbEvaluationDataNumber: number | undefined;
-  readonly parts: readonly PartStanding[];
+  readonly parts: readonly ComponentTcb[];
 }
 
 export interface Forecast {
@@ -145,7 +145,7 @@ function assess(input: ForecastInput, set: string, endorsements: EvidenceEndorse
   const { evidence, policy: requirements, trustAnchors, atMs, cache } = input;
   const verdict = verifyEvidence({ evidence, endorsements, requirements, trustAnchors, atMs, cache });
   const { format: platform, verified, refusal } = verdict;
-  const parts = verified === undefined ? [] : partStandings(verified, endorsements, requirements);
+  const parts = verified === undefined ? [] : componentTcbs(verified, endorsements, requirements);
   return {
     platform,
     verified,
@@ -155,7 +155,7 @@ function assess(input: ForecastInput, set: string, endorsements: EvidenceEndorse
 
 function standingOf(
   verified: VerifiedEvidence | undefined,
-  parts: readonly PartStanding[],
+  parts: readonly ComponentTcb[],
 ): Pick<SetForecast, 'status' | 'advisories' | 'tcbEvaluationDataNumber'> {
   switch (verified?.format) {
     case undefined:
@@ -266,6 +266,6 @@ function scheduledCauses(
     heights === undefined
       ? { when: 'later', losesAtHeight: effectiveHeight }
       : atHeight(effectiveHeight, heights, atMs);
-  const parts = partStandings(verified, endorsements, policy);
+  const parts = componentTcbs(verified, endorsements, policy);
   return requirementCauses(verified, { set: own.set, ...standingOf(verified, parts), parts }, policy, when);
 }

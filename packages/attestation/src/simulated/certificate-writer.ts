@@ -111,7 +111,7 @@ function writeExtensions(extensions: readonly ExtensionToWrite[]): Uint8Array {
 }
 
 /** A signed certificate. Salt or nonce follow from key and contents: the same input gives the same bytes. */
-export function writeCertificate(certificate: CertificateToWrite, issuerKey: IssuerKey): Uint8Array {
+export function writeX509(certificate: CertificateToWrite, issuerKey: IssuerKey): Uint8Array {
   const { notBeforeMs, notAfterMs } = certificate.validity;
   return sign(
     derSequence(

@@ -16,9 +16,9 @@ import {
   p384Spki,
   rsaSpki,
   type Validity,
-  writeCertificate,
   writeCrl,
   writeName,
+  writeX509,
 } from './certificate-writer.ts';
 import { type DevelopmentAuthority, developmentKey, type RsaKey } from './development-keys.ts';
 
@@ -74,7 +74,7 @@ export function authorityCertificate(product: SnpProduct, authority: Development
 }
 
 function makeAuthorityCertificate(product: SnpProduct, authority: DevelopmentAuthority): Uint8Array {
-  return writeCertificate(
+  return writeX509(
     {
       serial: AUTHORITY_SERIALS[authority],
       issuer: authorityName(product, 'ark'),
@@ -149,7 +149,7 @@ export interface DeviceCertificate {
 export function deviceCertificate(device: DeviceCertificate): Uint8Array {
   const { product, signingKey } = device;
   const authority = signingKey === 'VCEK' ? 'ask' : 'asvk';
-  return writeCertificate(
+  return writeX509(
     {
       serial: device.serial,
       issuer: authorityName(product, authority),

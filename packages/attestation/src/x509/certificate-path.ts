@@ -8,7 +8,7 @@ import { type EcdsaCurve, hash, type SignatureHash } from '@cloister/crypto';
 import { equalBytes, fail, ok, type Result } from '@cloister/encoding';
 import { isPinnedRoot, type SingleRoot, type TrustAnchors } from '../policy/trust-anchors.ts';
 import type { CacheEntries } from './cache-entries.ts';
-import { type Certificate, criticalExtensionsKnown, parseCertificate, spkiPin, verifySignature } from './x509.ts';
+import { criticalExtensionsKnown, type ParsedCertificate, parseCertificate, spkiPin, verifySignature } from './x509.ts';
 import { commonNameOf } from './x509-fields.ts';
 
 /** Why certificates are no path to a pinned root, or not at this instant. */
@@ -34,7 +34,7 @@ export const PATH_CODES = [
 export type PathCode = (typeof PATH_CODES)[number];
 
 /** Certificates from the root to the leaf, two or more. */
-export type CertificatePath = readonly [root: Certificate, ...rest: Certificate[]];
+export type CertificatePath = readonly [root: ParsedCertificate, ...rest: ParsedCertificate[]];
 
 /** What a vendor's paths look like. */
 export interface PathProfile {
@@ -63,7 +63,7 @@ export function authenticatePath(
   if (length < profile.minimumLength || length > profile.maximumLength) {
     return fail('CHAIN_LENGTH', `${length} certificates`);
   }
-  const parsed: Certificate[] = [];
+  const parsed: ParsedCertificate[] = [];
   for (const [index, der] of rootFirst.entries()) {
     const certificate = parseCertificate(der);
     if (certificate === undefined) return fail('CERTIFICATE_MALFORMED', place(index, length));
@@ -86,8 +86,8 @@ function place(index: number, length: number): string {
 }
 
 function checkCertificate(
-  certificate: Certificate,
-  issuer: Certificate,
+  certificate: ParsedCertificate,
+  issuer: ParsedCertificate,
   index: number,
   length: number,
   profile: PathProfile,
@@ -113,8 +113,8 @@ function checkCertificate(
 }
 
 function isSigned(
-  { tbs, signature, signatureAlgorithm: algorithm }: Certificate,
-  { spki, publicKey }: Certificate,
+  { tbs, signature, signatureAlgorithm: algorithm }: ParsedCertificate,
+  { spki, publicKey }: ParsedCertificate,
   signed: CacheEntries<true> | undefined,
 ): boolean {
   if (publicKey === undefined || algorithm === undefined) return false;
@@ -128,14 +128,14 @@ function isSigned(
 }
 
 /** `authoritiesBelow`: how many certification authorities stand between this one and the leaf. */
-function checkAuthority(certificate: Certificate, authoritiesBelow: number): PathCode | undefined {
+function checkAuthority(certificate: ParsedCertificate, authoritiesBelow: number): PathCode | undefined {
   if (certificate.basicConstraints?.ca !== true) return 'CERTIFICATE_NOT_CA';
   if (certificate.keyUsage?.certificateSign !== true) return 'CERTIFICATE_KEY_USAGE';
   const { pathLength } = certificate.basicConstraints;
   return pathLength !== undefined && pathLength < authoritiesBelow ? 'CERTIFICATE_PATH_LENGTH' : undefined;
 }
 
-function checkLeaf(certificate: Certificate): PathCode | undefined {
+function checkLeaf(certificate: ParsedCertificate): PathCode | undefined {
   if (certificate.basicConstraints?.ca === true) return 'LEAF_IS_CA';
   return certificate.keyUsage?.digitalSignature === true ? undefined : 'CERTIFICATE_KEY_USAGE';
 }

@@ -30,7 +30,7 @@ export interface KeyUsage {
 }
 
 /** A parsed certificate; byte fields are views over the input. Times are milliseconds of the Unix epoch. */
-export interface Certificate {
+export interface ParsedCertificate {
   /** Signed part, with tag and length. */
   readonly tbs: Uint8Array;
   /** Serial number in hex, without sign byte. */
@@ -64,7 +64,7 @@ const MAX_SERIAL_BYTES = 20;
 const MAX_CERTIFICATE_BYTES = 16 * 1024;
 
 /** Parses one certificate, all of it; undefined when it is not strictly formed. Never throws. */
-export function parseCertificate(der: Uint8Array): Certificate | undefined {
+export function parseCertificate(der: Uint8Array): ParsedCertificate | undefined {
   if (der.length > MAX_CERTIFICATE_BYTES) return undefined;
   return decodeDer(der, (document) =>
     document.within(DER_TAGS.sequence, (outer) => {
@@ -81,7 +81,9 @@ export function parseCertificate(der: Uint8Array): Certificate | undefined {
   );
 }
 
-function readTbs(reader: DerReader): Omit<Certificate, 'tbs' | 'signature'> & { readonly algorithmBytes: Uint8Array } {
+function readTbs(
+  reader: DerReader,
+): Omit<ParsedCertificate, 'tbs' | 'signature'> & { readonly algorithmBytes: Uint8Array } {
   if (reader.within(contextTag(0), (version) => version.smallInteger(255)) !== 2) {
     throw new DecodeError('X.509: not version 3');
   }
@@ -170,19 +172,19 @@ function readKeyUsage(extension: Extension): KeyUsage {
 }
 
 /** The value of an extension, or undefined. */
-export function extensionValue(certificate: Certificate, oid: string): Uint8Array | undefined {
+export function extensionValue(certificate: ParsedCertificate, oid: string): Uint8Array | undefined {
   return certificate.extensions.find((extension) => extension.oid === oid)?.value;
 }
 
 /** Whether every critical extension is one that this package understands. */
-export function criticalExtensionsKnown(certificate: Certificate): boolean {
+export function criticalExtensionsKnown(certificate: ParsedCertificate): boolean {
   return certificate.extensions.every(
     ({ critical, oid }) => !critical || oid === OID_KEY_USAGE || oid === OID_BASIC_CONSTRAINTS,
   );
 }
 
 /** SHA-256 of a SubjectPublicKeyInfo: what trust anchors pin. */
-export function spkiPin(certificate: Certificate): Digest {
+export function spkiPin(certificate: ParsedCertificate): Digest {
   return digestFromBytes(sha256(certificate.spki));
 }
 

@@ -2,7 +2,7 @@
 import { concatBytes, fromHex, toBase64, utf8 } from '@cloister/encoding';
 import { describe, expect, it } from 'vitest';
 import { cborTag, parseCbor } from '../../src/evidence/cbor.ts';
-import { writeCertificate, writeCrl } from '../../src/simulated/certificate-writer.ts';
+import { writeCrl, writeX509 } from '../../src/simulated/certificate-writer.ts';
 import { intelAuthorityName } from '../../src/simulated/intel/intel-pki.ts';
 import { isRevoked, parseCrl } from '../../src/x509/crl.ts';
 import { DER_TAGS, DerReader, decodeDer } from '../../src/x509/der.ts';
@@ -20,7 +20,7 @@ import {
 } from '../../src/x509/der-writer.ts';
 import { parseInstant } from '../../src/x509/instants.ts';
 import { parsePem } from '../../src/x509/pem.ts';
-import { type Certificate, parseCertificate, verifySignature } from '../../src/x509/x509.ts';
+import { type ParsedCertificate, parseCertificate, verifySignature } from '../../src/x509/x509.ts';
 import { commonNameOf, readExtensions, readSignatureAlgorithm, readTime } from '../../src/x509/x509-fields.ts';
 import { foreign } from '../formats/intel-cases.ts';
 import { ISSUED_MS, leafFields, NEXT_UPDATE_MS, pck, pckCa, SGX_COLLATERAL } from '../formats/intel-fixture.ts';
@@ -47,8 +47,8 @@ function withTrailing(der: Uint8Array): Uint8Array {
   return derSequence(derSequence(tbs ?? new Uint8Array(), derNull()), ...rest);
 }
 
-function certificateWith(spki: Uint8Array): Certificate | undefined {
-  return parseCertificate(writeCertificate({ ...leafFields, spki }, foreign));
+function certificateWith(spki: Uint8Array): ParsedCertificate | undefined {
+  return parseCertificate(writeX509({ ...leafFields, spki }, foreign));
 }
 
 describe('DER', () => {
@@ -134,7 +134,7 @@ describe('certificates and CRLs', () => {
   it('are of a bounded size', () => {
     const value = new Uint8Array(16 * 1024);
     const extensions = [...leafFields.extensions, { oid: '1.2.3', critical: false, value }];
-    expect(parseCertificate(writeCertificate({ ...leafFields, extensions }, foreign))).toBeUndefined();
+    expect(parseCertificate(writeX509({ ...leafFields, extensions }, foreign))).toBeUndefined();
   });
 
   it('have keys that are formed exactly', () => {

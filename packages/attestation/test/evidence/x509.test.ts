@@ -17,7 +17,13 @@ import {
   derOid,
   derSequence,
 } from '../../src/x509/der-writer.ts';
-import { type Certificate, extensionValue, parseCertificate, spkiPin, verifySignature } from '../../src/x509/x509.ts';
+import {
+  extensionValue,
+  type ParsedCertificate,
+  parseCertificate,
+  spkiPin,
+  verifySignature,
+} from '../../src/x509/x509.ts';
 import { commonNameOf } from '../../src/x509/x509-fields.ts';
 import {
   ark,
@@ -31,7 +37,7 @@ import {
   replaceAllBytes,
 } from '../formats/snp-fixture.ts';
 
-function parsed(der: Uint8Array): Certificate {
+function parsed(der: Uint8Array): ParsedCertificate {
   return parseCertificate(der) ?? expect.fail('not a certificate');
 }
 

@@ -2,7 +2,7 @@
  * A simulated Intel platform with quotes of every version, collateral, and ways to spoil each of them.
  */
 import { ANY_SVNS, type IntelCollateral, type IntelVerification, type TdxRequirements } from '../../src/index.ts';
-import { type CertificateToWrite, type EcKey, writeCertificate } from '../../src/simulated/certificate-writer.ts';
+import { type CertificateToWrite, type EcKey, writeX509 } from '../../src/simulated/certificate-writer.ts';
 import {
   type EnclaveFields,
   type SimulatedCollateral,
@@ -122,7 +122,7 @@ export type CertificateChange = Partial<CertificateToWrite> & { readonly signer?
 
 function write(fields: CertificateToWrite, signer: EcKey, change: CertificateChange): Uint8Array {
   const { signer: other, ...rest } = change;
-  return writeCertificate({ ...fields, ...rest }, other ?? signer);
+  return writeX509({ ...fields, ...rest }, other ?? signer);
 }
 
 export function changedAuthority(authority: IntelAuthority, change: CertificateChange = {}): Uint8Array {

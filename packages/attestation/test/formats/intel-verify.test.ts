@@ -5,7 +5,7 @@ import {
   verifyIntelQuote,
   verifyIntelSignatures,
 } from '../../src/index.ts';
-import { ecSpki, writeCertificate, writeCrl } from '../../src/simulated/certificate-writer.ts';
+import { ecSpki, writeCrl, writeX509 } from '../../src/simulated/certificate-writer.ts';
 import { intelAuthorityFields, intelAuthorityName, pckExtension, spkiOf } from '../../src/simulated/intel/intel-pki.ts';
 import { CASES, CRL_TIMES, changed, foreign, quote3, quote4, quote5 } from './intel-cases.ts';
 import {
@@ -117,7 +117,7 @@ describe('verifyIntelQuote', () => {
   });
 
   it('knows the PCK certificates of processors too', () => {
-    const leaf = writeCertificate(
+    const leaf = writeX509(
       { ...leafFields, issuer: intelAuthorityName('processor-ca') },
       intelAuthorityKey('processor-ca'),
     );
@@ -147,7 +147,7 @@ describe('verifyIntelQuote', () => {
 
   it('does not take the root for an issuer of PCK certificates', () => {
     const { subject } = intelAuthorityFields('root');
-    const leaf = writeCertificate({ ...leafFields, issuer: subject }, intelAuthorityKey('root'));
+    const leaf = writeX509({ ...leafFields, issuer: subject }, intelAuthorityKey('root'));
     expect(verifyIntelQuote(sgx({ quote: quoteWithChain([leaf, root, root]) }))).toMatchObject({
       code: 'PCK_CHAIN_CERTIFICATE_NAME',
     });

@@ -10,7 +10,7 @@ import {
   type IntelVerification,
   verifyIntelQuote,
 } from '../../src/index.ts';
-import { type EcKey, writeCertificate, writeCrl } from '../../src/simulated/certificate-writer.ts';
+import { type EcKey, writeCrl, writeX509 } from '../../src/simulated/certificate-writer.ts';
 import { simulatedIntelCrl } from '../../src/simulated/index.ts';
 import { signStatement } from '../../src/simulated/intel/collateral-writer.ts';
 import {
@@ -178,7 +178,7 @@ describe('signed statements', () => {
   });
 
   it('are not taken from another signer, however it is named', () => {
-    const signer = writeCertificate(
+    const signer = writeX509(
       { ...intelAuthorityFields('tcb-signing'), spki: spkiOf(foreign) },
       intelAuthorityKey('root'),
     );
@@ -235,10 +235,10 @@ describe('the root', () => {
   it('comes from the pin, not from the quote or the collateral', () => {
     // A whole chain of somebody else's keys under the right names, and collateral to go with it.
     const authority = (name: IntelAuthority, key: EcKey): Uint8Array =>
-      writeCertificate({ ...intelAuthorityFields(name), spki: spkiOf(key) }, foreign);
+      writeX509({ ...intelAuthorityFields(name), spki: spkiOf(key) }, foreign);
     const forgedRoot = authority('root', foreign);
     const issuer = authority('platform-ca', foreign);
-    const leaf = writeCertificate(leafFields, foreign);
+    const leaf = writeX509(leafFields, foreign);
     expect(codeOf(sgx({ quote: quoteWithChain([leaf, issuer, forgedRoot]) }))).toBe('PCK_CHAIN_ROOT_NOT_PINNED');
     expect(codeOf(sgx({ quote: quoteWithChain([leaf, issuer, root]) }))).toBe('PCK_CHAIN_INTERMEDIATE_SIGNATURE');
     const { tcbInfo } = SGX_COLLATERAL;

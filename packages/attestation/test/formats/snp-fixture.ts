@@ -15,12 +15,7 @@ import {
   SIMULATED_ANCHORS,
   type SnpVerification,
 } from '../../src/index.ts';
-import {
-  type CertificateToWrite,
-  p384Spki,
-  rsaSpki,
-  writeCertificate,
-} from '../../src/simulated/certificate-writer.ts';
+import { type CertificateToWrite, p384Spki, rsaSpki, writeX509 } from '../../src/simulated/certificate-writer.ts';
 import type { RsaKey } from '../../src/simulated/development-keys.ts';
 import {
   authorityExtensions,
@@ -175,7 +170,7 @@ export const leafFields: CertificateToWrite = {
 
 function write(fields: CertificateToWrite, signer: RsaKey, change: CertificateChange): Uint8Array {
   const { signer: other, ...rest } = change;
-  return writeCertificate({ ...fields, ...rest }, other ?? signer);
+  return writeX509({ ...fields, ...rest }, other ?? signer);
 }
 
 /** The Genoa device's chain with some certificates written anew. */

@@ -18,7 +18,7 @@ import {
   type ModelFact,
   type ParsedGenesis,
   parseGenesis,
-  RULES,
+  RULES_SUBJECT,
   type RulesFact,
 } from '@cloister/ledger';
 import { decodeEventProof, decodeFactsProof, lightClientOf, verifyEventProof, verifyFacts } from '@cloister/proof';
@@ -65,7 +65,7 @@ export class FreshFacts {
 
   /** There always are rules: a node that shows none withholds them. */
   get rules(): RulesFact {
-    const rules = this.#get('rules', RULES);
+    const rules = this.#get('rules', RULES_SUBJECT);
     if (rules === undefined) throw new ClientError('FACT_WITHHELD', 'rules');
     return rules;
   }

@@ -12,7 +12,7 @@ import {
   type AttestationFact,
   type FactSubject,
   type GrantFact,
-  RULES,
+  RULES_SUBJECT,
   type RulesFact,
   reasonsAgainst,
 } from '@cloister/ledger';
@@ -80,7 +80,7 @@ export async function lawfulExecutors(
   let minimumDistinctPlatforms = 1;
   await inParts(grants, async (part) => {
     const subjects = part.map(({ node }): FactSubject => ({ about: 'attestation', node }));
-    const facts = await context.chain.facts([RULES, ...subjects], deadline);
+    const facts = await context.chain.facts([RULES_SUBJECT, ...subjects], deadline);
     minimumDistinctPlatforms = facts.rules.appraisalPolicy.minimumDistinctPlatforms;
     for (const { node, keyset } of part) {
       const attestation = facts.attestation(node);
@@ -126,7 +126,7 @@ export function inRandomOrder(context: ClientContext, candidates: readonly Candi
 }
 
 /** The next `count` of an order, those on platforms that are not there yet first. */
-export function spread(
+export function spreadOverPlatforms(
   order: readonly Candidate[],
   count: number,
   there: readonly Candidate['platform'][],

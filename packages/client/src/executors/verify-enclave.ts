@@ -14,7 +14,7 @@ import {
   verifyChallengeAnswer,
 } from '@cloister/attestation';
 import { type AccountId, asHeight, fromHex } from '@cloister/encoding';
-import { type FactSubject, RULES, reasonsAgainst, referenceValuesOf } from '@cloister/ledger';
+import { type FactSubject, reasonsAgainst, referenceValuesOf, standingSubjects } from '@cloister/ledger';
 import type { FreshFacts } from '../chain/trusted-chain.ts';
 import type { ClientContext } from '../context.ts';
 import { ClientError } from '../errors.ts';
@@ -91,11 +91,6 @@ export function appraiseAnswer(
   if (reasons.length > 0) throw new ClientError('ENCLAVE_NOT_STANDING', reasons.join(' '));
   kept.keep(answered);
   return { node, result: verified.value, hpkeKey: fromHex(verified.value.runtime.hpke_key) };
-}
-
-/** What the ledger must say for an enclave to be judged. */
-export function standingSubjects(nodes: readonly AccountId[]): readonly FactSubject[] {
-  return [RULES, ...nodes.map((node): FactSubject => ({ about: 'attestation', node }))];
 }
 
 /** Challenges the enclave of a node and judges its answer; `also` are further facts that the caller needs of the same head. */

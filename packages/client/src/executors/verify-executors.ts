@@ -5,17 +5,17 @@
 import { checkBundleBinding, keysetOf } from '@cloister/attestation';
 import type { ModelManifest } from '@cloister/confidential';
 import type { AccountId, Digest } from '@cloister/encoding';
-import type { FactSubject } from '@cloister/ledger';
+import { type FactSubject, standingSubjects } from '@cloister/ledger';
 import type { FreshFacts } from '../chain/trusted-chain.ts';
 import type { ClientContext } from '../context.ts';
 import { ClientError } from '../errors.ts';
 import type { InferenceRequest } from '../inference/inference-request.ts';
 import { checkRelease, type fetchModel } from '../inference/models.ts';
 import type { Deadline } from '../node/polling.ts';
-import { inRandomOrder, lawfulExecutors, modelOf, spread } from './choose-executors.ts';
+import { inRandomOrder, lawfulExecutors, modelOf, spreadOverPlatforms } from './choose-executors.ts';
 import type { Candidate } from './executor-lists.ts';
 import type { EnclaveAnswer } from './verified-enclaves.ts';
-import { appraiseAnswer, recentAnswer, standingSubjects, type VerifiedEnclave } from './verify-enclave.ts';
+import { appraiseAnswer, recentAnswer, type VerifiedEnclave } from './verify-enclave.ts';
 
 export interface Choice {
   readonly request: InferenceRequest;
@@ -163,7 +163,7 @@ class Draw {
   /** Those to challenge next. Throws NOT_ENOUGH_EXECUTORS. */
   next(): readonly Candidate[] {
     const there = this.#drawn.map(({ candidate }) => candidate.platform);
-    const next = spread(this.#order, this.missing, there);
+    const next = spreadOverPlatforms(this.#order, this.missing, there);
     if (next.length < this.missing) {
       const left = `${this.#drawn.length + next.length} of ${this.#wanted}`;
       throw new ClientError('NOT_ENOUGH_EXECUTORS', [left, ...this.#failures].join('; '));

@@ -6,7 +6,7 @@ import { contentDigest, LARGEST_SEALED_BYTES } from '@cloister/confidential';
 import { type AccountId, type Digest, parseBase64 } from '@cloister/encoding';
 import type { ReceiptAccepted } from '@cloister/ledger';
 import type { ClientContext } from '../context.ts';
-import { ClientError, isTransient } from '../errors.ts';
+import { ClientError, isTransientError } from '../errors.ts';
 import type { NodeApi } from '../node/api.ts';
 import type { Deadline } from '../node/polling.ts';
 
@@ -48,7 +48,7 @@ export async function fetchResponse(
     try {
       return await ask(node);
     } catch (error) {
-      mayPass ||= isTransient(error) || (error instanceof ClientError && error.code === 'BLOB_MISSING');
+      mayPass ||= isTransientError(error) || (error instanceof ClientError && error.code === 'BLOB_MISSING');
       throw error;
     }
   };

@@ -4,6 +4,7 @@
  * It holds the request's secrets. Its JSON form is for the tenant's own disk.
  */
 import { PLATFORMS, type Platform } from '@cloister/attestation';
+import { MAX_EXECUTORS } from '@cloister/confidential';
 import {
   type AccountId,
   canonicalJson,
@@ -27,7 +28,7 @@ import {
   parsedBy,
   parseShape,
 } from '@cloister/encoding/shape';
-import { decodeTransaction, MAX_EXECUTORS, type Transaction } from '@cloister/ledger';
+import { decodeTransaction, type Transaction } from '@cloister/ledger';
 import { ClientError } from '../errors.ts';
 
 /** An executor as the tenant verified it before sealing. */

@@ -8,9 +8,9 @@ import { ClientError } from '../errors.ts';
 import type { BlobUpload, ListedAttestation, NodeApi } from './api.ts';
 import {
   readAttestations,
-  readBytes,
+  readBytesMember,
   readErrorBody,
-  readEvents,
+  readEventList,
   readFate,
   readInference,
   readModel,
@@ -195,7 +195,7 @@ class HttpApi implements NodeApi {
 
   async events(query: { readonly from: number; readonly limit: number; readonly type: string }) {
     const search = new URLSearchParams({ from: `${query.from}`, limit: `${query.limit}`, type: query.type });
-    return readEvents(await this.#json({ path: `/v1/events?${search}` }));
+    return readEventList(await this.#json({ path: `/v1/events?${search}` }));
   }
 
   async attestations() {
@@ -213,7 +213,7 @@ class HttpApi implements NodeApi {
 
   async challenge(node: AccountId, challenge: Uint8Array) {
     const json = { challenge: toBase64(challenge) };
-    return readBytes(await this.#json({ path: `/v1/attestations/${node}/challenge`, json }), 'answer');
+    return readBytesMember(await this.#json({ path: `/v1/attestations/${node}/challenge`, json }), 'answer');
   }
 
   async model(model: Digest) {
@@ -229,12 +229,12 @@ class HttpApi implements NodeApi {
   async facts(subjects: readonly FactSubject[]) {
     const keys = subjects.map(factKey).join(',');
     const bytes = await this.#ask({ path: `/v1/proofs/facts?keys=${keys}` }, ['NOT_PROVABLE']);
-    return bytes === undefined ? undefined : readBytes(asJson(bytes), 'proof');
+    return bytes === undefined ? undefined : readBytesMember(asJson(bytes), 'proof');
   }
 
   async eventProof(sequence: number) {
     const bytes = await this.#ask({ path: `/v1/proofs/events/${sequence}` }, ['NOT_FOUND', 'NOT_PROVABLE']);
-    return bytes === undefined ? undefined : readBytes(asJson(bytes), 'proof');
+    return bytes === undefined ? undefined : readBytesMember(asJson(bytes), 'proof');
   }
 }
 

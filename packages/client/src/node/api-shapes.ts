@@ -66,7 +66,7 @@ function orNull<T>(shape: Shape<T>): Shape<T | null> {
 const word = text(WORD_CHARACTERS_MAX);
 
 /** Bytes of a base64 member. */
-export function readBytes(value: JsonValue, key: string): Uint8Array {
+export function readBytesMember(value: JsonValue, key: string): Uint8Array {
   return reader(member(key, base64Bytes(BYTES_MAX)))(value);
 }
 
@@ -84,7 +84,7 @@ export const readFate: (value: JsonValue) => TransactionFate = reader(
   }),
 );
 
-export const readEvents: (value: JsonValue) => readonly ListedEvent[] = reader(
+export const readEventList: (value: JsonValue) => readonly ListedEvent[] = reader(
   member('events', listOf(openObject<ListedEvent>({ sequence: count(), type: word, payload: anyObject }))),
 );
 

@@ -3,7 +3,7 @@
  */
 import type { Digest } from '@cloister/encoding';
 import type { Edge } from '../edge.ts';
-import { ClientError, isTransient } from '../errors.ts';
+import { ClientError, isTransientError } from '../errors.ts';
 
 const FIRST_DELAY_MS = 50;
 const LAST_DELAY_MS = 2_000;
@@ -35,7 +35,7 @@ export async function poll<T>(
       if (answer !== undefined) return answer;
       cause = undefined;
     } catch (error) {
-      if (!isTransient(error)) throw error;
+      if (!isTransientError(error)) throw error;
       cause = error;
     }
     const leftMs = deadline.atMs - edge.nowMs();

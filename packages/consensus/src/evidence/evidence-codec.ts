@@ -15,9 +15,9 @@ import { readHeader, readOptional, writeHeader, writeOptional } from '../message
 import { MAX_EVIDENCE_BYTES } from '../messages/limits.ts';
 import { kindByte, kindOfByte, readProposition, writeProposition } from '../messages/signed-bytes.ts';
 import { readSignedStatement, writeSignedStatement } from '../messages/statement-codec.ts';
-import type { Evidence, EvidenceType, JustificationSummary } from '../messages/types.ts';
+import type { FaultEvidence, FaultEvidenceType, JustificationSummary } from '../messages/types.ts';
 
-export const EVIDENCE_TYPES: readonly EvidenceType[] = [
+export const EVIDENCE_TYPES: readonly FaultEvidenceType[] = [
   'double-propose',
   'double-notarize',
   'double-finalize',
@@ -44,7 +44,7 @@ function readSummary(reader: ByteReader): JustificationSummary {
   return { parent, nullified: reader.u32(), nullifiedHash: reader.digest() };
 }
 
-export function writeEvidence(writer: ByteWriter, evidence: Evidence): void {
+export function writeFaultEvidence(writer: ByteWriter, evidence: FaultEvidence): void {
   writer.u8(EVIDENCE_TYPES.indexOf(evidence.type));
   if (evidence.type === 'bad-justification') {
     writeSignedStatement(writer, evidence.vote);
@@ -56,13 +56,13 @@ export function writeEvidence(writer: ByteWriter, evidence: Evidence): void {
   }
 }
 
-export function encodeEvidence(evidence: Evidence): Uint8Array {
+export function encodeFaultEvidence(evidence: FaultEvidence): Uint8Array {
   const writer = new ByteWriter(1024);
-  writeEvidence(writer, evidence);
+  writeFaultEvidence(writer, evidence);
   return writer.finish();
 }
 
-export function readEvidence(reader: ByteReader): Evidence {
+export function readFaultEvidence(reader: ByteReader): FaultEvidence {
   const type = EVIDENCE_TYPES[reader.u8()];
   if (type === undefined) throw new DecodeError('unknown evidence type');
   if (type !== 'bad-justification') {
@@ -81,8 +81,8 @@ export function readEvidence(reader: ByteReader): Evidence {
   };
 }
 
-/** Form only; `verifyEvidence` says whether it holds. */
-export function decodeEvidence(bytes: Uint8Array): Result<Evidence, 'MALFORMED' | 'TOO_LARGE'> {
+/** Form only; `verifyFaultEvidence` says whether it holds. */
+export function decodeFaultEvidence(bytes: Uint8Array): Result<FaultEvidence, 'MALFORMED' | 'TOO_LARGE'> {
   if (bytes.length > MAX_EVIDENCE_BYTES) return fail('TOO_LARGE');
-  return decodeWith(bytes, readEvidence);
+  return decodeWith(bytes, readFaultEvidence);
 }

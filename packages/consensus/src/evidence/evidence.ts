@@ -13,7 +13,7 @@ import { sameProposition, statementBytes } from '../messages/signed-bytes.ts';
 import type {
   BadJustificationEvidence,
   ConflictType,
-  Evidence,
+  FaultEvidence,
   Header,
   JustificationSummary,
   Proposition,
@@ -40,7 +40,7 @@ export function conflictOf(first: SignedStatement, second: SignedStatement): Con
 }
 
 /** Evidence of two statements, with the lower kind first; undefined when they do not conflict. */
-export function conflictEvidence(a: SignedStatement, b: SignedStatement): Evidence | undefined {
+export function conflictEvidence(a: SignedStatement, b: SignedStatement): FaultEvidence | undefined {
   const type = conflictOf(a, b);
   if (type === undefined) return undefined;
   const [first, second] = b.kind !== a.kind && (b.kind === 'notarize' || b.kind === 'nullify') ? [b, a] : [a, b];
@@ -48,7 +48,7 @@ export function conflictEvidence(a: SignedStatement, b: SignedStatement): Eviden
 }
 
 /** What the evidence says. The round's epoch is that whose set judges it. */
-export function faultOf(evidence: Evidence): ProvenFault {
+export function faultOf(evidence: FaultEvidence): ProvenFault {
   const { epoch, view } = evidence.type === 'bad-justification' ? evidence.vote : evidence.first;
   return { validator: evidence.signer, kind: evidence.type, epoch, view };
 }
@@ -62,7 +62,7 @@ export function faultKey({ validator, kind, epoch }: ProvenFault): string {
 }
 
 /** Deduplication key: (epoch, signer, kind). */
-export function evidenceKey(evidence: Evidence): string {
+export function evidenceKey(evidence: FaultEvidence): string {
   return faultKey(faultOf(evidence));
 }
 
@@ -80,7 +80,7 @@ function anchorOf(chainId: Digest, epoch: Epoch): Digest | undefined {
   return epoch === 0 ? chainId : undefined;
 }
 
-export type EvidenceCode =
+export type FaultEvidenceCode =
   | 'UNKNOWN_SIGNER'
   | 'NOT_A_CONFLICT'
   | 'BAD_SIGNATURE'
@@ -89,12 +89,12 @@ export type EvidenceCode =
   | 'JUSTIFIED';
 
 /** Whether the evidence holds against `evidence.signer`, a member of `set` = V_epoch of its round. Age is the ledger's to judge. */
-export function verifyEvidence(
+export function verifyFaultEvidence(
   set: ValidatorSet,
   chainId: Digest,
-  evidence: Evidence,
+  evidence: FaultEvidence,
   check: SignatureCheck = checkSignature,
-): Result<void, EvidenceCode> {
+): Result<void, FaultEvidenceCode> {
   if (validatorIndex(set, evidence.signer) < 0) return fail('UNKNOWN_SIGNER');
   if (evidence.type === 'bad-justification') return verifyBadJustification(chainId, evidence, check);
   const { signer, first, second } = evidence;
@@ -107,7 +107,7 @@ function verifyBadJustification(
   chainId: Digest,
   evidence: BadJustificationEvidence,
   check: SignatureCheck,
-): Result<void, EvidenceCode> {
+): Result<void, FaultEvidenceCode> {
   const { signer, vote, header, justification } = evidence;
   const { proposition } = vote;
   if (vote.signer !== signer) return fail('NOT_A_CONFLICT');

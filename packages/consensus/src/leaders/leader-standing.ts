@@ -55,7 +55,7 @@ export interface LeaderRecord {
   readonly passedOver: boolean;
 }
 
-export class LeaderStanding {
+export class LeaderReputation {
   readonly #set: ValidatorSet;
   /** Misses in a row that are forgiven to a leader in good standing. */
   readonly #patience: number;

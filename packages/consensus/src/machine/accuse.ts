@@ -3,15 +3,15 @@
  */
 import type { ValidatorId } from '@cloister/encoding';
 import { summaryOf } from '../certificates/justification.ts';
-import { evidenceKey, faultOf, isUnjustified, verifyEvidence } from '../evidence/evidence.ts';
+import { evidenceKey, faultOf, isUnjustified, verifyFaultEvidence } from '../evidence/evidence.ts';
 import { compareRounds } from '../guard/sign-guard.ts';
 import { MAX_EVIDENCE_AGE_VIEWS } from '../messages/limits.ts';
 import { sameProposition } from '../messages/signed-bytes.ts';
-import type { Evidence, SignedStatement, Vote } from '../messages/types.ts';
-import { emit, finalizedView, halt, isVoter, type MachineState, type RoundState, reject } from './state.ts';
+import type { FaultEvidence, SignedStatement, Vote } from '../messages/types.ts';
+import { emit, finalizedView, halt, isVoter, type MachineState, type RoundState, rejectMessage } from './state.ts';
 
 /** Gives out a piece of evidence and tells the others, unless its (signer, kind) was accused in this epoch before. */
-export function accuse(machine: MachineState, evidence: Evidence): void {
+export function accuse(machine: MachineState, evidence: FaultEvidence): void {
   const { accused } = machine.current;
   const key = evidenceKey(evidence);
   if (accused.has(key)) return;
@@ -21,14 +21,14 @@ export function accuse(machine: MachineState, evidence: Evidence): void {
 }
 
 /** What somebody else saw. One piece for each (signer, kind) is of use; only that one is verified. */
-export function onEvidence(machine: MachineState, from: ValidatorId, evidence: Evidence): void {
+export function onEvidence(machine: MachineState, from: ValidatorId, evidence: FaultEvidence): void {
   const { accused, epoch, set } = machine.current;
   const { epoch: ofEpoch, view } = faultOf(evidence);
   if (ofEpoch !== epoch || finalizedView(machine) - view > MAX_EVIDENCE_AGE_VIEWS) return;
   const key = evidenceKey(evidence);
   if (accused.has(key)) return;
-  if (!verifyEvidence(set, machine.chainId, evidence, machine.signatures.check).ok) {
-    reject(machine, from, 'BAD_EVIDENCE');
+  if (!verifyFaultEvidence(set, machine.chainId, evidence, machine.signatures.check).ok) {
+    rejectMessage(machine, from, 'BAD_EVIDENCE');
     return;
   }
   accused.add(key);

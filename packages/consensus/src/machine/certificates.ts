@@ -10,7 +10,7 @@ import { pruneBlocks } from './blocks.ts';
 import { tryCommit } from './commit.ts';
 import { tryFinalize } from './finalize.ts';
 import { onOtherEpoch } from './requests.ts';
-import { finalizedView, halt, type MachineState, type RoundState, reject, roundAt } from './state.ts';
+import { finalizedView, halt, type MachineState, type RoundState, rejectMessage, roundAt } from './state.ts';
 import { uselessCertificate } from './useful.ts';
 import { enterView } from './view.ts';
 import { recordVote } from './votes.ts';
@@ -20,7 +20,7 @@ export function onCertificate(machine: MachineState, from: ValidatorId, certific
   const useless = uselessCertificate(machine, certificate);
   if (useless === 'OTHER_EPOCH') onOtherEpoch(machine, from, certificate.epoch);
   else if (useless === undefined) absorbCertificate(machine, from, certificate);
-  else if (useless !== 'KNOWN') reject(machine, from, useless);
+  else if (useless !== 'KNOWN') rejectMessage(machine, from, useless);
 }
 
 /** Verifies a certificate whole and does what it allows; says whether it was good. */
@@ -30,7 +30,7 @@ export function absorbCertificate(machine: MachineState, from: ValidatorId, cert
   // After the last view there is none to enter.
   const possible = certificate.epoch === epoch && certificate.view >= 1 && certificate.view < LAST_VIEW;
   if (!possible || !verifyCertificate(set, certificate, machine.chainId, machine.signatures.check, quorum).ok) {
-    reject(machine, from, 'BAD_CERTIFICATE');
+    rejectMessage(machine, from, 'BAD_CERTIFICATE');
     return false;
   }
   const round = roundAt(machine, certificate.view);

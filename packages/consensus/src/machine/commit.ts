@@ -10,7 +10,7 @@ import { blockOf } from '../messages/block-codec.ts';
 import { MAX_FETCH_DEPTH, MAX_STRETCH_BLOCKS } from '../messages/limits.ts';
 import type { Block, Finalization } from '../messages/types.ts';
 import { pruneBlocks, requestBlock, rotated } from './blocks.ts';
-import { chainTo, emit, halt, type MachineState, reject } from './state.ts';
+import { chainTo, emit, halt, type MachineState, rejectMessage } from './state.ts';
 
 /** Commits up to the highest finalization, or asks for what is missing. */
 export function tryCommit(machine: MachineState): void {
@@ -83,12 +83,12 @@ export function onChainArrived(machine: MachineState, input: Extract<Input, { ty
   const blocks = newBlocks(machine, input);
   const connected = blocks !== undefined && blocks.at(-1)?.hash === finalization.proposition.blockHash;
   if (input.blocks.length > 0 && !connected) {
-    reject(machine, from, 'NOT_CONNECTED');
+    rejectMessage(machine, from, 'NOT_CONNECTED');
     return;
   }
   const { set } = machine.current;
   if (!verifyCertificate(set, finalization, machine.chainId, machine.signatures.check, machine.rules.quorum(set)).ok) {
-    reject(machine, from, 'BAD_CERTIFICATE');
+    rejectMessage(machine, from, 'BAD_CERTIFICATE');
     return;
   }
   machine.catchingUp = false;

@@ -5,11 +5,11 @@ import { asEpoch, asHeight, assert, asView, type Epoch } from '@cloister/encodin
 import { checkSignature, type SignatureCheck } from '../certificates/certificate.ts';
 import { SignatureCache } from '../certificates/signature-cache.ts';
 import { emptyGuard, type GuardRecord, SignGuard } from '../guard/sign-guard.ts';
-import { LeaderStanding } from '../leaders/leader-standing.ts';
+import { LeaderReputation } from '../leaders/leader-standing.ts';
 import type { MachineConfig, RecoveredState } from '../machine-types.ts';
 import { blockHashOf, blockOf } from '../messages/block-codec.ts';
 import type { Certificate, ValidatorSet } from '../messages/types.ts';
-import { RULES, type Rules } from '../rules.ts';
+import { PROTOCOL_RULES, type Rules } from '../rules.ts';
 import { keepBlock } from './blocks.ts';
 import { armRetry } from './retry.ts';
 import { keepOwn, voteOf } from './sign.ts';
@@ -72,8 +72,8 @@ export function createMachineWith(
       punctual: undefined,
     },
     committed: committedTip(config, recovered),
-    standing: new LeaderStanding(genesisSet, 0),
-    lateness: new LeaderStanding(genesisSet, LATE_TURNS_FORGIVEN),
+    standing: new LeaderReputation(genesisSet, 0),
+    lateness: new LeaderReputation(genesisSet, LATE_TURNS_FORGIVEN),
     blocks: new Map(),
     fetching: new Set(),
     requestedViews: new Set(),
@@ -103,7 +103,7 @@ export function createMachineWith(
 
 /** A machine under the rules as they are. `recovered` is undefined for a node that starts from genesis. */
 export function createMachine(config: MachineConfig, recovered?: RecoveredState): MachineState {
-  return createMachineWith({ rules: RULES, check: checkSignature }, config, recovered);
+  return createMachineWith({ rules: PROTOCOL_RULES, check: checkSignature }, config, recovered);
 }
 
 /** Puts back the committed tip's round, stored blocks and own messages, and queues own votes and certificates to count again. */

@@ -16,7 +16,7 @@ import { checkBlock, keepBlock } from './blocks.ts';
 import { noteLeft } from './relay.ts';
 import { onOtherEpoch, requestCertificates } from './requests.ts';
 import { maySign, signVote } from './sign.ts';
-import { finalizedView, findRound, type MachineState, type RoundState, reject, roundAt } from './state.ts';
+import { finalizedView, findRound, type MachineState, type RoundState, rejectMessage, roundAt } from './state.ts';
 import { uselessProposal } from './useful.ts';
 
 /**
@@ -29,25 +29,25 @@ export function onProposal(machine: MachineState, from: ValidatorId, proposal: P
   noteLeft(machine, from, view - 1);
   const useless = uselessProposal(machine, from, proposition);
   if (useless === 'OTHER_EPOCH') onOtherEpoch(machine, from, epoch);
-  else if (useless !== undefined && useless !== 'KNOWN') reject(machine, from, useless);
+  else if (useless !== undefined && useless !== 'KNOWN') rejectMessage(machine, from, useless);
   if (useless !== undefined) return;
   const leader = leaderOf(machine.current.set, proposition);
   const statement = { kind: 'propose', epoch, view, proposition } as const;
   if (!machine.signatures.check(leader, statementBytes(machine.chainId, statement), proposal.signature)) {
-    reject(machine, from, 'BAD_SIGNATURE');
+    rejectMessage(machine, from, 'BAD_SIGNATURE');
     return;
   }
   if (view > machine.current.view + VIEW_WINDOW) {
     machine.farProposals.add(from);
     if (isWhole(proposal) && isCovered(machine, proposal)) carry(machine, from, proposal);
-    reject(machine, from, 'OUTSIDE_WINDOW');
+    rejectMessage(machine, from, 'OUTSIDE_WINDOW');
     return;
   }
   const round = roundAt(machine, view);
   noteProposed(machine, round, { ...statement, signer: leader, signature: proposal.signature });
   const block = isWhole(proposal);
   if (block === undefined) {
-    reject(machine, from, 'PROPOSAL_MISMATCH');
+    rejectMessage(machine, from, 'PROPOSAL_MISMATCH');
     return;
   }
   // What covers other views than it must proves nothing about this one: its signatures are not worth a look.

@@ -8,7 +8,7 @@ import { MAX_RECALLED_VOTES } from '../messages/limits.ts';
 import type { RecallRequest, Round, Vote } from '../messages/types.ts';
 import { tryFinalizeAll } from './finalize.ts';
 import { serve } from './requests.ts';
-import { certificatesOf, type MachineState, reject } from './state.ts';
+import { certificatesOf, type MachineState, rejectMessage } from './state.ts';
 import { beginView } from './view.ts';
 
 /** Votes of `signer` that are held, the highest views first. */
@@ -25,12 +25,12 @@ export function onRecallRequest(machine: MachineState, from: ValidatorId, { nonc
   const { epoch, view, set } = machine.current;
   if (from === machine.config.self) return;
   if (weightOf(set, from) === 0n) {
-    reject(machine, from, 'UNKNOWN_SIGNER');
+    rejectMessage(machine, from, 'UNKNOWN_SIGNER');
     return;
   }
   const [certificate] = certificatesOf(machine, asView(view - 1));
   const answer = { type: 'recall', nonce, epoch, view, certificate, votes: votesBy(machine, from) } as const;
-  if (!serve(machine, from, answer)) reject(machine, from, 'TOO_MANY_REQUESTS');
+  if (!serve(machine, from, answer)) rejectMessage(machine, from, 'TOO_MANY_REQUESTS');
 }
 
 /** From here on this node votes: its view's timer runs, and what it withheld is tried. */

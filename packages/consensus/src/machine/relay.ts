@@ -33,7 +33,7 @@ function othersInTurn({ current, config }: MachineState, turn: number): Validato
 }
 
 /** A certificate that this node formed from votes. */
-export function spread(machine: MachineState, certificate: Certificate): void {
+export function relayCertificate(machine: MachineState, certificate: Certificate): void {
   if (!isVoter(machine)) return;
   const { epoch, view } = certificate;
   const leader = leaderOf(machine.current.set, { epoch, view: asView(view + 1) });

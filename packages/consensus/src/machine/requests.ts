@@ -14,7 +14,7 @@ import { encodeMessage } from '../messages/message-codec.ts';
 import type { BlockRequest, CertRequest, ConsensusMessage, Status } from '../messages/types.ts';
 import { rotated } from './blocks.ts';
 import { notePosition } from './relay.ts';
-import { certificatesOf, emit, finalizedView, type MachineState, reject } from './state.ts';
+import { certificatesOf, emit, finalizedView, type MachineState, rejectMessage } from './state.ts';
 
 /**
  * Asks for the certificates of views of this epoch (ascending), each view once in each retry interval, in ranges that
@@ -45,7 +45,7 @@ export function onOtherEpoch(machine: MachineState, from: ValidatorId, epoch: Ep
     machine.requestedViews.add(LAST_VIEW);
     fetchRange(machine, asView(finalizedView(machine) + 1), LAST_VIEW, [from]);
   }
-  reject(machine, from, 'OTHER_EPOCH');
+  rejectMessage(machine, from, 'OTHER_EPOCH');
 }
 
 /** Sends if the peer's share of this interval allows it. */
@@ -63,7 +63,7 @@ export function onCertRequest(machine: MachineState, from: ValidatorId, request:
   if (from === machine.config.self) return;
   const { current } = machine;
   if (request.epoch !== current.epoch) {
-    reject(machine, from, 'OTHER_EPOCH');
+    rejectMessage(machine, from, 'OTHER_EPOCH');
     return;
   }
   const final = finalizedView(machine);
@@ -78,7 +78,7 @@ export function onCertRequest(machine: MachineState, from: ValidatorId, request:
   }
   for (const message of messages) {
     if (!serve(machine, from, message)) {
-      reject(machine, from, 'TOO_MANY_REQUESTS');
+      rejectMessage(machine, from, 'TOO_MANY_REQUESTS');
       return;
     }
   }
@@ -90,7 +90,7 @@ export function onBlockRequest(machine: MachineState, from: ValidatorId, request
   if (block === undefined) {
     emit(machine, { type: 'serve-block', to: from, hash: request.hash });
   } else if (!serve(machine, from, { type: 'block', header: block.header, body: block.body })) {
-    reject(machine, from, 'TOO_MANY_REQUESTS');
+    rejectMessage(machine, from, 'TOO_MANY_REQUESTS');
   }
 }
 

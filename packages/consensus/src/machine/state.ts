@@ -19,8 +19,8 @@ import type { SignatureCache } from '../certificates/signature-cache.ts';
 import { weightOf } from '../certificates/validator-set.ts';
 import type { SignGuard, SigningKey } from '../guard/sign-guard.ts';
 import { leaderOf } from '../leaders/leader.ts';
-import type { LeaderStanding } from '../leaders/leader-standing.ts';
-import type { Effect, HaltCode, Input, MachineConfig, RejectionCode } from '../machine-types.ts';
+import type { LeaderReputation } from '../leaders/leader-standing.ts';
+import type { Effect, HaltCode, Input, MachineConfig, MessageRejectionCode } from '../machine-types.ts';
 import type {
   Block,
   Certificate,
@@ -124,9 +124,9 @@ export interface MachineState {
   readonly current: EpochState;
   committed: Committed;
   /** Who missed turns by the committed chain: the same on all nodes that committed the same since they started. */
-  readonly standing: LeaderStanding;
+  readonly standing: LeaderReputation;
   /** Who kept this node waiting, though the view gave a block. */
-  readonly lateness: LeaderStanding;
+  readonly lateness: LeaderReputation;
   readonly blocks: Map<Digest, BlockEntry>;
   /** Requests made since the last retry. */
   readonly fetching: Set<Digest>;
@@ -252,7 +252,7 @@ export function emit(machine: MachineState, effect: Effect): void {
   machine.effects.push(effect);
 }
 
-export function reject(machine: MachineState, from: ValidatorId, code: RejectionCode): void {
+export function rejectMessage(machine: MachineState, from: ValidatorId, code: MessageRejectionCode): void {
   emit(machine, { type: 'rejected', from, code });
 }
 

@@ -20,7 +20,7 @@ import { onMaySign, onRecallRequest } from './recall.ts';
 import { onBlockRequest, onCertRequest, onStatus } from './requests.ts';
 import { onRetry } from './retry.ts';
 import { nullify, onPersisted } from './sign.ts';
-import { finalizedView, type MachineState, reject } from './state.ts';
+import { finalizedView, type MachineState, rejectMessage } from './state.ts';
 import { onQuarter, onWork, tryGiveUp } from './view.ts';
 import { onVote } from './votes.ts';
 
@@ -127,10 +127,10 @@ function onMessage(machine: MachineState, from: ValidatorId, message: ConsensusM
       onRecallRequest(machine, from, message);
       break;
     case 'recall':
-      reject(machine, from, 'UNSOLICITED_RECALL');
+      rejectMessage(machine, from, 'UNSOLICITED_RECALL');
       break;
     case 'block':
-      if (!onBlockArrived(machine, message.header, message.body)) reject(machine, from, 'UNSOLICITED_BLOCK');
+      if (!onBlockArrived(machine, message.header, message.body)) rejectMessage(machine, from, 'UNSOLICITED_BLOCK');
       break;
     case 'evidence':
       onEvidence(machine, from, message.evidence);
@@ -209,7 +209,7 @@ function settle(machine: MachineState): void {
 }
 
 /** Who is known to have a block with all that it names: its voters. `notarized`: a quorum is among them. */
-export function holdersOf(
+export function blockHolders(
   machine: MachineState,
   blockHash: Digest,
 ): { readonly voters: readonly ValidatorId[]; readonly notarized: boolean } {

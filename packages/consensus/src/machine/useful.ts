@@ -10,7 +10,7 @@ import type { ValidatorId, View } from '@cloister/encoding';
 import { weightOf } from '../certificates/validator-set.ts';
 import { conflictEvidence, evidenceKey } from '../evidence/evidence.ts';
 import { leaderOf } from '../leaders/leader.ts';
-import type { RejectionCode } from '../machine-types.ts';
+import type { MessageRejectionCode } from '../machine-types.ts';
 import { VIEW_WINDOW } from '../messages/limits.ts';
 import type { Glimpse } from '../messages/message-codec.ts';
 import { sameProposition, sameStatement } from '../messages/signed-bytes.ts';
@@ -25,7 +25,7 @@ import type {
 import { finalizedView, findRound, type MachineState, type RoundState } from './state.ts';
 
 /** 'KNOWN': nothing new, and nobody's fault. */
-export type Useless = 'KNOWN' | RejectionCode;
+export type Useless = 'KNOWN' | MessageRejectionCode;
 
 type Certified = PropositionStatement<PropositionKind> | NullifyStatement;
 const VOTE_KINDS: readonly VoteKind[] = ['notarize', 'nullify', 'finalize'];

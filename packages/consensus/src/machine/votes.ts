@@ -8,9 +8,9 @@ import { conflictEvidence } from '../evidence/evidence.ts';
 import { sameStatement, statementBytes } from '../messages/signed-bytes.ts';
 import type { Certificate, Vote, VoteKind } from '../messages/types.ts';
 import { accuse, accuseUnjustified, heedOwn } from './accuse.ts';
-import { noteLeft, spread } from './relay.ts';
+import { noteLeft, relayCertificate } from './relay.ts';
 import { onOtherEpoch } from './requests.ts';
-import { type MachineState, type RoundState, reject, roundAt } from './state.ts';
+import { type MachineState, type RoundState, rejectMessage, roundAt } from './state.ts';
 import { heldCertificate, uselessVote } from './useful.ts';
 
 const VOTE_KINDS: readonly VoteKind[] = ['notarize', 'nullify', 'finalize'];
@@ -21,11 +21,11 @@ export function onVote(machine: MachineState, from: ValidatorId, vote: Vote): vo
   const useless = uselessVote(machine, from, vote);
   if (useless === 'OTHER_EPOCH') onOtherEpoch(machine, from, vote.epoch);
   else if (useless !== undefined) {
-    if (useless !== 'KNOWN') reject(machine, from, useless);
+    if (useless !== 'KNOWN') rejectMessage(machine, from, useless);
   } else if (machine.signatures.check(vote.signer, statementBytes(machine.chainId, vote), vote.signature)) {
     count(machine, from, vote);
   } else {
-    reject(machine, from, 'BAD_SIGNATURE');
+    rejectMessage(machine, from, 'BAD_SIGNATURE');
   }
 }
 
@@ -35,7 +35,7 @@ function count(machine: MachineState, from: ValidatorId, vote: Vote): void {
   const certificate = reachedQuorum(machine, round, vote);
   if (certificate === undefined) return;
   // Newly formed: sent once to a few; taken in like any other.
-  spread(machine, certificate);
+  relayCertificate(machine, certificate);
   machine.queue.push({ type: 'message', from, message: certificate });
 }
 

@@ -11,7 +11,7 @@ import {
   type Result,
   type View,
 } from '@cloister/encoding';
-import { readEvidence, writeEvidence } from '../evidence/evidence-codec.ts';
+import { readFaultEvidence, writeFaultEvidence } from '../evidence/evidence-codec.ts';
 import {
   readBody,
   readCertificate,
@@ -106,7 +106,7 @@ export function encodeMessage(message: ConsensusMessage): Uint8Array {
       for (const vote of message.votes) writeSignedStatement(writer, vote);
       break;
     case 'evidence':
-      writeEvidence(writer, message.evidence);
+      writeFaultEvidence(writer, message.evidence);
       break;
   }
   return writer.finish();
@@ -151,7 +151,7 @@ function readMessage(reader: ByteReader, limits: MessageLimits): ConsensusMessag
     case TYPE_BYTES.recall:
       return readRecall(reader);
     case TYPE_BYTES.evidence:
-      return { type: 'evidence', evidence: readEvidence(reader) };
+      return { type: 'evidence', evidence: readFaultEvidence(reader) };
     default:
       throw new DecodeError('unknown message type');
   }

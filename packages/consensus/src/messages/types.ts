@@ -234,18 +234,18 @@ export interface BadJustificationEvidence {
   readonly header: Header;
   readonly justification: JustificationSummary;
 }
-export type Evidence = ConflictEvidence | BadJustificationEvidence;
-export type EvidenceType = Evidence['type'];
+export type FaultEvidence = ConflictEvidence | BadJustificationEvidence;
+export type FaultEvidenceType = FaultEvidence['type'];
 
 /** What evidence proves, for the ledger. */
 export interface ProvenFault extends Round {
   readonly validator: ValidatorId;
-  readonly kind: EvidenceType;
+  readonly kind: FaultEvidenceType;
 }
 /** A fault that somebody saw, told to the others: the next leader need not have seen it. */
 export interface EvidenceMessage {
   readonly type: 'evidence';
-  readonly evidence: Evidence;
+  readonly evidence: FaultEvidence;
 }
 
 /** Proof that `header` is final, for whoever knows the validator set of the certificate's epoch. */

@@ -2,11 +2,11 @@ import { hash } from '@cloister/crypto';
 import { asValidatorId, asView, type ValidatorId } from '@cloister/encoding';
 import { describe, expect, it } from 'vitest';
 import { makeValidatorSet } from '../../src/index.ts';
-import { LeaderStanding } from '../../src/leaders/leader-standing.ts';
+import { LeaderReputation } from '../../src/leaders/leader-standing.ts';
 
 /** A record fed by a chain of which the test says who led and who did not, turn by turn. */
 class Chain {
-  readonly standing: LeaderStanding;
+  readonly standing: LeaderReputation;
   readonly ids: ValidatorId[];
   #view = 0;
 
@@ -14,7 +14,7 @@ class Chain {
     const set = makeValidatorSet(
       Array.from({ length: count }, (_, index) => ({ id: asValidatorId(hash(`leader ${index}`)), weight: 1n })),
     );
-    this.standing = new LeaderStanding(set, patience);
+    this.standing = new LeaderReputation(set, patience);
     this.ids = set.validators.map(({ id }) => id);
   }
 

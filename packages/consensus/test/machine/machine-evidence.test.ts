@@ -1,7 +1,7 @@
 /** Evidence that a machine finds and hears: one piece for each kind of fault and validator of an epoch. */
 import { asView } from '@cloister/encoding';
 import { describe, expect, it } from 'vitest';
-import { type Evidence, encodeEvidence, type Proposition } from '../../src/index.ts';
+import { encodeFaultEvidence, type FaultEvidence, type Proposition } from '../../src/index.ts';
 import { MAX_EVIDENCE_BYTES } from '../../src/messages/limits.ts';
 import {
   Bench,
@@ -50,7 +50,7 @@ describe('evidence from others', () => {
   const [found] = ofType(doubleVotes(new Bench(set, voter), 1), 'evidence');
   if (found === undefined || found.evidence.type === 'bad-justification') throw new Error('no evidence');
   const evidence = found.evidence;
-  const later: Evidence = {
+  const later: FaultEvidence = {
     ...evidence,
     first: { ...evidence.first, view: asView(2) },
     second: { ...evidence.second, view: asView(2) },
@@ -71,7 +71,7 @@ describe('evidence from others', () => {
     expect(ofType(bench.receive({ type: 'evidence', evidence: later }), 'rejected')).toMatchObject([
       { code: 'BAD_EVIDENCE' },
     ]);
-    const forged: Evidence = { ...evidence, second: evidence.first };
+    const forged: FaultEvidence = { ...evidence, second: evidence.first };
     expect(ofType(bench.receive({ type: 'evidence', evidence: forged }), 'rejected')).toMatchObject([
       { code: 'BAD_EVIDENCE' },
     ]);
@@ -93,6 +93,6 @@ describe('evidence from others', () => {
     }
     expect(bench.machine.current.accused.size).toBeLessThanOrEqual(6 * others.length);
     expect(bench.machine.current.accused.size).toBeGreaterThanOrEqual(3 * others.length);
-    expect(encodeEvidence(evidence).length).toBeLessThan(MAX_EVIDENCE_BYTES / 2);
+    expect(encodeFaultEvidence(evidence).length).toBeLessThan(MAX_EVIDENCE_BYTES / 2);
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { illegalSignature } from '../../src/guard/sign-guard.ts';
-import { RULES } from '../../src/rules.ts';
+import { PROTOCOL_RULES } from '../../src/rules.ts';
 import { forkingLeader } from './sim-byzantine.ts';
 import { runScenario, type Scenario } from './simulation.ts';
 
@@ -31,14 +31,14 @@ describe('with a safety rule removed, some seed fails a check', () => {
   });
 
   it('a quorum of q − 1', () => {
-    const rules = { ...RULES, quorum: (set: { quorum: bigint }) => set.quorum - 1n };
+    const rules = { ...PROTOCOL_RULES, quorum: (set: { quorum: bigint }) => set.quorum - 1n };
     const counts = caught({ ...BASE, partitions: 8, crashes: 0, lossPermille: 0, maxDelayMs: 50, rules }, 15);
     expect([counts.has('S7'), counts.has('S1'), counts.has('S2')]).toEqual([true, true, true]);
   });
 
   it('finalize after nullify, and nullify after finalize', () => {
     const rules = {
-      ...RULES,
+      ...PROTOCOL_RULES,
       illegalSignature: (...[own, statement]: Parameters<typeof illegalSignature>) => {
         const { nullify, finalize, ...rest } = own;
         if (statement.kind === 'finalize') return illegalSignature(finalize ? { ...rest, finalize } : rest, statement);
@@ -56,7 +56,7 @@ describe('with a safety rule removed, some seed fails a check', () => {
   });
 
   it('skipped nullifications unchecked, with a forking leader', () => {
-    const rules = { ...RULES, coversSkippedViews: () => true };
+    const rules = { ...PROTOCOL_RULES, coversSkippedViews: () => true };
     const byzantine = { count: 1, twist: forkingLeader };
     const counts = caught({ ...BASE, partitions: 0, crashes: 0, rules, byzantine }, 40);
     expect([counts.has('S1'), counts.has('S5')]).toEqual([true, true]);

@@ -3,7 +3,7 @@
  */
 import { type Digest, toHex, type ValidatorId } from '@cloister/encoding';
 import type { Block, Certificate, Effect, Proposition, SignedStatement, ValidatorSet } from '../../src/index.ts';
-import { recoverGuard, statementBytes, verifyEvidence } from '../../src/index.ts';
+import { recoverGuard, statementBytes, verifyFaultEvidence } from '../../src/index.ts';
 import { committedBlocks } from './sim-ledger.ts';
 import { mockCheck, type SimNode } from './sim-node.ts';
 
@@ -46,7 +46,7 @@ export class Checker {
       const { evidence } = effect;
       this.accusations.add(evidence.type);
       if (!this.#byzantine.has(evidence.signer)) this.#fail('S8', `${evidence.type} against an honest validator`);
-      if (!verifyEvidence(this.#set, this.#chainId, evidence, mockCheck).ok)
+      if (!verifyFaultEvidence(this.#set, this.#chainId, evidence, mockCheck).ok)
         this.#fail('S8', `${evidence.type} does not hold`);
     } else if (effect.type === 'commit') {
       this.#certificate(effect.finalization);

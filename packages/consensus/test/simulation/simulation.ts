@@ -13,7 +13,7 @@ import {
   type Timing,
   type ValidatorSet,
 } from '../../src/index.ts';
-import { RULES, type Rules } from '../../src/rules.ts';
+import { PROTOCOL_RULES, type Rules } from '../../src/rules.ts';
 import { Checker, type Violation } from './sim-checks.ts';
 import { committedBlocks } from './sim-ledger.ts';
 import { mockSignature, SimNode, type World } from './sim-node.ts';
@@ -177,7 +177,7 @@ export function runScenario(scenario: Scenario): RunResult {
     const sign = (bytes: Uint8Array): Uint8Array => mockSignature(id, bytes);
     const config = { chainId, self: id, sign, genesisSet: set, genesisTimestampMs: 0, timing: TIMING };
     // A Byzantine node signs behind its machine's back.
-    const honestRules = scenario.rules ?? RULES;
+    const honestRules = scenario.rules ?? PROTOCOL_RULES;
     const rules = byzantine.has(id) ? { ...honestRules, signedElsewhere: () => false } : honestRules;
     const options = { id, config, rules, dropsGuard: scenario.dropsGuard ?? false };
     nodes.set(id, new SimNode(world, twist === undefined ? options : { ...options, twist }));
@@ -185,7 +185,7 @@ export function runScenario(scenario: Scenario): RunResult {
   for (let index = 0; index < (scenario.observers ?? 0); index++) {
     const id = asValidatorId(hash(`simulated observer ${index}`));
     const config = { chainId, self: id, sign: undefined, genesisSet: set, genesisTimestampMs: 0, timing: TIMING };
-    nodes.set(id, new SimNode(world, { id, config, rules: RULES, dropsGuard: false }));
+    nodes.set(id, new SimNode(world, { id, config, rules: PROTOCOL_RULES, dropsGuard: false }));
   }
   const all = [...nodes.values()].filter(
     (node) => !ids.slice(ids.length - (scenario.downForGood ?? 0)).includes(node.id),

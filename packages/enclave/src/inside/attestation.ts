@@ -26,7 +26,7 @@ import {
   verifyBundle,
 } from '@cloister/attestation';
 import { fail, ok, type Result } from '@cloister/encoding';
-import type { FactsRefusal, FinalityRefusal, LedgerView } from './light-client.ts';
+import type { EnclaveLightClient, FactsRefusal, FinalityRefusal } from './light-client.ts';
 import type { Vault } from './vault.ts';
 
 /** Why a quote is not one of this enclave, or not one that its chain can accept. */
@@ -48,7 +48,7 @@ export type AttestCode =
 
 export interface AttestationContext {
   readonly vault: Vault;
-  readonly view: LedgerView;
+  readonly view: EnclaveLightClient;
   readonly attester: Attester;
 }
 
@@ -63,7 +63,7 @@ function quoteRefusal(code: BundleVerificationCode, otherwise: QuoteCode): Resul
  * Verifies a quote as far as an enclave can by itself: binding, and the whole endorsement chain under the genesis' trust
  * anchors at the newest proven block time. Which measurements and platforms are allowed is the ledger's to say.
  */
-export function verifyQuote(view: LedgerView, bundle: EvidenceBundle): Result<RuntimeData, QuoteCode> {
+export function verifyQuote(view: EnclaveLightClient, bundle: EvidenceBundle): Result<RuntimeData, QuoteCode> {
   const { trustAnchors } = view.genesis.genesis;
   const verified = verifyBundle({ bundle, trustAnchors, atMs: view.timeMs });
   return verified.ok ? verified : quoteRefusal(verified.code, 'QUOTE_NOT_TRUSTED');
@@ -139,7 +139,7 @@ function checkChallenge({ identity }: Vault, challenge: Challenge): AttestCode |
 }
 
 /** A signed sign of life at the newest block proven, that of `facts` included, about the evidence that they say is accepted. */
-export function refreshAttestation(
+export function signOwnRefresh(
   { vault, view }: Pick<AttestationContext, 'vault' | 'view'>,
   facts: Uint8Array,
 ): Result<Uint8Array, AttestCode> {

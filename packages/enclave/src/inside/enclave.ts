@@ -12,10 +12,10 @@ import { parseGenesis } from '@cloister/ledger';
 import type { LaunchMessage } from '../channel/platform-messages.ts';
 import { type CallHandler, headOnly, type Payload, partsOnly } from '../channel/rpc.ts';
 import { AnsweredTasks } from './answered-tasks.ts';
-import { answerChallengeBytes, attestForLedger, provePresence, refreshAttestation } from './attestation.ts';
+import { answerChallengeBytes, attestForLedger, provePresence, signOwnRefresh } from './attestation.ts';
 import { EnginePool } from './engine-pool.ts';
 import { type InferenceContext, ResultCache, runInference } from './inference.ts';
-import { LedgerView } from './light-client.ts';
+import { EnclaveLightClient } from './light-client.ts';
 import { Models } from './models.ts';
 import type { PlatformLink } from './platform-link.ts';
 import { createVault } from './vault.ts';
@@ -39,7 +39,7 @@ export function createEnclave(
   const { limits, engine, name, version } = manifest.value;
   const image = imageDigest(launch.manifest);
   const vault = createVault({ chainId: genesis.value.chainId, nodeId, image }, random);
-  const view = new LedgerView(genesis.value, vault.identity);
+  const view = new EnclaveLightClient(genesis.value, vault.identity);
   const engines = new EnginePool(platform, limits.runMsMax, ENGINES_MAX, () => performance.now());
   const models = new Models({ vault, view, engines, limits, engine });
   const [results, answered] = [new ResultCache(), new AnsweredTasks()];
@@ -85,7 +85,7 @@ export function createEnclave(
       case 'prove-presence':
         return bytesResult(provePresence(vault, first));
       case 'refresh':
-        return bytesResult(refreshAttestation(attestation, first));
+        return bytesResult(signOwnRefresh(attestation, first));
       case 'accept': {
         const shown = view.show(first);
         const stands = shown.ok ? view.current() : shown;

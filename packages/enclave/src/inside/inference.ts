@@ -28,7 +28,7 @@ import type { InferenceRequested } from '@cloister/ledger';
 import { type Authorised, sealedRequestOf } from '@cloister/proof';
 import type { AnsweredTasks } from './answered-tasks.ts';
 import type { EngineFailure } from './engines.ts';
-import type { AuthorisationRefusal, LedgerView } from './light-client.ts';
+import type { AuthorisationRefusal, EnclaveLightClient } from './light-client.ts';
 import type { GrantedModel, Models } from './models.ts';
 import type { Vault } from './vault.ts';
 
@@ -59,20 +59,20 @@ interface Computed {
   readonly outcome: Outcome;
 }
 
-export interface InferenceRequest {
+export interface InferenceOrder {
   /** Encoded AuthorityProof of the InferenceRequested event. */
   readonly authority: Uint8Array;
   readonly payload: Uint8Array;
 }
 
-export interface InferenceResult {
+export interface InferenceAnswer {
   readonly receipt: Uint8Array;
   readonly response: Uint8Array;
 }
 
 export interface InferenceContext {
   readonly vault: Vault;
-  readonly view: LedgerView;
+  readonly view: EnclaveLightClient;
   readonly models: Pick<Models, 'get'>;
   readonly limits: EnclaveLimits;
   readonly engine: { readonly name: string; readonly version: string };
@@ -82,14 +82,14 @@ export interface InferenceContext {
 
 /** Results by task, oldest forgotten first. A task under way is shared by whoever asks for it meanwhile. */
 export class ResultCache {
-  readonly #done = new Map<Digest, InferenceResult>();
-  readonly #underWay = new Map<Digest, Promise<Result<InferenceResult, InferenceCode>>>();
+  readonly #done = new Map<Digest, InferenceAnswer>();
+  readonly #underWay = new Map<Digest, Promise<Result<InferenceAnswer, InferenceCode>>>();
   #bytes = 0;
 
   async once(
     task: Digest,
-    run: () => Promise<Result<InferenceResult, InferenceCode>>,
-  ): Promise<Result<InferenceResult, InferenceCode>> {
+    run: () => Promise<Result<InferenceAnswer, InferenceCode>>,
+  ): Promise<Result<InferenceAnswer, InferenceCode>> {
     const done = this.#done.get(task);
     if (done !== undefined) return ok(done);
     const underWay = this.#underWay.get(task);
@@ -105,7 +105,7 @@ export class ResultCache {
     }
   }
 
-  #keep(task: Digest, result: InferenceResult): void {
+  #keep(task: Digest, result: InferenceAnswer): void {
     this.#done.set(task, result);
     this.#bytes += result.receipt.length + result.response.length;
     for (const [oldest, { receipt, response }] of this.#done) {
@@ -119,8 +119,8 @@ export class ResultCache {
 /** Runs one sealed request that the ledger authorised for this enclave, and signs the receipt. */
 export async function runInference(
   context: InferenceContext,
-  request: InferenceRequest,
-): Promise<Result<InferenceResult, InferenceCode>> {
+  request: InferenceOrder,
+): Promise<Result<InferenceAnswer, InferenceCode>> {
   const authorised = context.view.authoriseInference(request.authority);
   if (!authorised.ok) return authorised;
   const { event } = authorised.value;
@@ -142,7 +142,7 @@ async function execute(
   authorised: Authorised<InferenceRequested>,
   model: GrantedModel,
   payload: Uint8Array,
-): Promise<Result<InferenceResult, InferenceCode>> {
+): Promise<Result<InferenceAnswer, InferenceCode>> {
   const { vault, limits } = context;
   const { event } = authorised;
   const { chainId, keyset, image } = vault.identity;

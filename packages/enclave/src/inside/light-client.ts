@@ -36,7 +36,7 @@ export interface FinalBlock {
 }
 
 /** The enclave's view of the ledger. */
-export class LedgerView {
+export class EnclaveLightClient {
   readonly genesis: ParsedGenesis;
   #standing: Standing;
 

@@ -21,7 +21,7 @@ import type { ModelKeyGrantAuthorised } from '@cloister/ledger';
 import { areSupported } from '../engine/datatypes.ts';
 import type { EnginePool } from './engine-pool.ts';
 import type { EngineFailure, ModelEngine } from './engines.ts';
-import type { AuthorisationRefusal, LedgerView } from './light-client.ts';
+import type { AuthorisationRefusal, EnclaveLightClient } from './light-client.ts';
 import { ModelRoom } from './model-room.ts';
 import type { Vault } from './vault.ts';
 
@@ -60,7 +60,7 @@ const MEBIBYTE: number = 1024 * 1024;
 
 export interface ModelsContext {
   readonly vault: Vault;
-  readonly view: LedgerView;
+  readonly view: EnclaveLightClient;
   readonly engines: EnginePool;
   readonly limits: EnclaveLimits;
   /** Of the image's manifest. */

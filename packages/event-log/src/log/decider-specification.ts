@@ -10,7 +10,7 @@
 import { assert, type Result, toHex } from '@cloister/encoding';
 import { type Decider, foldEvents } from './decider.ts';
 
-export interface Outcome<State, Event, Code extends string> {
+export interface SpecificationResult<State, Event, Code extends string> {
   /** Asserts exactly these events, in this order. */
   thenEvents(expected: readonly Event[]): void;
   /** Asserts a refusal with this code. */
@@ -23,7 +23,7 @@ export interface Outcome<State, Event, Code extends string> {
 
 export interface Specification<State, Command, Event, Context, Code extends string> {
   given(events: readonly Event[]): {
-    when(command: Command, context: Context): Outcome<State, Event, Code>;
+    when(command: Command, context: Context): SpecificationResult<State, Event, Code>;
   };
 }
 

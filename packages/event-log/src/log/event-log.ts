@@ -8,7 +8,7 @@ import { assert, type Digest, type Height } from '@cloister/encoding';
 import type { OrderedStore, StoreOp } from '../store/store.ts';
 import { type NewEvent, type PreparedAppend, prepareAppend } from './append.ts';
 import { EventLogDamaged } from './damage.ts';
-import { type GuardHead, witnessOp } from './guard-head.ts';
+import { type LogPosition, witnessOp } from './guard-head.ts';
 import { encodeHead, type LogHead } from './head.ts';
 import { CHECKPOINT_KEY, isEventLogKey, RESYNC_KEY } from './keys.ts';
 import { type LogReader, StoredLog } from './log-reader.ts';
@@ -37,7 +37,7 @@ export class EventLog implements LogReader {
   #head: LogHead;
   #checkpoint: LogHead;
   /** Positions that the sign guard has seen and a log being rebuilt has not reached yet. */
-  #targets: readonly GuardHead[];
+  #targets: readonly LogPosition[];
   #writing: Promise<void> = Promise.resolve();
 
   private constructor(store: OrderedStore, options: OpenOptions, opened: OpenedLog) {
@@ -72,7 +72,7 @@ export class EventLog implements LogReader {
    * Set while a log that was reset is behind what the sign guard has seen: the validator must not sign. Undefined in a
    * complete log.
    */
-  get resyncTarget(): GuardHead | undefined {
+  get resyncTarget(): LogPosition | undefined {
     return this.#targets.at(-1);
   }
 

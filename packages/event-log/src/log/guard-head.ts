@@ -13,7 +13,7 @@ import { decodeHead, encodeHead, type LogHead } from './head.ts';
 import { WITNESS_KEY } from './keys.ts';
 
 /** A position of the log as the sign guard recorded it. */
-export interface GuardHead {
+export interface LogPosition {
   readonly count: number;
   /** As `LogHead.hash` at that count. */
   readonly hash: Digest;
@@ -25,7 +25,7 @@ export interface GuardHead {
  */
 export function checkAgainstGuard(
   head: Pick<LogHead, 'count' | 'hash'>,
-  guardHead: GuardHead,
+  guardHead: LogPosition,
   hashAtGuard: Digest | undefined,
 ): Result<void, 'LOG_BEHIND_SIGN_GUARD' | 'LOG_CONFLICTS_WITH_SIGN_GUARD'> {
   if (head.count < guardHead.count) {
@@ -44,7 +44,7 @@ export function witnessOp(head: LogHead): StoreOp {
 }
 
 /** The head that a store was last made to remember. Throws `EventLogDamaged` when that record is damaged. */
-export async function readWitness(store: OrderedStore): Promise<GuardHead | undefined> {
+export async function readWitness(store: OrderedStore): Promise<LogPosition | undefined> {
   const stored = await store.get(WITNESS_KEY);
   if (stored === undefined) return undefined;
   const head = decodeHead(stored);

@@ -7,7 +7,7 @@
 import type { Digest } from '@cloister/encoding';
 import type { OrderedStore } from '../store/store.ts';
 import { EventLogDamaged } from './damage.ts';
-import { checkAgainstGuard, type GuardHead, readWitness } from './guard-head.ts';
+import { checkAgainstGuard, type LogPosition, readWitness } from './guard-head.ts';
 import { decodeHead, emptyHead, encodeHead, type LogHead, sameHead } from './head.ts';
 import { CHECKPOINT_KEY, eventKey, HEAD_KEY, LOG_KEYS, RESYNC_KEY } from './keys.ts';
 import { openStoredEvent } from './record.ts';
@@ -24,7 +24,7 @@ export interface OpenOptions {
   /** 'checkpoint': from the last verified checkpoint on; 'full': everything. */
   readonly verify: 'checkpoint' | 'full';
   /** The last durable event head in the sign guard's records. */
-  readonly guardHead?: GuardHead | undefined;
+  readonly guardHead?: LogPosition | undefined;
   /**
    * The sign guard's store: remembers the head of each commit (under a key whose first byte is 0) and is compared on
    * opening.
@@ -40,7 +40,7 @@ export interface OpenedLog {
   readonly head: LogHead;
   readonly checkpoint: LogHead;
   /** Ascending positions that the guard has seen and this log, being rebuilt after a reset, has yet to reach. */
-  readonly targets: readonly GuardHead[];
+  readonly targets: readonly LogPosition[];
 }
 
 /**
@@ -117,9 +117,9 @@ async function checkGuard(
   options: OpenOptions,
   head: LogHead,
   resyncing: boolean,
-): Promise<GuardHead[]> {
+): Promise<LogPosition[]> {
   const witness = options.witness === undefined ? undefined : await readWitness(options.witness);
-  const targets: GuardHead[] = [];
+  const targets: LogPosition[] = [];
   for (const guardHead of [options.guardHead, witness]) {
     if (guardHead === undefined) continue;
     const { count } = guardHead;

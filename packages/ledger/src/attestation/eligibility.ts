@@ -7,10 +7,10 @@
  */
 import type { AppraisalPolicy } from '@cloister/attestation';
 import type { AccountId, Digest, Height } from '@cloister/encoding';
-import { networkOf } from '../state/network-of.ts';
+import { settingsOf } from '../state/network-of.ts';
 import type { Attestation, Keyset, LedgerState, Model, ModelGrant } from '../state/state.ts';
 import { ELIGIBILITY_REASONS, type EligibilityReason } from '../transactions/codes.ts';
-import { type MeasurementRule, measurementKey, measurementStanding } from './measurement-set.ts';
+import { type MeasurementRule, measurementKey, measurementPhase } from './measurement-set.ts';
 
 export interface EligibilityQuestion {
   readonly state: LedgerState;
@@ -45,7 +45,7 @@ export function eligible(question: EligibilityQuestion): Eligibility {
   const reasons = [
     ...attestationReasons({
       attestation: { ...current, keysetStatus: known.status },
-      policy: networkOf(state).appraisalPolicy,
+      policy: settingsOf(state).appraisalPolicy,
       measurement: state.measurements.get(measurementKey(current)),
       height,
       timeMs,
@@ -140,7 +140,7 @@ function policyReasons({
 
 function measurementReasons(rule: MeasurementRule | undefined, height: Height): EligibilityReason[] {
   if (rule === undefined) return ['MEASUREMENT_NOT_ALLOWED'];
-  switch (measurementStanding(rule, height)) {
+  switch (measurementPhase(rule, height)) {
     case 'allowed':
     case 'grace':
       return [];

@@ -10,13 +10,16 @@ export interface EndorsementsSeen {
   readonly statements: readonly StatementSeen[];
 }
 
-export interface Floors {
+export interface EndorsementFloors {
   readonly crlFloors: Map<Digest, CrlFloor>;
   readonly statementFloors: Map<string, StatementFloor>;
 }
 
 /** Whether anything in it is newer than what was used before. */
-export function isNewer({ crlFloors, statementFloors }: Floors, { crls, statements }: EndorsementsSeen): boolean {
+export function isNewer(
+  { crlFloors, statementFloors }: EndorsementFloors,
+  { crls, statements }: EndorsementsSeen,
+): boolean {
   return (
     crls.some(({ issuer, number, thisUpdateMs }) => {
       const floor = crlFloors.get(issuer);
@@ -31,7 +34,10 @@ export function isNewer({ crlFloors, statementFloors }: Floors, { crls, statemen
 }
 
 /** Moves floors up, in place; the highest of each number stays. */
-export function raiseFloors({ crlFloors, statementFloors }: Floors, { crls, statements }: EndorsementsSeen): void {
+export function raiseFloors(
+  { crlFloors, statementFloors }: EndorsementFloors,
+  { crls, statements }: EndorsementsSeen,
+): void {
   for (const { issuer, number, thisUpdateMs } of crls) {
     const floor = crlFloors.get(issuer) ?? { number, thisUpdateMs };
     crlFloors.set(issuer, {
@@ -54,7 +60,7 @@ function higherNumber(a: string, b: string): string {
 }
 
 /** The state's floors as they are once these endorsements are accepted; the state stays as it is. */
-export function floorsWith(state: LedgerState, seen: EndorsementsSeen): Floors {
+export function floorsWith(state: LedgerState, seen: EndorsementsSeen): EndorsementFloors {
   const floors = { crlFloors: new Map(state.crlFloors), statementFloors: new Map(state.statementFloors) };
   raiseFloors(floors, seen);
   return floors;

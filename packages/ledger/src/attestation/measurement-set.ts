@@ -4,7 +4,7 @@
 import { appraisalPolicyToJson, type Platform, type ReferenceValue, trustAnchorsToJson } from '@cloister/attestation';
 import { hash } from '@cloister/crypto';
 import { canonicalJson, type Digest, type Height, type JsonValue, type Measurement, utf8 } from '@cloister/encoding';
-import type { LedgerState, MeasurementEntry, Network } from '../state/state.ts';
+import type { LedgerState, MeasurementEntry, NetworkSettings } from '../state/state.ts';
 
 /** A pair of base measurement and image on a platform. */
 export interface MeasurementPair {
@@ -22,13 +22,13 @@ export function measurementKey(pair: MeasurementPair): string {
  * 'allowed' and 'grace' count. 'pending' is allowed, but only from a later height on; 'grace' ends with a height, and is
  * 'grace-ended' above it.
  */
-export type MeasurementStanding = 'allowed' | 'grace' | 'pending' | 'grace-ended' | 'revoked';
+export type MeasurementPhase = 'allowed' | 'grace' | 'pending' | 'grace-ended' | 'revoked';
 
 /** What decides how a pair stands at a height. */
 export type MeasurementRule = MeasurementPair &
   Pick<MeasurementEntry, 'status' | 'effectiveHeight' | 'graceUntilHeight'>;
 
-export function measurementStanding(entry: MeasurementRule, height: Height): MeasurementStanding {
+export function measurementPhase(entry: MeasurementRule, height: Height): MeasurementPhase {
   const { status, effectiveHeight, graceUntilHeight } = entry;
   const inGrace = graceUntilHeight !== null && height <= graceUntilHeight;
   switch (status) {
@@ -53,9 +53,9 @@ export function referenceValuesOf(measurements: Iterable<MeasurementRule>, heigh
   const values: ReferenceValue[] = [];
   for (const entry of measurements) {
     const { platform, measurement, image } = entry;
-    const standing = measurementStanding(entry, height);
-    if (standing === 'pending') continue;
-    const status = standing === 'allowed' || standing === 'grace' ? 'allowed' : 'revoked';
+    const phase = measurementPhase(entry, height);
+    if (phase === 'pending') continue;
+    const status = phase === 'allowed' || phase === 'grace' ? 'allowed' : 'revoked';
     values.push({ platform, measurement, image, status });
   }
   return values;
@@ -67,7 +67,10 @@ export function sortedMeasurements(measurements: ReadonlyMap<string, Measurement
 }
 
 /** Names everything that appraisal depends on beside the evidence: policy, trust anchors, and every measurement. */
-export function ledgerPolicyDigest(network: Network, measurements: ReadonlyMap<string, MeasurementEntry>): Digest {
+export function ledgerPolicyDigest(
+  network: NetworkSettings,
+  measurements: ReadonlyMap<string, MeasurementEntry>,
+): Digest {
   const document: JsonValue = {
     appraisalPolicy: appraisalPolicyToJson(network.appraisalPolicy),
     trustAnchors: trustAnchorsToJson(network.trustAnchors),

@@ -26,7 +26,7 @@ import { type AccountId, asHeight, assert, canonicalJson, parseBase64, toBase64 
 import type { DecideContext } from '../decide/decision.ts';
 import type { AttestationEvicted, AttestationReappraised, EvictionCause } from '../events/attestation-events.ts';
 import type { LedgerEvent } from '../events/events.ts';
-import { networkOf } from '../state/network-of.ts';
+import { settingsOf } from '../state/network-of.ts';
 import type { Attestation, CrlFloor, LedgerState, StatementFloor } from '../state/state.ts';
 import { isStanding } from './eligibility.ts';
 import { floorsWith } from './floors.ts';
@@ -46,7 +46,7 @@ export function policyTakingEffect(
   policy: AppraisalPolicy,
   context: DecideContext,
 ): readonly LedgerEvent[] {
-  const network = { ...networkOf(state), appraisalPolicy: policy };
+  const network = { ...settingsOf(state), appraisalPolicy: policy };
   const rules: Rules = {
     cause: 'policy',
     policy,
@@ -99,7 +99,7 @@ export function endorsementsTakingEffect(
 ): readonly LedgerEvent[] {
   const rules: Rules = {
     cause: 'endorsements',
-    policy: networkOf(state).appraisalPolicy,
+    policy: settingsOf(state).appraisalPolicy,
     ...floorsWith(state, newer),
     cache: createEndorsementCache(),
   };
@@ -155,7 +155,7 @@ function reappraisal(
     bundle,
     referenceValues: referenceValuesAt(state, height),
     policy,
-    trustAnchors: networkOf(state).trustAnchors,
+    trustAnchors: settingsOf(state).trustAnchors,
     atMs: timeMs,
     crlFloors,
     statementFloors,

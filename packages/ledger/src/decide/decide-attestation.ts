@@ -24,7 +24,7 @@ import { endorsementsTakingEffect, mergesWith } from '../attestation/reappraise.
 import { replaceableMember } from '../attestation/replace-member.ts';
 import type { AttestationAccepted } from '../events/attestation-events.ts';
 import type { LedgerEvent } from '../events/events.ts';
-import { networkOf } from '../state/network-of.ts';
+import { settingsOf } from '../state/network-of.ts';
 import type { LedgerState } from '../state/state.ts';
 import type { RejectionCode } from '../transactions/codes.ts';
 import { accept, type Command, causeOf, type DecideContext, type Decision, reject } from './decision.ts';
@@ -76,7 +76,7 @@ function statementRefusal(
   { height, timeMs }: DecideContext,
 ): RejectionCode | undefined {
   if (runtime.purpose !== 'ledger') return 'EVIDENCE_PURPOSE';
-  if (runtime.chain_id !== networkOf(state).chainId) return 'EVIDENCE_CHAIN_MISMATCH';
+  if (runtime.chain_id !== settingsOf(state).chainId) return 'EVIDENCE_CHAIN_MISMATCH';
   if (runtime.node_id !== sender) return 'EVIDENCE_NODE_MISMATCH';
   const nonceHeight = asHeight(runtime.nonce_height);
   const blockHash = state.recentBlocks.get(nonceHeight);
@@ -97,7 +97,7 @@ function statementRefusal(
 }
 
 function appraiseAt(state: LedgerState, bundle: EvidenceBundle, { height, timeMs }: DecideContext) {
-  const { appraisalPolicy, trustAnchors } = networkOf(state);
+  const { appraisalPolicy, trustAnchors } = settingsOf(state);
   return appraise({
     bundle,
     referenceValues: referenceValuesAt(state, height),
@@ -127,7 +127,7 @@ function isMember(state: LedgerState, id: Command<'submit-attestation'>['sender'
 }
 
 function isFull(state: LedgerState): boolean {
-  return state.members.size >= networkOf(state).params.maxMembers;
+  return state.members.size >= settingsOf(state).params.maxMembers;
 }
 
 function newMember(
@@ -146,7 +146,7 @@ function acceptance(
   { height, timeMs }: DecideContext,
   result: AttestationResult,
 ): AttestationAccepted {
-  const { maxAgeBlocks, refreshWindowBlocks } = networkOf(state).appraisalPolicy;
+  const { maxAgeBlocks, refreshWindowBlocks } = settingsOf(state).appraisalPolicy;
   const previous = state.attestations.get(command.sender)?.keyset;
   const nonceHeight = asHeight(result.runtime.nonce_height);
   return {
@@ -199,7 +199,7 @@ export function decideRefreshAttestation(
   const statement = refresh.value.statement;
   if (statement.height <= current.refreshedHeight) return reject('REFRESH_NOT_NEWER');
   if (state.recentBlocks.get(statement.height) !== statement.blockHash) return reject('REFRESH_BLOCK_UNKNOWN');
-  const { chainId, appraisalPolicy } = networkOf(state);
+  const { chainId, appraisalPolicy } = settingsOf(state);
   const { evidenceDigest, node: nodeId } = current;
   const verified = verifyRefresh(refresh.value, { chainId, evidenceDigest, nodeId, signKey: fromHex(current.signKey) });
   if (!verified.ok) {

@@ -6,7 +6,7 @@ import { type AccountId, assert, parseBase64 } from '@cloister/encoding';
 import { isStanding } from '../attestation/eligibility.ts';
 import { isNewer } from '../attestation/floors.ts';
 import { endorsementsTakingEffect, mergesWith, type NewerEndorsements } from '../attestation/reappraise.ts';
-import { networkOf } from '../state/network-of.ts';
+import { settingsOf } from '../state/network-of.ts';
 import type { LedgerState } from '../state/state.ts';
 import { accept, type Command, causeOf, type DecideContext, type Decision, reject } from './decision.ts';
 
@@ -23,7 +23,7 @@ export function decideSubmitEndorsements(
   const verified = verifyEndorsements({
     platform,
     endorsements: endorsements.value,
-    trustAnchors: networkOf(state).trustAnchors,
+    trustAnchors: settingsOf(state).trustAnchors,
     atMs: context.timeMs,
     crlFloors: state.crlFloors,
     statementFloors: state.statementFloors,
@@ -64,7 +64,7 @@ function raisesEvaluation({ statementFloors }: LedgerState, { statements }: Newe
 
 /** Intel publishes two sets of rules at a time. To move everyone to the later one takes more than an account. */
 function isTrusted(state: LedgerState, sender: AccountId, { height, timeMs }: DecideContext): boolean {
-  if (networkOf(state).governance.members.includes(sender)) return true;
+  if (settingsOf(state).governance.members.includes(sender)) return true;
   const attestation = state.attestations.get(sender);
   return attestation !== undefined && isStanding(attestation, height, timeMs);
 }

@@ -11,7 +11,7 @@ import { type AccountId, accountBytes, asHeight, assert, type Digest, type Heigh
 import { measurementKey } from '../attestation/measurement-set.ts';
 import { policyTakingEffect } from '../attestation/reappraise.ts';
 import type { LedgerEvent } from '../events/events.ts';
-import { networkOf } from '../state/network-of.ts';
+import { settingsOf } from '../state/network-of.ts';
 import type { LedgerState, MeasurementEntry } from '../state/state.ts';
 import type { ProposalKind } from '../transactions/proposal-kinds.ts';
 import { accept, type Command, causeOf, type DecideContext, type Decision, proposalId, reject } from './decision.ts';
@@ -34,7 +34,7 @@ export function decideSetMeasurement(
     approveOrCarry(state, command.sender, { kind: 'set-measurement', ...command }, height, outcome, entry?.height);
   if (status === 'revoked') return carry({ type: 'MeasurementRevoked', ...fact });
   if (status === 'allowed') {
-    const effectiveHeight = asHeight(height + networkOf(state).params.measurementDelay);
+    const effectiveHeight = asHeight(height + settingsOf(state).params.measurementDelay);
     return carry({ type: 'MeasurementAllowed', ...fact, effectiveHeight });
   }
   assert(graceUntilHeight !== null, 'the payload was validated');
@@ -56,7 +56,7 @@ function graceRefusal(entry: MeasurementEntry | undefined, until: Height, height
  * measurements do, so that whoever relies on the policy in force can see it coming.
  */
 export function decideSetPolicy(state: LedgerState, command: Command<'set-policy'>, context: DecideContext): Decision {
-  const { appraisalPolicy: current, params } = networkOf(state);
+  const { appraisalPolicy: current, params } = settingsOf(state);
   const parsed = appraisalPolicyFromJson(command.payload.policy);
   if (!parsed.ok) return reject(parsed.code, parsed.detail);
   const next = parsed.value;
@@ -94,9 +94,9 @@ export function decideRegisterAccount(
   const { account, name } = command.payload;
   // A member without weight came by itself: that must not keep governance from giving it an account.
   if (isGoverned(state, account)) return reject('ACCOUNT_EXISTS');
-  if (!networkOf(state).governance.members.includes(command.sender)) return reject('NOT_GOVERNANCE');
+  if (!settingsOf(state).governance.members.includes(command.sender)) return reject('NOT_GOVERNANCE');
   if (!isAcceptableEd25519Key(accountBytes(account))) return reject('KEY_UNACCEPTABLE');
-  if (state.accounts.size >= networkOf(state).params.maxAccounts) return reject('ACCOUNT_LIMIT');
+  if (state.accounts.size >= settingsOf(state).params.maxAccounts) return reject('ACCOUNT_LIMIT');
   return approveOrCarry(state, command.sender, { kind: 'register-account', ...command }, height, {
     type: 'AccountRegistered',
     ...causeOf(command),
@@ -123,7 +123,7 @@ function approveOrCarry(
   outcome: LedgerEvent,
   decidedHeight?: number,
 ): Decision {
-  const { governance, params } = networkOf(state);
+  const { governance, params } = settingsOf(state);
   if (!governance.members.includes(sender)) return reject('NOT_GOVERNANCE');
   const proposal = proposalId(kind, payload);
   const standing = [...(state.proposals.get(proposal)?.approvals ?? [])]

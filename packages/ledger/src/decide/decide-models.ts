@@ -7,7 +7,7 @@
 import { modelId } from '@cloister/confidential';
 import { eligible } from '../attestation/eligibility.ts';
 import { failure } from '../inference/task-outcome.ts';
-import { networkOf } from '../state/network-of.ts';
+import { settingsOf } from '../state/network-of.ts';
 import type { LedgerState, Model } from '../state/state.ts';
 import type { Task } from '../state/task.ts';
 import { accept, type Command, causeOf, type DecideContext, type Decision, reject } from './decision.ts';
@@ -25,7 +25,7 @@ export function decidePublishModel(
   const model = modelId(manifest);
   if (state.models.has(model)) return reject('MODEL_EXISTS');
   const published = state.modelsOf.get(command.sender) ?? 0;
-  if (published >= networkOf(state).params.maxModelsPerOwner) return reject('MODEL_LIMIT');
+  if (published >= settingsOf(state).params.maxModelsPerOwner) return reject('MODEL_LIMIT');
   return accept({ type: 'ModelPublished', ...causeOf(command), model, owner: command.sender, manifest, height });
 }
 

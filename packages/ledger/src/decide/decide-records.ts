@@ -2,7 +2,7 @@
  * The ordinary transaction: a value under (namespace, key). A namespace belongs to whoever writes to it first.
  */
 
-import { networkOf } from '../state/network-of.ts';
+import { settingsOf } from '../state/network-of.ts';
 import { recordUseAfter } from '../state/record-use.ts';
 import type { LedgerState } from '../state/state.ts';
 import { accept, type Command, causeOf, type Decision, reject } from './decision.ts';
@@ -22,7 +22,7 @@ export function exceedsRecordLimit(
   state: LedgerState,
   { sender, payload }: Pick<Command<'put-record'>, 'sender' | 'payload'>,
 ): boolean {
-  const { maxRecordsPerAccount, maxRecordBytesPerAccount } = networkOf(state).params;
+  const { maxRecordsPerAccount, maxRecordBytesPerAccount } = settingsOf(state).params;
   const { count, bytes } = recordUseAfter(state, sender, payload);
   return count > maxRecordsPerAccount || bytes > maxRecordBytesPerAccount;
 }

@@ -7,7 +7,7 @@ import { type AccountId, assert, parseBase64 } from '@cloister/encoding';
 import { pick } from '@cloister/encoding/shape';
 import { eligible } from '../attestation/eligibility.ts';
 import type { AuthorisedExecutor } from '../events/inference-events.ts';
-import { networkOf } from '../state/network-of.ts';
+import { settingsOf } from '../state/network-of.ts';
 import type { Attestation, LedgerState, Model } from '../state/state.ts';
 import type { RejectionCode } from '../transactions/codes.ts';
 import { requestMembers } from '../transactions/request-fields.ts';
@@ -20,7 +20,7 @@ export function decideRequestInference(
   context: DecideContext,
 ): Decision {
   const { payload, sender } = command;
-  const task = taskId(networkOf(state).chainId, sender, payload.requestNonce, command.expiryHeight);
+  const task = taskId(settingsOf(state).chainId, sender, payload.requestNonce, command.expiryHeight);
   if (state.tasks.has(task) || state.spentTasks.has(task)) return reject('TASK_EXISTS');
   const model = state.models.get(payload.model);
   if (model === undefined) return reject('MODEL_UNKNOWN');
@@ -49,7 +49,7 @@ export function decideRequestInference(
   if (!attestations.every(({ image }) => payload.images.includes(image))) return reject('IMAGE_NOT_NAMED');
   const platforms = new Set(attestations.map(({ platform }) => platform)).size;
   if (platforms < model.manifest.executionPolicy.minPlatforms) return reject('EXECUTION_POLICY_UNMET', 'minPlatforms');
-  if (platforms < networkOf(state).appraisalPolicy.minimumDistinctPlatforms) {
+  if (platforms < settingsOf(state).appraisalPolicy.minimumDistinctPlatforms) {
     return reject('EXECUTION_POLICY_UNMET', 'minimumDistinctPlatforms');
   }
   return accept({
@@ -72,7 +72,7 @@ function formRefusal(
   { payload }: Command<'request-inference'>,
   model: Model,
 ): RejectionCode | undefined {
-  const { params } = networkOf(state);
+  const { params } = settingsOf(state);
   const { k, m } = model.manifest.executionPolicy;
   const named = payload.executors.length;
   if (named > params.maxExecutors) return 'EXECUTORS_INVALID';
@@ -98,7 +98,7 @@ export function taskLimit(
   { executors }: Pick<RequestInferencePayload, 'executors'>,
 ): 'SENDER_TASK_LIMIT' | 'OWNER_TASK_LIMIT' | 'EXECUTOR_TASK_LIMIT' | undefined {
   const { taskIndex, keysets } = state;
-  const { maxOpenTasksPerSender, maxOpenTasksPerOwner, maxOpenTasksPerExecutor } = networkOf(state).params;
+  const { maxOpenTasksPerSender, maxOpenTasksPerOwner, maxOpenTasksPerExecutor } = settingsOf(state).params;
   const ofSender = taskIndex.openOfSender(sender);
   if (ofSender >= maxOpenTasksPerSender) return 'SENDER_TASK_LIMIT';
   if (ofSender === 0) return undefined;

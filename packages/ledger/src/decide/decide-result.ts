@@ -11,7 +11,7 @@ import type { LedgerEvent } from '../events/events.ts';
 import type { ReceiptAccepted } from '../events/inference-events.ts';
 import { isHeldByEnough, validHolders } from '../inference/holding.ts';
 import { agree, conclusion, type ExecutionResult } from '../inference/task-outcome.ts';
-import { networkOf } from '../state/network-of.ts';
+import { settingsOf } from '../state/network-of.ts';
 import type { Attestation, Keyset, LedgerState } from '../state/state.ts';
 import type { Task, TaskExecutor, TaskReceipt } from '../state/task.ts';
 import type { RejectionCode } from '../transactions/codes.ts';
@@ -66,7 +66,7 @@ function requestMismatch(
   executor: TaskExecutor,
   statement: ReceiptStatement,
 ): string | undefined {
-  const { chainId, trustAnchors } = networkOf(state);
+  const { chainId, trustAnchors } = settingsOf(state);
   const expected: Partial<ReceiptStatement> = {
     chainId,
     task: task.id,

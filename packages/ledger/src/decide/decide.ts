@@ -4,7 +4,7 @@
 import type { Decider } from '@cloister/event-log';
 import type { LedgerEvent } from '../events/events.ts';
 import { evolve } from '../evolve/evolve.ts';
-import { networkOf } from '../state/network-of.ts';
+import { settingsOf } from '../state/network-of.ts';
 import { initialState, type LedgerState } from '../state/state.ts';
 import type { AdmissionRefusal, RejectionCode } from '../transactions/codes.ts';
 import { decideRefreshAttestation, decideSubmitAttestation } from './decide-attestation.ts';
@@ -60,7 +60,7 @@ export function admissionRefusal(
   transaction: TransactionToDecide,
   height: DecideContext['height'],
 ): AdmissionRefusal | undefined {
-  const { chainId, params } = networkOf(state);
+  const { chainId, params } = settingsOf(state);
   if (transaction.chainId !== chainId) return 'WRONG_CHAIN';
   if (transaction.expiryHeight < height) return 'TRANSACTION_EXPIRED';
   if (transaction.expiryHeight > height + params.transactionWindow) return 'EXPIRY_TOO_FAR';

@@ -20,7 +20,7 @@ import type { LedgerEvent } from '../events/events.ts';
 import { evolve } from '../evolve/evolve.ts';
 import { tasksOfLost } from '../inference/lost-executors.ts';
 import { conclusion, deadlineCode, failure, silentExecutors } from '../inference/task-outcome.ts';
-import { networkOf } from '../state/network-of.ts';
+import { settingsOf } from '../state/network-of.ts';
 import type { LedgerState } from '../state/state.ts';
 import { STATE_VERSION, stateDigest } from '../state/state-codec.ts';
 import type { Task } from '../state/task.ts';
@@ -142,7 +142,7 @@ class BlockExecution {
    */
   #isUnappraisedStranger(transaction: Transaction): boolean {
     if (transaction.kind !== 'submit-attestation' || isKnownSender(this.#state, transaction.sender)) return false;
-    const { maxAppraisalsPerBlock } = networkOf(this.#state).params;
+    const { maxAppraisalsPerBlock } = settingsOf(this.#state).params;
     if (this.#appraisals >= maxAppraisalsPerBlock || this.#isAtSenderLimit(transaction)) return true;
     if (this.#strangersAppraisals >= Math.ceil(maxAppraisalsPerBlock / 2)) return true;
     this.#strangersAppraisals++;
@@ -154,7 +154,7 @@ class BlockExecution {
   }
 
   #limited(batch: Batch, transaction: Transaction): Decision | undefined {
-    const { params } = networkOf(this.#state);
+    const { params } = settingsOf(this.#state);
     const ofAuthor = (this.#byAuthor.get(batch.author) ?? 0) + 1;
     this.#byAuthor.set(batch.author, ofAuthor);
     if (ofAuthor > params.maxTransactionsPerAuthor) return { ok: false, code: 'AUTHOR_LIMIT' };
@@ -235,7 +235,7 @@ class BlockExecution {
 
   #snapshotIfDue(): void {
     const { height } = this.#block;
-    const { snapshotInterval } = networkOf(this.#state).params;
+    const { snapshotInterval } = settingsOf(this.#state).params;
     if (snapshotInterval === 0 || height % snapshotInterval !== 0) return;
     this.#emit({
       type: 'SnapshotTaken',

@@ -2,7 +2,7 @@
  * The shape of each event's payload. They mirror the types of events.ts, which the compiler holds them to.
  */
 import { type CrlSeen, MAX_BUNDLE_BYTES, type StatementSeen } from '@cloister/attestation';
-import { RECEIPT_STATUSES } from '@cloister/confidential';
+import { MAX_EXECUTORS, RECEIPT_STATUSES } from '@cloister/confidential';
 import { EVIDENCE_TYPES } from '@cloister/consensus';
 import type { AccountId, Digest, ValidatorId } from '@cloister/encoding';
 import {
@@ -39,7 +39,7 @@ import {
   sealedKey,
 } from '../transactions/common-shapes.ts';
 import { PROPOSAL_KINDS } from '../transactions/proposal-kinds.ts';
-import { executorMembers, MAX_EXECUTORS, MAX_INLINE_BYTES, requestMembers } from '../transactions/request-fields.ts';
+import { executorMembers, MAX_INLINE_BYTES, requestMembers } from '../transactions/request-fields.ts';
 import { MAX_HOLDINGS, MAX_RECEIPT_BYTES } from '../transactions/transaction-payloads.ts';
 import type { LedgerEvent, LedgerEventType } from './events.ts';
 import type { AuthorisedExecutor } from './inference-events.ts';

@@ -6,7 +6,7 @@
  * such event. `height` is that of the block. Binary content is base64, keys and digests are hex. Events that authorise an
  * enclave (ModelKeyGrantAuthorised, InferenceRequested, ReceiptAccepted) name keysets, policy and attestation themselves.
  */
-import type { EvidenceType } from '@cloister/consensus';
+import type { FaultEvidenceType } from '@cloister/consensus';
 import type { AccountId, Digest, Epoch, Height, JsonValue, ValidatorId, View } from '@cloister/encoding';
 import type { LedgerParams } from '../genesis/params.ts';
 import type { RejectionCode } from '../transactions/codes.ts';
@@ -133,7 +133,7 @@ export interface UnknownSendersCounted {
 export interface ValidatorEquivocated {
   readonly type: 'ValidatorEquivocated';
   readonly validator: ValidatorId;
-  readonly kind: EvidenceType;
+  readonly kind: FaultEvidenceType;
   /** Round of the first fault that was proven. */
   readonly epoch: Epoch;
   readonly view: View;

@@ -15,7 +15,7 @@ import type {
   ReceiptAccepted,
   ResponseWithheld,
 } from '../events/inference-events.ts';
-import { networkOf } from '../state/network-of.ts';
+import { settingsOf } from '../state/network-of.ts';
 import type { HeightQueue, LedgerState } from '../state/state.ts';
 import type { Task, TaskExecutor } from '../state/task.ts';
 
@@ -125,7 +125,7 @@ export function failTask(state: LedgerState, event: InferenceFailed): void {
 
 /** A closed task stays at least until its deadline, since further receipts are taken until then, while its sender has room. */
 function close(state: LedgerState, id: Digest, changes: Partial<Task>): void {
-  const { taskRetentionMs, maxClosedTasksPerSender } = networkOf(state).params;
+  const { taskRetentionMs, maxClosedTasksPerSender } = settingsOf(state).params;
   const { sender, deadlineMs } = taskOf(state, id);
   replace(state, id, { ...changes, keptUntilMs: Math.max(state.timeMs, deadlineMs) + taskRetentionMs });
   while (state.taskIndex.closedOfSender(sender) > maxClosedTasksPerSender) {

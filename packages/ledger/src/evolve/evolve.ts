@@ -26,7 +26,7 @@ import type {
   MeasurementGraced,
   MeasurementRevoked,
 } from '../events/policy-events.ts';
-import { networkOf } from '../state/network-of.ts';
+import { settingsOf } from '../state/network-of.ts';
 import { recordUseAfter } from '../state/record-use.ts';
 import type { LedgerState, MeasurementEntry, Model } from '../state/state.ts';
 import {
@@ -246,7 +246,7 @@ function approve(state: LedgerState, event: GovernanceApproved): void {
 
 /** Drops the blocks whose hashes are no nonces any more; the window changes with the policy. */
 function forgetOldBlocks(state: LedgerState): void {
-  const oldest = state.height - networkOf(state).appraisalPolicy.nonceWindowBlocks;
+  const oldest = state.height - settingsOf(state).appraisalPolicy.nonceWindowBlocks;
   for (const height of state.recentBlocks.keys()) {
     if (height >= oldest) break;
     state.recentBlocks.delete(height);
@@ -261,7 +261,7 @@ function setMeasurement(state: LedgerState, event: MeasurementChanged): void {
   const key = measurementKey(pair);
   const change = measurementChange(event, state.measurements.get(key));
   state.measurements.set(key, { ...pair, name, ...change, height });
-  state.policyDigest = ledgerPolicyDigest(networkOf(state), state.measurements);
+  state.policyDigest = ledgerPolicyDigest(settingsOf(state), state.measurements);
   const { status } = change;
   const graceUntilHeight = event.type === 'MeasurementGraced' ? event.graceUntilHeight : null;
   state.proposals.delete(proposalId('set-measurement', { ...pair, status, graceUntilHeight, name }));
@@ -298,7 +298,7 @@ function schedulePolicy(state: LedgerState, event: AppraisalPolicyScheduled): vo
 function takePolicy(state: LedgerState, event: AppraisalPolicyTookEffect): void {
   const appraisalPolicy = appraisalPolicyFromJson(event.appraisalPolicy);
   assert(appraisalPolicy.ok, 'AppraisalPolicyTookEffect: the policy was checked');
-  state.network = { ...networkOf(state), appraisalPolicy: appraisalPolicy.value };
+  state.network = { ...settingsOf(state), appraisalPolicy: appraisalPolicy.value };
   state.scheduledPolicy = null;
   state.policyDigest = event.policyDigest;
   forgetOldBlocks(state);

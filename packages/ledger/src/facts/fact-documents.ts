@@ -42,7 +42,7 @@ import {
 import { type AttestedFields, attestedMembers } from '../attestation/attested-fields.ts';
 import { attestationReasons } from '../attestation/eligibility.ts';
 import { type MeasurementRule, measurementKey, sortedMeasurements } from '../attestation/measurement-set.ts';
-import { networkOf } from '../state/network-of.ts';
+import { settingsOf } from '../state/network-of.ts';
 import type { Keyset, LedgerState } from '../state/state.ts';
 import type { EligibilityReason } from '../transactions/codes.ts';
 import { measurementStatus, platform } from '../transactions/common-shapes.ts';
@@ -129,7 +129,7 @@ function factJson(state: LedgerState, subject: FactSubject): JsonValue | undefin
 
 function rulesJson(state: LedgerState): JsonValue {
   return {
-    appraisalPolicy: appraisalPolicyToJson(networkOf(state).appraisalPolicy),
+    appraisalPolicy: appraisalPolicyToJson(settingsOf(state).appraisalPolicy),
     policyDigest: state.policyDigest,
     measurements: sortedMeasurements(state.measurements).map(
       ({ platform: on, measurement: base, image, status, effectiveHeight, graceUntilHeight }) => ({

@@ -6,7 +6,7 @@
  * every key below to one document, as of the state after its lastFinal. A client that is shown a document with its proof
  * under a fresh header knows that nothing newer was left out. The documents are those of fact-documents.ts.
  *
- * The tree is derived from the state, never stored with it: `factsOf` makes it from nothing, `factsAfter` changes what the
+ * The tree is derived from the state, never stored with it: `factTreeOf` makes it from nothing, `factsAfter` changes what the
  * events of a block touched. Both give the same root.
  */
 
@@ -17,7 +17,12 @@ import type { LedgerState } from '../state/state.ts';
 import { factDocument } from './fact-documents.ts';
 import type { FactSubject } from './fact-subject.ts';
 
-export const RULES: FactSubject = { about: 'rules' };
+export const RULES_SUBJECT: FactSubject = { about: 'rules' };
+
+/** The facts by which the attestations of these nodes are judged: whether they stand now. */
+export function standingSubjects(nodes: readonly AccountId[]): readonly FactSubject[] {
+  return [RULES_SUBJECT, ...nodes.map((node): FactSubject => ({ about: 'attestation', node }))];
+}
 
 /** Characters of the longest key. */
 export const FACT_KEY_LENGTH_MAX = 135;
@@ -40,7 +45,7 @@ export function factKey(subject: FactSubject): string {
 export function parseFactKey(key: string): FactSubject | undefined {
   const [about, first, second, ...more] = key.split('/');
   if (more.length > 0) return undefined;
-  if (about === 'rules') return first === undefined ? RULES : undefined;
+  if (about === 'rules') return first === undefined ? RULES_SUBJECT : undefined;
   if (about === 'grant') {
     const model = parseDigest(first);
     const keyset = parseDigest(second);
@@ -60,8 +65,8 @@ function withFact(tree: KeyedTree, state: LedgerState, subject: FactSubject): Ke
 }
 
 /** The tree of all facts of a state. */
-export function factsOf(state: LedgerState): KeyedTree {
-  let tree = withFact(undefined, state, RULES);
+export function factTreeOf(state: LedgerState): KeyedTree {
+  let tree = withFact(undefined, state, RULES_SUBJECT);
   for (const node of state.attestations.keys()) tree = withFact(tree, state, { about: 'attestation', node });
   for (const [model, { grants }] of state.models) {
     tree = withFact(tree, state, { about: 'model', model });
@@ -93,9 +98,9 @@ function touchedBy(state: LedgerState, event: LedgerEvent): readonly FactSubject
     case 'MeasurementRevoked':
     case 'AppraisalPolicyTookEffect':
     case 'EndorsementsAccepted':
-      return [RULES];
+      return [RULES_SUBJECT];
     case 'AttestationAccepted':
-      return [RULES, { about: 'attestation', node: event.node }];
+      return [RULES_SUBJECT, { about: 'attestation', node: event.node }];
     case 'MemberRegistered':
       return event.replaces === null ? [] : touchedByForgetting(state, event.replaces);
     case 'AttestationRefreshed':

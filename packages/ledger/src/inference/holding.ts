@@ -20,7 +20,7 @@ import {
   toBase64,
   utf8,
 } from '@cloister/encoding';
-import { networkOf } from '../state/network-of.ts';
+import { settingsOf } from '../state/network-of.ts';
 import type { LedgerState } from '../state/state.ts';
 
 const PREFIX: Uint8Array = utf8('CLOISTER/HOLDING/1\0');
@@ -86,7 +86,7 @@ export function validHolders(
   about: Omit<HeldResponse, 'chainId'>,
   holdings: readonly string[],
 ): readonly AccountId[] {
-  const { chainId } = networkOf(state);
+  const { chainId } = settingsOf(state);
   const holders: AccountId[] = [];
   for (const holding of holdings) {
     const claimed = parseAccountId(holding.slice(0, HOLDER_LENGTH));

@@ -1,9 +1,9 @@
 /** Access to what the genesis fixed. */
 import { assert } from '@cloister/encoding';
-import type { LedgerState, Network } from './state.ts';
+import type { LedgerState, NetworkSettings } from './state.ts';
 
 /** The network of a state that has folded in its genesis events; asking before that is a bug. */
-export function networkOf(state: LedgerState): Network {
+export function settingsOf(state: LedgerState): NetworkSettings {
   assert(state.network !== undefined, 'the state has no genesis yet');
   return state.network;
 }

@@ -27,7 +27,15 @@ import { parseShape } from '@cloister/encoding/shape';
 import { measurementKey } from '../attestation/measurement-set.ts';
 import { TaskIndex } from '../inference/task-index.ts';
 import { recordUseOf } from './record-use.ts';
-import type { HeightQueue, LedgerState, Model, Namespace, Network, Proposal, ScheduledPolicy } from './state.ts';
+import type {
+  GovernanceProposal,
+  HeightQueue,
+  LedgerState,
+  Model,
+  Namespace,
+  NetworkSettings,
+  ScheduledPolicy,
+} from './state.ts';
 import { type StateDocument, stateDocument } from './state-document.ts';
 
 /** Rises with every change of the encoding. */
@@ -42,7 +50,7 @@ function entries<K extends Sortable, V>(map: ReadonlyMap<K, V>): readonly (reado
   return [...map].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
 }
 
-function networkToJson({ trustAnchors, appraisalPolicy, ...rest }: Network): StateDocument['network'] {
+function networkToJson({ trustAnchors, appraisalPolicy, ...rest }: NetworkSettings): StateDocument['network'] {
   return {
     ...rest,
     trustAnchors: trustAnchorsToJson(trustAnchors),
@@ -117,7 +125,7 @@ export function decodeState(bytes: Uint8Array): Result<LedgerState, StateCode> {
   return scheduled.ok ? ok(fromDocument(shaped.value, network.value, scheduled.value)) : scheduled;
 }
 
-function networkFromJson(json: StateDocument['network']): Result<Network | undefined, 'STATE_SHAPE'> {
+function networkFromJson(json: StateDocument['network']): Result<NetworkSettings | undefined, 'STATE_SHAPE'> {
   if (json === null) return ok(undefined);
   const trustAnchors = trustAnchorsFromJson(json.trustAnchors);
   if (!trustAnchors.ok) return fail('STATE_SHAPE', trustAnchors.code);
@@ -150,7 +158,7 @@ function queueFrom(items: StateDocument['executedByExpiry']): HeightQueue {
 
 function fromDocument(
   document: StateDocument,
-  network: Network | undefined,
+  network: NetworkSettings | undefined,
   scheduledPolicy: ScheduledPolicy | null,
 ): LedgerState {
   const keysets = document.keysets.map(({ id, ...keyset }) => [id, keyset] as const);
@@ -170,7 +178,7 @@ function fromDocument(
     accounts: byId(document.accounts),
     members: byId(document.members),
     proposals: new Map(
-      document.proposals.map(({ id, kind, approvals }): [Digest, Proposal] => [
+      document.proposals.map(({ id, kind, approvals }): [Digest, GovernanceProposal] => [
         id,
         { kind, approvals: new Map(approvals) },
       ]),

@@ -34,14 +34,14 @@ import type {
   CrlFloor,
   Equivocation,
   Eviction,
+  GovernanceProposal,
   Keyset,
   LedgerState,
   MeasurementEntry,
   Member,
   Model,
   ModelGrant,
-  Network,
-  Proposal,
+  NetworkSettings,
   RecordEntry,
   ScheduledPolicy,
   StatementFloor,
@@ -58,10 +58,10 @@ interface NamespaceDocument {
 }
 interface ProposalDocument {
   readonly id: Digest;
-  readonly kind: Proposal['kind'];
+  readonly kind: GovernanceProposal['kind'];
   readonly approvals: Entries<AccountId, Height>;
 }
-type NetworkDocument = Omit<Network, 'trustAnchors' | 'appraisalPolicy'> & {
+type NetworkDocument = Omit<NetworkSettings, 'trustAnchors' | 'appraisalPolicy'> & {
   readonly trustAnchors: JsonValue;
   readonly appraisalPolicy: JsonValue;
 };

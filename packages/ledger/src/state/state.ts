@@ -28,7 +28,7 @@ import type { ProposalKind } from '../transactions/proposal-kinds.ts';
 import type { Task } from './task.ts';
 
 /** What the genesis fixed, and the appraisal policy, which it only began. */
-export interface Network {
+export interface NetworkSettings {
   readonly chainId: Digest;
   readonly name: string;
   readonly params: LedgerParams;
@@ -145,7 +145,7 @@ export interface ModelGrant {
   readonly revokedHeight: Height | null;
 }
 
-export interface Proposal {
+export interface GovernanceProposal {
   readonly kind: ProposalKind;
   /** Member → last height at which its approval counts. */
   readonly approvals: Map<AccountId, Height>;
@@ -161,7 +161,7 @@ export type HeightQueue = Map<Height, Digest[]>;
 
 export interface LedgerState {
   /** Undefined before NetworkFounded. */
-  network: Network | undefined;
+  network: NetworkSettings | undefined;
   /** Events folded in; the next event's sequence. */
   eventCount: number;
   height: Height;
@@ -176,7 +176,7 @@ export interface LedgerState {
   readonly namespaces: Map<string, Namespace>;
   readonly accounts: Map<AccountId, Account>;
   readonly members: Map<ValidatorId, Member>;
-  readonly proposals: Map<Digest, Proposal>;
+  readonly proposals: Map<Digest, GovernanceProposal>;
   /** By `measurementKey`. */
   readonly measurements: Map<string, MeasurementEntry>;
   /** Changes with measurements and with the appraisal policy; see `ledgerPolicyDigest`. */

@@ -4,10 +4,18 @@
 import type { ModelManifest } from '@cloister/confidential';
 import type { AccountId, Digest, Height, ValidatorId } from '@cloister/encoding';
 import { eligible } from '../attestation/eligibility.ts';
-import { type MeasurementStanding, measurementStanding } from '../attestation/measurement-set.ts';
+import { type MeasurementPhase, measurementPhase } from '../attestation/measurement-set.ts';
 import type { EligibilityReason, RejectionCode } from '../transactions/codes.ts';
-import { networkOf } from './network-of.ts';
-import type { Account, Attestation, LedgerState, MeasurementEntry, Member, Network, ScheduledPolicy } from './state.ts';
+import { settingsOf } from './network-of.ts';
+import type {
+  Account,
+  Attestation,
+  LedgerState,
+  MeasurementEntry,
+  Member,
+  NetworkSettings,
+  ScheduledPolicy,
+} from './state.ts';
 import type { Task } from './task.ts';
 
 export interface NetworkView {
@@ -15,10 +23,10 @@ export interface NetworkView {
   readonly name: string;
   /** True: made under simulated anchors; no guarantee holds against anyone. */
   readonly simulated: boolean;
-  readonly params: Network['params'];
-  readonly governance: Network['governance'];
+  readonly params: NetworkSettings['params'];
+  readonly governance: NetworkSettings['governance'];
   /** In force at the state's height. */
-  readonly appraisalPolicy: Network['appraisalPolicy'];
+  readonly appraisalPolicy: NetworkSettings['appraisalPolicy'];
   /** Decided, and waiting for its height. */
   readonly scheduledPolicy: ScheduledPolicy | null;
   readonly policyDigest: Digest;
@@ -29,7 +37,7 @@ export interface NetworkView {
 }
 
 export function networkView(state: LedgerState): NetworkView {
-  const { chainId, name, params, governance, appraisalPolicy, trustAnchors } = networkOf(state);
+  const { chainId, name, params, governance, appraisalPolicy, trustAnchors } = settingsOf(state);
   const { scheduledPolicy, policyDigest, height, blockHash, timeMs, eventCount } = state;
   const { simulated } = trustAnchors;
   return {
@@ -131,7 +139,7 @@ export function listAttestations(state: LedgerState): readonly AttestationView[]
 
 export interface MeasurementView extends MeasurementEntry {
   /** At the state's height. */
-  readonly standing: MeasurementStanding;
+  readonly standing: MeasurementPhase;
   /** Nodes whose current attestation is of this pair. */
   readonly nodes: readonly AccountId[];
 }
@@ -141,7 +149,7 @@ export function listMeasurements(state: LedgerState): readonly MeasurementView[]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([, entry]) => ({
       ...entry,
-      standing: measurementStanding(entry, state.height),
+      standing: measurementPhase(entry, state.height),
       nodes: [...state.attestations.values()]
         .filter(({ measurement, image }) => measurement === entry.measurement && image === entry.image)
         .map(({ node }) => node)

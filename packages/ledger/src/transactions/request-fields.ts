@@ -2,17 +2,13 @@
  * What a request for an inference says, once: the transaction and the event that it becomes are made of these members, and so
  * are their shapes.
  */
-import { LARGEST_SEALED_BYTES } from '@cloister/confidential';
+import { LARGEST_SEALED_BYTES, MAX_ALLOWED_IMAGES, MAX_EXECUTORS } from '@cloister/confidential';
 import type { Digest } from '@cloister/encoding';
 import { ascending, base64, count, digest, hex, type Members, nullable } from '@cloister/encoding/shape';
 import { enc, sealedKey } from './common-shapes.ts';
 
 /** Bytes of a sealed payload or response that travels inline; larger ones are blobs named by digest. */
 export const MAX_INLINE_BYTES: number = 16 * 1024;
-/** Executors that any request may name, whatever the parameters say (the bound of a RequestContext). */
-export const MAX_EXECUTORS = 16;
-/** Images that a request may allow (the bound of a RequestContext). */
-const MAX_IMAGES = 32;
 
 /** An executor as a request names it; the node follows from the keyset. */
 export interface RequestedExecutor {
@@ -46,7 +42,7 @@ export interface RequestFields {
 export const requestMembers: Members<RequestFields> = {
   model: digest,
   requestNonce: hex(32),
-  images: ascending(digest, { min: 1, max: MAX_IMAGES }),
+  images: ascending(digest, { min: 1, max: MAX_ALLOWED_IMAGES }),
   threshold: count({ min: 1, max: MAX_EXECUTORS }),
   inputCommitment: digest,
   keyCommitment: digest,

@@ -4,8 +4,10 @@
  * Payloads are canonical JSON; binary content is canonical base64, keys and digests are lowercase hex. A validator
  * checks form and bounds alone: whether the content is true or allowed is for the deciders.
  */
+
 import { MAX_BUNDLE_BYTES, type Platform } from '@cloister/attestation';
 import type { ModelManifest } from '@cloister/confidential';
+import { MAX_EXECUTORS } from '@cloister/confidential';
 import type { AccountId, Digest, Height, JsonValue, Measurement, Result } from '@cloister/encoding';
 import {
   account,
@@ -41,7 +43,6 @@ import {
 } from './common-shapes.ts';
 import {
   executorMembers,
-  MAX_EXECUTORS,
   MAX_INLINE_BYTES,
   type RequestedExecutor,
   type RequestFields,

@@ -14,7 +14,7 @@ import {
   submitEndorsements,
 } from '@cloister/testkit/platforms';
 import { describe, expect, test } from 'vitest';
-import { writeCertificate } from '../../../attestation/src/simulated/certificate-writer.ts';
+import { writeX509 } from '../../../attestation/src/simulated/certificate-writer.ts';
 import {
   deriveP256Key,
   intelAuthorityFields,
@@ -31,7 +31,7 @@ const otherKey = deriveP256Key(utf8('another signer of Intel, SIMULATED'), 'tcb-
 /** The signer's key once more, certified until an instant. */
 function certifiedUntil(notAfterMs: number): Uint8Array {
   const validity = { notBeforeMs: fields.validity.notBeforeMs, notAfterMs };
-  return writeCertificate({ ...fields, serial: 99n, validity }, root);
+  return writeX509({ ...fields, serial: 99n, validity }, root);
 }
 
 function by(signer: Uint8Array, endorsements: Endorsements, statements: readonly SignedText[]): Endorsements {
@@ -96,7 +96,7 @@ test('a chain that ends sooner cannot keep out the one that lasts longer', () =>
 });
 
 describe('a signer with another key', () => {
-  const signer = writeCertificate({ ...fields, serial: 98n, spki: spkiOf(otherKey) }, root);
+  const signer = writeX509({ ...fields, serial: 98n, spki: spkiOf(otherKey) }, root);
   const renewed = intelEndorsements('tdx', { tcbEvaluationDataNumber: 19 });
   const [tcbInfo, qeIdentity] = statementsOf(renewed).map(resigned) as [SignedText, SignedText];
 
@@ -156,7 +156,7 @@ describe('a later evaluation', () => {
 test('what a merge cannot do it says, rather than leave the older statement', () => {
   const renewed = intelEndorsements('tdx', { tcbEvaluationDataNumber: 19 });
   const later = intelEndorsements('tdx', { tcbEvaluationDataNumber: 19, issuedMs: NEWER_MS + 60_000 });
-  const signer = writeCertificate({ ...fields, serial: 97n, spki: spkiOf(otherKey) }, root);
+  const signer = writeX509({ ...fields, serial: 97n, spki: spkiOf(otherKey) }, root);
   const [tcbInfo] = statementsOf(later).map(resigned);
   if (tcbInfo === undefined) throw new Error('a statement');
   const evidence = { platform: 'tdx', report: new Uint8Array() } as const;

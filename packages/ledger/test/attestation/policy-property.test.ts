@@ -14,20 +14,20 @@ import {
 } from '@cloister/testkit/platforms';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { writeCertificate } from '../../../attestation/src/simulated/certificate-writer.ts';
+import { writeX509 } from '../../../attestation/src/simulated/certificate-writer.ts';
 import { intelAuthorityFields, intelAuthorityKey } from '../../../attestation/src/simulated/intel/intel-pki.ts';
 import {
   type Attestation,
   eligible,
   type LedgerState,
-  networkOf,
   referenceValuesAt,
+  settingsOf,
   stateDigest,
 } from '../../src/index.ts';
 
 /** What `appraise` says of a held attestation, under the policy in force, here and now. */
 function appraisedNow(state: LedgerState, attestation: Attestation) {
-  const { appraisalPolicy: policy, trustAnchors } = networkOf(state);
+  const { appraisalPolicy: policy, trustAnchors } = settingsOf(state);
   const bundle = decodeEvidenceBundle(parseBase64(attestation.bundle) ?? new Uint8Array());
   if (!bundle.ok) throw new Error(bundle.code);
   return appraise({
@@ -95,10 +95,7 @@ describe('whatever is decided', () => {
     isRecertified: fc.boolean(),
     sender: fc.constantFrom(tenant, v1),
   });
-  const recertified = writeCertificate(
-    { ...intelAuthorityFields('tcb-signing'), serial: 99n },
-    intelAuthorityKey('root'),
-  );
+  const recertified = writeX509({ ...intelAuthorityFields('tcb-signing'), serial: 99n }, intelAuthorityKey('root'));
 
   test('nor is any that rests on endorsements older than the newest seen, whatever is submitted in whatever order', () => {
     fc.assert(

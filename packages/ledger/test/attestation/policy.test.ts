@@ -23,8 +23,8 @@ import {
   attestationView,
   eligible,
   ledgerPolicyDigest,
-  networkOf,
   networkView,
+  settingsOf,
 } from '../../src/index.ts';
 
 const SEV_SNP = GENESIS.appraisalPolicy.sevSnp as SnpRequirements;
@@ -32,7 +32,7 @@ const ALONE = { members: [v0.id], threshold: 1 };
 const DELAYED = genesisWith({ params: { ...GENESIS.params, measurementDelay: 3 }, governance: ALONE });
 
 function policyOf(chain: Chain): AppraisalPolicy {
-  return networkOf(chain.state).appraisalPolicy;
+  return settingsOf(chain.state).appraisalPolicy;
 }
 
 function isEligible(chain: Chain, node: typeof v0): boolean {
@@ -115,7 +115,7 @@ describe('set-policy', () => {
     expect(eventOf(execution, 'TransactionRejected').detail).toContain('EVICTED PLATFORM_BARRED');
     const { policyDigest } = eventOf(execution, 'AppraisalPolicyTookEffect');
     expect(policyDigest).toBe(chain.state.policyDigest);
-    expect(policyDigest).toBe(ledgerPolicyDigest(networkOf(chain.state), chain.state.measurements));
+    expect(policyDigest).toBe(ledgerPolicyDigest(settingsOf(chain.state), chain.state.measurements));
     expect(policyDigest).not.toBe(digest);
   });
 

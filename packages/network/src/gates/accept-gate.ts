@@ -5,13 +5,13 @@
  */
 import { BlockList } from 'node:net';
 import { prefixOfHost, SHARED_ADDRESS } from '../peers/addresses.ts';
-import { RateLimit } from './rate-limit.ts';
+import { PeerRateLimit } from './rate-limit.ts';
 
 export class AcceptGate extends BlockList {
   readonly #perSecond: number;
   readonly #isClosed: (prefix: string | undefined) => boolean;
   readonly #refused: () => void;
-  readonly #rate = new RateLimit();
+  readonly #rate = new PeerRateLimit();
 
   constructor(perSecond: number, isClosed: (prefix: string | undefined) => boolean, refused: () => void) {
     super();

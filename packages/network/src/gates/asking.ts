@@ -4,7 +4,7 @@
  */
 
 import type { NetworkLimits } from '../types.ts';
-import { RateLimit } from './rate-limit.ts';
+import { PeerRateLimit } from './rate-limit.ts';
 
 /** The share of a peer's limit that is made use of. */
 const SHARE = 0.8;
@@ -12,7 +12,7 @@ const SHARE = 0.8;
 export class Asking {
   readonly #limits: NetworkLimits;
   readonly #isMember: () => boolean;
-  readonly #rate = new RateLimit();
+  readonly #rate = new PeerRateLimit();
   readonly #running = new Map<string, number>();
 
   /** `isMember`: whether this node is a member, as far as it knows. */

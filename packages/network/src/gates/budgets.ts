@@ -13,7 +13,7 @@ import { type Party, WorkBudget } from './work-budget.ts';
 
 export type Purse = { readonly budget: WorkBudget; readonly party: Party };
 
-export class Budgets {
+export class WorkBudgets {
   readonly #book: PeerBook;
   readonly #validatorsSend: WorkBudget;
   readonly #validatorsAsk: WorkBudget;

@@ -1,16 +1,17 @@
+import type { Offence } from '@cloister/encoding';
 import type { Multiaddr } from '@multiformats/multiaddr';
-import type { Connections } from '../host/connections.ts';
+import type { PeerConnections } from '../host/connections.ts';
 import { prefixOf } from '../peers/addresses.ts';
 import type { PeerBook } from '../peers/peer-book.ts';
-import type { CutOff, NetworkCounters, Offence } from '../types.ts';
-import { type Identity, PeerStanding } from './peer-standing.ts';
+import type { CutOff, NetworkCounters } from '../types.ts';
+import { type Identity, PeerReputation } from './peer-standing.ts';
 
 export class PeerGate {
   readonly #book: PeerBook;
   readonly #counters: NetworkCounters;
   readonly #onCutOff: (cutOff: CutOff) => void;
-  readonly #standing = new PeerStanding(() => performance.now());
-  #connections: Connections | undefined;
+  readonly #standing = new PeerReputation(() => performance.now());
+  #connections: PeerConnections | undefined;
 
   constructor(book: PeerBook, counters: NetworkCounters, onCutOff: (cutOff: CutOff) => void) {
     this.#book = book;
@@ -19,7 +20,7 @@ export class PeerGate {
   }
 
   /** The host asks this gate about connections, so that the gate exists first. */
-  attach(connections: Connections): void {
+  attach(connections: PeerConnections): void {
     this.#connections = connections;
   }
 

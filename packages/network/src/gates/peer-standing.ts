@@ -4,7 +4,7 @@
  * that doubles each time. A back-off outlives the connection: it belongs to the member's id, to the libp2p name, and, for
  * whoever has no weight, to the network prefix, so that a new key from the same place starts no new account.
  */
-import type { Offence } from '../types.ts';
+import type { Offence } from '@cloister/encoding';
 
 /** Points at which a peer is cut off; they fade at the same number a minute, so that a rare mistake costs nothing. */
 const POINTS_MAX = 100;
@@ -34,7 +34,7 @@ type Account = {
 /** By what a peer is known. `prefix` is undefined where one address stands for everybody, as on loopback. */
 export type Identity = { readonly key: string; readonly prefix: string | undefined };
 
-export class PeerStanding {
+export class PeerReputation {
   readonly #nowMs: () => number;
   readonly #peers = new Map<string, Account>();
   readonly #prefixes = new Map<string, Account>();

@@ -6,7 +6,7 @@ import { TokenBuckets } from '@cloister/encoding';
 
 const BUCKETS_MAX = 2_048;
 
-export class RateLimit {
+export class PeerRateLimit {
   readonly #buckets = new TokenBuckets(BUCKETS_MAX);
 
   /** Takes one token of `peer`, whose bucket refills at `perSecond` and holds three seconds' worth (at least one token). */

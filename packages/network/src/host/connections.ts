@@ -6,7 +6,7 @@ import type { PeerBook } from '../peers/peer-book.ts';
 import type { PeerInfo } from '../types.ts';
 import type { Connection, Host } from './host.ts';
 
-export class Connections {
+export class PeerConnections {
   readonly #host: Host;
   readonly #book: PeerBook;
 

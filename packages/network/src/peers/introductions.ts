@@ -1,13 +1,13 @@
 /** Who was asked for its peer records, and the places of strangers: beyond them one has a moment to show that it is a member. */
 import type { Connection } from '@libp2p/interface';
 import { groupOf } from '../gates/budgets.ts';
-import type { Connections } from '../host/connections.ts';
+import type { PeerConnections } from '../host/connections.ts';
 import { IDLE_STRANGER_MS, PROBATION_MS } from '../limits.ts';
 import type { NetworkLimits } from '../types.ts';
 import type { PeerBook } from './peer-book.ts';
 
 export class Introductions {
-  readonly #connections: Connections;
+  readonly #connections: PeerConnections;
   readonly #book: PeerBook;
   readonly #limits: NetworkLimits;
   readonly #ask: (peerId: string, timeoutMs: number, dialled: boolean) => Promise<void>;
@@ -17,7 +17,7 @@ export class Introductions {
   readonly #usedAtMs = new Map<string, number>();
 
   constructor(parts: {
-    connections: Connections;
+    connections: PeerConnections;
     book: PeerBook;
     limits: NetworkLimits;
     /** Asks a peer for its records, showing the own one. */

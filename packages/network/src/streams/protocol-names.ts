@@ -8,7 +8,7 @@ function prefix(chainId: Digest): string {
   return `/cloister/${chainId.slice(0, 16)}`;
 }
 
-export function voteProtocol(chainId: Digest): string {
+export function consensusProtocol(chainId: Digest): string {
   return `${prefix(chainId)}/vote/1`;
 }
 

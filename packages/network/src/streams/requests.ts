@@ -4,7 +4,7 @@
  */
 import type { Multiaddr } from '@multiformats/multiaddr';
 import type { Purse } from '../gates/budgets.ts';
-import { RateLimit } from '../gates/rate-limit.ts';
+import { PeerRateLimit } from '../gates/rate-limit.ts';
 import type { Connection, Host, Stream } from '../host/host.ts';
 import { SERVE_MS_MAX } from '../limits.ts';
 import { NetworkError, type NetworkErrorCode, type NetworkLimits, type RequestProtocol } from '../types.ts';
@@ -113,9 +113,9 @@ export class RequestServer {
   readonly #refused: () => void;
   readonly #purse: (peerId: string, address: Multiaddr) => Purse;
   readonly #flooded: (peerId: string) => void;
-  readonly #rate = new RateLimit();
+  readonly #rate = new PeerRateLimit();
   /** What a peer may ask in vain before that is an offence. */
-  readonly #patience = new RateLimit();
+  readonly #patience = new PeerRateLimit();
   readonly #running = new Map<string, number>();
   #strangerAnswerBytes = 0;
 

@@ -11,7 +11,7 @@ const WRITE_BYTES = 64 * 1024;
 const PAUSE_MS_MIN = 100;
 const PAUSE_MS_MAX = 5_000;
 
-export class VoteLink {
+export class ConsensusLink {
   readonly #open: () => Promise<Stream>;
   readonly #greeting: () => Uint8Array;
   readonly #limits: NetworkLimits;

@@ -1,7 +1,7 @@
 /** Direct streams between members: frames go out through one link for each peer and come in only from proven members. */
 import type { AccountId, ValidatorId } from '@cloister/encoding';
-import type { Budgets } from '../gates/budgets.ts';
-import { RateLimit } from '../gates/rate-limit.ts';
+import type { WorkBudgets } from '../gates/budgets.ts';
+import { PeerRateLimit } from '../gates/rate-limit.ts';
 import type { Connection, Host, Stream } from '../host/host.ts';
 import { PEER_RECORD_BYTES_MAX } from '../limits.ts';
 import type { PeerBook } from '../peers/peer-book.ts';
@@ -13,9 +13,9 @@ import {
   type Priority,
 } from '../types.ts';
 import { FrameReader } from './framing.ts';
-import { VoteLink } from './vote-link.ts';
+import { ConsensusLink } from './vote-link.ts';
 
-export class Votes {
+export class ConsensusStreams {
   readonly #host: Host;
   readonly #protocol: string;
   readonly #book: PeerBook;
@@ -25,11 +25,11 @@ export class Votes {
   readonly #counters: NetworkCounters;
   readonly #greeting: () => Uint8Array;
   readonly #mayVote: () => boolean;
-  readonly #budgets: Budgets;
+  readonly #budgets: WorkBudgets;
   readonly #proved: (peerId: string) => void;
   readonly #isCutOff: (peerId: string) => boolean;
-  readonly #links = new Map<string, VoteLink>();
-  readonly #rate = new RateLimit();
+  readonly #links = new Map<string, ConsensusLink>();
+  readonly #rate = new PeerRateLimit();
 
   constructor(parts: {
     host: Host;
@@ -43,7 +43,7 @@ export class Votes {
     greeting: () => Uint8Array;
     /** Whether this node has a vote itself; nobody else would listen to it. */
     mayVote: () => boolean;
-    budgets: Budgets;
+    budgets: WorkBudgets;
     /** Called when a greeting proved who a peer is. */
     proved: (peerId: string) => void;
     isCutOff: (peerId: string) => boolean;
@@ -104,7 +104,7 @@ export class Votes {
     return this.#host.getConnections().filter((connection) => connection.status === 'open');
   }
 
-  #link(connection: Connection): VoteLink {
+  #link(connection: Connection): ConsensusLink {
     const peerId = connection.remotePeer.toString();
     const known = this.#links.get(peerId);
     if (known !== undefined) return known;
@@ -114,7 +114,7 @@ export class Votes {
       if (live === undefined) throw new NetworkError('NOT_CONNECTED', peerId);
       return live.newStream(this.#protocol, { signal: AbortSignal.timeout(this.#limits.requestTimeoutMs) });
     };
-    const link = new VoteLink(open, this.#greeting, this.#limits, this.#counters);
+    const link = new ConsensusLink(open, this.#greeting, this.#limits, this.#counters);
     this.#links.set(peerId, link);
     return link;
   }

@@ -16,7 +16,7 @@ import { type AccountId, type Digest, fail, ok, type Result } from '@cloister/en
 import { type EnclavePort, EnclaveUnavailable } from '@cloister/validator';
 import { codeOf, messageOf } from '../process/errors.ts';
 import { ATTEST_ANSWER_BYTES_MAX, decodeAttestAnswer, encodeAttestAnswer } from './attest-messages.ts';
-import { RateLimit } from './rate-limit.ts';
+import { ChallengeRateLimit } from './rate-limit.ts';
 
 export interface ChallengeDeskOptions {
   readonly chainId: Digest;
@@ -43,15 +43,15 @@ function rateLimited(waitMs: number): Result<never, 'RATE_LIMITED'> {
 export class ChallengeDesk {
   readonly #options: ChallengeDeskOptions;
   /** By account, and by peer for those that nobody signed. */
-  readonly #answers: RateLimit;
+  readonly #answers: ChallengeRateLimit;
   /** Of the unsigned ones from the API, all together: peers would count them as this node's own. */
-  readonly #unsigned: RateLimit;
+  readonly #unsigned: ChallengeRateLimit;
 
   constructor(options: ChallengeDeskOptions) {
     this.#options = options;
     const { answersPerMinute, monotonicMs } = options;
-    this.#answers = new RateLimit(answersPerMinute, monotonicMs);
-    this.#unsigned = new RateLimit(Math.max(1, Math.floor(answersPerMinute * UNSIGNED_SHARE)), monotonicMs);
+    this.#answers = new ChallengeRateLimit(answersPerMinute, monotonicMs);
+    this.#unsigned = new ChallengeRateLimit(Math.max(1, Math.floor(answersPerMinute * UNSIGNED_SHARE)), monotonicMs);
   }
 
   /** The request, when it is one for `target` on this chain. */

@@ -6,14 +6,14 @@ import { type EnclaveDescription, type EnclavePort, EnclaveUnavailable } from '@
 import { messageOf } from '../process/errors.ts';
 
 /** One run of an enclave. */
-export interface LaunchedEnclave {
+export interface EnclaveRun {
   readonly port: EnclavePort;
   /** Resolves when the enclave or its platform is gone, with what is known of the reason. */
   readonly exited: Promise<string>;
   stop(): Promise<void>;
 }
 
-export type LaunchEnclave = () => Promise<LaunchedEnclave>;
+export type LaunchEnclave = () => Promise<EnclaveRun>;
 
 export type EnclaveState = 'starting' | 'running' | 'failed';
 
@@ -30,7 +30,7 @@ const STEADY_MS = 60_000;
 export class EnclaveSupervisor {
   readonly #options: EnclaveSupervisorOptions;
   readonly port: EnclavePort;
-  #current: LaunchedEnclave | undefined;
+  #current: EnclaveRun | undefined;
   #description: EnclaveDescription | undefined;
   #state: EnclaveState = 'starting';
   #detail = '';

@@ -12,7 +12,7 @@ import {
   verifyChallengeAnswer,
 } from '@cloister/attestation';
 import type { AccountId, Digest, Measurement, Result } from '@cloister/encoding';
-import { type LedgerState, networkOf, referenceValuesAt } from '@cloister/ledger';
+import { type LedgerState, referenceValuesAt, settingsOf } from '@cloister/ledger';
 
 export interface ChallengeOutcome {
   readonly passed: boolean;
@@ -175,7 +175,7 @@ export class PeerAttestations {
     const answer = decodeChallengeAnswer(bytes);
     if (!answer.ok) return answer;
     const state = this.#options.state();
-    const { appraisalPolicy, trustAnchors } = networkOf(state);
+    const { appraisalPolicy, trustAnchors } = settingsOf(state);
     return verifyChallengeAnswer({
       challenge,
       answer: answer.value,

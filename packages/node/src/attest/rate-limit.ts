@@ -4,7 +4,7 @@ import { type BucketTerms, TokenBuckets } from '@cloister/encoding';
 /** Askers that are remembered; the one that asked longest ago makes room. */
 export const ASKERS_MAX = 4096;
 
-export class RateLimit {
+export class ChallengeRateLimit {
   readonly #terms: BucketTerms;
   readonly #monotonicMs: () => number;
   readonly #buckets = new TokenBuckets(ASKERS_MAX);

@@ -14,7 +14,7 @@ const LOOK_MS = 2_000;
 const RETRY_MS_FIRST = 5_000;
 const RETRY_MS_MAX = 300_000;
 
-export interface StandingGrant {
+export interface KeptGrant {
   readonly model: Digest;
   readonly nodes: readonly AccountId[];
   readonly api: Pick<NodeApi, 'attestations' | 'model'>;
@@ -35,7 +35,7 @@ interface Attempt {
 }
 
 /** Keeps the order until it is aborted. */
-export async function keepGranted(order: StandingGrant, signal: AbortSignal): Promise<void> {
+export async function keepGranted(order: KeptGrant, signal: AbortSignal): Promise<void> {
   const attempts = new Map<AccountId, Attempt>();
   while (!signal.aborted) {
     try {
@@ -48,7 +48,7 @@ export async function keepGranted(order: StandingGrant, signal: AbortSignal): Pr
   }
 }
 
-async function lookOnce(order: StandingGrant, attempts: Map<AccountId, Attempt>): Promise<void> {
+async function lookOnce(order: KeptGrant, attempts: Map<AccountId, Attempt>): Promise<void> {
   const [attested, listed] = await Promise.all([order.api.attestations(), order.api.model(order.model)]);
   for (const node of order.nodes) {
     const keyset = attested.find((one) => one.node === node)?.keyset;
@@ -61,7 +61,7 @@ async function lookOnce(order: StandingGrant, attempts: Map<AccountId, Attempt>)
   }
 }
 
-async function tryOnce(order: StandingGrant, node: AccountId, attempt: Attempt): Promise<void> {
+async function tryOnce(order: KeptGrant, node: AccountId, attempt: Attempt): Promise<void> {
   try {
     await order.grant(node);
     attempt.settled = true;

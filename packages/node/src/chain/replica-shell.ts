@@ -5,12 +5,12 @@
  * then guard synced) before anything queued after it happens. Verdicts, admissions, timers and reports wait for nothing.
  * A failed write stops the node. Inputs are worked off in slices, so that the process stays responsive.
  */
-import { type Digest, fail, type Result, type ValidatorId } from '@cloister/encoding';
+import { type Digest, fail, type Offence, type Result, type ValidatorId } from '@cloister/encoding';
 import type { EventLog, OrderedStore } from '@cloister/event-log';
+import type { BatchVerdict } from '@cloister/network';
 import {
   type AdmissionCode,
   carryOutStore,
-  type Offence,
   type ReplicaEffect,
   type ReplicaInput,
   type SendPriority,
@@ -34,8 +34,6 @@ export interface ShellNetwork {
   blame(peer: string, offence: Offence): void;
   request(peer: string, bytes: Uint8Array, options: { timeoutMs: number; maxBytes: number }): Promise<Uint8Array>;
 }
-
-export type BatchVerdict = 'accept' | 'reject' | 'ignore';
 
 type Effect<Type extends ReplicaEffect['type']> = Extract<ReplicaEffect, { readonly type: Type }>;
 

@@ -7,7 +7,7 @@ import { decodeTransaction, settledBy } from '@cloister/ledger';
 import type { CommittedBlock } from './event-bus.ts';
 import type { SettledTransaction } from './event-index.ts';
 
-export type TransactionFate =
+export type TrackedFate =
   | { readonly fate: 'UNKNOWN' | 'PENDING' | 'EXPIRED' }
   | {
       readonly fate: 'COMMITTED' | 'REJECTED';
@@ -58,7 +58,7 @@ export class TransactionTracker {
     }
   }
 
-  async fateOf(id: Digest): Promise<TransactionFate> {
+  async fateOf(id: Digest): Promise<TrackedFate> {
     const settled = await this.#lookUp(id);
     if (settled !== undefined) {
       const { sequence, height, code } = settled;

@@ -23,7 +23,7 @@ export type Invocation = {
   readonly home: string | undefined;
 };
 
-export type Command = {
+export type CliCommand = {
   /** One or two words: 'status', 'genesis create'. */
   readonly name: string;
   readonly summary: string;
@@ -58,11 +58,11 @@ function withMember(value: JsonValue, simulated: boolean): JsonValue {
 /** Results as text for people or as one JSON value for programs; those of a simulated chain say so, in either form. */
 export class Output {
   readonly json: boolean;
-  readonly #chain: Command['chain'];
+  readonly #chain: CliCommand['chain'];
   #simulated: boolean | undefined;
   #isSaid = false;
 
-  constructor(json: boolean, chain: Command['chain']) {
+  constructor(json: boolean, chain: CliCommand['chain']) {
     this.json = json;
     this.#chain = chain;
   }

@@ -1,7 +1,7 @@
 /** Finds the command, parses its words strictly, runs it, and turns what it throws into a code and an exit status. */
 import { parseArgs } from 'node:util';
 import { codeOf, messageOf } from '../process/errors.ts';
-import { type Command, type ExitCode, type Flag, Output, UsageError } from './command.ts';
+import { type CliCommand, type ExitCode, type Flag, Output, UsageError } from './command.ts';
 import { helpFor, overview } from './help.ts';
 import { COMMANDS } from './registry.ts';
 
@@ -11,7 +11,7 @@ export const GLOBAL_FLAGS: { readonly [name: string]: Flag } = {
   help: { type: 'boolean', about: 'Say what the command does.' },
 };
 
-function findCommand(words: readonly string[]): { command: Command; rest: string[] } | undefined {
+function findCommand(words: readonly string[]): { command: CliCommand; rest: string[] } | undefined {
   for (const length of [2, 1]) {
     const name = words.slice(0, length).join(' ');
     const command = COMMANDS.find((candidate) => candidate.name === name);
@@ -40,7 +40,7 @@ export async function dispatch(words: readonly string[], environment: NodeJS.Pro
   }
 }
 
-async function runCommand(command: Command, words: string[], environment: NodeJS.ProcessEnv): Promise<ExitCode> {
+async function runCommand(command: CliCommand, words: string[], environment: NodeJS.ProcessEnv): Promise<ExitCode> {
   const { values, positionals } = parse(command, words);
   if (values.help === true) {
     process.stdout.write(`${helpFor(command)}\n`);
@@ -56,7 +56,7 @@ async function runCommand(command: Command, words: string[], environment: NodeJS
 }
 
 function parse(
-  command: Command,
+  command: CliCommand,
   words: string[],
 ): { values: Record<string, string | boolean | (string | boolean)[]>; positionals: string[] } {
   const options = Object.fromEntries(

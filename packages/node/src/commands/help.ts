@@ -1,12 +1,12 @@
 /** What `cloister help` and `cloister <command> --help` print; made from the commands themselves. */
-import type { Command, Flag } from './command.ts';
+import type { CliCommand, Flag } from './command.ts';
 
 function flagLine([name, flag]: readonly [string, Flag]): string {
   const value = flag.type === 'string' ? ` ${flag.value ?? 'TEXT'}` : '';
   return `  ${`--${name}${value}`.padEnd(34)} ${flag.about}${flag.multiple === true ? ' May be repeated.' : ''}`;
 }
 
-export function overview(commands: readonly Command[]): string {
+export function overview(commands: readonly CliCommand[]): string {
   const width = Math.max(...commands.map(({ name }) => name.length)) + 2;
   return [
     'Cloister: a validator network for confidential AI inference.',
@@ -19,7 +19,7 @@ export function overview(commands: readonly Command[]): string {
   ].join('\n');
 }
 
-export function helpFor(command: Command): string {
+export function helpFor(command: CliCommand): string {
   const flags = Object.entries(command.flags);
   return [
     `usage: cloister ${command.name} ${command.usage}`.trimEnd(),

@@ -3,7 +3,7 @@ import { attestConformance } from './attest/attest-conformance.ts';
 import { attestForecast } from './attest/attest-forecast.ts';
 import { attestShow } from './attest/attest-show.ts';
 import { attestVerify } from './attest/attest-verify.ts';
-import type { Command } from './command.ts';
+import type { CliCommand } from './command.ts';
 import { events } from './network/events.ts';
 import { genesisCreate, genesisShow, genesisValidate } from './network/genesis.ts';
 import { infer } from './network/infer.ts';
@@ -23,7 +23,7 @@ import { unsafeAllowSigning } from './process/unsafe-allow-signing.ts';
 import { unsafeReset } from './process/unsafe-reset.ts';
 import { version } from './process/version.ts';
 
-export const COMMANDS: readonly Command[] = [
+export const COMMANDS: readonly CliCommand[] = [
   testnet,
   init,
   start,

@@ -13,9 +13,9 @@ import {
   measurementKey,
   memberView,
   modelView,
-  networkOf,
   networkView,
   recordView,
+  settingsOf,
   type Task,
 } from '@cloister/ledger';
 import type { ChallengeOutcome } from '../attest/peer-attestation.ts';
@@ -28,7 +28,7 @@ import {
 } from '../http/thread/node-questions.ts';
 import type { LedgerOrders } from './ledger-orders.ts';
 
-export interface ViewSources {
+export interface LedgerQuerySources {
   readonly state: () => LedgerState;
   readonly orders: LedgerOrders;
   readonly challengeOutcome: (node: AccountId) => ChallengeOutcome | undefined;
@@ -64,10 +64,10 @@ function challengeJson(outcome: ChallengeOutcome | undefined): object | null {
   return { passed, code, detail, measurement: measurement ?? null, simulated, atMs };
 }
 
-export class LedgerViews {
-  readonly #sources: ViewSources;
+export class LedgerQueries {
+  readonly #sources: LedgerQuerySources;
 
-  constructor(sources: ViewSources) {
+  constructor(sources: LedgerQuerySources) {
     this.#sources = sources;
   }
 
@@ -77,7 +77,7 @@ export class LedgerViews {
 
   /** An answer by itself, which says whether the chain is simulated; the items of a page leave that to the page. */
   #answer(value: object): JsonText {
-    return JSON.stringify({ ...value, simulated: networkOf(this.#state).trustAnchors.simulated });
+    return JSON.stringify({ ...value, simulated: settingsOf(this.#state).trustAnchors.simulated });
   }
 
   /** A page of what `ids` name. The cursor is the last id, also when nothing is shown of it. */

@@ -1,10 +1,10 @@
 /** Answers the API's questions in the thread that votes, from what it has at hand. */
 import type { AccountId, Digest, Result } from '@cloister/encoding';
-import { type FactSubject, networkOf } from '@cloister/ledger';
+import { type FactSubject, settingsOf } from '@cloister/ledger';
 import type { AdmissionCode } from '@cloister/replica';
 import type { BlobNames } from '../blobs/blob-names.ts';
 import type { BlobStore } from '../blobs/blob-store.ts';
-import type { TransactionFate } from '../chain/transaction-tracker.ts';
+import type { TrackedFate } from '../chain/transaction-tracker.ts';
 import type { UploadCode, UploadRequest } from '../http/gate/uploads.ts';
 import type {
   BlobFile,
@@ -17,7 +17,7 @@ import type {
 } from '../http/thread/node-questions.ts';
 import type { NodeContext } from '../process/node-context.ts';
 import { LedgerOrders } from './ledger-orders.ts';
-import { LedgerViews } from './ledger-views.ts';
+import { LedgerQueries } from './ledger-views.ts';
 import { NamedBlobs } from './named-blobs.ts';
 import { UploadDesk } from './upload-desk.ts';
 
@@ -32,7 +32,7 @@ export interface NodeDeskOptions {
 
 export class NodeDesk implements NodeQuestions {
   readonly #context: NodeContext;
-  readonly #views: LedgerViews;
+  readonly #views: LedgerQueries;
   readonly #named: NamedBlobs;
   readonly #uploads: UploadDesk;
   readonly #simulated: boolean;
@@ -41,9 +41,9 @@ export class NodeDesk implements NodeQuestions {
   constructor({ context, blobs, names, holdBlob, monotonicMs }: NodeDeskOptions) {
     const { state, challengeOutcome, bus } = context;
     this.#context = context;
-    this.#simulated = networkOf(state()).trustAnchors.simulated;
+    this.#simulated = settingsOf(state()).trustAnchors.simulated;
     const orders = new LedgerOrders(state);
-    this.#views = new LedgerViews({ state, orders, challengeOutcome });
+    this.#views = new LedgerQueries({ state, orders, challengeOutcome });
     this.#named = new NamedBlobs({ blobs, names, holdBlob, monotonicMs });
     this.#uploads = new UploadDesk({ blobs, names, state });
     this.#unsubscribe = bus.subscribe(({ firstSequence, events }) => orders.committed(firstSequence, events));
@@ -107,7 +107,7 @@ export class NodeDesk implements NodeQuestions {
     return this.#views.record(namespace, key);
   }
 
-  fate(id: Digest): Promise<TransactionFate> {
+  fate(id: Digest): Promise<TrackedFate> {
     return this.#context.fateOf(id);
   }
 

@@ -1,12 +1,12 @@
 /** Metrics of the API's own thread. */
 import type { MetricsRegistry } from '../status/metrics.ts';
-import type { Budgets } from './gate/budgets.ts';
-import type { Connections } from './gate/connections.ts';
+import type { ClientBudgets } from './gate/budgets.ts';
+import type { ClientConnections } from './gate/connections.ts';
 import type { EventStreams } from './streams/event-streams.ts';
 
 export interface ApiMetricSources {
-  readonly connections: Connections;
-  readonly budgets: Budgets;
+  readonly connections: ClientConnections;
+  readonly budgets: ClientBudgets;
   readonly streams: Pick<EventStreams, 'size'>;
 }
 

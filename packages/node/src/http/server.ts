@@ -11,9 +11,9 @@ import type { ApiContext } from './api-context.ts';
 import { ApiError } from './api-error.ts';
 import { addApiMetrics } from './api-metrics.ts';
 import type { ApiOptions } from './api-options.ts';
-import { Budgets } from './gate/budgets.ts';
+import { ClientBudgets } from './gate/budgets.ts';
 import { clientOf } from './gate/client-key.ts';
-import { Connections } from './gate/connections.ts';
+import { ClientConnections } from './gate/connections.ts';
 import type { RouteGroup } from './gate/costs.ts';
 import { hostCheck } from './gate/host-check.ts';
 import { isForeign } from './gate/origin-check.ts';
@@ -64,10 +64,10 @@ function createApp(simulated: boolean): FastifyInstance {
 /** Serves one route within its limits. */
 class Service {
   readonly #context: ApiContext;
-  readonly #budgets: Budgets;
-  readonly #connections: Connections;
+  readonly #budgets: ClientBudgets;
+  readonly #connections: ClientConnections;
 
-  constructor(context: ApiContext, budgets: Budgets, connections: Connections) {
+  constructor(context: ApiContext, budgets: ClientBudgets, connections: ClientConnections) {
     this.#context = context;
     this.#budgets = budgets;
     this.#connections = connections;
@@ -132,9 +132,9 @@ export function createApiServer(
   const monotonicMs = (): number => performance.now();
   const app = createApp(given.simulated);
   const allowed = hostCheck({ listenHost: options.host, allowed: options.allowedHosts });
-  const budgets = new Budgets({ tokensPerSecond: options.clientTokensPerSecond, monotonicMs });
+  const budgets = new ClientBudgets({ tokensPerSecond: options.clientTokensPerSecond, monotonicMs });
   const limits = { max: options.connectionsMax, perClientMax: options.connectionsPerClientMax };
-  const connections = new Connections(limits, monotonicMs);
+  const connections = new ClientConnections(limits, monotonicMs);
   const context = { ...given, node: cachedQuestions(given.node, given.follow, monotonicMs) };
   const streams = new EventStreams({ context, budgets, streamsMax: options.streamsMax });
   const service = new Service(context, budgets, connections);

@@ -5,7 +5,7 @@ import type { AdmissionCode, ChainReader } from '@cloister/replica';
 import type { ChallengeOutcome } from '../attest/peer-attestation.ts';
 import type { EventBus } from '../chain/event-bus.ts';
 import type { EventIndex } from '../chain/event-index.ts';
-import type { TransactionFate } from '../chain/transaction-tracker.ts';
+import type { TrackedFate } from '../chain/transaction-tracker.ts';
 import type { Readiness } from '../http/thread/node-questions.ts';
 import type { MetricsRegistry } from '../status/metrics.ts';
 
@@ -24,7 +24,7 @@ export interface NodeContext {
   readonly waitsFor: () => readonly string[];
   /** A transaction whose signature was verified already, in another thread. */
   readonly submitVerified: (bytes: Uint8Array) => Promise<Result<{ readonly id: Digest }, AdmissionCode>>;
-  readonly fateOf: (id: Digest) => Promise<TransactionFate>;
+  readonly fateOf: (id: Digest) => Promise<TrackedFate>;
   readonly index: Pick<EventIndex, 'count' | 'settled'>;
   /** An encoded FactsProof; undefined while there is none. */
   readonly facts: (subjects: readonly FactSubject[]) => Promise<Uint8Array | undefined>;

@@ -8,7 +8,7 @@ import { readinessFacts, readinessOf, type StatusSources, statusJson } from '../
 import type { NodeContext } from './node-context.ts';
 import { type NodeCore, submitTracked } from './node-core.ts';
 
-export interface NodeView {
+export interface NodeParts {
   readonly core: () => NodeCore | undefined;
   readonly network: () => Network | undefined;
   readonly halted: StatusSources['halted'];
@@ -21,7 +21,7 @@ export interface NodeView {
   readonly twin: StatusSources['twin'];
 }
 
-function sourcesOf(view: NodeView, core: NodeCore): StatusSources {
+function sourcesOf(view: NodeParts, core: NodeCore): StatusSources {
   const { replica, log } = core.opened;
   const { network, halted, name, version, upSeconds, monotonicMs, freeBytes, twin } = view;
   return {
@@ -41,7 +41,7 @@ function sourcesOf(view: NodeView, core: NodeCore): StatusSources {
   };
 }
 
-export function createContext(view: NodeView, core: NodeCore, metrics: NodeMetrics): NodeContext {
+export function createContext(view: NodeParts, core: NodeCore, metrics: NodeMetrics): NodeContext {
   const { replica, reader } = core.opened;
   const sources = sourcesOf(view, core);
   return {
@@ -67,7 +67,7 @@ export function createContext(view: NodeView, core: NodeCore, metrics: NodeMetri
   };
 }
 
-export function createMetrics(view: NodeView, self: AccountId): NodeMetrics {
+export function createMetrics(view: NodeParts, self: AccountId): NodeMetrics {
   const opened = (): NodeCore['opened'] => {
     const core = view.core();
     if (core === undefined) throw new TypeError('the node is not open');

@@ -23,7 +23,7 @@ import { obtainGenesis } from './join.ts';
 import { createLog, type Log } from './log-lines.ts';
 import type { NodeContext } from './node-context.ts';
 import { createCore, type NodeCore } from './node-core.ts';
-import { createContext, createMetrics, type NodeView } from './node-view.ts';
+import { createContext, createMetrics, type NodeParts } from './node-view.ts';
 import type { RunningNode, StartOptions, StopReason } from './running-node.ts';
 
 const BLOB_SWEEP_MS = 300_000;
@@ -116,7 +116,7 @@ class NodeProcess implements RunningNode {
     version: string,
   ): Promise<void> {
     const { layout, config, join, log, launch } = this.#options;
-    const view: NodeView = {
+    const view: NodeParts = {
       core: () => this.#core,
       network: () => this.#network,
       halted: () => this.#halted,

@@ -9,7 +9,7 @@ import {
   forecast,
 } from '@cloister/attestation';
 import { type AccountId, parseBase64 } from '@cloister/encoding';
-import { type Attestation, type LedgerState, networkOf } from '@cloister/ledger';
+import { type Attestation, type LedgerState, settingsOf } from '@cloister/ledger';
 import type { MetricsRegistry } from './metrics.ts';
 import { shownAttestations } from './node-gauges.ts';
 
@@ -78,7 +78,7 @@ export function addForecastMetrics(registry: MetricsRegistry, state: () => Ledge
     }
     const own = now.attestations.get(self);
     if (own === undefined) return;
-    const found = shorts.get([own.bundle, networkOf(now).appraisalPolicy], () => shortOf(now, own));
+    const found = shorts.get([own.bundle, settingsOf(now).appraisalPolicy], () => shortOf(now, own));
     for (const [component, by] of found) short.set({ component }, by);
   });
 }
@@ -103,7 +103,7 @@ function shortOf(state: LedgerState, own: Attestation): ReadonlyMap<string, numb
   const found = new Map<string, number>();
   const bundle = decode(own);
   if (bundle === undefined) return found;
-  const { appraisalPolicy: policy, trustAnchors } = networkOf(state);
+  const { appraisalPolicy: policy, trustAnchors } = settingsOf(state);
   const { causes, sets } = forecast({
     evidence: bundle.evidence.report,
     endorsements: evidenceEndorsementsOf(bundle.endorsements),

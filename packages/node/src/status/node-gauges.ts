@@ -1,6 +1,6 @@
 /** Gauges of a node, and the counters that other parts keep; read when somebody asks. */
 import { type AccountId, asValidatorId } from '@cloister/encoding';
-import { type AttestationView, type LedgerState, listAttestations, networkOf } from '@cloister/ledger';
+import { type AttestationView, type LedgerState, listAttestations, settingsOf } from '@cloister/ledger';
 import type { NetworkCounters } from '@cloister/network';
 import { watchEventLoop } from '../process/event-loop-delay.ts';
 import type { MetricsRegistry } from './metrics.ts';
@@ -130,7 +130,7 @@ export function addNodeGauges(registry: MetricsRegistry, sources: MetricSources)
   registry.collect(() => {
     const state = sources.state();
     for (const gauge of [missed, passedOver, expiry, blocksLeft, eligible, info]) gauge.reset();
-    simulated.set(networkOf(state).trustAnchors.simulated ? 1 : 0);
+    simulated.set(settingsOf(state).trustAnchors.simulated ? 1 : 0);
     height.set(state.height);
     finalized.set(sources.heights().finalized);
     provable.set(sources.heights().provable);

@@ -1,10 +1,10 @@
 /** Whether a node does its work, and if not, why: the reasons of /readyz, and the same in words for an operator. */
 import type { AccountId } from '@cloister/encoding';
 import type { ReplicaStatus, SigningStatus } from '@cloister/replica';
-import { type TwinView, twinWords } from './twin-watch.ts';
+import { type SeenTwin, twinWords } from './twin-watch.ts';
 
 /** A validator whose vote counts, as this node sees it. */
-export interface ValidatorView {
+export interface ValidatorPresence {
   readonly id: AccountId;
   readonly name: string;
   readonly weight: number;
@@ -12,7 +12,7 @@ export interface ValidatorView {
 }
 
 /** Weights of the validators: this node's, that of all it is connected to, and what a block needs. */
-export interface QuorumView {
+export interface QuorumReach {
   readonly own: number;
   readonly connected: number;
   readonly needed: number;
@@ -24,7 +24,7 @@ export interface ReadinessFacts {
   readonly replica: Pick<ReplicaStatus, 'synced' | 'signing' | 'finalityMs' | 'clockSkewMs'>;
   /** Now, by the clock of `finalityMs`. */
   readonly monotonicMs: number;
-  readonly validators: readonly ValidatorView[];
+  readonly validators: readonly ValidatorPresence[];
   readonly self: AccountId;
   /** Some member, of weight or not, is connected. */
   readonly isConnected: boolean;
@@ -33,7 +33,7 @@ export interface ReadinessFacts {
   /** Left on the disk of the databases; undefined when it cannot be told. */
   readonly freeBytes: number | undefined;
   /** A second process with this node's key. */
-  readonly twin: TwinView | undefined;
+  readonly twin: SeenTwin | undefined;
 }
 
 /** Without a new finalization for so long a node does not know where the network is. */
@@ -43,8 +43,8 @@ export const CLOCK_SKEW_MS_MAX = 2_000;
 /** Less than this is about to stop the node: a write that fails halts it. */
 export const FREE_BYTES_MIN: number = 256 * 1024 * 1024;
 
-export function quorumOf({ validators, self }: Pick<ReadinessFacts, 'validators' | 'self'>): QuorumView {
-  const sum = (some: readonly ValidatorView[]): number => some.reduce((total, { weight }) => total + weight, 0);
+export function quorumReach({ validators, self }: Pick<ReadinessFacts, 'validators' | 'self'>): QuorumReach {
+  const sum = (some: readonly ValidatorPresence[]): number => some.reduce((total, { weight }) => total + weight, 0);
   const others = validators.filter(({ id }) => id !== self);
   return {
     own: sum(validators.filter(({ id }) => id === self)),
@@ -56,7 +56,7 @@ export function quorumOf({ validators, self }: Pick<ReadinessFacts, 'validators'
 export function readinessReasons(facts: ReadinessFacts): string[] {
   const { replica, monotonicMs, freeBytes, isConnected } = facts;
   const reasons: string[] = [];
-  const quorum = quorumOf(facts);
+  const quorum = quorumReach(facts);
   const isStale = monotonicMs - replica.finalityMs > FINALITY_AGE_MS_MAX;
   if (facts.halted) reasons.push('HALTED');
   if (facts.resyncing) reasons.push('RESYNCING');
@@ -79,7 +79,7 @@ function isWaiting({ state }: SigningStatus): boolean {
 
 /** Whether there are other validators, and none of them is connected. */
 export function isLost(facts: Pick<ReadinessFacts, 'validators' | 'self'>): boolean {
-  const { own, connected, needed } = quorumOf(facts);
+  const { own, connected, needed } = quorumReach(facts);
   return own < needed && connected === 0;
 }
 
@@ -87,7 +87,7 @@ export function isLost(facts: Pick<ReadinessFacts, 'validators' | 'self'>): bool
 export function waitsFor(facts: ReadinessFacts): string[] {
   const { replica, validators, self, monotonicMs } = facts;
   const sentences: string[] = facts.twin === undefined ? [] : [twinWords(facts.twin, monotonicMs)];
-  const quorum = quorumOf(facts);
+  const quorum = quorumReach(facts);
   const names = (ids: readonly AccountId[]): string =>
     ids.map((id) => validators.find((one) => one.id === id)?.name || id.slice(0, 8)).join(', ');
   const away = validators.filter(({ id, connected }) => id !== self && !connected).map(({ id }) => id);

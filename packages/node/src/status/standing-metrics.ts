@@ -2,9 +2,9 @@
 
 import type { MetricsRegistry } from './metrics.ts';
 import type { MetricSources } from './node-gauges.ts';
-import { quorumOf } from './readiness.ts';
+import { quorumReach } from './readiness.ts';
 
-export function addStandingMetrics(registry: MetricsRegistry, standing: MetricSources['standing']): void {
+export function addReadinessMetrics(registry: MetricsRegistry, standing: MetricSources['standing']): void {
   const ready = registry.gauge('cloister_ready', '1 while /readyz answers 200');
   const unready = registry.gauge('cloister_not_ready', '1 for each reason for which /readyz answers 503', ['reason']);
   const certificateAge = registry.gauge(
@@ -28,7 +28,7 @@ export function addStandingMetrics(registry: MetricsRegistry, standing: MetricSo
     if (now === undefined) return;
     const { facts, reasons, certificateMs } = now;
     const { replica, monotonicMs, freeBytes } = facts;
-    const { own, connected, needed } = quorumOf(facts);
+    const { own, connected, needed } = quorumReach(facts);
     ready.set(reasons.length === 0 ? 1 : 0);
     for (const reason of reasons) unready.set({ reason }, 1);
     certificateAge.set(Math.max(0, monotonicMs - certificateMs) / 1000);

@@ -1,13 +1,13 @@
 /** Where a node stands: the body of /v1/status, and the reasons of /readyz. */
 import type { AccountId, JsonValue } from '@cloister/encoding';
 import type { EventLog } from '@cloister/event-log';
-import { attestationView, type LedgerState, networkOf } from '@cloister/ledger';
+import { attestationView, type LedgerState, settingsOf } from '@cloister/ledger';
 import type { Network } from '@cloister/network';
 import type { ReplicaStatus, SigningStatus } from '@cloister/replica';
 import type { EnclaveSupervisor } from '../attest/enclave-supervisor.ts';
 import type { Readiness } from '../http/thread/node-questions.ts';
-import { quorumOf, type ReadinessFacts, readinessReasons, waitsFor } from './readiness.ts';
-import type { TwinView } from './twin-watch.ts';
+import { quorumReach, type ReadinessFacts, readinessReasons, waitsFor } from './readiness.ts';
+import type { SeenTwin } from './twin-watch.ts';
 
 export interface StatusSources {
   readonly self: AccountId;
@@ -22,7 +22,7 @@ export interface StatusSources {
   readonly upSeconds: () => number;
   readonly monotonicMs: () => number;
   readonly freeBytes: () => number | undefined;
-  readonly twin: () => TwinView | undefined;
+  readonly twin: () => SeenTwin | undefined;
 }
 
 function enclaveJson(enclave: EnclaveSupervisor | undefined): JsonValue {
@@ -89,7 +89,7 @@ export function statusJson(sources: StatusSources): { readonly [key: string]: Js
   const facts = readinessFacts(sources);
   const reasons = readinessReasons(facts);
   const state = sources.state();
-  const { chainId, name: networkName, trustAnchors } = networkOf(state);
+  const { chainId, name: networkName, trustAnchors } = settingsOf(state);
   const replica = sources.replica();
   const isolated = enclave?.description?.isolated;
   const halted = sources.halted() ?? replica.halted;
@@ -118,7 +118,7 @@ export function statusJson(sources: StatusSources): { readonly [key: string]: Js
     missing: facts.validators
       .filter(({ connected }) => !connected)
       .map(({ id, name, weight }) => ({ id, name, weight })),
-    quorum: { ...quorumOf(facts) },
+    quorum: { ...quorumReach(facts) },
     signing: signingJson(replica.signing),
     certificateAgeSeconds: ageSeconds(facts.monotonicMs, replica.certificateMs),
     finalityAgeSeconds: ageSeconds(facts.monotonicMs, replica.finalityMs),

@@ -7,7 +7,7 @@ import type { Log } from '../process/log-lines.ts';
 export const TWIN_SEEN_MS = 60_000;
 
 /** The other process, as last seen. */
-export interface TwinView {
+export interface SeenTwin {
   readonly peerId: string;
   /** Empty when none is known. */
   readonly address: string;
@@ -25,14 +25,14 @@ export interface TwinWatchOptions {
 
 export class TwinWatch {
   readonly #options: TwinWatchOptions;
-  #last: TwinView | undefined;
+  #last: SeenTwin | undefined;
 
   constructor(options: TwinWatchOptions) {
     this.#options = options;
   }
 
   /** The twin of the last minute, or one that is connected now. */
-  get view(): TwinView | undefined {
+  get view(): SeenTwin | undefined {
     const { self, peers, monotonicMs } = this.#options;
     const nowMs = monotonicMs();
     const connected = peers().find(({ member }) => member === self);
@@ -56,12 +56,12 @@ export class TwinWatch {
   }
 }
 
-function where({ peerId, address }: TwinView): string {
+function where({ peerId, address }: SeenTwin): string {
   return `as ${peerId}${address === '' ? '' : ` at ${address}`}`;
 }
 
 /** For an operator. */
-export function twinWords(twin: TwinView, monotonicMs: number): string {
+export function twinWords(twin: SeenTwin, monotonicMs: number): string {
   const seconds = Math.max(0, Math.floor((monotonicMs - twin.atMs) / 1000));
   return (
     `Another process runs with this node's key, ${where(twin)}, last seen ${seconds} s ago. ` +

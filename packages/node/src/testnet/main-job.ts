@@ -16,7 +16,7 @@ import { writeFileAtomic } from '../process/atomic-file.ts';
 import { platformName } from '../process/platforms.ts';
 import { type BareModel, DIGITS_MODEL, loadBareModel } from './bare-model.ts';
 import type { TestnetLayout, TestnetValidator } from './layout.ts';
-import { beside, drawDigit, short, step } from './render.ts';
+import { beside, drawDigit, short, timedStep } from './render.ts';
 
 type Parties = { readonly owner: CloisterClient; readonly tenant: CloisterClient };
 
@@ -87,14 +87,14 @@ async function publish({ owner }: Parties, plan: ModelPlan, { layout, output }: 
     { tryModel },
   );
   const { model, modelKey, ciphertext } = prepared;
-  await step(
+  await timedStep(
     output,
     `owner seals ${name} (${ciphertext.length} bytes; a request needs ${asked(executionPolicy)}) and publishes ${short(model)}`,
     () => owner.publishModel(prepared),
   );
   for (const { id, name: validator, platform } of plan.executors) {
     const enclave = `the enclave of ${validator} on ${platformName(platform, true)}`;
-    await step(output, `owner verifies ${enclave} and grants it the key of ${name}`, () =>
+    await timedStep(output, `owner verifies ${enclave} and grants it the key of ${name}`, () =>
       owner.grantModelKey({ model, modelKey, node: id }),
     );
   }

@@ -31,7 +31,7 @@ export function beside(left: readonly string[], right: readonly string[], width:
 }
 
 /** Runs one step of the work and says how long it took. */
-export async function step<T>(output: Output, title: string, work: () => Promise<T>): Promise<T> {
+export async function timedStep<T>(output: Output, title: string, work: () => Promise<T>): Promise<T> {
   const startedMs = performance.now();
   output.note(`· ${title} …`);
   const result = await work();

@@ -9,7 +9,7 @@ import { awaitReady, compareRoots } from './agreement.ts';
 import { buildTestnetImage, claimFolder, makeLayout, TESTNET_PLATFORMS, type TestnetLayout } from './layout.ts';
 import { runMainJob } from './main-job.ts';
 import { type NodeProcess, spawnNode } from './process.ts';
-import { short, step } from './render.ts';
+import { short, timedStep } from './render.ts';
 
 export type TestnetOptions = {
   readonly once: boolean;
@@ -107,7 +107,7 @@ export async function runTestnet(options: TestnetOptions): Promise<boolean> {
   } finally {
     // One that is being started is told to stop too.
     ending.abort();
-    if (nodes.length > 0) await step(output, 'stopping', () => Promise.all(nodes.map((node) => node.stop())));
+    if (nodes.length > 0) await timedStep(output, 'stopping', () => Promise.all(nodes.map((node) => node.stop())));
   }
 }
 
@@ -116,16 +116,18 @@ async function work(options: TestnetOptions, nodes: NodeProcess[], ending: Abort
   output.note('Cloister testnet: SIMULATED trusted hardware, real everything else.');
   const folder = await claimFolder(options.folder);
   await mkdir(join(folder, 'receipts'), { recursive: true });
-  const image = await step(output, 'building and measuring the enclave image', () => buildTestnetImage(folder));
+  const image = await timedStep(output, 'building and measuring the enclave image', () => buildTestnetImage(folder));
   const layout = await makeLayout(folder, image, options.validators, options.ports, TESTNET_PLATFORMS);
   for (const { platform, measurement } of simulatedMeasurements(image.measurement, TESTNET_PLATFORMS)) {
     output.note(`  measurement on ${platformName(platform, true)}: ${measurement}`);
   }
   output.note(`· genesis ${layout.chainId}, which allows the image on these platforms`);
-  await step(output, `starting ${options.validators} validators, each with its own platform and enclave process`, () =>
-    startAll(layout, nodes, ending, output),
+  await timedStep(
+    output,
+    `starting ${options.validators} validators, each with its own platform and enclave process`,
+    () => startAll(layout, nodes, ending, output),
   );
-  await step(output, 'waiting until every validator is attested', () => awaitAllReady(layout, nodes, output));
+  await timedStep(output, 'waiting until every validator is attested', () => awaitAllReady(layout, nodes, output));
   const job = await runMainJob({ layout, api: nodes[0]?.api ?? '', images: options.images, output });
   const apis = nodes.map((node) => node.api);
   const { agreed, eventCount, roots } = await compareRoots(apis);

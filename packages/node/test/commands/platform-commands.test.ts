@@ -8,7 +8,7 @@ import type { JsonValue } from '@cloister/encoding';
 import { parseGenesis } from '@cloister/ledger';
 import { type BuiltImage, buildImage } from '@cloister/platform';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type Command, type FlagValue, Output, UsageError } from '../../src/commands/command.ts';
+import { type CliCommand, type FlagValue, Output, UsageError } from '../../src/commands/command.ts';
 import { genesisCreate } from '../../src/commands/network/genesis.ts';
 import { enclaveInspect, enclaveMeasure } from '../../src/commands/process/enclave.ts';
 import { seedOf, temporaryFolder } from '../samples.ts';
@@ -33,7 +33,7 @@ class Captured extends Output {
   }
 }
 
-async function run(command: Command, flags: { [name: string]: FlagValue }, ...words: string[]): Promise<Captured> {
+async function run(command: CliCommand, flags: { [name: string]: FlagValue }, ...words: string[]): Promise<Captured> {
   const output = new Captured(true, 'never');
   expect(await command.run({ flags, positionals: words, output, home: folder.path })).toBe(0);
   return output;

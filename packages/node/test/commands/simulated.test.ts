@@ -2,7 +2,7 @@
 import { toBase64 } from '@cloister/encoding';
 import { tenant, v0 } from '@cloister/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Command, Output, SIMULATED_LINE } from '../../src/commands/command.ts';
+import { type CliCommand, Output, SIMULATED_LINE } from '../../src/commands/command.ts';
 import { COMMANDS } from '../../src/commands/registry.ts';
 import { type ApiServer, createApiServer } from '../../src/http/server.ts';
 import { writeKeyFile } from '../../src/process/key-file.ts';
@@ -140,7 +140,7 @@ describe('every verb', () => {
   it('that can be told a node is one of a chain', () => {
     const forgetful = COMMANDS.filter(({ flags, chain }) => 'node' in flags && chain === 'never');
     expect(forgetful.map(({ name }) => name)).toEqual([]);
-    const of = (kind: Command['chain']): string[] =>
+    const of = (kind: CliCommand['chain']): string[] =>
       COMMANDS.filter(({ chain }) => chain === kind).map(({ name }) => name);
     // A verb that moves here says SIMULATED no longer by itself.
     expect(of('never').sort()).toEqual([

@@ -9,11 +9,11 @@ import { BLOBS_PER_ACCOUNT_MAX } from '../../src/blobs/blob-store.ts';
 import { LedgerOrders } from '../../src/desk/ledger-orders.ts';
 import { FETCHES_MAX, MISSING_MAX, NamedBlobs } from '../../src/desk/named-blobs.ts';
 import { QUESTION_SHARE, QuestionServer } from '../../src/desk/question-server.ts';
-import { Budgets } from '../../src/http/gate/budgets.ts';
+import { ClientBudgets } from '../../src/http/gate/budgets.ts';
 import { clientOf } from '../../src/http/gate/client-key.ts';
 import {
   BODY_BYTES_MIN,
-  Connections,
+  ClientConnections,
   IDLE_MS,
   LOOK_MS,
   PIPELINED_MAX,
@@ -79,7 +79,7 @@ it('a door for signatures keeps so many keys, and takes what was signed', () => 
 describe('a budget', () => {
   const nowMs = 0;
   it('of an account holds wherever its transactions come from', () => {
-    const budgets = new Budgets({ tokensPerSecond: 1, monotonicMs: () => nowMs });
+    const budgets = new ClientBudgets({ tokensPerSecond: 1, monotonicMs: () => nowMs });
     const spend = (): void => {
       for (let i = 0; i < 100_000; i++) budgets.payAccount(tenant.id);
     };
@@ -125,7 +125,7 @@ describe('connections', () => {
   let nowMs: number;
   let received: number;
   let server: Server;
-  let connections: Connections;
+  let connections: ClientConnections;
   const sockets: Socket[] = [];
   const streams: ServerResponse[] = [];
 
@@ -140,7 +140,7 @@ describe('connections', () => {
       else if (request.url === '/big') response.write(Buffer.alloc(32 * 1024 * 1024));
       else if (request.method === 'GET' && request.url !== '/never') response.end('ok');
     });
-    connections = new Connections(limits, () => nowMs);
+    connections = new ClientConnections(limits, () => nowMs);
     connections.watch(server);
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   }

@@ -7,7 +7,7 @@ import type { PayloadByKind } from '@cloister/ledger';
 import { GENESIS, IMAGE, MEASUREMENT, tenant, v0, v1 } from '@cloister/testkit';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Budgets } from '../../src/http/gate/budgets.ts';
+import { ClientBudgets } from '../../src/http/gate/budgets.ts';
 import { type ApiServer, createApiServer } from '../../src/http/server.ts';
 import { streamEvents } from '../../src/http/streams/event-stream.ts';
 import { API_OPTIONS, damage, type FakeContext, makeContext, uploadHeaders } from './fake-context.ts';
@@ -420,7 +420,7 @@ describe('the event stream', () => {
     });
     const listeners: number[] = [];
     slow.on('drain', () => listeners.push(slow.listenerCount('close')));
-    const budgets = new Budgets({ tokensPerSecond: 1_000, monotonicMs: () => performance.now() });
+    const budgets = new ClientBudgets({ tokensPerSecond: 1_000, monotonicMs: () => performance.now() });
     const reader = { client: 'slow', budgets };
     const streaming = streamEvents(fake.context, slow as never, { from: 0, type: undefined }, reader, ending.signal);
     while (listeners.length < 4) await new Promise((resolve) => setImmediate(resolve));

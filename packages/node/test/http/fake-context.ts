@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { Ed25519KeyPair } from '@cloister/crypto';
 import { type AccountId, asHeight, type Digest, fail, ok } from '@cloister/encoding';
 import { EventLog, MemoryStore } from '@cloister/event-log';
-import { encodeEvent, type LedgerEvent, networkOf, signUploadClaim } from '@cloister/ledger';
+import { encodeEvent, type LedgerEvent, settingsOf, signUploadClaim } from '@cloister/ledger';
 import { type AdmissionCode, ChainStore } from '@cloister/replica';
 import { Chain, digestOf, enclaveOf, owner, tenant, v0, v1 } from '@cloister/testkit';
 import { BlobNames } from '../../src/blobs/blob-names.ts';
@@ -210,7 +210,7 @@ export async function fakeNode(chain: Chain): Promise<FakeNode> {
   });
   const context: ApiContext = {
     chainId: genesis.chainId,
-    simulated: networkOf(chain.state).trustAnchors.simulated,
+    simulated: settingsOf(chain.state).trustAnchors.simulated,
     chain: reader,
     types: new TypeIndex(indexStore),
     follow,

@@ -10,8 +10,8 @@ import {
   crlPeriod,
   type IntelCollateral,
   type IntelEndorsementNeeds,
+  type IntelSignedStatement,
   parsePem,
-  type SignedStatement,
   statementPeriod,
 } from '@cloister/attestation';
 import { ok, parseHex } from '@cloister/encoding';
@@ -43,8 +43,8 @@ interface PckCrl {
 
 /** The four requests that make collateral. */
 export interface IntelRequests {
-  readonly tcbInfo: EndorsementRequest<SignedStatement>;
-  readonly qeIdentity: EndorsementRequest<SignedStatement>;
+  readonly tcbInfo: EndorsementRequest<IntelSignedStatement>;
+  readonly qeIdentity: EndorsementRequest<IntelSignedStatement>;
   readonly pckCrl: EndorsementRequest<PckCrl>;
   readonly rootCrl: EndorsementRequest<Uint8Array>;
 }
@@ -77,7 +77,7 @@ const STATEMENTS = {
   'qe-identity': { member: 'enclaveIdentity', headers: ['sgx-enclave-identity-issuer-chain'] },
 } as const;
 
-function statementRequest(kind: 'tcb-info' | 'qe-identity', url: string): EndorsementRequest<SignedStatement> {
+function statementRequest(kind: 'tcb-info' | 'qe-identity', url: string): EndorsementRequest<IntelSignedStatement> {
   const { member, headers } = STATEMENTS[kind];
   return {
     url,
@@ -128,8 +128,8 @@ function chainOf(headers: ReadonlyMap<string, string>, names: readonly string[])
 
 /** Four answers as collateral. */
 export function intelCollateral(
-  tcbInfo: SignedStatement,
-  qeIdentity: SignedStatement,
+  tcbInfo: IntelSignedStatement,
+  qeIdentity: IntelSignedStatement,
   pckCrl: PckCrl,
   rootCrl: Uint8Array,
 ): IntelCollateral {

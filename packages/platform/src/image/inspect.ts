@@ -43,7 +43,7 @@ function isMissing(error: unknown): boolean {
 }
 
 /** Reads the manifest; the files are not looked at. Throws `ImageError`. */
-export async function readManifest(directory: string): Promise<ReadManifest> {
+export async function readImageManifest(directory: string): Promise<ReadManifest> {
   const path = join(directory, IMAGE_MANIFEST_FILE);
   let bytes: Uint8Array;
   try {
@@ -84,7 +84,7 @@ async function unexpectedFiles(directory: string, manifest: ImageManifest): Prom
 
 /** What the image measures and every way in which it deviates from its manifest. Throws `ImageError`. */
 export async function inspectImage(directory: string): Promise<ImageInspection> {
-  const { bytes, manifest } = await readManifest(directory);
+  const { bytes, manifest } = await readImageManifest(directory);
   const deviations: ImageDeviation[] = [];
   for (const file of manifest.files) {
     const deviation = await fileDeviation(directory, file);

@@ -16,7 +16,7 @@ import {
   type Result,
 } from '@cloister/encoding';
 import { ImageError } from './image-error.ts';
-import { IMAGE_SIGNATURE_FILE, readManifest } from './inspect.ts';
+import { IMAGE_SIGNATURE_FILE, readImageManifest } from './inspect.ts';
 
 export const IMAGE_PAYLOAD_TYPE = 'application/vnd.cloister.enclave-image+json';
 const ENVELOPE_BYTES_MAX: number = 2 * IMAGE_LIMITS.manifestBytes;
@@ -33,7 +33,7 @@ export async function signImage(
   directory: string,
   publisher: Pick<Ed25519KeyPair, 'publicKey' | 'sign'>,
 ): Promise<Digest> {
-  const { bytes } = await readManifest(directory);
+  const { bytes } = await readImageManifest(directory);
   const signature = publisher.sign(dssePae(IMAGE_PAYLOAD_TYPE, bytes));
   const signer = imageSigner(publisher.publicKey);
   const envelope = encodeDsse({ payloadType: IMAGE_PAYLOAD_TYPE, payload: bytes, keyId: signer, signature });
@@ -56,7 +56,7 @@ export async function verifyImageSignature(
   directory: string,
   publicKey: Uint8Array,
 ): Promise<Result<{ readonly signer: Digest }, ImageSignatureCode>> {
-  const { bytes } = await readManifest(directory);
+  const { bytes } = await readImageManifest(directory);
   let envelope: Uint8Array;
   try {
     envelope = new Uint8Array(await readFile(join(directory, IMAGE_SIGNATURE_FILE)));

@@ -22,7 +22,7 @@ const RUNNING_BINARY = '/proc/self/exe';
 
 export type Program = 'vault' | 'engine';
 
-export interface Command {
+export interface CommandLine {
   readonly file: string;
   readonly arguments: readonly string[];
 }
@@ -86,7 +86,7 @@ function bubblewrapArguments(filterDescriptor: number): string[] {
 }
 
 /** The command that starts a program of the image. */
-export function programCommand(sandbox: Sandbox, order: ProgramOrder): Command {
+export function programCommand(sandbox: Sandbox, order: ProgramOrder): CommandLine {
   if (sandbox === undefined) return { file: `/proc/self/fd/${order.starter}`, arguments: nodeArguments(order) };
   const words = [...bubblewrapArguments(order.starter), ...nodeArguments(order)];
   return { file: sandbox.bubblewrap, arguments: words };

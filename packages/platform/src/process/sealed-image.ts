@@ -13,7 +13,7 @@ import { encodeImageManifest, IMAGE_LIMITS, type ImageFile, type ImageManifest }
 import { openMemoryFile, sealMemoryFile } from '@cloister/enclave/process';
 import { digestFile, nodeDigest } from '../image/digest-file.ts';
 import { ImageError } from '../image/image-error.ts';
-import { readManifest } from '../image/inspect.ts';
+import { readImageManifest } from '../image/inspect.ts';
 
 const PIECE_BYTES: number = 1024 * 1024;
 
@@ -106,7 +106,7 @@ function sameFile(found: ImageFile, promised: ImageFile): boolean {
 export async function sealImage(imageDirectory: string, tampered: TamperedImage): Promise<SealedImage> {
   const files: SealedFile[] = [];
   try {
-    const { bytes, manifest } = await readManifest(imageDirectory);
+    const { bytes, manifest } = await readImageManifest(imageDirectory);
     for (const { path, size } of manifest.files) {
       files.push(await sealFile(imageDirectory, path, tampered === 'refuse' ? size : IMAGE_LIMITS.fileBytes));
     }

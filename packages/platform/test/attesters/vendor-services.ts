@@ -2,7 +2,7 @@
  * SIMULATED services of Intel and AMD, as a fetcher: the addresses, headers and bodies of the true ones, under the simulated
  * key infrastructure; and the simulated platforms that they know.
  */
-import type { IntelCollateral, SignedStatement } from '@cloister/attestation';
+import type { IntelCollateral, IntelSignedStatement } from '@cloister/attestation';
 import {
   type SimulatedIntelDevice,
   type SimulatedSnpDevice,
@@ -85,7 +85,7 @@ export function pem(certificates: readonly Uint8Array[]): string {
 /** {"<member>": <signed bytes>, "signature": "<hex>"} as Intel sends it. */
 export function statementBody(
   member: 'tcbInfo' | 'enclaveIdentity',
-  { bytes, signature }: SignedStatement,
+  { bytes, signature }: IntelSignedStatement,
 ): Uint8Array {
   return concatBytes(utf8(`{"${member}":`), bytes, utf8(`,"signature":"${toHex(signature)}"}`));
 }

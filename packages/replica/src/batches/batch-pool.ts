@@ -22,9 +22,9 @@ import {
   type VerifiedBatch,
   verifyBatch,
 } from '@cloister/ledger';
-import { appraisalsIn, type ChainRules, type StandingFault, standingFault } from '../blocks/block-rules.ts';
+import { appraisalsIn, type BatchFault, batchFault, type ChainRules } from '../blocks/block-rules.ts';
 import { authorBytesMax, BATCH_LIFETIME_HEIGHTS, BLOCK_APPRAISALS_MAX, CONDEMNED_BATCHES_MAX } from '../limits.ts';
-import type { SignatureCache } from '../receive/signature-cache.ts';
+import type { TransactionSignatureCache } from '../receive/signature-cache.ts';
 import { AuthorMeter } from './author-meter.ts';
 
 export interface HeldBatch {
@@ -34,10 +34,10 @@ export interface HeldBatch {
   readonly appraisals: readonly AccountId[];
 }
 
-export type BatchRefusal = BatchDecodeCode | BatchCode | StandingFault | 'BATCH_QUOTA' | 'BATCH_UNASKED';
+export type BatchRefusal = BatchDecodeCode | BatchCode | BatchFault | 'BATCH_QUOTA' | 'BATCH_UNASKED';
 
 export interface PoolRules extends ChainRules {
-  readonly signatures: SignatureCache;
+  readonly signatures: TransactionSignatureCache;
   /** Ids that blocks under judgement, voted on or waiting for execution name: kept whatever their author's share. */
   readonly named: () => ReadonlySet<Digest>;
 }
@@ -97,7 +97,7 @@ export class BatchPool {
     if (!decoded.ok) return decoded;
     const batch = decoded.value;
     if (this.#held.has(batch.id) || this.#committed.has(batch.id)) return ok(undefined);
-    const fault = standingFault(this.rules, batch, height);
+    const fault = batchFault(this.rules, batch, height);
     if (fault !== undefined) return fail(fault);
     if (this.bytesOf(batch.author) + batch.bytes.length > this.#authorBytesMax) return fail('BATCH_QUOTA');
     if (!this.#meter.take(batch.author, batch.transactions.length, monotonicMs)) return fail('BATCH_QUOTA');
@@ -118,7 +118,7 @@ export class BatchPool {
     const batch = decoded.value;
     if (batch.id !== asked.id) return fail('BATCH_UNASKED');
     if (this.#held.has(batch.id)) return ok(undefined);
-    const fault = standingFault(this.rules, batch, asked.height);
+    const fault = batchFault(this.rules, batch, asked.height);
     const result = fault === undefined ? this.#verify(batch, monotonicMs) : fail(fault);
     if (!result.ok) this.#condemn(asked, result.code);
     else this.#trim(batch.author);

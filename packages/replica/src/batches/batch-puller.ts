@@ -16,7 +16,7 @@ import {
   SYNC_FETCH_BATCHES_MAX,
 } from '../limits.ts';
 import type { ReplicaCore } from '../step/replica-core.ts';
-import type { PeerBook } from '../sync/peer-book.ts';
+import type { SyncPeers } from '../sync/peer-book.ts';
 import type { Answer, RequestDesk } from '../sync/request-desk.ts';
 import type { BatchPool } from './batch-pool.ts';
 
@@ -32,7 +32,7 @@ export interface Want {
 
 export interface PullerParts {
   readonly core: ReplicaCore;
-  readonly peers: PeerBook;
+  readonly peers: SyncPeers;
   readonly desk: RequestDesk;
   readonly pool: BatchPool;
   /** What live blocks name and the pool does not hold. */

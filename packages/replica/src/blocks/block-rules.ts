@@ -19,7 +19,7 @@ import {
   BLOCK_LANE_BYTES_MAX,
 } from '../limits.ts';
 
-export type StandingFault =
+export type BatchFault =
   | 'BATCH_WRONG_CHAIN'
   | 'BATCH_AUTHOR_UNKNOWN'
   | 'BATCH_WRONG_EPOCH'
@@ -27,7 +27,7 @@ export type StandingFault =
   | 'BATCH_EXPIRY_TOO_FAR'
   | 'BATCH_APPRAISALS';
 
-export type BodyFault = StandingFault | 'BATCHES_TOO_MANY' | 'BATCH_REPEATED' | 'BACKLOG' | 'BLOCK_CAPS';
+export type BodyFault = BatchFault | 'BATCHES_TOO_MANY' | 'BATCH_REPEATED' | 'BACKLOG' | 'BLOCK_CAPS';
 
 /** What the rules need to know of the chain. */
 export interface ChainRules {
@@ -46,7 +46,7 @@ export function appraisalsIn({ transactions }: VerifiedBatch): readonly AccountI
 }
 
 /** Why a block at `height` may not name the batch, as far as its own fields say; undefined when it may. */
-export function standingFault(rules: ChainRules, batch: Batch, height: Height): StandingFault | undefined {
+export function batchFault(rules: ChainRules, batch: Batch, height: Height): BatchFault | undefined {
   if (batch.chainId !== rules.chainId) return 'BATCH_WRONG_CHAIN';
   if (weightOf(rules.set, batch.author) === 0n) return 'BATCH_AUTHOR_UNKNOWN';
   if (batch.epoch !== 0) return 'BATCH_WRONG_EPOCH';
@@ -111,7 +111,7 @@ export class BodyRules {
     const { batch } = judged.verified;
     if (this.isBacklogged) return 'BACKLOG';
     if (this.#isNamed(batch.id)) return 'BATCH_REPEATED';
-    const fault = standingFault(this.#rules, batch, this.#header.height);
+    const fault = batchFault(this.#rules, batch, this.#header.height);
     if (fault !== undefined) return fault;
     if (!this.#budget.take(judged)) return 'BLOCK_CAPS';
     this.#named.add(batch.id);

@@ -6,22 +6,22 @@
  */
 import {
   type Block,
-  decodeEvidence,
-  type Evidence,
-  type EvidenceCode,
-  encodeEvidence,
+  decodeFaultEvidence,
+  encodeFaultEvidence,
   evidenceKey,
+  type FaultEvidence,
+  type FaultEvidenceCode,
   faultOf,
   type Header,
   MAX_EVIDENCE_AGE_VIEWS,
   type ValidatorSet,
-  verifyEvidence,
+  verifyFaultEvidence,
 } from '@cloister/consensus';
 import type { Digest } from '@cloister/encoding';
 import { BLOCK_EVIDENCE_BYTES_MAX, BLOCK_EVIDENCE_MAX } from '../limits.ts';
 
 export type EvidenceFault =
-  | EvidenceCode
+  | FaultEvidenceCode
   | 'EVIDENCE_TOO_MUCH'
   | 'EVIDENCE_MALFORMED'
   | 'EVIDENCE_REPEATED'
@@ -52,10 +52,10 @@ export class EvidencePool {
   }
 
   /** Keeps evidence that was verified; whether it was news. */
-  add(evidence: Evidence): boolean {
+  add(evidence: FaultEvidence): boolean {
     const key = evidenceKey(evidence);
     if (this.#recorded.has(key) || this.#waiting.has(key)) return false;
-    this.#waiting.set(key, { view: faultOf(evidence).view, bytes: encodeEvidence(evidence) });
+    this.#waiting.set(key, { view: faultOf(evidence).view, bytes: encodeFaultEvidence(evidence) });
     return true;
   }
 
@@ -86,7 +86,7 @@ export class EvidencePool {
     if (evidence.length > BLOCK_EVIDENCE_MAX || bytes > BLOCK_EVIDENCE_BYTES_MAX) return 'EVIDENCE_TOO_MUCH';
     const named = keysOf(ancestors.flatMap(({ body }) => body.evidence));
     for (const piece of evidence) {
-      const decoded = decodeEvidence(piece);
+      const decoded = decodeFaultEvidence(piece);
       if (!decoded.ok) return 'EVIDENCE_MALFORMED';
       const key = evidenceKey(decoded.value);
       if (named.has(key) || this.#recorded.has(key)) return 'EVIDENCE_REPEATED';
@@ -94,7 +94,7 @@ export class EvidencePool {
       const { epoch, view } = faultOf(decoded.value);
       if (epoch !== 0) return 'EVIDENCE_EPOCH';
       if (isOld(view, header.view)) return 'EVIDENCE_OLD';
-      const verified = verifyEvidence(this.#set, this.#chainId, decoded.value);
+      const verified = verifyFaultEvidence(this.#set, this.#chainId, decoded.value);
       if (!verified.ok) return verified.code;
     }
     return undefined;
@@ -116,7 +116,7 @@ function isOld(view: number, inView: number): boolean {
 function keysOf(evidence: readonly Uint8Array[]): Set<string> {
   const keys = new Set<string>();
   for (const bytes of evidence) {
-    const decoded = decodeEvidence(bytes);
+    const decoded = decodeFaultEvidence(bytes);
     if (decoded.ok) keys.add(evidenceKey(decoded.value));
   }
   return keys;

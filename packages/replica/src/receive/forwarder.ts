@@ -3,7 +3,7 @@
  */
 import type { Transaction } from '@cloister/ledger';
 import { FORWARD_ATTEMPTS_MAX, FORWARD_TRANSACTIONS_MAX, SYNC_TIMEOUT_MS } from '../limits.ts';
-import type { PeerBook } from '../sync/peer-book.ts';
+import type { SyncPeers } from '../sync/peer-book.ts';
 import type { RequestDesk } from '../sync/request-desk.ts';
 
 /** Refusals that another validator may not share. */
@@ -12,10 +12,10 @@ const RETRY_CODES: ReadonlySet<string> = new Set(['BACKPRESSURE', 'HALTED', 'NOT
 const ANSWER_BYTES_MAX = 4 * 1024;
 
 export class Forwarder {
-  readonly #peers: PeerBook;
+  readonly #peers: SyncPeers;
   readonly #desk: RequestDesk;
 
-  constructor(peers: PeerBook, desk: RequestDesk) {
+  constructor(peers: SyncPeers, desk: RequestDesk) {
     this.#peers = peers;
     this.#desk = desk;
   }

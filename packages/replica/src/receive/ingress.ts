@@ -19,7 +19,7 @@ import {
   laneOf,
   MAX_BATCH_BYTES,
   MAX_TRANSACTION_BYTES,
-  networkOf,
+  settingsOf,
   signBatch,
   strangerRefusal,
   type Transaction,
@@ -41,7 +41,7 @@ import {
 } from '../limits.ts';
 import type { ReplicaCore } from '../step/replica-core.ts';
 import type { AdmissionCode } from '../step/replica-ports.ts';
-import type { SignatureCache } from './signature-cache.ts';
+import type { TransactionSignatureCache } from './signature-cache.ts';
 
 export const FLUSH_TIMER = 'flush';
 /** Heights between two sweeps for expired transactions. */
@@ -79,7 +79,7 @@ function add(counts: Map<AccountId, number>, sender: AccountId, amount: number):
 export class Ingress {
   readonly #core: ReplicaCore;
   readonly #pool: BatchPool;
-  readonly #signatures: SignatureCache;
+  readonly #signatures: TransactionSignatureCache;
   readonly #forward: (transactions: readonly Transaction[]) => void;
   readonly #queues: readonly Queue[] = [
     emptyQueue('attestation', true),
@@ -98,7 +98,7 @@ export class Ingress {
   constructor(
     core: ReplicaCore,
     pool: BatchPool,
-    signatures: SignatureCache,
+    signatures: TransactionSignatureCache,
     forward: (transactions: readonly Transaction[]) => void,
   ) {
     this.#core = core;
@@ -171,7 +171,7 @@ export class Ingress {
     if (transaction.kind !== 'request-inference') return undefined;
     const { sender, payload } = transaction;
     const open = ledger.taskIndex.openOfSender(sender) + (this.#requestsBySender.get(sender) ?? 0);
-    if (open >= networkOf(ledger).params.maxOpenTasksPerSender) return 'TASK_LIMIT';
+    if (open >= settingsOf(ledger).params.maxOpenTasksPerSender) return 'TASK_LIMIT';
     const model = ledger.models.get(payload.model);
     return model !== undefined && taskLimit(ledger, sender, model, payload) !== undefined ? 'TASK_LIMIT' : undefined;
   }

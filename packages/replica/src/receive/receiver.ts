@@ -11,14 +11,14 @@ import {
   type Glimpse,
   glimpseMessage,
   MAX_PROPOSAL_BYTES,
-  type RejectionCode,
+  type MessageRejectionCode,
   type Useless,
   weightOf,
 } from '@cloister/consensus';
-import type { ValidatorId } from '@cloister/encoding';
+import type { Offence, ValidatorId } from '@cloister/encoding';
 import { RECEIVE_BYTES_MAX } from '../limits.ts';
 import type { ReplicaCore } from '../step/replica-core.ts';
-import type { Offence, SendPriority } from '../step/replica-ports.ts';
+import type { SendPriority } from '../step/replica-ports.ts';
 import { ReceiveQueue } from './receive-queue.ts';
 import { SenderRecord } from './sender-record.ts';
 
@@ -116,7 +116,7 @@ export class Receiver {
   }
 
   /** Consensus refused a message of this sender. */
-  rejected(from: ValidatorId, code: RejectionCode): void {
+  rejected(from: ValidatorId, code: MessageRejectionCode): void {
     this.#refuse(from, code, FORGERY_CODES.has(code) ? 'FORGED' : undefined);
   }
 

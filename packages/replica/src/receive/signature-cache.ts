@@ -9,7 +9,7 @@ import { type Transaction, verifyTransaction } from '@cloister/ledger';
 const REMEMBERED = 131_072;
 const SIGNATURE_BYTES = 64;
 
-export class SignatureCache {
+export class TransactionSignatureCache {
   readonly #signatures = new BoundedMap<Digest, Uint8Array>(REMEMBERED);
 
   /** Whether exactly these wire bytes passed before. */

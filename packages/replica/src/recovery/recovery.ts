@@ -22,8 +22,8 @@ import {
   decodeState,
   encodeEvent,
   evolve,
-  factsOf,
   factsRoot,
+  factTreeOf,
   genesisEvents,
   initialState,
   type LedgerState,
@@ -93,7 +93,7 @@ export async function openReplica(options: OpenReplicaOptions): Promise<OpenedRe
       `events reach height ${ledger.height}, blocks ${executedHeight}`,
     );
   }
-  const facts = factsOf(ledger);
+  const facts = factTreeOf(ledger);
   if (chainParts.roots.get(executedHeight)?.factsRoot !== factsRoot(facts)) {
     throw new CodedError<StartRefusal>(
       'CHAIN_INCONSISTENT',
@@ -192,7 +192,7 @@ async function readChain(reader: ChainStore, genesis: ParsedGenesis): Promise<Ch
   if (oldest === 1) {
     const root = await reader.log.rootAt(genesisCount);
     const founded = genesisEvents(genesis).reduce(evolve, initialState());
-    const facts = factsRoot(factsOf(founded));
+    const facts = factsRoot(factTreeOf(founded));
     roots.set(asHeight(0), { hash: reader.chainId, eventRoot: root, eventCount: genesisCount, factsRoot: facts });
   }
   let workHeight = asHeight(0);

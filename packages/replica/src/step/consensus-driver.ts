@@ -7,16 +7,16 @@
  */
 import {
   type Block,
+  blockHolders,
   blockOf,
   type ConsensusMessage,
   createMachine,
   DEFAULT_TIMING,
   type Effect,
-  type Evidence,
   encodeGuardRecord,
   encodeMessage,
+  type FaultEvidence,
   type GuardHead,
-  holdersOf,
   type Input,
   type MachineState,
   type MachineStatus,
@@ -59,7 +59,7 @@ export interface DriverParts {
   readonly persistOps: (block: Block) => StoreOp[];
   readonly persist: (chain: readonly StoreOp[], guard: readonly StoreOp[], done: () => void) => void;
   readonly onCommit: (commit: Commit) => void;
-  readonly onEvidence: (evidence: Evidence) => void;
+  readonly onEvidence: (evidence: FaultEvidence) => void;
   readonly onRecall: (from: ValidatorId, recall: Recall) => void;
   readonly onOwnUnknown: (round: Round) => void;
   /** Proposals name batches that are not here. */
@@ -127,7 +127,7 @@ export class ConsensusDriver {
   neededBatches(): ReadonlyMap<Digest, Want> {
     const needed = new Map<Digest, Want>();
     for (const { header, body, blockHash } of this.#verifying.values()) {
-      const { voters, notarized } = holdersOf(this.#machine, blockHash);
+      const { voters, notarized } = blockHolders(this.#machine, blockHash);
       if (!notarized && header.view < this.status.view) continue;
       const want: Want = { height: header.height, sources: [header.proposer, ...voters] };
       for (const id of body.batches) {

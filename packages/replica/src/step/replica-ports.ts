@@ -5,7 +5,7 @@
  * the clocks, and carries out the effects first in, first out across steps.
  */
 import type { LeaderRecord } from '@cloister/consensus';
-import type { AccountId, Digest, Epoch, Height, Result, ValidatorId, View } from '@cloister/encoding';
+import type { AccountId, Digest, Epoch, Height, Offence, Result, ValidatorId, View } from '@cloister/encoding';
 import type { PreparedAppend, StoreOp } from '@cloister/event-log';
 import type { ExecutionFate, LedgerEvent } from '@cloister/ledger';
 
@@ -53,13 +53,6 @@ export type UntimedInput =
     }
   /** A connection to a peer came or went; `id` is a validator or member id, or the transport's own name of a stranger. */
   | { readonly type: 'peer'; readonly id: string; readonly up: boolean };
-
-/**
- * FORGED: a signature that does not verify. MALFORMED: bytes that are not of their kind. UNASKED: what nobody asked for.
- * LIED: an answer that contradicts its question or its own proof. FLOOD: more than any honest peer needs. SILENT: no answer,
- * which an honest but slow peer may be guilty of, too; it never cuts anybody off.
- */
-export type Offence = 'FORGED' | 'MALFORMED' | 'UNASKED' | 'LIED' | 'SILENT' | 'FLOOD';
 
 /** What a replica asks its shell to do. */
 export type ReplicaEffect =

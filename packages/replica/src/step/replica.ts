@@ -17,21 +17,21 @@ import { BUILD_TIMER } from '../blocks/block-builder.ts';
 import { EvidencePool } from '../blocks/evidence-pool.ts';
 import { Forwarder } from '../receive/forwarder.ts';
 import { FLUSH_TIMER, Ingress } from '../receive/ingress.ts';
-import { SignatureCache } from '../receive/signature-cache.ts';
+import { TransactionSignatureCache } from '../receive/signature-cache.ts';
 import type { RecoveredReplica } from '../recovery/recovered.ts';
 import { CommitPipeline, committedEffect, type ExecutedBlock } from '../store/commit-pipeline.ts';
 import { TipTracker } from '../store/committed-tip.ts';
 import { DurableWrites } from '../store/durable-writes.ts';
 import { rememberedRound } from '../store/guard-memory.ts';
 import { Fetcher, HEDGE_TIMER } from '../sync/fetcher.ts';
-import { PeerBook } from '../sync/peer-book.ts';
+import { SyncPeers } from '../sync/peer-book.ts';
 import { RequestDesk } from '../sync/request-desk.ts';
 import { FOLLOW_TIMER, Follower } from '../sync/sync-follow.ts';
 import { ConsensusDriver } from './consensus-driver.ts';
 import { NetworkClock } from './network-clock.ts';
 import type { ReplicaConfig, ReplicaCore } from './replica-core.ts';
 import type { ReplicaClocks, ReplicaEffect, ReplicaInput, ReplicaStatus } from './replica-ports.ts';
-import { Standing } from './standing.ts';
+import { ReplicaProgress } from './standing.ts';
 import { START_TIMER, StartRule } from './start-rule.ts';
 import { TaskAssigner } from './task-assigner.ts';
 
@@ -41,7 +41,7 @@ export class Replica {
   readonly #intake: BatchIntake;
   readonly #ingress: Ingress;
   readonly #evidence: EvidencePool;
-  readonly #peers: PeerBook;
+  readonly #peers: SyncPeers;
   readonly #desk: RequestDesk;
   readonly #fetcher: Fetcher;
   readonly #puller: BatchPuller;
@@ -55,7 +55,7 @@ export class Replica {
   #clocks: ReplicaClocks = { nowMs: 0, monotonicMs: 0 };
   #halted: { readonly code: string; readonly detail: string } | undefined;
   readonly #tip: TipTracker;
-  readonly #standing: Standing;
+  readonly #progress: ReplicaProgress;
   #provableHeight: Height;
   /** Newest height with an event beside BlockBegun. */
   #workHeight: Height;
@@ -92,13 +92,13 @@ export class Replica {
       },
       emit: (effect) => this.#effects.push(effect),
       setTimer: (id, delayMs) => this.#effects.push({ type: 'set-timer', id, delayMs }),
-      committedHeight: () => asHeight(Math.max(this.#tip.height, this.#standing.height)),
-      executedHeight: () => this.#standing.height,
+      committedHeight: () => asHeight(Math.max(this.#tip.height, this.#progress.height)),
+      executedHeight: () => this.#progress.height,
       halt: (code, detail) => this.#halt(code, detail),
     };
     this.#core = core;
-    this.#standing = new Standing(core, config, recovered);
-    const signatures = new SignatureCache();
+    this.#progress = new ReplicaProgress(core, config, recovered);
+    const signatures = new TransactionSignatureCache();
     const named = (): ReadonlySet<Digest> =>
       new Set([...this.#pipeline.namedBatches(), ...this.#consensus.namedBatches()]);
     this.#pool = new BatchPool({ chainId: core.chainId, set, signatures, named });
@@ -108,7 +108,7 @@ export class Replica {
     };
     this.#intake = new BatchIntake(core, this.#pool, onArrived);
     this.#evidence = new EvidencePool(core.chainId, set, core.ledger.equivocations.keys());
-    this.#peers = new PeerBook(core);
+    this.#peers = new SyncPeers(core);
     this.#desk = new RequestDesk(core, this.#peers);
     this.#fetcher = new Fetcher(core, this.#peers, this.#desk, {
       onChain: (blocks) => this.#consensus.chainFetched(blocks),
@@ -201,12 +201,12 @@ export class Replica {
       signing: this.#startRule.status,
       leaders,
       finalizedHeight: this.#core.committedHeight(),
-      executedHeight: this.#standing.height,
+      executedHeight: this.#progress.height,
       provableHeight: this.#provableHeight,
       pendingTransactions: this.#ingress.pendingCount,
       pendingBatches: this.#pool.pendingCount,
       halted: this.#halted,
-      ...this.#standing.status(this.#follower.behind),
+      ...this.#progress.status(this.#follower.behind),
     };
   }
 
@@ -225,7 +225,7 @@ export class Replica {
       if (this.#started || input.type === 'start' || input.type === 'peer') this.#take(input);
       if (this.#halted === undefined && this.#started) {
         this.#startRule.progress();
-        this.#standing.heard(this.#consensus.status);
+        this.#progress.heard(this.#consensus.status);
         this.#consensus.workPending(this.#hasWork());
       }
     } else if (input.type === 'submit') {
@@ -241,7 +241,7 @@ export class Replica {
       case 'start':
         assert(!this.#started, 'a replica starts once');
         this.#started = true;
-        this.#standing.start();
+        this.#progress.start();
         this.#consensus.start();
         this.#startRule.start();
         this.#tasks.resume(this.#core.ledger);
@@ -290,14 +290,14 @@ export class Replica {
 
   #onDurable(executed: readonly ExecutedBlock[], head: PreparedAppend['head']): void {
     for (const { block, record, execution } of executed) {
-      this.#standing.executed(record);
+      this.#progress.executed(record);
       this.#provableHeight = block.header.lastFinal.height;
       if (execution.events.length > 1) this.#workHeight = record.height;
       this.#ingress.executed(execution.fates.map(({ id }) => id));
       for (const event of execution.events) if (event.type === 'InferenceRequested') this.#tasks.requested(event);
       this.#core.emit(committedEffect({ block, record, execution }));
     }
-    const { height } = this.#standing;
+    const { height } = this.#progress;
     for (const expired of this.#pool.expire(height)) this.#ingress.requeue(expired);
     this.#ingress.expire(height);
     const last = executed.at(-1);

@@ -12,7 +12,7 @@ import type { ExecutedRecord } from '../store/chain-store.ts';
 import type { ReplicaConfig, ReplicaCore } from './replica-core.ts';
 import type { ReplicaStatus, TipStatus } from './replica-ports.ts';
 
-export class Standing {
+export class ReplicaProgress {
   readonly #core: ReplicaCore;
   readonly #staleMs: number;
   #tip: TipStatus;

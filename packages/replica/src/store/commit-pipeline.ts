@@ -7,7 +7,7 @@
  */
 import {
   type Block,
-  decodeEvidence,
+  decodeFaultEvidence,
   type Finalization,
   faultOf,
   type ProvenFault,
@@ -280,7 +280,7 @@ export class CommitPipeline {
 /** What a final block's evidence proves: a quorum has verified it. */
 function faultsIn(evidence: readonly Uint8Array[]): ProvenFault[] {
   return evidence.flatMap((bytes) => {
-    const decoded = decodeEvidence(bytes);
+    const decoded = decodeFaultEvidence(bytes);
     return decoded.ok ? [faultOf(decoded.value)] : [];
   });
 }

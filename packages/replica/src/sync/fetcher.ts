@@ -23,7 +23,7 @@ import {
   SYNC_TIMEOUT_MS,
 } from '../limits.ts';
 import type { ReplicaCore } from '../step/replica-core.ts';
-import type { PeerBook } from './peer-book.ts';
+import type { SyncPeers } from './peer-book.ts';
 import type { RequestDesk } from './request-desk.ts';
 import type { ChainBlock, SyncResponse } from './sync-messages.ts';
 
@@ -65,14 +65,14 @@ export const HEDGE_TIMER = 'hedge';
 
 export class Fetcher {
   readonly #core: ReplicaCore;
-  readonly #peers: PeerBook;
+  readonly #peers: SyncPeers;
   readonly #desk: RequestDesk;
   readonly #handlers: FetchHandlers;
   readonly #chains = new Map<Digest, ChainFetch>();
   #hedging = false;
   #rangesInFlight = 0;
 
-  constructor(core: ReplicaCore, peers: PeerBook, desk: RequestDesk, handlers: FetchHandlers) {
+  constructor(core: ReplicaCore, peers: SyncPeers, desk: RequestDesk, handlers: FetchHandlers) {
     this.#core = core;
     this.#peers = peers;
     this.#desk = desk;

@@ -4,12 +4,11 @@
  * A peer that answered badly or not at all rests for a doubling time: it is asked again only when nobody else is left. The
  * rest outlives a reconnection. What no honest peer does is also told to the shell, which cuts the peer off.
  */
-import type { ValidatorId } from '@cloister/encoding';
+import type { Offence, ValidatorId } from '@cloister/encoding';
 import { PEER_REST_MS_MAX, PEER_REST_MS_MIN, RESTING_PEERS_MAX } from '../limits.ts';
 import type { ReplicaCore } from '../step/replica-core.ts';
-import type { Offence } from '../step/replica-ports.ts';
 
-export class PeerBook {
+export class SyncPeers {
   readonly #core: ReplicaCore;
   readonly #up = new Set<string>();
   readonly #resting = new Map<string, { readonly restMs: number; readonly untilMs: number }>();

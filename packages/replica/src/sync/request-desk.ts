@@ -4,7 +4,7 @@
  */
 
 import type { ReplicaCore } from '../step/replica-core.ts';
-import type { PeerBook } from './peer-book.ts';
+import type { SyncPeers } from './peer-book.ts';
 import { decodeSyncResponse, encodeSyncRequest, type SyncRequest, type SyncResponse } from './sync-messages.ts';
 
 type ResponseTo<Type extends SyncRequest['type']> = Extract<SyncResponse, { readonly type: Type }>;
@@ -30,11 +30,11 @@ export interface AskOptions {
 
 export class RequestDesk {
   readonly #core: ReplicaCore;
-  readonly #peers: PeerBook;
+  readonly #peers: SyncPeers;
   readonly #pending = new Map<number, Pending>();
   #nextRequestId = 1;
 
-  constructor(core: ReplicaCore, peers: PeerBook) {
+  constructor(core: ReplicaCore, peers: SyncPeers) {
     this.#core = core;
     this.#peers = peers;
   }

@@ -13,13 +13,13 @@ import type { ConsensusDriver } from '../step/consensus-driver.ts';
 import type { ReplicaCore } from '../step/replica-core.ts';
 import type { CommitPipeline } from '../store/commit-pipeline.ts';
 import type { Fetcher, RangeOutcome } from './fetcher.ts';
-import type { PeerBook } from './peer-book.ts';
+import type { SyncPeers } from './peer-book.ts';
 
 export const FOLLOW_TIMER = 'follow';
 
 export interface FollowerParts {
   readonly core: ReplicaCore;
-  readonly peers: PeerBook;
+  readonly peers: SyncPeers;
   readonly fetcher: Fetcher;
   readonly pipeline: CommitPipeline;
   readonly consensus: ConsensusDriver;

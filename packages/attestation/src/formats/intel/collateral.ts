@@ -20,7 +20,7 @@ import {
 import { parsePem } from '../../x509/pem.ts';
 
 /** A JSON text with Intel's signature over its exact bytes. */
-export interface SignedStatement {
+export interface IntelSignedStatement {
   /** The signed bytes, as received. */
   readonly bytes: Uint8Array;
   /** r ‖ s, 64 bytes, big-endian. */
@@ -30,8 +30,8 @@ export interface SignedStatement {
 }
 
 export interface IntelCollateral {
-  readonly tcbInfo?: SignedStatement | undefined;
-  readonly qeIdentity?: SignedStatement | undefined;
+  readonly tcbInfo?: IntelSignedStatement | undefined;
+  readonly qeIdentity?: IntelSignedStatement | undefined;
   /** DER, by the root. */
   readonly rootCrl?: Uint8Array | undefined;
   /** DER, by the issuer of the PCK certificate. */
@@ -55,7 +55,7 @@ function ifGiven<T>(shape: Shape<T>): Shape<T | undefined> {
 }
 
 /** A text, and beside it its signature and the chain of its signer; these two count only where there is a text. */
-function statement(name: string): Shape<SignedStatement | undefined> {
+function statement(name: string): Shape<IntelSignedStatement | undefined> {
   const signed = member(name, ifGiven(anyJson));
   const bytes = member(name, mapped(text(MAX_COLLATERAL_BYTES), utf8));
   const signature = member(`${name}_signature`, hexText);

@@ -8,7 +8,7 @@ import type { EndorsementCache } from '../../endorsements/endorsement-cache.ts';
 import type { CrlFloors, CrlSeen } from '../../endorsements/endorsement-floors.ts';
 import { throughCache } from '../../x509/cache-entries.ts';
 import { type Crl, parseCrl } from '../../x509/crl.ts';
-import { type Certificate, spkiPin, verifySignature } from '../../x509/x509.ts';
+import { type ParsedCertificate, spkiPin, verifySignature } from '../../x509/x509.ts';
 
 /** Why a revocation list is refused. */
 export const CRL_CODES = [
@@ -28,7 +28,7 @@ export type CrlCode = (typeof CRL_CODES)[number];
 /** Authenticates a list by its issuer and judges it at an instant. */
 export function checkCrl(
   der: Uint8Array | undefined,
-  issuer: Certificate,
+  issuer: ParsedCertificate,
   atMs: number,
   floors: CrlFloors | undefined,
   cache: EndorsementCache | undefined,
@@ -54,7 +54,7 @@ export function checkCrl(
   return ok({ crl, seen: { issuer: pin, number, thisUpdateMs, nextUpdateMs } });
 }
 
-function authenticate(der: Uint8Array, issuer: Certificate): Result<Crl, CrlCode> {
+function authenticate(der: Uint8Array, issuer: ParsedCertificate): Result<Crl, CrlCode> {
   const crl = parseCrl(der);
   if (crl === undefined) return fail('MALFORMED');
   if (!equalBytes(crl.issuer, issuer.subject)) return fail('ISSUER');

@@ -10,7 +10,7 @@ import { anchorBytes, type TrustAnchors } from '../../policy/trust-anchors.ts';
 import { type CacheEntries, throughCache } from '../../x509/cache-entries.ts';
 import { authenticatePath, type PathCode, type PathProfile, pathValidity } from '../../x509/certificate-path.ts';
 import { parsePem } from '../../x509/pem.ts';
-import { type Certificate, extensionValue } from '../../x509/x509.ts';
+import { extensionValue, type ParsedCertificate } from '../../x509/x509.ts';
 import type { PckChain, ValidPath } from './pck-chain.ts';
 import { parsePckExtension, SGX_EXTENSION_OID } from './pck-extension.ts';
 import { type Prefixed, prefixed } from './prefixed.ts';
@@ -149,7 +149,7 @@ export function verifyPckIssuerChain(
 /** The chain that came with the PCK CRL must lead to the very authority that issued the PCK certificate. */
 export function verifyPckCrlChain(
   leafFirst: readonly Uint8Array[],
-  issuer: Certificate,
+  issuer: ParsedCertificate,
   context: PathContext,
 ): Result<ValidPath, PckCrlChainCode> {
   const verified = verifyPckIssuerChain(leafFirst, context);

@@ -8,7 +8,7 @@ import type { StatementFloors, StatementSeen } from '../../endorsements/endorsem
 import { type CacheEntries, throughCache } from '../../x509/cache-entries.ts';
 import type { PathCode } from '../../x509/certificate-path.ts';
 import { type Crl, isRevoked } from '../../x509/crl.ts';
-import type { SignedStatement } from './collateral.ts';
+import type { IntelSignedStatement } from './collateral.ts';
 import { type PathContext, verifySignerChain } from './paths.ts';
 import type { PckExtension } from './pck-extension.ts';
 import { type Prefixed, prefixed } from './prefixed.ts';
@@ -65,7 +65,7 @@ type SignedCode<N extends StatementName> =
 /** Checks chain, revocation and signature, then reads: nothing unsigned is interpreted. */
 function verifySigned<T extends Dated, N extends StatementName>(
   name: N,
-  statement: SignedStatement | undefined,
+  statement: IntelSignedStatement | undefined,
   rootCrl: Crl,
   context: PathContext,
   entries: CacheEntries<T> | undefined,
@@ -118,7 +118,7 @@ function checkDates<T extends Dated>(
 
 /** TCB info; when `of` is given, for this TEE and the platform of the PCK certificate. */
 export function verifyTcbInfo(
-  statement: SignedStatement | undefined,
+  statement: IntelSignedStatement | undefined,
   of: { readonly tee: 'sgx' | 'tdx'; readonly pck: PckExtension } | undefined,
   rootCrl: Crl,
   context: StatementContext,
@@ -143,7 +143,7 @@ export function verifyTcbInfo(
 
 /** The identity of the quoting enclave; when `tee` is given, for this TEE: QE, or TD_QE. */
 export function verifyQeIdentity(
-  statement: SignedStatement | undefined,
+  statement: IntelSignedStatement | undefined,
   tee: 'sgx' | 'tdx' | undefined,
   rootCrl: Crl,
   context: StatementContext,

@@ -7,8 +7,8 @@
 import { equalBytes, fail, ok, type Result } from '@cloister/encoding';
 import { pinnedSnpProduct, type TrustAnchors } from '../../policy/trust-anchors.ts';
 import {
-  type Certificate,
   criticalExtensionsKnown,
+  type ParsedCertificate,
   type PublicKey,
   parseCertificate,
   spkiPin,
@@ -47,9 +47,9 @@ export interface SnpChain {
   readonly product: SnpProduct;
   /** Kind of the leaf. */
   readonly signingKey: SnpSigningKey;
-  readonly root: Certificate;
-  readonly intermediate: Certificate;
-  readonly leaf: Certificate;
+  readonly root: ParsedCertificate;
+  readonly intermediate: ParsedCertificate;
+  readonly leaf: ParsedCertificate;
   /** Uncompressed P-384 point. */
   readonly leafPoint: Uint8Array;
   readonly statement: VekStatement;
@@ -63,7 +63,7 @@ export function authenticateSnpChain(
   anchors: TrustAnchors,
 ): Result<SnpChain, SnpChainCode> {
   if (certificates.length === 0) return fail('ENDORSEMENTS_MISSING');
-  const parsed: Certificate[] = [];
+  const parsed: ParsedCertificate[] = [];
   for (const [index, der] of certificates.entries()) {
     const certificate = parseCertificate(der);
     if (certificate === undefined) return fail('CERTIFICATE_MALFORMED', `certificate ${index}`);
@@ -84,9 +84,9 @@ export function authenticateSnpChain(
 
 function authenticate(
   product: SnpProduct,
-  root: Certificate,
-  leaf: Certificate,
-  parsed: readonly Certificate[],
+  root: ParsedCertificate,
+  leaf: ParsedCertificate,
+  parsed: readonly ParsedCertificate[],
 ): Result<SnpChain, SnpChainCode> {
   if (commonNameOf(root.subject) !== `ARK-${product}`) return fail('CERTIFICATE_NAME', 'root');
   const rootKey = rsaKeyOf(root);
@@ -126,19 +126,19 @@ function authenticate(
 }
 
 /** ASKs certify chips, ASVKs certify providers' keys; their names tell them apart. */
-function signingKeyOf(intermediate: Certificate, product: SnpProduct): SnpSigningKey | undefined {
+function signingKeyOf(intermediate: ParsedCertificate, product: SnpProduct): SnpSigningKey | undefined {
   const name = commonNameOf(intermediate.subject);
   if (name === `SEV-${product}`) return 'VCEK';
   return name === `SEV-VLEK-${product}` ? 'VLEK' : undefined;
 }
 
-function rsaKeyOf(certificate: Certificate): PublicKey | undefined {
+function rsaKeyOf(certificate: ParsedCertificate): PublicKey | undefined {
   const key = certificate.publicKey;
   return key?.type === 'rsa' && key.modulus.length === RSA_BYTES ? key : undefined;
 }
 
 /** `authoritiesBelow`: how many certification authorities stand between this one and the leaf. */
-function checkAuthority(certificate: Certificate, authoritiesBelow: number): SnpChainCode | undefined {
+function checkAuthority(certificate: ParsedCertificate, authoritiesBelow: number): SnpChainCode | undefined {
   if (!criticalExtensionsKnown(certificate)) return 'CERTIFICATE_CRITICAL_EXTENSION';
   if (certificate.basicConstraints?.ca !== true) return 'CERTIFICATE_NOT_CA';
   if (certificate.keyUsage?.certificateSign !== true) return 'CERTIFICATE_KEY_USAGE';
@@ -146,7 +146,7 @@ function checkAuthority(certificate: Certificate, authoritiesBelow: number): Snp
   return pathLength !== undefined && pathLength < authoritiesBelow ? 'CERTIFICATE_PATH_LENGTH' : undefined;
 }
 
-function checkLeaf(leaf: Certificate): SnpChainCode | undefined {
+function checkLeaf(leaf: ParsedCertificate): SnpChainCode | undefined {
   if (!criticalExtensionsKnown(leaf)) return 'CERTIFICATE_CRITICAL_EXTENSION';
   if (leaf.basicConstraints?.ca === true) return 'LEAF_IS_CA';
   return leaf.keyUsage !== undefined && !leaf.keyUsage.digitalSignature ? 'CERTIFICATE_KEY_USAGE' : undefined;
@@ -154,7 +154,7 @@ function checkLeaf(leaf: Certificate): SnpChainCode | undefined {
 
 /** RSASSA-PSS with SHA-384 and a salt as long as the hash, by the issuer's key. */
 function checkSigned<C extends SnpChainCode>(
-  certificate: Certificate,
+  certificate: ParsedCertificate,
   issuerKey: PublicKey,
   code: C,
 ): C | 'CERTIFICATE_ALGORITHM' | undefined {

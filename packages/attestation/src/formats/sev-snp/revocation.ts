@@ -7,7 +7,7 @@
 import { type Digest, equalBytes, fail, ok, type Result } from '@cloister/encoding';
 import type { CrlFloors, CrlSeen } from '../../endorsements/endorsement-floors.ts';
 import { type Crl, isRevoked, parseCrl } from '../../x509/crl.ts';
-import { type Certificate, spkiPin, verifySignature } from '../../x509/x509.ts';
+import { type ParsedCertificate, spkiPin, verifySignature } from '../../x509/x509.ts';
 import type { SnpChain } from './endorsement-chain.ts';
 
 /** Why a list is not one that the root signed. */
@@ -24,7 +24,7 @@ export type SnpRevocationCode =
   | 'LEAF_REVOKED';
 
 /** Parses a CRL and checks that the root signed it. Depends on nothing but bytes, so that it can be cached. */
-export function authenticateCrl(der: Uint8Array, root: Certificate): Result<Crl, CrlOriginCode> {
+export function authenticateCrl(der: Uint8Array, root: ParsedCertificate): Result<Crl, CrlOriginCode> {
   const crl = parseCrl(der);
   if (crl === undefined) return fail('CRL_MALFORMED');
   if (!equalBytes(crl.issuer, root.subject)) return fail('CRL_ISSUER');

@@ -6,7 +6,7 @@ import type { CrlFloors, CrlSeen } from '../../endorsements/endorsement-floors.t
 import type { Endorsements } from '../../evidence/evidence.ts';
 import { pinnedSnpProduct, type TrustAnchors } from '../../policy/trust-anchors.ts';
 import type { Crl } from '../../x509/crl.ts';
-import { type Certificate, parseCertificate, spkiPin, verifySignature } from '../../x509/x509.ts';
+import { type ParsedCertificate, parseCertificate, spkiPin, verifySignature } from '../../x509/x509.ts';
 import { areOrdered, authenticateCrl, type CrlOriginCode, type CrlTimeCode, judgeCrl } from './revocation.ts';
 
 export type SnpCrlCode =
@@ -32,7 +32,7 @@ export function verifySnpCrls(
 ): Result<readonly CrlSeen[], SnpCrlCode> {
   const roots = certificates
     .map(parseCertificate)
-    .filter((c): c is Certificate => c !== undefined && pinnedSnpProduct(trustAnchors, spkiPin(c)) !== undefined);
+    .filter((c): c is ParsedCertificate => c !== undefined && pinnedSnpProduct(trustAnchors, spkiPin(c)) !== undefined);
   for (const root of roots) {
     const refusal = checkRoot(root, atMs);
     if (refusal !== undefined) return fail(refusal);
@@ -50,7 +50,7 @@ export function verifySnpCrls(
 }
 
 /** The pin vouches for the key alone: the rest of the certificate is vouched for by its own signature. */
-function checkRoot(root: Certificate, atMs: number): SnpCrlCode | undefined {
+function checkRoot(root: ParsedCertificate, atMs: number): SnpCrlCode | undefined {
   const { publicKey, signatureAlgorithm: algorithm, tbs, signature } = root;
   if (publicKey === undefined || algorithm === undefined || !verifySignature(publicKey, algorithm, tbs, signature)) {
     return 'ROOT_SIGNATURE';
@@ -62,8 +62,8 @@ function checkRoot(root: Certificate, atMs: number): SnpCrlCode | undefined {
 
 function firstSigner(
   der: Uint8Array,
-  roots: readonly Certificate[],
-): Result<{ readonly root: Certificate; readonly crl: Crl }, CrlOriginCode | 'ROOT_MISSING'> {
+  roots: readonly ParsedCertificate[],
+): Result<{ readonly root: ParsedCertificate; readonly crl: Crl }, CrlOriginCode | 'ROOT_MISSING'> {
   for (const root of roots) {
     const crl = authenticateCrl(der, root);
     if (crl.ok) return ok({ root, crl: crl.value });

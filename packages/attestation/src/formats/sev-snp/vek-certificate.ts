@@ -6,7 +6,7 @@
  */
 import { fail, ok, parseUtf8, type Result } from '@cloister/encoding';
 import { DER_TAGS, decodeDer } from '../../x509/der.ts';
-import { type Certificate, extensionValue } from '../../x509/x509.ts';
+import { extensionValue, type ParsedCertificate } from '../../x509/x509.ts';
 import { productOfName, type SnpProduct } from './product.ts';
 import { requiredSplArcs, SPL_ARCS } from './tcb.ts';
 
@@ -37,12 +37,12 @@ export interface VekStatement {
 export type VekCode = 'VEK_EXTENSION_MISSING' | 'VEK_EXTENSION_MALFORMED' | 'VEK_PRODUCT_MISMATCH';
 
 /** Whether the certificate carries AMD's product name, as every VCEK and VLEK does. */
-export function isVekCertificate(certificate: Certificate): boolean {
+export function isVekCertificate(certificate: ParsedCertificate): boolean {
   return extensionValue(certificate, VEK_OIDS.productName) !== undefined;
 }
 
 /** Reads the AMD extensions of a leaf (`isVekCertificate`) of this product line. */
-export function readVekStatement(certificate: Certificate, product: SnpProduct): Result<VekStatement, VekCode> {
+export function readVekStatement(certificate: ParsedCertificate, product: SnpProduct): Result<VekStatement, VekCode> {
   const name = extensionValue(certificate, VEK_OIDS.productName);
   const productName = name === undefined ? undefined : readIa5(name);
   if (productName === undefined) return fail('VEK_EXTENSION_MALFORMED', 'product name');

@@ -6,7 +6,7 @@
 
 import { signEcdsa } from '@cloister/crypto';
 import { type JsonValue, toHex, utf8 } from '@cloister/encoding';
-import type { IntelCollateral, SignedStatement } from '../../formats/intel/collateral.ts';
+import type { IntelCollateral, IntelSignedStatement } from '../../formats/intel/collateral.ts';
 import type { ComponentStatus, PlatformStatus } from '../../formats/intel/tcb-status.ts';
 import { formatInstant } from '../../x509/instants.ts';
 import type { EcKey } from '../certificate-writer.ts';
@@ -123,7 +123,7 @@ function qeIdentityMembers(options: SimulatedCollateral): { readonly [key: strin
 }
 
 /** Signs a text as TCB info and QE identity are signed. */
-export function signStatement(text: string, key: EcKey = intelAuthorityKey('tcb-signing')): SignedStatement {
+export function signStatement(text: string, key: EcKey = intelAuthorityKey('tcb-signing')): IntelSignedStatement {
   const bytes = utf8(text);
   return {
     bytes,

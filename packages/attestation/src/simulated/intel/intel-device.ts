@@ -6,7 +6,7 @@
  */
 import { hash, hkdfSha256 } from '@cloister/crypto';
 import { toBase64, toHex, utf8 } from '@cloister/encoding';
-import { type EcKey, type Validity, writeCertificate } from '../certificate-writer.ts';
+import { type EcKey, type Validity, writeX509 } from '../certificate-writer.ts';
 import { SIMULATED_QE_PRODUCTS, SIMULATED_QE_SIGNERS } from './collateral-writer.ts';
 import {
   deriveP256Key,
@@ -90,10 +90,7 @@ export function simulatedIntelDevice(options: SimulatedIntelDeviceOptions): Simu
   const pckKey = deriveP256Key(seed, `pck ${components.join(' ')} ${pceSvn}`);
   const attestationKey = deriveP256Key(seed, 'attestation key');
   const serial = BigInt(`0x1${toHex(derive(`serial ${components.join(' ')} ${pceSvn}`, 8))}`);
-  const leaf = writeCertificate(
-    pckFields(pckIssuer, pckKey, serial, validity, statement),
-    intelAuthorityKey(pckIssuer),
-  );
+  const leaf = writeX509(pckFields(pckIssuer, pckKey, serial, validity, statement), intelAuthorityKey(pckIssuer));
   const certificates = [leaf, intelAuthorityCertificate(pckIssuer), intelAuthorityCertificate('root')];
   return {
     statement,

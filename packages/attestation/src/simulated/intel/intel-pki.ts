@@ -17,9 +17,9 @@ import {
   type ExtensionToWrite,
   ecSpki,
   type Validity,
-  writeCertificate,
   writeCrl,
   writeName,
+  writeX509,
 } from '../certificate-writer.ts';
 
 export type IntelAuthority = 'root' | 'platform-ca' | 'processor-ca' | 'tcb-signing';
@@ -82,7 +82,7 @@ export function intelAuthorityFields(authority: IntelAuthority): CertificateToWr
 }
 
 export function intelAuthorityCertificate(authority: IntelAuthority): Uint8Array {
-  return writeCertificate(intelAuthorityFields(authority), intelAuthorityKey('root'));
+  return writeX509(intelAuthorityFields(authority), intelAuthorityKey('root'));
 }
 
 export function spkiOf(key: EcKey): Uint8Array {

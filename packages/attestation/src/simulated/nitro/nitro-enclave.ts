@@ -16,8 +16,8 @@ import {
   type EcKey,
   ecSpki,
   type Validity,
-  writeCertificate,
   writeName,
+  writeX509,
 } from '../certificate-writer.ts';
 
 /** Registers that are locked at launch; of the others documents state those that the guest locked. */
@@ -109,7 +109,7 @@ export function simulatedNitroEnclave(seed: Uint8Array, validity: Validity): Sim
               keyUsage('authority'),
             ],
       };
-      return writeCertificate(variation.certificate?.(fields, index) ?? fields, keys[issuer] ?? leafKey);
+      return writeX509(variation.certificate?.(fields, index) ?? fields, keys[issuer] ?? leafKey);
     });
   };
   const sign = (payload: Uint8Array): Uint8Array => {

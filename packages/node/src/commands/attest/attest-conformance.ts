@@ -1,10 +1,10 @@
 /** `cloister attest conformance`: every case of a manifest, without a network and without a node. */
 import { dirname, join } from 'node:path';
 import { parseConformanceManifest, runConformanceCase } from '@cloister/attestation';
-import { type Command, positional, UsageError } from '../command.ts';
-import { readBytes } from './attest-files.ts';
+import { type CliCommand, positional, UsageError } from '../command.ts';
+import { readFileBytes } from './attest-files.ts';
 
-export const attestConformance: Command = {
+export const attestConformance: CliCommand = {
   name: 'attest conformance',
   summary: 'Run every case of a conformance manifest; exit 1 when any disagrees.',
   usage: '<manifest>',
@@ -13,7 +13,7 @@ export const attestConformance: Command = {
   chain: 'never',
   async run(invocation) {
     const path = positional(invocation, 0);
-    const manifest = parseConformanceManifest(await readBytes(path));
+    const manifest = parseConformanceManifest(await readFileBytes(path));
     if (!manifest.ok) throw new UsageError(`${path}: ${manifest.code} ${manifest.detail ?? ''}`.trimEnd());
     let failed = 0;
     for (const vector of manifest.value) {
@@ -41,7 +41,7 @@ async function readNamed(
 ): Promise<ReadonlyMap<string, Uint8Array>> {
   const files = new Map<string, Uint8Array>();
   for (const name of [evidence, ...endorsements]) {
-    const bytes = await readBytes(join(directory, name)).catch(() => undefined);
+    const bytes = await readFileBytes(join(directory, name)).catch(() => undefined);
     if (bytes !== undefined) files.set(name, bytes);
   }
   return files;

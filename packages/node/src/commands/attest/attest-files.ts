@@ -41,12 +41,12 @@ export const POLICY_FLAGS: { readonly [name: string]: Flag } = {
   at: { type: 'string', value: 'TIME', about: 'Instant of the appraisal, ISO 8601; now.' },
 };
 
-export async function readBytes(path: string): Promise<Uint8Array> {
+export async function readFileBytes(path: string): Promise<Uint8Array> {
   return new Uint8Array(await readFile(path));
 }
 
 export async function readEndorsements(paths: readonly string[]): Promise<EvidenceEndorsements> {
-  const endorsements = readEndorsementFiles(await Promise.all(paths.map(readBytes)));
+  const endorsements = readEndorsementFiles(await Promise.all(paths.map(readFileBytes)));
   if (!endorsements.ok) {
     const index = Number(/^file (\d+)$/.exec(endorsements.detail ?? '')?.[1] ?? 0) - 1;
     const where = paths[index] ?? endorsements.detail ?? '';
@@ -63,10 +63,10 @@ export type GivenEvidence = {
 };
 
 /** Raw evidence, or a bundle with its endorsements, in whose place those of `ENDORSEMENT_FLAGS` stand when there are any. */
-export async function readEvidence(invocation: Invocation, path: string): Promise<GivenEvidence> {
+export async function readEvidenceFile(invocation: Invocation, path: string): Promise<GivenEvidence> {
   const files = Object.keys(ENDORSEMENT_FLAGS).flatMap((name) => listFlag(invocation, name));
   const given = await readEndorsements(files);
-  const bytes = await readBytes(path);
+  const bytes = await readFileBytes(path);
   const decoded = decodeEvidenceBundle(bytes);
   if (!decoded.ok) return { evidence: bytes, endorsements: given, bundle: undefined };
   const bundle = decoded.value;
@@ -86,7 +86,7 @@ export type PolicyFile =
   | { readonly ok: false; readonly code: string; readonly detail: string };
 
 export async function readPolicyFile(path: string): Promise<PolicyFile> {
-  const json = parseJson(await readBytes(path), { maxBytes: MAX_POLICY_BYTES, maxDepth: 8 });
+  const json = parseJson(await readFileBytes(path), { maxBytes: MAX_POLICY_BYTES, maxDepth: 8 });
   if (!json.ok) return { ok: false, code: json.code, detail: json.detail ?? '' };
   const policy = appraisalPolicyFromJson(json.value);
   return policy.ok ? { ok: true, policy: policy.value } : { ok: false, code: policy.code, detail: policy.detail ?? '' };
@@ -101,7 +101,7 @@ export async function readPolicy(path: string): Promise<AppraisalPolicy> {
 
 /** @throws UsageError for a file that is no genesis. */
 export async function readGenesisFile(path: string): Promise<ParsedGenesis> {
-  const parsed = parseGenesis(await readBytes(path));
+  const parsed = parseGenesis(await readFileBytes(path));
   if (!parsed.ok) throw new UsageError(`${path} is no genesis: ${parsed.code} ${parsed.detail ?? ''}`.trimEnd());
   return parsed.value;
 }

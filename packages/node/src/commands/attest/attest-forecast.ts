@@ -12,14 +12,14 @@ import {
 import { type JsonValue, parseBase64 } from '@cloister/encoding';
 import type { AttestationView } from '@cloister/ledger';
 import { NodeError } from '../../process/errors.ts';
-import { type Command, type ExitCode, type Invocation, positional, textFlag, UsageError } from '../command.ts';
+import { type CliCommand, type ExitCode, type Invocation, positional, textFlag, UsageError } from '../command.ts';
 import { getList, NODE_FLAG, nodeUrl } from '../network/connect.ts';
 import { type NetworkRules, type Pace, readPace, readRules } from '../policy/network-rules.ts';
 import {
   ENDORSEMENT_FLAGS,
   instantOf,
   POLICY_FLAGS,
-  readEvidence,
+  readEvidenceFile,
   readGenesisFile,
   readPolicy,
 } from './attest-files.ts';
@@ -28,7 +28,7 @@ import { describeForecast } from './forecast-text.ts';
 
 const SIMULATED = 'SIMULATED platforms: whatever is accepted here proves nothing.';
 
-export const attestForecast: Command = {
+export const attestForecast: CliCommand = {
   name: 'attest forecast',
   summary:
     'Tell what will cost evidence its acceptance, when, and which SVN is short; exit 3 when something costs it now.',
@@ -52,7 +52,7 @@ async function forecastFile(invocation: Invocation): Promise<ExitCode> {
   if (textFlag(invocation, 'node') !== undefined) throw new UsageError('a file and --node exclude each other');
   const atMs = instantOf(textFlag(invocation, 'at'));
   const path = positional(invocation, 0);
-  const { evidence, endorsements } = await readEvidence(invocation, path);
+  const { evidence, endorsements } = await readEvidenceFile(invocation, path);
   const [policyPath, genesisPath] = [textFlag(invocation, 'policy'), textFlag(invocation, 'genesis')];
   const genesis = genesisPath === undefined ? undefined : (await readGenesisFile(genesisPath)).genesis;
   const trustAnchors = genesis?.trustAnchors ?? VENDOR_ANCHORS;

@@ -1,7 +1,7 @@
 /** `cloister attest show`: what this machine can do. */
 import type { JsonValue } from '@cloister/encoding';
 import { type AttestationWay, findAttesters } from '@cloister/platform/attesters';
-import type { Command } from '../command.ts';
+import type { CliCommand } from '../command.ts';
 
 function row({ name, platform, usable, simulated, reason }: AttestationWay): readonly [string, string, string, string] {
   const evidence = simulated ? 'SIMULATED' : (platform ?? 'unknown');
@@ -30,7 +30,7 @@ function jsonOf({ paths, platform, provider, ...rest }: AttestationWay): JsonVal
   return { ...rest, paths: [...paths], platform: platform ?? null, provider: provider ?? null };
 }
 
-export const attestShow: Command = {
+export const attestShow: CliCommand = {
   name: 'attest show',
   summary: 'Print what evidence this machine can make, and what it lacks for other kinds.',
   usage: '',

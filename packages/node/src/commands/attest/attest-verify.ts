@@ -17,12 +17,12 @@ import {
   verifyEvidence,
 } from '@cloister/attestation';
 import { type JsonValue, ZERO_DIGEST } from '@cloister/encoding';
-import { type Command, type Invocation, listFlag, positional, textFlag, UsageError } from '../command.ts';
+import { type CliCommand, type Invocation, listFlag, positional, textFlag, UsageError } from '../command.ts';
 import {
   ENDORSEMENT_FLAGS,
   instantOf,
   POLICY_FLAGS,
-  readEvidence,
+  readEvidenceFile,
   readGenesisFile,
   readPolicy,
 } from './attest-files.ts';
@@ -68,7 +68,7 @@ async function rulesOf(invocation: Invocation, { crls }: EvidenceEndorsements): 
   return { trustAnchors, requirements, policy };
 }
 
-export const attestVerify: Command = {
+export const attestVerify: CliCommand = {
   name: 'attest verify',
   summary: "Verify a quote, report, document or bundle against its vendor's roots; exit 3 when it does not stand.",
   usage:
@@ -87,7 +87,7 @@ export const attestVerify: Command = {
   chain: 'never',
   async run(invocation) {
     const atMs = instantOf(textFlag(invocation, 'at'));
-    const { evidence, endorsements, bundle } = await readEvidence(invocation, positional(invocation, 0));
+    const { evidence, endorsements, bundle } = await readEvidenceFile(invocation, positional(invocation, 0));
     const rules = await rulesOf(invocation, endorsements);
     const verdict = withBinding(verifyEvidence({ evidence, endorsements, ...rules, atMs }), bundle);
     const account = accountOf(verdict, endorsements, rules, atMs);

@@ -1,6 +1,6 @@
 /** `cloister events`: the log, from a node's API. */
 import type { JsonValue } from '@cloister/encoding';
-import { type Command, numberFlag, textFlag } from '../command.ts';
+import { type CliCommand, numberFlag, textFlag } from '../command.ts';
 import { getJson, NODE_FLAG, nodeUrl } from './connect.ts';
 
 type Listed = {
@@ -12,7 +12,7 @@ type Listed = {
 
 const PAGE = 500;
 
-export const events: Command = {
+export const events: CliCommand = {
   name: 'events',
   summary: 'Print events of the log, one a line.',
   usage: '[--from N] [--limit N] [--type TYPE] [--node URL]',

@@ -30,7 +30,7 @@ import { NodeError } from '../../process/errors.ts';
 import { homeLayout } from '../../process/home.ts';
 import { platformFlag, platformsGiven, simulatedMeasurements } from '../../process/platforms.ts';
 import { readPolicy } from '../attest/attest-files.ts';
-import { type Command, type Invocation, listFlag, requiredFlag, textFlag, UsageError } from '../command.ts';
+import { type CliCommand, type Invocation, listFlag, requiredFlag, textFlag, UsageError } from '../command.ts';
 
 /** 'name:id' or 'name:weight:id'. */
 function namedId(text: string): { name: string; id: AccountId; weight: number } {
@@ -83,7 +83,7 @@ export function planGenesis(plan: GenesisPlan): ParsedGenesis {
   return made.value;
 }
 
-export const genesisCreate: Command = {
+export const genesisCreate: CliCommand = {
   name: 'genesis create',
   summary: "Make a genesis under vendors' trust anchors, or under SIMULATED ones.",
   usage:
@@ -203,7 +203,7 @@ async function readGiven(invocation: Invocation): Promise<{ path: string; bytes:
   }
 }
 
-export const genesisValidate: Command = {
+export const genesisValidate: CliCommand = {
   name: 'genesis validate',
   summary: 'Check a genesis file and print its hash; exit 3 when it is refused.',
   usage: '[FILE] [--expect HASH]',
@@ -230,7 +230,7 @@ export const genesisValidate: Command = {
   },
 };
 
-export const genesisShow: Command = {
+export const genesisShow: CliCommand = {
   name: 'genesis show',
   summary: 'Print a genesis file in readable form.',
   usage: '[FILE]',

@@ -3,11 +3,11 @@ import { PRIVACY_NOTE } from '@cloister/client';
 import { type JsonValue, parseAccountId, parseDigest } from '@cloister/encoding';
 import { writeFileAtomic } from '../../process/atomic-file.ts';
 import { platformName } from '../../process/platforms.ts';
-import { type Command, listFlag, numberFlag, positional, requiredFlag, textFlag, UsageError } from '../command.ts';
+import { type CliCommand, listFlag, numberFlag, positional, requiredFlag, textFlag, UsageError } from '../command.ts';
 import { CLIENT_FLAGS, connectClient } from './connect.ts';
 import { readTensors, tensorToJson } from './tensors-json.ts';
 
-export const infer: Command = {
+export const infer: CliCommand = {
   name: 'infer',
   summary: 'Run a sealed inference: verify the executors, seal, submit, wait, open, verify.',
   usage: '<model> --input FILE --key NAME [--executors N | --executor ID…] [--threshold M] [--receipt FILE]',

@@ -11,7 +11,7 @@ import { makePrivateFolder, writeFileAtomic } from '../../process/atomic-file.ts
 import { NodeError } from '../../process/errors.ts';
 import { homeLayout } from '../../process/home.ts';
 import { platformFlag, platformName, platformsGiven } from '../../process/platforms.ts';
-import { type Command, listFlag, numberFlag, positional, requiredFlag, textFlag, UsageError } from '../command.ts';
+import { type CliCommand, listFlag, numberFlag, positional, requiredFlag, textFlag, UsageError } from '../command.ts';
 import { CLIENT_FLAGS, connectClient, getList, NODE_FLAG, nodeUrl } from './connect.ts';
 import { readTensors } from './tensors-json.ts';
 
@@ -34,7 +34,7 @@ function tensorSpec(text: string): TensorSpec {
   return { name, datatype, shape };
 }
 
-export const modelPublish: Command = {
+export const modelPublish: CliCommand = {
   name: 'model publish',
   summary: 'Check an ONNX model on this machine, seal it and publish it; the key stays in the home.',
   usage:
@@ -128,7 +128,7 @@ function interrupted(): AbortSignal {
   return stop.signal;
 }
 
-export const modelGrant: Command = {
+export const modelGrant: CliCommand = {
   name: 'model grant',
   summary: "Verify a node's enclave here and grant it the key of a model.",
   usage: '<model> --to ID… --key NAME [--keep]',
@@ -175,7 +175,7 @@ export const modelGrant: Command = {
   },
 };
 
-export const modelRevoke: Command = {
+export const modelRevoke: CliCommand = {
   name: 'model revoke',
   summary: 'End requests, grants and executions of a model for good; keys that enclaves hold cannot be recalled.',
   usage: '<model> --key NAME',
@@ -192,7 +192,7 @@ export const modelRevoke: Command = {
   },
 };
 
-export const modelRevokeGrant: Command = {
+export const modelRevokeGrant: CliCommand = {
   name: 'model revoke-grant',
   summary: "End a keyset's right to execute a model; the key that its enclave holds cannot be recalled.",
   usage: '<model> --keyset DIGEST… --key NAME',
@@ -226,7 +226,7 @@ function modelLine(listed: JsonValue): string {
   return `${model} ${manifest.name} ${manifest.version}, key in ${grants.length} enclaves${revoked}`;
 }
 
-export const modelList: Command = {
+export const modelList: CliCommand = {
   name: 'model list',
   summary: 'List the published models and how many enclaves hold the key of each.',
   usage: '[--node URL]',

@@ -1,8 +1,8 @@
 /** `cloister put`: writes an ordinary record and proves that it stands on the ledger. */
-import { type Command, positional } from '../command.ts';
+import { type CliCommand, positional } from '../command.ts';
 import { CLIENT_FLAGS, connectClient } from './connect.ts';
 
-export const put: Command = {
+export const put: CliCommand = {
   name: 'put',
   summary: 'Write a record <namespace> <key> <value> and prove that the ledger holds it.',
   usage: '<namespace> <key> <value> --key NAME',

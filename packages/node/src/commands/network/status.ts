@@ -1,6 +1,6 @@
 /** `cloister status`: what a node says of itself and of the network. */
 import type { JsonValue } from '@cloister/encoding';
-import type { Command } from '../command.ts';
+import type { CliCommand } from '../command.ts';
 import { getJson, NODE_FLAG, nodeUrl } from './connect.ts';
 
 function rows(value: JsonValue, indent = ''): string[] {
@@ -25,7 +25,7 @@ function standing(value: JsonValue): string[] {
   return [head, ...words(waitsFor).map((sentence) => `  ${sentence}`), ...away, ''];
 }
 
-export const status: Command = {
+export const status: CliCommand = {
   name: 'status',
   summary: 'Print the heights, peers, enclave and health of a node.',
   usage: '[--node URL]',

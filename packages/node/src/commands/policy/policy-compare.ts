@@ -3,7 +3,7 @@ import { type AppraisalPolicy, appraisalPolicyToJson, loosenings, policyDigest }
 import { canonicalJson, type JsonValue } from '@cloister/encoding';
 import { NodeError } from '../../process/errors.ts';
 import { readPolicy, readPolicyFile } from '../attest/attest-files.ts';
-import { type Command, type Invocation, positional, textFlag } from '../command.ts';
+import { type CliCommand, type Invocation, positional, textFlag } from '../command.ts';
 import { NODE_FLAG, nodeUrl } from '../network/connect.ts';
 import { readRules } from './network-rules.ts';
 
@@ -24,7 +24,7 @@ function describeLoosenings(looser: readonly string[]): string {
     : `looser than the policy in force in ${looser.join(', ')}: it would take effect after the delay of the network`;
 }
 
-export const policyCheck: Command = {
+export const policyCheck: CliCommand = {
   name: 'policy check',
   summary: 'Check a policy file and say what it would loosen; exit 3 when it is no policy that a ledger takes.',
   usage: '<file> [--node URL]',
@@ -77,7 +77,7 @@ function membersOf(value: JsonValue): { readonly [member: string]: JsonValue } |
   return value as { readonly [member: string]: JsonValue };
 }
 
-export const policyDiff: Command = {
+export const policyDiff: CliCommand = {
   name: 'policy diff',
   summary: 'Print where a policy file differs from the policy in force.',
   usage: '<file> [--node URL]',

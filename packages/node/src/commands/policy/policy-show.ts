@@ -2,7 +2,7 @@
 import { appraisalPolicyToJson, loosenings, policyDigest } from '@cloister/attestation';
 import type { JsonValue } from '@cloister/encoding';
 import type { MeasurementView } from '@cloister/ledger';
-import type { Command } from '../command.ts';
+import type { CliCommand } from '../command.ts';
 import { NODE_FLAG, nodeUrl } from '../network/connect.ts';
 import { readRules, type ScheduledChange } from './network-rules.ts';
 
@@ -20,7 +20,7 @@ function describeChange(change: ScheduledChange | undefined): string {
   return `from block ${effectiveHeight} on: policy ${policyDigest(policy)}, which ${what}`;
 }
 
-export const policyShow: Command = {
+export const policyShow: CliCommand = {
   name: 'policy show',
   summary:
     "Print the network's appraisal policy, the change that is scheduled, and the measurements that may hold keys.",

@@ -13,7 +13,7 @@ import type { GovernedTransaction } from '@cloister/client';
 import { asHeight, parseDigest, parseMeasurement, toBase64 } from '@cloister/encoding';
 import type { EndorsedPlatform, SetMeasurementPayload } from '@cloister/ledger';
 import { readEndorsements, readPolicy } from '../attest/attest-files.ts';
-import { type Command, type Invocation, numberFlag, positional, requiredFlag, UsageError } from '../command.ts';
+import { type CliCommand, type Invocation, numberFlag, positional, requiredFlag, UsageError } from '../command.ts';
 import { CLIENT_FLAGS, connectClient, nodeUrl } from '../network/connect.ts';
 import { readRules } from './network-rules.ts';
 
@@ -55,7 +55,7 @@ function report({ output }: Invocation, done: Proposed, members: { readonly [nam
   );
 }
 
-export const policyPropose: Command = {
+export const policyPropose: CliCommand = {
   name: 'policy propose',
   summary: 'Approve a policy as a member of governance; it is carried by the approval that reaches the threshold.',
   usage: '<file> --key NAME',
@@ -91,7 +91,7 @@ function measurementPayload(invocation: Invocation): SetMeasurementPayload {
   return { platform, measurement, image, status, graceUntilHeight, name: requiredFlag(invocation, 'name') };
 }
 
-export const policyMeasurement: Command = {
+export const policyMeasurement: CliCommand = {
   name: 'policy measurement',
   summary: 'Approve that software may hold keys, may until a block, or may no longer.',
   usage: '<allow|grace|revoke> --platform P --measurement HEX --image DIGEST --name NAME [--until HEIGHT] --key NAME',
@@ -128,7 +128,7 @@ export function standAloneEndorsements(platform: EndorsedPlatform, files: Eviden
   return { ...made.value, certificates: [...made.value.certificates, issuer] };
 }
 
-export const policyEndorsements: Command = {
+export const policyEndorsements: CliCommand = {
   name: 'policy endorsements',
   summary: "Hand in newer endorsements of a vendor; exit 3 when they do not stand by the network's anchors.",
   usage: '<file>… --platform P --key NAME',

@@ -1,9 +1,9 @@
 /** `cloister config show`: every option with its value and where it came from. */
 import { loadConfig } from '../../config/config.ts';
 import { homeLayout } from '../../process/home.ts';
-import type { Command } from '../command.ts';
+import type { CliCommand } from '../command.ts';
 
-export const configShow: Command = {
+export const configShow: CliCommand = {
   name: 'config show',
   summary: 'Print every option with its effective value and its origin.',
   usage: '[--home DIR]',

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { JsonValue, Measurement } from '@cloister/encoding';
 import { buildImage, IMAGE_SIGNATURE_FILE, inspectImage, measureImage, signImage } from '@cloister/platform';
 import { platformName, simulatedMeasurements } from '../../process/platforms.ts';
-import { type Command, positional, requiredFlag } from '../command.ts';
+import { type CliCommand, positional, requiredFlag } from '../command.ts';
 import { accountKey } from './keys.ts';
 
 type Measured = { readonly measurement: Measurement; readonly image: string };
@@ -21,7 +21,7 @@ function describeJson({ measurement, image }: Measured): { readonly [name: strin
   return { measurement, image, simulated: true, measurements };
 }
 
-export const enclaveBuild: Command = {
+export const enclaveBuild: CliCommand = {
   name: 'enclave build',
   summary: 'Build the enclave image of this version, byte for byte the same everywhere.',
   usage: '<folder>',
@@ -36,7 +36,7 @@ export const enclaveBuild: Command = {
   },
 };
 
-export const enclaveMeasure: Command = {
+export const enclaveMeasure: CliCommand = {
   name: 'enclave measure',
   summary: 'Print what a platform would measure of an image.',
   usage: '<folder>',
@@ -50,7 +50,7 @@ export const enclaveMeasure: Command = {
   },
 };
 
-export const enclaveInspect: Command = {
+export const enclaveInspect: CliCommand = {
   name: 'enclave inspect',
   summary: 'Check every file of an image against its manifest; exit 3 when one differs.',
   usage: '<folder>',
@@ -68,7 +68,7 @@ export const enclaveInspect: Command = {
   },
 };
 
-export const enclaveSign: Command = {
+export const enclaveSign: CliCommand = {
   name: 'enclave sign',
   summary: "Put the publisher's signature beside an image; it is no part of the measurement.",
   usage: '<folder> --key NAME',

@@ -1,9 +1,9 @@
 /** `cloister init`: makes a home with fresh keys. */
 import { randomBytes } from 'node:crypto';
 import { initHome } from '../../process/home.ts';
-import type { Command } from '../command.ts';
+import type { CliCommand } from '../command.ts';
 
-export const init: Command = {
+export const init: CliCommand = {
   name: 'init',
   summary: 'Make a home with fresh keys and a config file; nothing that exists is overwritten.',
   usage: '[--home DIR]',

@@ -7,7 +7,7 @@ import { makePrivateFolder } from '../../process/atomic-file.ts';
 import { NodeError } from '../../process/errors.ts';
 import { homeLayout } from '../../process/home.ts';
 import { readKeyFile, type StoredKey, writeKeyFile } from '../../process/key-file.ts';
-import { type Command, positional, UsageError } from '../command.ts';
+import { type CliCommand, positional, UsageError } from '../command.ts';
 
 const NAME = /^[a-z0-9][a-z0-9-]{0,31}$/;
 
@@ -38,7 +38,7 @@ export async function addAccountKey(home: string | undefined, name: string): Pro
   return writeKeyFile(path, 'account', randomBytes(32));
 }
 
-export const keysAdd: Command = {
+export const keysAdd: CliCommand = {
   name: 'keys add',
   summary: 'Make an account key for a tenant or a model owner.',
   usage: '<name>',
@@ -53,7 +53,7 @@ export const keysAdd: Command = {
   },
 };
 
-export const keysShow: Command = {
+export const keysShow: CliCommand = {
   name: 'keys show',
   summary: 'Print the public key of an account key.',
   usage: '<name>',
@@ -68,7 +68,7 @@ export const keysShow: Command = {
   },
 };
 
-export const keysList: Command = {
+export const keysList: CliCommand = {
   name: 'keys list',
   summary: 'List the account keys of this home.',
   usage: '',

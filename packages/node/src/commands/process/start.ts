@@ -12,7 +12,7 @@ import { type HomeLayout, homeLayout, initHome, readNodeKeys } from '../../proce
 import { startNode } from '../../process/node.ts';
 import type { RunningNode } from '../../process/running-node.ts';
 import {
-  type Command,
+  type CliCommand,
   type ExitCode,
   type Flag,
   type Invocation,
@@ -121,7 +121,7 @@ async function run(
   return 0;
 }
 
-export const start: Command = {
+export const start: CliCommand = {
   name: 'start',
   summary: 'Run the node of this home until Ctrl-C.',
   usage: '[--home DIR] [--<option> VALUE…]',
@@ -131,7 +131,7 @@ export const start: Command = {
   run: (invocation) => run(invocation),
 };
 
-export const joinNetwork: Command = {
+export const joinNetwork: CliCommand = {
   name: 'join',
   summary: 'Join a network by one address and its genesis hash; makes the home when there is none, then runs.',
   usage: '<multiaddr> --genesis HASH [--home DIR] [--<option> VALUE…]',

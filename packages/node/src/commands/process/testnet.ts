@@ -1,8 +1,8 @@
 /** `cloister testnet`: a whole network on this machine, and its main job in front of the user. */
 import { runTestnet } from '../../testnet/testnet.ts';
-import { type Command, numberFlag, textFlag } from '../command.ts';
+import { type CliCommand, numberFlag, textFlag } from '../command.ts';
 
-export const testnet: Command = {
+export const testnet: CliCommand = {
   name: 'testnet',
   summary: 'Start validators on loopback, run real sealed inferences, stay up until Ctrl-C. SIMULATED platforms.',
   usage: '[--once] [--validators N] [--dir DIR] [--ports BASE] [--images N]',

@@ -3,9 +3,9 @@ import { asEpoch, asValidatorId, asView } from '@cloister/encoding';
 import { guardMarkOp } from '@cloister/replica';
 import { openLevelStore } from '@cloister/store-level';
 import { homeLayout, readNodeKeys } from '../../process/home.ts';
-import { type Command, numberFlag, UsageError } from '../command.ts';
+import { type CliCommand, numberFlag, UsageError } from '../command.ts';
 
-export const unsafeAllowSigning: Command = {
+export const unsafeAllowSigning: CliCommand = {
   name: 'unsafe-allow-signing',
   summary:
     'Vouch that the key of a stopped node signed nothing above a view, where the others cannot go on without it.',

@@ -2,9 +2,9 @@
 import { rm } from 'node:fs/promises';
 import { homeLayout, readNodeKeys } from '../../process/home.ts';
 import { resetForResync } from '../../process/reset.ts';
-import type { Command } from '../command.ts';
+import type { CliCommand } from '../command.ts';
 
-export const unsafeReset: Command = {
+export const unsafeReset: CliCommand = {
   name: 'unsafe-reset',
   summary: 'Remove the chain data of a stopped node; it syncs again from its peers. The sign guard stays.',
   usage: '[--keep-keys]',

@@ -1,10 +1,10 @@
 /** `cloister version`. */
 import manifest from '../../../package.json' with { type: 'json' };
-import type { Command } from '../command.ts';
+import type { CliCommand } from '../command.ts';
 
 export const VERSION: string = manifest.version;
 
-export const version: Command = {
+export const version: CliCommand = {
   name: 'version',
   summary: 'Print the version of this program and of its runtime.',
   usage: '',

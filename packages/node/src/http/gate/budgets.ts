@@ -28,7 +28,7 @@ const ACCOUNT_TERMS = termsOf(ACCOUNT_TRANSACTIONS_PER_SECOND);
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-export class Budgets {
+export class ClientBudgets {
   readonly #groups: { readonly [Name in RouteGroup]: Group };
   readonly #accounts = new TokenBuckets(CLIENTS_MAX);
   readonly #terms: BucketTerms;

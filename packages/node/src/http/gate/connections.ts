@@ -52,7 +52,7 @@ interface Connection {
   acknowledgedBefore: number;
 }
 
-export class Connections {
+export class ClientConnections {
   readonly #limits: ConnectionLimits;
   readonly #monotonicMs: () => number;
   readonly #all = new Map<Socket, Connection>();

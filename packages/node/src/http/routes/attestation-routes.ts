@@ -2,7 +2,7 @@
 import { CHALLENGE_REQUEST_BYTES_MAX } from '@cloister/attestation';
 import { toBase64 } from '@cloister/encoding';
 import { ApiError } from '../api-error.ts';
-import { accountField, base64Field, integerField, withDefault } from './fields.ts';
+import { accountField, base64Field, defaultedField, integerField } from './fields.ts';
 import { cursorField, ID_CURSOR, listReply } from './ledger-routes.ts';
 import { type AnyRoute, json, jsonAnswer, route } from './route.ts';
 
@@ -17,7 +17,7 @@ const attestations = route({
   cost: 4,
   query: {
     after: cursorField(ID_CURSOR),
-    limit: withDefault(integerField('At most so many', { min: 1, max: ATTESTATIONS_MAX }), ATTESTATIONS_MAX),
+    limit: defaultedField(integerField('At most so many', { min: 1, max: ATTESTATIONS_MAX }), ATTESTATIONS_MAX),
   },
   answer: jsonAnswer('Attestations'),
   handle: ({ node, simulated }, { query }) =>

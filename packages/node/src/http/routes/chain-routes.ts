@@ -4,7 +4,7 @@ import type { ChainReader } from '@cloister/replica';
 import { ApiError } from '../api-error.ts';
 import { BULK_EVENTS } from '../gate/costs.ts';
 import { eventJson, pageCost, readPage } from '../streams/event-pages.ts';
-import { integerField, optional, textField, withDefault } from './fields.ts';
+import { defaultedField, integerField, optionalField, textField } from './fields.ts';
 import { type AnyRoute, json, jsonAnswer, jsonText, route } from './route.ts';
 
 const SAFE: { readonly min: number; readonly max: number } = { min: 0, max: Number.MAX_SAFE_INTEGER };
@@ -61,8 +61,8 @@ const blocks = route({
   group: 'log',
   cost: 1,
   query: {
-    from: optional(integerField('First height', SAFE)),
-    limit: withDefault(integerField('At most so many', { min: 1, max: BLOCKS_MAX }), 20),
+    from: optionalField(integerField('First height', SAFE)),
+    limit: defaultedField(integerField('At most so many', { min: 1, max: BLOCKS_MAX }), 20),
   },
   answer: jsonAnswer('Blocks'),
   handle: async ({ chain, follow }, { query: { from, limit } }) => {
@@ -101,9 +101,9 @@ const events = route({
   group: (query) => (Number((query as { readonly limit?: unknown }).limit) > BULK_EVENTS ? 'bulk' : 'log'),
   cost: 1,
   query: {
-    from: withDefault(integerField('First sequence', SAFE), 0),
-    limit: withDefault(integerField('At most so many', { min: 1, max: EVENTS_MAX }), 100),
-    type: optional(textField('Only this type', 64, '^[A-Za-z]+$')),
+    from: defaultedField(integerField('First sequence', SAFE), 0),
+    limit: defaultedField(integerField('At most so many', { min: 1, max: EVENTS_MAX }), 100),
+    type: optionalField(textField('Only this type', 64, '^[A-Za-z]+$')),
   },
   answer: jsonAnswer('Events'),
   handle: async (context, { query }) => {

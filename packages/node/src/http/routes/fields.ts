@@ -66,7 +66,7 @@ export function base64Field(about: string, maxBytes: number): Field<Uint8Array> 
 }
 
 /** The same field, with a value for when it is absent. */
-export function withDefault<T extends JsonValue>(field: Field<T>, absent: T): Field<T> {
+export function defaultedField<T extends JsonValue>(field: Field<T>, absent: T): Field<T> {
   const { about, schema, shape } = field;
   return {
     about,
@@ -77,7 +77,7 @@ export function withDefault<T extends JsonValue>(field: Field<T>, absent: T): Fi
 }
 
 /** The same field; undefined when absent. */
-export function optional<T>(field: Field<T>): Field<T | undefined> {
+export function optionalField<T>(field: Field<T>): Field<T | undefined> {
   return { ...field, required: false, shape: shapes.optional(field.shape) };
 }
 

@@ -4,14 +4,14 @@ import type { ApiContext } from '../api-context.ts';
 import { ApiError } from '../api-error.ts';
 import { ITEMS_PER_TOKEN } from '../gate/costs.ts';
 import type { JsonText, Page, PageQuery } from '../thread/node-questions.ts';
-import { digestField, type Field, integerField, optional, textField, withDefault } from './fields.ts';
+import { defaultedField, digestField, type Field, integerField, optionalField, textField } from './fields.ts';
 import { type AnyRoute, type ApiReply, jsonAnswer, jsonText, route } from './route.ts';
 
 const LIST_MAX = 500;
 
 /** Where a list goes on; the form is that of its `next`. */
 export function cursorField(pattern: string): Field<string | undefined> {
-  return optional(textField('`next` of the page before', 64, pattern));
+  return optionalField(textField('`next` of the page before', 64, pattern));
 }
 export const ID_CURSOR = '^[0-9a-f]{64}$';
 const SEQUENCE_CURSOR = '^(0|[1-9][0-9]{0,14})$';
@@ -44,7 +44,7 @@ const validators = route({
   cost: 2,
   query: {
     after: cursorField(ID_CURSOR),
-    limit: withDefault(integerField('At most so many', { min: 1, max: LIST_MAX }), LIST_MAX),
+    limit: defaultedField(integerField('At most so many', { min: 1, max: LIST_MAX }), LIST_MAX),
   },
   answer: jsonAnswer('Validators'),
   handle: ({ node, simulated }, { query }) =>
@@ -79,7 +79,7 @@ const models = route({
   cost: 2,
   query: {
     after: cursorField(ID_CURSOR),
-    limit: withDefault(integerField('At most so many', { min: 1, max: LIST_MAX }), LIST_MAX),
+    limit: defaultedField(integerField('At most so many', { min: 1, max: LIST_MAX }), LIST_MAX),
   },
   answer: jsonAnswer('Models'),
   handle: ({ node, simulated }, { query }) => listReply('models', query, simulated, (page) => node.models(page)),
@@ -123,7 +123,7 @@ const inferences = route({
   cost: 2,
   query: {
     after: cursorField(SEQUENCE_CURSOR),
-    limit: withDefault(integerField('At most so many', { min: 1, max: LIST_MAX }), 50),
+    limit: defaultedField(integerField('At most so many', { min: 1, max: LIST_MAX }), 50),
   },
   answer: jsonAnswer('Inferences'),
   handle: ({ node, simulated }, { query }) =>

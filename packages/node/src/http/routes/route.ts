@@ -8,7 +8,7 @@ import type { Readable } from 'node:stream';
 import type { JsonValue } from '@cloister/encoding';
 import type { ApiContext } from '../api-context.ts';
 import { ApiError } from '../api-error.ts';
-import type { Budgets } from '../gate/budgets.ts';
+import type { ClientBudgets } from '../gate/budgets.ts';
 import { ITEMS_PER_TOKEN, type RouteGroup } from '../gate/costs.ts';
 import { type Fields, fieldsReader, type JsonSchema } from './fields.ts';
 
@@ -32,7 +32,7 @@ export interface ApiRequest<P, Q, B> {
   /** Who asks, for budgets: see `clientOf`. */
   readonly asker: string;
   readonly headers: IncomingHttpHeaders;
-  readonly budgets: Budgets;
+  readonly budgets: ClientBudgets;
 }
 
 /** What a handler is given before its fields are checked. */

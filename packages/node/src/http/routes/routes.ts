@@ -5,7 +5,7 @@ import { ATTESTATION_ROUTES } from './attestation-routes.ts';
 import { BLOB_ROUTES } from './blob-routes.ts';
 import { CHAIN_ROUTES } from './chain-routes.ts';
 import { FACT_ROUTES } from './fact-routes.ts';
-import { type Fields, integerField, optional, textField } from './fields.ts';
+import { type Fields, integerField, optionalField, textField } from './fields.ts';
 import { HEALTH_ROUTES } from './health-routes.ts';
 import { LEDGER_ROUTES } from './ledger-routes.ts';
 import { openApiDocument } from './openapi.ts';
@@ -13,8 +13,10 @@ import { type AnyRoute, jsonText, route } from './route.ts';
 import { TRANSACTION_ROUTES } from './transaction-routes.ts';
 
 export const STREAM_QUERY: Fields<{ readonly from: number | undefined; readonly type: string | undefined }> = {
-  from: optional(integerField('First sequence; what comes next when absent', { min: 0, max: Number.MAX_SAFE_INTEGER })),
-  type: optional(textField('Only this type', 64, '^[A-Za-z]+$')),
+  from: optionalField(
+    integerField('First sequence; what comes next when absent', { min: 0, max: Number.MAX_SAFE_INTEGER }),
+  ),
+  type: optionalField(textField('Only this type', 64, '^[A-Za-z]+$')),
 };
 
 /** The stream's route as others see it; its handler is the server's own. */

@@ -5,7 +5,7 @@
  */
 import type { ServerResponse } from 'node:http';
 import type { ApiContext } from '../api-context.ts';
-import type { Budgets } from '../gate/budgets.ts';
+import type { ClientBudgets } from '../gate/budgets.ts';
 import { eventJson, pageCost, readPage } from './event-pages.ts';
 
 const PAGE_EVENTS = 256;
@@ -24,7 +24,7 @@ export interface StreamQuery {
 
 export interface StreamReader {
   readonly client: string;
-  readonly budgets: Budgets;
+  readonly budgets: ClientBudgets;
 }
 
 /** Where a stream begins: after Last-Event-ID, else at `from`, else with what comes next. Undefined: not a number. */

@@ -2,7 +2,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { ApiContext } from '../api-context.ts';
 import { ApiError } from '../api-error.ts';
-import type { Budgets } from '../gate/budgets.ts';
+import type { ClientBudgets } from '../gate/budgets.ts';
 import { clientOf } from '../gate/client-key.ts';
 import { fieldsReader } from '../routes/fields.ts';
 import { STREAM_QUERY } from '../routes/routes.ts';
@@ -15,7 +15,7 @@ export const STREAMS_PER_CLIENT_MAX = 16;
 
 export interface EventStreamsOptions {
   readonly context: ApiContext;
-  readonly budgets: Budgets;
+  readonly budgets: ClientBudgets;
   readonly streamsMax: number;
 }
 

@@ -5,7 +5,7 @@
 import type { AccountId, Digest, Result } from '@cloister/encoding';
 import type { FactSubject } from '@cloister/ledger';
 import type { AdmissionCode } from '@cloister/replica';
-import type { TransactionFate } from '../../chain/transaction-tracker.ts';
+import type { TrackedFate } from '../../chain/transaction-tracker.ts';
 import type { UploadCode, UploadRequest } from '../gate/uploads.ts';
 
 export interface Readiness {
@@ -65,7 +65,7 @@ export interface NodeQuestions {
   /** Without the bytes of receipts and responses, which are in the events. */
   inference(task: Digest): Promise<JsonText | undefined>;
   record(namespace: string, key: string): Promise<JsonText | undefined>;
-  fate(id: Digest): Promise<TransactionFate>;
+  fate(id: Digest): Promise<TrackedFate>;
   /** An encoded FactsProof; undefined while there is none. */
   facts(subjects: readonly FactSubject[]): Promise<Uint8Array | undefined>;
   /** Hands in a transaction whose signature was verified. */
