@@ -1,8 +1,8 @@
 /**
- * What becomes of blame: each honest node keeps the standing of the others by the rules of production, and a peer that is cut
+ * What becomes of blame: each honest node keeps the reputation of the others by the rules of production, and a peer that is cut
  * off is disconnected from that node for the growing time. An honest node that cuts off an honest one breaks C1.
  */
-import { PeerReputation } from '@cloister/network/standing';
+import { PeerReputation } from '@cloister/network/reputation';
 import type { ReplicaEffect } from '@cloister/replica';
 import type { Behaviour } from './byzantine/behaviour.ts';
 import type { Checkers } from './checkers.ts';
@@ -25,7 +25,7 @@ export interface CutOffParts {
 export class CutOffs {
   readonly #parts: CutOffParts;
   /** By node. What it thinks of others is lost with its memory. */
-  readonly #standings = new Map<number, { readonly crashes: number; readonly standing: PeerReputation }>();
+  readonly #reputations = new Map<number, { readonly crashes: number; readonly reputation: PeerReputation }>();
   /** How often whom was cut off by whom, as "by>whom". */
   readonly counts: Map<string, number> = new Map();
 
@@ -37,7 +37,7 @@ export class CutOffs {
     const { nodes, byzantine, checkers, network, scheduler, trace } = this.#parts;
     const blamed = nodes.find(({ id }) => id === peer);
     if (blamed === undefined || byzantine.has(node.index)) return;
-    const forMs = this.#standingOf(node).blame({ key: peer, prefix: undefined }, offence);
+    const forMs = this.#reputationOf(node).blame({ key: peer, prefix: undefined }, offence);
     if (forMs === 0) return;
     trace(`${node.index} cuts off ${blamed.index} for ${forMs} ms: ${offence}`);
     const name = `${node.index}>${blamed.index}`;
@@ -50,12 +50,12 @@ export class CutOffs {
     scheduler.after(forMs + REDIAL_MS, () => this.#tell(node, blamed, true));
   }
 
-  #standingOf({ index, crashes }: CutOffParts['nodes'][number]): PeerReputation {
-    const known = this.#standings.get(index);
-    if (known?.crashes === crashes) return known.standing;
-    const standing = new PeerReputation(() => this.#parts.scheduler.nowMs);
-    this.#standings.set(index, { crashes, standing });
-    return standing;
+  #reputationOf({ index, crashes }: CutOffParts['nodes'][number]): PeerReputation {
+    const known = this.#reputations.get(index);
+    if (known?.crashes === crashes) return known.reputation;
+    const reputation = new PeerReputation(() => this.#parts.scheduler.nowMs);
+    this.#reputations.set(index, { crashes, reputation });
+    return reputation;
   }
 
   #tell(a: CutOffParts['nodes'][number], b: CutOffParts['nodes'][number], up: boolean): void {

@@ -117,8 +117,8 @@ describe('layering', () => {
   it('the simulator touches neither libp2p nor LevelDB', () => {
     for (const { path, text } of sources('network-sim/src')) {
       for (const specifier of imports(text)) {
-        // The standing of peers is pure.
-        if (specifier === '@cloister/network/standing') continue;
+        // The reputation of peers is pure.
+        if (specifier === '@cloister/network/reputation') continue;
         expect(specifier, path).not.toMatch(/libp2p|level|@cloister\/(network|node|enclave|client)/);
       }
     }

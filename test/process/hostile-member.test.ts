@@ -94,7 +94,7 @@ beforeAll(async () => {
     listen: ['/ip4/127.0.0.1/tcp/0'],
     seeds: [0, 1, 2].map((index) => String(network.node(index).addresses[0])),
     handlers: {
-      onVote: () => undefined,
+      onConsensus: () => undefined,
       onBatch: () => 'ignore',
       onRequest: async () => undefined,
       onPeer: () => undefined,
@@ -110,7 +110,7 @@ afterAll(async () => {
 
 describe('a lying member', () => {
   it('gets a code for a vote that is no message', async () => {
-    lying().broadcastVote(new Uint8Array(40).fill(0xff), 1);
+    lying().broadcastConsensus(new Uint8Array(40).fill(0xff), 1);
     await refused('MESSAGE_\\w+', 'each');
   });
 
@@ -119,7 +119,7 @@ describe('a lying member', () => {
     const view = (await viewOf(0)) + FAR_VIEWS;
     const forge = (at: number): void => {
       const statement = { kind: 'nullify', epoch: asEpoch(0), view: at as View } as const;
-      lying().broadcastVote(vote(statement, randomBytes(64)), 1);
+      lying().broadcastConsensus(vote(statement, randomBytes(64)), 1);
     };
     // With the message before that makes the forgeries which are forgiven; what follows at once is dropped unseen.
     for (let i = 0; i < 20; i++) forge(view + (i % 10));
@@ -135,8 +135,8 @@ describe('a lying member', () => {
         // Nothing tells the liar when it is heard again: it tries until it is.
         const round = { epoch: asEpoch(0), view: ((await viewOf(0)) + FAR_VIEWS) as View };
         const proposition = { ...round, parentView: 0 as View, blockHash: hash(), justificationHash: hash() };
-        lying().broadcastVote(vote({ kind: 'nullify', ...round }), 1);
-        lying().broadcastVote(vote({ kind: 'finalize', ...round, proposition }), 1);
+        lying().broadcastConsensus(vote({ kind: 'nullify', ...round }), 1);
+        lying().broadcastConsensus(vote({ kind: 'finalize', ...round, proposition }), 1);
         return undefined;
       });
       // The forged votes came before on the same stream: all but the first ones were dropped.

@@ -16,7 +16,7 @@ let stopped: string;
 /** The node key of no validator. */
 let otherNodeKey: string;
 
-type Standing = {
+type SigningStatus = {
   readonly height: number;
   readonly reasons: readonly string[];
   readonly waitsFor: readonly string[];
@@ -24,7 +24,7 @@ type Standing = {
   readonly signing: { readonly state: string };
 };
 
-function standing(): Promise<Standing> {
+function signingStatus(): Promise<SigningStatus> {
   return read(network.api(TWINNED), '/v1/status');
 }
 
@@ -57,7 +57,7 @@ beforeAll(async () => {
   otherNodeKey = homeLayout(spare.validator(0).home).nodeKeyFile;
   await network.start(TWINNED);
   await eventually('the validator to sign', async () =>
-    (await standing()).signing.state === 'signing' ? true : undefined,
+    (await signingStatus()).signing.state === 'signing' ? true : undefined,
   );
 });
 
@@ -81,12 +81,12 @@ describe('a second process with the key of a validator that runs', () => {
       },
     ],
   ])('stops, with %s, and says so; the first goes on and says so too', async (_, copy) => {
-    const { height } = await standing();
+    const { height } = await signingStatus();
     const seen = await metric(network.api(TWINNED), 'cloister_network_twin_records_total');
     const words = await lastWordsOf(await copy());
     expect(words).toMatch(/halted code=(KEY_IN_USE|SIGNED_ELSEWHERE) /);
     expect(words).toMatch(/another process with this node's key runs already|another process signs with (it|the key)/);
-    const after = await standing();
+    const after = await signingStatus();
     expect(after).toMatchObject({ signing: { state: 'signing' }, reasons: expect.arrayContaining(['TWIN_SEEN']) });
     expect(after.waitsFor[0]).toMatch(/Another process runs with this node's key.*Stop one of the two for good/);
     expect(await metric(network.api(TWINNED), 'cloister_network_twin_records_total')).toBeGreaterThan(seen);

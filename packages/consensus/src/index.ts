@@ -52,7 +52,7 @@ export {
   type SigningKey,
 } from './guard/sign-guard.ts';
 export { leaderOf, leaderSchedule } from './leaders/leader.ts';
-export type { LeaderRecord } from './leaders/leader-standing.ts';
+export type { LeaderRecord } from './leaders/leader-reputation.ts';
 export {
   acceptHeader,
   enterEpoch,

@@ -6,7 +6,7 @@
  */
 import type { Digest, Epoch, Height, ValidatorId, View } from '@cloister/encoding';
 import type { GuardHead, GuardRecord, GuardState } from './guard/sign-guard.ts';
-import type { LeaderRecord } from './leaders/leader-standing.ts';
+import type { LeaderRecord } from './leaders/leader-reputation.ts';
 import type {
   Block,
   Body,

@@ -38,7 +38,7 @@ async function openTask() {
   await engine.endLoad('0', model.id);
   const lasting = {
     vault,
-    view: new EnclaveLightClient(chain.genesis, vault.identity),
+    lightClient: new EnclaveLightClient(chain.genesis, vault.identity),
     models: { get: () => ({ manifest: model.manifest, engine, numericClass: 'avx2' }) },
     limits: DEFAULT_ENCLAVE_LIMITS,
     engine: { name: 'onnxruntime-node', version: '1.30.0' },

@@ -35,7 +35,7 @@ let drawn = 0;
 const vault: Vault = createVault({ chainId: chain.chainId, nodeId: chain.node.id, image }, () =>
   seed(`key ${drawn++}`),
 );
-const view = new EnclaveLightClient(chain.genesis, vault.identity);
+const lightClient = new EnclaveLightClient(chain.genesis, vault.identity);
 
 /** A platform that gives what `change` makes of its honest answer. */
 function platform(change: (honest: CollectedEvidence, reportData: Uint8Array) => CollectedEvidence): Attester {
@@ -50,7 +50,7 @@ function platform(change: (honest: CollectedEvidence, reportData: Uint8Array) =>
 }
 
 const attest = (attester: Attester): ReturnType<typeof attestForLedger> =>
-  attestForLedger({ vault, view, attester }, chain.finalityBytes());
+  attestForLedger({ vault, lightClient, attester }, chain.finalityBytes());
 const withReport = (honest: CollectedEvidence, report: Uint8Array): CollectedEvidence => ({
   ...honest,
   evidence: { platform: 'sev-snp', report },
@@ -69,7 +69,7 @@ it('says what it is, for the block that its light client proved', async () => {
     nonce: chain.finality().certificate.proposition.blockHash,
     nonce_height: 1,
   });
-  expect(verifyQuote(view, bundle)).toMatchObject({ ok: true, value: { image } });
+  expect(verifyQuote(lightClient, bundle)).toMatchObject({ ok: true, value: { image } });
 });
 
 it.each<[string, Attester, string]>([

@@ -28,7 +28,7 @@ async function scene() {
   });
   const models = new Models({
     vault,
-    view: new EnclaveLightClient(chain.genesis, vault.identity),
+    lightClient: new EnclaveLightClient(chain.genesis, vault.identity),
     engines: new EnginePool(launcher, 5_000, 4, () => 0),
     limits: { ...DEFAULT_ENCLAVE_LIMITS, memoryMibMax: (3 * model.manifest.size) / MEBIBYTE },
     engine: { name: 'onnxruntime-node', version: '1.30.0' },

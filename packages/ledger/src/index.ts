@@ -121,7 +121,31 @@ export {
 } from './genesis/genesis.ts';
 export { DEFAULT_PARAMS, type LedgerParams, PROTOCOL_VERSION, paramsHash } from './genesis/params.ts';
 export { type HeldResponse, isHeldByEnough, signHolding, verifyHolding } from './inference/holding.ts';
-export { settingsOf } from './state/network-of.ts';
+export {
+  type AttestationProjection,
+  type Fate,
+  fate,
+  listAccounts,
+  listAttestations,
+  listInferences,
+  listMeasurements,
+  listMembers,
+  listModels,
+  listValidators,
+  type MeasurementProjection,
+  type MemberProjection,
+  type ModelProjection,
+  type NetworkProjection,
+  openTasksOf,
+  projectAttestation,
+  projectInference,
+  projectMember,
+  projectModel,
+  projectNetwork,
+  projectRecord,
+  type RecordProjection,
+} from './state/projections.ts';
+export { settingsOf } from './state/settings-of.ts';
 export {
   type Account,
   type Attestation,
@@ -137,30 +161,6 @@ export {
 } from './state/state.ts';
 export { decodeState, encodeState, STATE_VERSION, type StateCode, stateDigest } from './state/state-codec.ts';
 export type { Task, TaskExecutor, TaskReceipt, TaskStatus } from './state/task.ts';
-export {
-  type AttestationView,
-  attestationView,
-  type Fate,
-  fate,
-  inferenceView,
-  listAccounts,
-  listAttestations,
-  listInferences,
-  listMeasurements,
-  listMembers,
-  listModels,
-  listValidators,
-  type MeasurementView,
-  type MemberView,
-  type ModelView,
-  memberView,
-  modelView,
-  type NetworkView,
-  networkView,
-  openTasksOf,
-  type RecordView,
-  recordView,
-} from './state/views.ts';
 export {
   BATCH_ENVELOPE_BYTES,
   type Batch,

@@ -28,8 +28,8 @@ import {
   listInferences,
   listMeasurements,
   listValidators,
-  modelView,
-  networkView,
+  projectModel,
+  projectNetwork,
   stateDigest,
 } from '../src/index.ts';
 
@@ -41,7 +41,7 @@ describe('executeBlock', () => {
       { type: 'BlockBegun', height: 1, hash: chain.hashAt(1), timeMs: GENESIS.timeMs + 1000 },
     ]);
     expect(execution.firstSequence).toBe(8);
-    expect(networkView(chain.state)).toMatchObject({ height: 1, blockHash: chain.hashAt(1), eventCount: 9 });
+    expect(projectNetwork(chain.state)).toMatchObject({ height: 1, blockHash: chain.hashAt(1), eventCount: 9 });
   });
 
   test('a validator’s fault is stated once for each kind and epoch, whatever later blocks prove, also by a copy of the state', () => {
@@ -174,10 +174,10 @@ describe('views', () => {
     expect(shown.find(({ eligible }) => !eligible)?.reasons).toEqual(['NO_ATTESTATION']);
     expect(listAttestations(chain.state)).toHaveLength(3);
     expect(listMeasurements(chain.state)).toMatchObject([
-      { standing: 'allowed', nodes: nodes.map(({ id }) => id).sort() },
+      { phase: 'allowed', nodes: nodes.map(({ id }) => id).sort() },
     ]);
-    expect(modelView(chain.state, model)?.grants).toHaveLength(3);
-    expect(modelView(chain.state, digestOf('none'))).toBeUndefined();
+    expect(projectModel(chain.state, model)?.grants).toHaveLength(3);
+    expect(projectModel(chain.state, digestOf('none'))).toBeUndefined();
     const sequences = listInferences(chain.state, 10).map(({ requestSequence }) => requestSequence);
     expect(sequences).toEqual([...sequences].sort((a, b) => b - a));
     expect(listInferences(chain.state, 1)).toHaveLength(1);
@@ -185,7 +185,7 @@ describe('views', () => {
 
   test('are plain data for JSON', () => {
     const { chain } = runningChain(1);
-    const views = [networkView(chain.state), listValidators(chain.state), listAttestations(chain.state)];
+    const views = [projectNetwork(chain.state), listValidators(chain.state), listAttestations(chain.state)];
     expect(JSON.parse(JSON.stringify(views))).toEqual(views);
   });
 });

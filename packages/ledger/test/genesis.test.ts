@@ -22,9 +22,9 @@ import {
   genesisValidatorSet,
   MAX_GENESIS_BYTES,
   makeGenesis,
-  networkView,
   paramsHash,
   parseGenesis,
+  projectNetwork,
 } from '../src/index.ts';
 import { mutated } from './mutations.ts';
 
@@ -96,7 +96,7 @@ describe('genesis', () => {
       ...Array<string>(2).fill('AccountRegistered'),
       'MeasurementAllowed',
     ]);
-    expect(networkView(chain.state)).toMatchObject({
+    expect(projectNetwork(chain.state)).toMatchObject({
       chainId: made.chainId,
       name: 'testnet',
       simulated: true,

@@ -99,15 +99,15 @@ describe('measurements', () => {
     const chain = new Chain(genesisWith({ params, governance }));
     const before = chain.state.policyDigest;
     chain.block(chain.transaction(v0, 'set-measurement', other));
-    const standing = () => listMeasurements(chain.state).find(({ image }) => image === other.image)?.standing;
-    expect(standing()).toBe('pending');
+    const phaseOf = () => listMeasurements(chain.state).find(({ image }) => image === other.image)?.phase;
+    expect(phaseOf()).toBe('pending');
     expect(chain.state.policyDigest).not.toBe(before);
     chain.advanceTo(3);
-    expect(standing()).toBe('pending');
+    expect(phaseOf()).toBe('pending');
     chain.advanceTo(4);
-    expect(standing()).toBe('allowed');
+    expect(phaseOf()).toBe('allowed');
     chain.block(chain.transaction(v0, 'set-measurement', { ...other, status: 'revoked' }));
-    expect(standing()).toBe('revoked');
+    expect(phaseOf()).toBe('revoked');
   });
 });
 
@@ -123,7 +123,7 @@ describe('a grace', () => {
   const start = () => new Chain(genesisWith({ params, governance }));
   const set = (chain: Chain, payload: SetMeasurementPayload) =>
     chain.block(chain.transaction(v0, 'set-measurement', payload));
-  const standing = (chain: Chain) => listMeasurements(chain.state).find(({ image }) => image === IMAGE)?.standing;
+  const phaseOf = (chain: Chain) => listMeasurements(chain.state).find(({ image }) => image === IMAGE)?.phase;
 
   test('counts up to and at its height, and above it as revoked', () => {
     const chain = start();
@@ -131,11 +131,11 @@ describe('a grace', () => {
     expect(eventOf(set(chain, graced(4)), 'MeasurementGraced')).toMatchObject({ image: IMAGE, graceUntilHeight: 4 });
     expect(chain.state.policyDigest).not.toBe(digest);
     expect(listMeasurements(chain.state)[0]).toMatchObject({ status: 'grace-until', graceUntilHeight: 4 });
-    const standings = [1, 2, 3, 4, 5].map((height) => {
+    const phases = [1, 2, 3, 4, 5].map((height) => {
       chain.advanceTo(height);
-      return [standing(chain), referenceValuesAt(chain.state, asHeight(height))[0]?.status];
+      return [phaseOf(chain), referenceValuesAt(chain.state, asHeight(height))[0]?.status];
     });
-    expect(standings).toEqual([...Array(4).fill(['grace', 'allowed']), ['grace-ended', 'revoked']]);
+    expect(phases).toEqual([...Array(4).fill(['grace', 'allowed']), ['grace-ended', 'revoked']]);
   });
 
   test('takes new evidence and requests at its last height and none above it', () => {
@@ -173,11 +173,11 @@ describe('a grace', () => {
     const chain = start();
     set(chain, graced(3));
     expect(eventOf(set(chain, known), 'MeasurementAllowed').effectiveHeight).toBe(5);
-    const standings = [2, 3, 4, 5, 6].map((height) => {
+    const phases = [2, 3, 4, 5, 6].map((height) => {
       chain.advanceTo(height);
-      return standing(chain);
+      return phaseOf(chain);
     });
-    expect(standings).toEqual(['grace', 'grace', 'pending', 'allowed', 'allowed']);
+    expect(phases).toEqual(['grace', 'grace', 'pending', 'allowed', 'allowed']);
   });
 
   test('takes the threshold like any other status', () => {

@@ -20,11 +20,11 @@ import {
 } from '@cloister/testkit';
 import { describe, expect, test } from 'vitest';
 import {
-  inferenceView,
   isHeldByEnough,
   type LedgerState,
   MAX_HOLDINGS,
   parsePayload,
+  projectInference,
   signHolding,
   verifyHolding,
 } from '../src/index.ts';
@@ -33,7 +33,7 @@ import {
 function requested({ chain, enclaves, model }: Running, changes: { readonly threshold?: number } = {}) {
   const request = chain.request(model, enclaves, changes);
   chain.block(request);
-  const statusOf = () => inferenceView(chain.state, chain.taskOf(request));
+  const statusOf = () => projectInference(chain.state, chain.taskOf(request));
   /** What becomes of a receipt of a response that is not on the ledger. */
   const submit = (node: Ed25519KeyPair, enclave: Enclave | undefined, holdings: readonly string[]) =>
     chain.block(chain.result(node, request, chain.receipt(request, enclave ?? enclaveOf(node)), null, holdings));

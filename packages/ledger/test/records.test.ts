@@ -2,7 +2,7 @@ import { asHeight } from '@cloister/encoding';
 import { deciderSpecification } from '@cloister/event-log/testing';
 import { Chain, codesOf, eventOf, owner, stranger, tenant, typesOf, v1 } from '@cloister/testkit';
 import { describe, expect, test } from 'vitest';
-import { fate, genesisEvents, type LedgerEvent, ledgerDecider, recordView } from '../src/index.ts';
+import { fate, genesisEvents, type LedgerEvent, ledgerDecider, projectRecord } from '../src/index.ts';
 
 const spec = deciderSpecification(ledgerDecider);
 const context = { height: asHeight(1), timeMs: 1 };
@@ -31,7 +31,7 @@ describe('records', () => {
       .given([...founded, put])
       .when(second, context)
       .thenState((state) => {
-        expect(recordView(state, 'notes', 'k')).toMatchObject({ value: 'two', owner: tenant.id });
+        expect(projectRecord(state, 'notes', 'k')).toMatchObject({ value: 'two', owner: tenant.id });
       });
   });
 
@@ -82,7 +82,7 @@ describe('what a block makes of a transaction', () => {
     expect(chain.state.executed.size).toBe(0);
     expect(fate(chain.state, second.id, second.expiryHeight)).toEqual({ fate: 'EXPIRED' });
     expect(fate(chain.state, second.id)).toBeUndefined();
-    expect(recordView(chain.state, 'n', 'k')?.value).toBe('1');
+    expect(projectRecord(chain.state, 'n', 'k')?.value).toBe('1');
   });
 
   test('one that expires too far ahead executes to nothing until it is near enough', () => {

@@ -25,7 +25,7 @@ import {
   factsRoot,
   factTreeOf,
   initialState,
-  modelView,
+  projectModel,
   type Transaction,
 } from '../src/index.ts';
 
@@ -130,7 +130,7 @@ describe('a newcomer in a full network', () => {
       revokedHeight: height + 1,
     });
     expect(chain.state.models.get(model)?.grants.size).toBe(grants);
-    const listed = modelView(chain.state, model)?.grants.find((grant) => grant.keyset === keyset);
+    const listed = projectModel(chain.state, model)?.grants.find((grant) => grant.keyset === keyset);
     expect(listed).toMatchObject({ node: early.id, eligible: false });
     expect(factDocument(chain.state, { about: 'grant', model, keyset })).toBeDefined();
     expect(codesOf(chain.block(chain.transaction(owner, 'revoke-grant', { model, keyset })))).toEqual([

@@ -17,10 +17,10 @@ import type { PeerBook } from './peers/peer-book.ts';
 import { PeerExchange } from './peers/peer-exchange.ts';
 import { Presence } from './peers/presence.ts';
 import { Twins } from './peers/twins.ts';
+import { ConsensusStreams } from './streams/consensus-streams.ts';
 import { BatchGossip } from './streams/gossip.ts';
 import { batchTopic, consensusProtocol, REQUEST_PROTOCOLS, requestProtocol } from './streams/protocol-names.ts';
 import { RequestServer } from './streams/requests.ts';
-import { ConsensusStreams } from './streams/votes.ts';
 import {
   type Network,
   type NetworkCounters,
@@ -204,11 +204,11 @@ export class LibP2PNetwork implements Network {
     return this.#book.accountOf(peerId) ?? peerId;
   }
 
-  sendVote(to: ValidatorId, bytes: Uint8Array, priority: Priority): void {
+  sendConsensus(to: ValidatorId, bytes: Uint8Array, priority: Priority): void {
     this.#votes.send(to, bytes, priority);
   }
 
-  broadcastVote(bytes: Uint8Array, priority: Priority): void {
+  broadcastConsensus(bytes: Uint8Array, priority: Priority): void {
     this.#votes.broadcast(bytes, priority);
   }
 

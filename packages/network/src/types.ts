@@ -82,7 +82,7 @@ export type BatchVerdict = 'accept' | 'reject' | 'ignore';
 
 export type NetworkHandlers = {
   /** A frame on the direct stream of an authenticated member. A throw costs the peer its stream, nothing else. */
-  onVote(from: ValidatorId, bytes: Uint8Array): void;
+  onConsensus(from: ValidatorId, bytes: Uint8Array): void;
   /** A gossiped batch and who passed it on (a member's id, a stranger's libp2p name); the verdict decides forwarding and scoring. */
   onBatch(bytes: Uint8Array, from: string): Promise<BatchVerdict> | BatchVerdict;
   /** Answers a request; undefined or a rejection refuses it. */
@@ -233,8 +233,8 @@ export type Network = {
   addSeeds(addresses: readonly string[]): void;
   /** Dials a multiaddr that ends in /p2p/<peer id>, exchanges peer records and resolves with the peer's name. */
   connect(address: string): Promise<string>;
-  sendVote(to: ValidatorId, bytes: Uint8Array, priority: Priority): void;
-  broadcastVote(bytes: Uint8Array, priority: Priority): void;
+  sendConsensus(to: ValidatorId, bytes: Uint8Array, priority: Priority): void;
+  broadcastConsensus(bytes: Uint8Array, priority: Priority): void;
   /** @throws NetworkError MESSAGE_TOO_LARGE */
   gossipBatch(bytes: Uint8Array): Promise<void>;
   /** `peer`: a member id or a libp2p peer id. @throws NetworkError */

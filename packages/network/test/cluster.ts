@@ -82,7 +82,7 @@ export async function startNode(
     listen: ['/ip4/127.0.0.1/tcp/0'],
     members,
     handlers: {
-      onVote(from, bytes) {
+      onConsensus(from, bytes) {
         votes.push({ from, text: text.decode(bytes) });
         events.emit('vote');
       },

@@ -35,7 +35,7 @@ describe('a member that is blamed', () => {
         .network.peers()
         .map(({ member }) => member),
     ).toEqual([at(1).id]);
-    at(1).network.sendVote(at(0).id as ValidatorId, utf8('still here'), 1);
+    at(1).network.sendConsensus(at(0).id as ValidatorId, utf8('still here'), 1);
     await at(0).until('vote', () => at(0).votes.length > 0);
     expect(at(1).up.size).toBe(2);
   });
@@ -53,7 +53,7 @@ describe('a member that is blamed', () => {
         seeds: b.network.addresses(),
         limits: { redialMs: 50 },
         handlers: {
-          onVote: (from, bytes) => {
+          onConsensus: (from, bytes) => {
             heard.push(new TextDecoder().decode(bytes));
             a.network.blame(from, 'LIED');
           },
@@ -68,7 +68,7 @@ describe('a member that is blamed', () => {
     b.network.setMembers([b.id, a.id]);
     a.network.setMembers([b.id, a.id]);
     await b.until('peer', () => b.up.has(a.id));
-    for (let i = 0; i < 10; i++) b.network.sendVote(a.id as ValidatorId, utf8(`lie ${i}`), 1);
+    for (let i = 0; i < 10; i++) b.network.sendConsensus(a.id as ValidatorId, utf8(`lie ${i}`), 1);
     await b.until('peer', () => !b.up.has(a.id));
     expect(heard).toEqual(['lie 0', 'lie 1']);
     expect(cutOffs).toMatchObject([{ peer: b.id, offence: 'LIED', forMs: 5_000 }]);

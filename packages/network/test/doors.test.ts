@@ -94,7 +94,7 @@ describe('batches being judged', () => {
     });
     const slow = Promise.withResolvers<'accept'>();
     const handlers = {
-      onVote: () => undefined,
+      onConsensus: () => undefined,
       onBatch: () => slow.promise,
       onRequest: async () => undefined,
       onPeer: () => undefined,

@@ -1,7 +1,7 @@
 /** Frames over streams that split anywhere, bounds of queues and rates. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { PeerRateLimit } from '../src/gates/rate-limit.ts';
+import { PeerRateLimit } from '../src/gates/peer-rate-limit.ts';
 import { FrameReader, frameBytes } from '../src/streams/framing.ts';
 import { SendQueue } from '../src/streams/send-queue.ts';
 import type { Priority } from '../src/types.ts';

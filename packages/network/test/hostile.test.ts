@@ -71,7 +71,7 @@ function record(
 /** The honest pair still votes, asks and gossips, over the connections that it had. */
 async function expectUnharmed(): Promise<void> {
   const before = at(1).votes.length;
-  at(0).network.sendVote(at(1).id as ValidatorId, utf8('still here'), 1);
+  at(0).network.sendConsensus(at(1).id as ValidatorId, utf8('still here'), 1);
   await at(1).until('vote', () => at(1).votes.length > before);
   const answer = await at(1).network.request(at(0).id, 'sync', utf8('and you?'));
   expect(new TextDecoder().decode(answer)).toBe('sync 8');
@@ -238,7 +238,7 @@ describe('a validator that floods its vote stream', () => {
     await stopAll(nodes);
     nodes = await startMembers(['a', 'b'], { answer: async () => utf8('sync 8') }, { voteFramesPerSecond: 10 });
     const { counters } = at(0).network;
-    for (let i = 0; i < 2_000; i++) at(1).network.sendVote(at(0).id as ValidatorId, utf8(`vote ${i}`), 1);
+    for (let i = 0; i < 2_000; i++) at(1).network.sendConsensus(at(0).id as ValidatorId, utf8(`vote ${i}`), 1);
     while (counters.votesReceived + counters.framesRefused < 2_000)
       await new Promise((resolve) => setImmediate(resolve));
     expect(counters.votesReceived).toBeLessThan(1_000);
@@ -325,7 +325,7 @@ describe('handlers that throw', () => {
         seeds: at(0).network.addresses(),
         limits: { redialMs: 50 },
         handlers: {
-          onVote: () => {
+          onConsensus: () => {
             throw new Error('a bug in the vote handler');
           },
           onBatch: () => {
@@ -341,7 +341,7 @@ describe('handlers that throw', () => {
     nodes.push(thrower);
     for (const node of nodes) node.network.setMembers([...members, memberKey('c').id]);
     await at(0).until('peer', () => at(0).up.has(thrower.id));
-    at(0).network.sendVote(thrower.id as ValidatorId, utf8('boom'), 0);
+    at(0).network.sendConsensus(thrower.id as ValidatorId, utf8('boom'), 0);
     while (thrower.network.counters.framesRefused === 0) await new Promise((resolve) => setImmediate(resolve));
     await expect(at(0).network.request(thrower.id, 'sync', utf8('?'))).rejects.toMatchObject({
       code: 'REQUEST_FAILED',

@@ -31,8 +31,8 @@ async function code(work: Promise<unknown>): Promise<string> {
 describe('members', () => {
   it('find each other from one address, and votes reach everyone in order of importance', async () => {
     nodes = await startMembers(['a', 'b', 'c', 'd']);
-    at(0).network.broadcastVote(utf8('rest'), 3);
-    at(0).network.broadcastVote(utf8('certificate'), 0);
+    at(0).network.broadcastConsensus(utf8('rest'), 3);
+    at(0).network.broadcastConsensus(utf8('certificate'), 0);
     for (const node of nodes.slice(1)) {
       await node.until('vote', () => node.votes.length === 2);
       expect(node.votes).toEqual([
@@ -40,7 +40,7 @@ describe('members', () => {
         { from: at(0).id, text: 'rest' },
       ]);
     }
-    at(3).network.sendVote(at(1).id as ValidatorId, utf8('for b alone'), 1);
+    at(3).network.sendConsensus(at(1).id as ValidatorId, utf8('for b alone'), 1);
     await at(1).until('vote', () => at(1).votes.length === 3);
     expect(at(2).votes).toHaveLength(2);
   });
@@ -94,7 +94,7 @@ describe('members', () => {
     await at(0).until('peer', () => !at(0).up.has(at(1).id));
     nodes[1] = await startNode('b', members, {}, { seeds: at(0).network.addresses(), limits: { redialMs: 100 } });
     await at(0).until('peer', () => at(0).up.has(at(1).id));
-    at(0).network.sendVote(at(1).id as ValidatorId, utf8('welcome back'), 1);
+    at(0).network.sendConsensus(at(1).id as ValidatorId, utf8('welcome back'), 1);
     await at(1).until('vote', () => at(1).votes.length === 1);
   });
 
@@ -104,8 +104,8 @@ describe('members', () => {
     const [toA, toB] = [String(at(0).network.addresses()[0]), String(at(1).network.addresses()[0])];
     expect(await Promise.all([at(0).network.connect(toB), at(1).network.connect(toA)])).toEqual([at(1).id, at(0).id]);
     expect(at(0).network.peers()).toHaveLength(1);
-    at(0).network.broadcastVote(utf8('once'), 1);
-    at(0).network.broadcastVote(utf8('last'), 1);
+    at(0).network.broadcastConsensus(utf8('once'), 1);
+    at(0).network.broadcastConsensus(utf8('last'), 1);
     await at(1).until('vote', () => at(1).votes.some((vote) => vote.text === 'last'));
     expect(at(1).votes.map((vote) => vote.text)).toEqual(['once', 'last']);
   });
@@ -126,7 +126,7 @@ describe('a stranger', () => {
     for (const protocol of ['blob', 'hold'] as const) {
       expect(await code(stranger.network.request(at(0).id, protocol, utf8('?')))).toBe('REQUEST_REFUSED');
     }
-    stranger.network.broadcastVote(utf8('let me vote'), 0);
+    stranger.network.broadcastConsensus(utf8('let me vote'), 0);
     const voted = at(0).network;
     while (voted.counters.framesRefused === 0) await new Promise((resolve) => setImmediate(resolve));
     expect(at(0).votes).toEqual([]);
@@ -134,12 +134,12 @@ describe('a stranger', () => {
     for (const node of nodes.slice(0, 2)) node.network.setMembers(all, [stranger.id]);
     await at(0).until('peer', () => at(0).up.has(stranger.id));
     const refused = voted.counters.framesRefused;
-    stranger.network.sendVote(at(0).id as ValidatorId, utf8('and now?'), 0);
+    stranger.network.sendConsensus(at(0).id as ValidatorId, utf8('and now?'), 0);
     while (voted.counters.framesRefused === refused) await new Promise((resolve) => setImmediate(resolve));
-    at(0).network.sendVote(stranger.id as ValidatorId, utf8('nor is it sent any'), 0);
+    at(0).network.sendConsensus(stranger.id as ValidatorId, utf8('nor is it sent any'), 0);
     expect([...at(0).votes, ...stranger.votes]).toEqual([]);
     for (const node of nodes) node.network.setMembers(all);
-    stranger.network.sendVote(at(0).id as ValidatorId, utf8('now'), 0);
+    stranger.network.sendConsensus(at(0).id as ValidatorId, utf8('now'), 0);
     await at(0).until('vote', () => at(0).votes.length === 1);
     expect(at(0).votes[0]).toEqual({ from: stranger.id, text: 'now' });
   });
@@ -192,12 +192,12 @@ describe('a member', () => {
     const nodesOfB = (): string[] => a.network.peers().flatMap((peer) => (peer.isMember ? [peer.peerId] : []));
     expect(nodesOfB().sort()).toEqual([former.network.peerId, successor.network.peerId].sort());
     for (const node of [former, successor]) {
-      node.network.sendVote(a.id as ValidatorId, utf8(`from ${node.network.peerId}`), 1);
+      node.network.sendConsensus(a.id as ValidatorId, utf8(`from ${node.network.peerId}`), 1);
       await a.until('vote', () => a.votes.some(({ text }) => text === `from ${node.network.peerId}`));
     }
     await former.network.stop();
     while (nodesOfB().includes(former.network.peerId)) await sleep(10);
-    a.network.sendVote(successor.id as ValidatorId, utf8('hello'), 1);
+    a.network.sendConsensus(successor.id as ValidatorId, utf8('hello'), 1);
     await successor.until('vote', () => successor.votes.length === 1);
     expect(told.slice(told.indexOf(true)).every(Boolean)).toBe(true);
     await successor.network.stop();
@@ -217,12 +217,12 @@ describe('a member', () => {
     const twin = await startNode('b', members, {}, { nodeKeySeed: seedOf('a twin of b') });
     nodes.push(twin);
     await twin.network.connect(String(a.network.addresses()[0]));
-    a.network.sendVote(real.id as ValidatorId, utf8('to both'), 1);
+    a.network.sendConsensus(real.id as ValidatorId, utf8('to both'), 1);
     await Promise.all([real, twin].map((node) => node.until('vote', () => node.votes.length === 1)));
     await twin.network.stop();
     while (a.network.peers().some(({ peerId }) => peerId === twin.network.peerId)) await sleep(10);
-    real.network.sendVote(a.id as ValidatorId, utf8('still here'), 1);
-    a.network.sendVote(real.id as ValidatorId, utf8('so we see'), 1);
+    real.network.sendConsensus(a.id as ValidatorId, utf8('still here'), 1);
+    a.network.sendConsensus(real.id as ValidatorId, utf8('so we see'), 1);
     await Promise.all([
       a.until('vote', () => a.votes.some(({ text }) => text === 'still here')),
       real.until('vote', () => real.votes.length === 2),

@@ -215,7 +215,7 @@ describe('trap 2: one message over the bound of a receiver leaves that pair deaf
     const heard: number[] = [];
     const counters = { batchesReceived: 0, batchesRejected: 0 } as NetworkCounters;
     const handlers = {
-      onVote: () => undefined,
+      onConsensus: () => undefined,
       onBatch: (bytes: Uint8Array): 'accept' => {
         heard.push(bytes.length);
         events.emit('batch');
@@ -292,8 +292,8 @@ describe('trap 5: the seen-cache fills before validation', () => {
     await at(0).network.gossipBatch(utf8('same, in a fresh envelope'));
     await at(1).until('batch', () => at(1).batches.includes('same, in a fresh envelope'));
     expect(at(1).batches.filter((batch) => batch === 'same')).toHaveLength(1);
-    at(0).network.sendVote(at(1).id as ValidatorId, utf8('again'), 1);
-    at(0).network.sendVote(at(1).id as ValidatorId, utf8('again'), 1);
+    at(0).network.sendConsensus(at(1).id as ValidatorId, utf8('again'), 1);
+    at(0).network.sendConsensus(at(1).id as ValidatorId, utf8('again'), 1);
     await at(1).until('vote', () => at(1).votes.length === 2);
   });
 });
@@ -315,8 +315,8 @@ describe("trap 6: a gater's refusal lets the dial resolve, and simultaneous dial
     await Promise.allSettled(dials);
     expect(at(0).network.peers()).toHaveLength(1);
     expect([told, at(0).up.size]).toEqual([1, 1]);
-    at(0).network.broadcastVote(utf8('once'), 1);
-    at(0).network.broadcastVote(utf8('last'), 1);
+    at(0).network.broadcastConsensus(utf8('once'), 1);
+    at(0).network.broadcastConsensus(utf8('last'), 1);
     await at(1).until('vote', () => at(1).votes.some((vote) => vote.text === 'last'));
     expect(at(1).votes.map((vote) => vote.text)).toEqual(['once', 'last']);
   });
@@ -327,15 +327,15 @@ describe('trap 7: after a partition queued votes arrive up to 28 s old', () => {
     nodes = await startMembers(['a', 'b']);
     const members: AccountId[] = nodes.map((node) => node.id);
     await at(1).network.stop();
-    at(0).network.sendVote(at(1).id as ValidatorId, utf8('of the partition'), 0);
+    at(0).network.sendConsensus(at(1).id as ValidatorId, utf8('of the partition'), 0);
     await at(0).until('peer', () => !at(0).up.has(at(1).id));
-    at(0).network.sendVote(at(1).id as ValidatorId, utf8('of the partition, too'), 0);
+    at(0).network.sendConsensus(at(1).id as ValidatorId, utf8('of the partition, too'), 0);
     nodes[1] = await startNode('b', members, {}, { seeds: at(0).network.addresses(), limits: { redialMs: 50 } });
     await at(0).until('peer', () => at(0).up.has(at(1).id));
-    at(0).network.sendVote(at(1).id as ValidatorId, utf8('fresh'), 0);
+    at(0).network.sendConsensus(at(1).id as ValidatorId, utf8('fresh'), 0);
     await at(1).until('vote', () => at(1).votes.length > 0);
     expect(at(1).votes.map((vote) => vote.text)).toEqual(['fresh']);
-    // What waits behind a connection that stands but does not move is dropped by age: see vote-link.test.ts.
+    // What waits behind a connection that stands but does not move is dropped by age: see consensus-link.test.ts.
   });
 });
 

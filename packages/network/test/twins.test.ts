@@ -21,7 +21,7 @@ import { chainId, memberKey, seedOf, startNode, stopAll, type TestNode } from '.
 const members: AccountId[] = ['a', 'b'].map((name) => memberKey(name).id);
 const B = memberKey('b');
 const noHandlers: NetworkHandlers = {
-  onVote: () => undefined,
+  onConsensus: () => undefined,
   onBatch: () => 'ignore',
   onRequest: async () => undefined,
   onPeer: () => undefined,
@@ -86,7 +86,7 @@ describe('two processes with one key', () => {
     const a = await start('a', { records: { load: async () => [later], save: async () => undefined } });
     const real = await start('b');
     await real.network.connect(String(a.network.addresses()[0]));
-    real.network.broadcastVote(utf8('here again'), 1);
+    real.network.broadcastConsensus(utf8('here again'), 1);
     await a.until('vote', () => a.votes.some(({ text }) => text === 'here again'));
     // Nothing proves that the other still lives.
     expect(real.twins).toMatchObject([{ isFresh: false }]);

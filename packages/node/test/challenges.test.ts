@@ -31,8 +31,8 @@ import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { decodeAttestAnswer, encodeAttestAnswer } from '../src/attest/attest-messages.ts';
 import { ChallengeDesk } from '../src/attest/challenge-desk.ts';
+import { ASKERS_MAX, ChallengeRateLimit } from '../src/attest/challenge-rate-limit.ts';
 import { type ChallengeOutcome, PeerAttestations } from '../src/attest/peer-attestation.ts';
-import { ASKERS_MAX, ChallengeRateLimit } from '../src/attest/rate-limit.ts';
 
 /** What an enclave answers to an encoded challenge. */
 function answerOf(chain: Chain, enclave: Enclave, bytes: Uint8Array, nonce?: string): Uint8Array {
@@ -113,22 +113,22 @@ describe('challenging a peer', () => {
   it('passes for the enclave that the ledger accepted, and is not repeated within the interval', async () => {
     const enclave = attested(v0);
     ask = async (_, bytes) => ok(answerOf(chain, enclave, bytes));
-    expect(await peers.standingOf(v0.id)).toBe('passed');
+    expect(await peers.attestationOf(v0.id)).toBe('passed');
     expect(outcomes[0]?.[1]).toMatchObject({
       passed: true,
       code: 'OK',
       simulated: true,
       measurement: enclave.measurement,
     });
-    expect(await peers.standingOf(v0.id)).toBe('passed');
+    expect(await peers.attestationOf(v0.id)).toBe('passed');
     expect(asked).toBe(1);
     monotonicMs += 60_000;
-    await peers.standingOf(v0.id);
+    await peers.attestationOf(v0.id);
     expect(asked).toBe(2);
   });
 
   it('is not made of a member that the ledger never accepted', async () => {
-    expect(await peers.standingOf(v1.id)).toBe('unattested');
+    expect(await peers.attestationOf(v1.id)).toBe('unattested');
     expect(asked).toBe(0);
   });
 
@@ -164,7 +164,7 @@ describe('challenging a peer', () => {
     const enclave = attested(v0);
     const other = attested(v1);
     ask = cheat(enclave, other);
-    expect(await peers.standingOf(v0.id)).toBe('failed');
+    expect(await peers.attestationOf(v0.id)).toBe('failed');
     const outcome = peers.outcomeOf(v0.id);
     expect(outcome?.passed).toBe(false);
     if (code === 'MEASUREMENT_UNKNOWN') expect(outcome?.code).toMatch(/MEASUREMENT|REFERENCE/);
@@ -174,22 +174,22 @@ describe('challenging a peer', () => {
   it('is made anew when the ledger accepts another keyset', async () => {
     const enclave = attested(v0);
     ask = async (_, bytes) => ok(answerOf(chain, enclave, bytes));
-    await peers.standingOf(v0.id);
+    await peers.attestationOf(v0.id);
     const relaunched = enclaveOf(v0, { run: 'second run' });
     chain.block(chain.evidence(v0, relaunched));
-    expect(await peers.standingOf(v0.id)).toBe('failed');
+    expect(await peers.attestationOf(v0.id)).toBe('failed');
     expect(asked).toBe(2);
   });
 
   it('is made anew when the ledger appraises by something else', async () => {
     const enclave = attested(v0);
     ask = async (_, bytes) => ok(answerOf(chain, enclave, bytes));
-    await peers.standingOf(v0.id);
+    await peers.attestationOf(v0.id);
     const { measurement, image } = enclave;
     const pair = { platform: 'sev-snp', measurement, image, name: 'enclave' } as const;
     const revocation = { ...pair, status: 'revoked', graceUntilHeight: null } as const;
     chain.block([v0, v1].map((member) => chain.transaction(member, 'set-measurement', revocation)));
-    expect(await peers.standingOf(v0.id)).toBe('failed');
+    expect(await peers.attestationOf(v0.id)).toBe('failed');
     expect(peers.outcomeOf(v0.id)).toMatchObject({ passed: false, code: 'MEASUREMENT_REVOKED' });
     expect(asked).toBe(2);
   });
@@ -197,12 +197,12 @@ describe('challenging a peer', () => {
   it('is needless for a member that the ledger evicted', async () => {
     const enclave = attested(v0);
     ask = async (_, bytes) => ok(answerOf(chain, enclave, bytes));
-    expect(await peers.standingOf(v0.id)).toBe('passed');
+    expect(await peers.attestationOf(v0.id)).toBe('passed');
     const barred = { ...GENESIS.appraisalPolicy, barredHardwareIds: [enclave.device.hardwareId] };
     const payload = { policy: appraisalPolicyToJson(barred) };
     chain.block([v0, v1].map((member) => chain.transaction(member, 'set-policy', payload)));
     expect(chain.state.attestations.get(v0.id)?.evicted).toMatchObject({ cause: 'policy' });
-    expect(await peers.standingOf(v0.id)).toBe('failed');
+    expect(await peers.attestationOf(v0.id)).toBe('failed');
     expect(asked).toBe(1);
   });
 

@@ -13,7 +13,7 @@ function metricsOf(chain: Chain, self: AccountId = v0.id): NodeMetrics {
     self,
     state: () => chain.state,
     heights: () => ({ finalized: 2, provable: 1 }),
-    standing: () => undefined,
+    readiness: () => undefined,
     missedProposals: () => [{ validator: 'ab', missed: 3, passedOver: true }],
     pendingTransactions: () => 0,
     eventCount: () => chain.log.length,

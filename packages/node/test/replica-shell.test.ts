@@ -27,8 +27,8 @@ function traced(name: string, inner: OrderedStore = new MemoryStore()): OrderedS
 }
 
 const network: ShellNetwork = {
-  sendVote: (_, bytes) => trace.push(`send ${bytes[0]}`),
-  broadcastVote: (bytes) => trace.push(`broadcast ${bytes[0]}`),
+  sendConsensus: (_, bytes) => trace.push(`send ${bytes[0]}`),
+  broadcastConsensus: (bytes) => trace.push(`broadcast ${bytes[0]}`),
   gossipBatch: () => Promise.reject(new Error('nobody')),
   syncPeers: () => peers,
   blame: (peer, offence) => trace.push(`blame ${peer} ${offence}`),

@@ -133,7 +133,9 @@ it.each(PLATFORMS)('an enclave on %s opens a model that is released to it, and n
     const event = { model: model.id, owner: chain.owner.id };
     const models = new Models({
       vault,
-      view: { authoriseModelKey: () => ok({ event, attestation: { platform } }) } as unknown as EnclaveLightClient,
+      lightClient: {
+        authoriseModelKey: () => ok({ event, attestation: { platform } }),
+      } as unknown as EnclaveLightClient,
       engines: new EnginePool({} as EngineLauncher, 1, 1, () => 0),
       limits: { ...DEFAULT_ENCLAVE_LIMITS, modelBytesMax: 0 },
       engine,

@@ -14,7 +14,7 @@ import { genesisOf, junkEvidence, keysFrom, putRecord, START_MS } from '@cloiste
 import { BatchPool } from '../src/batches/batch-pool.ts';
 import type { BuildRequest } from '../src/blocks/block-builder.ts';
 import { EvidencePool } from '../src/blocks/evidence-pool.ts';
-import { TransactionSignatureCache } from '../src/receive/signature-cache.ts';
+import { TransactionSignatureCache } from '../src/receive/transaction-signatures.ts';
 import { NetworkClock } from '../src/step/network-clock.ts';
 import type { ExecutedRoot, ReplicaCore } from '../src/step/replica-core.ts';
 import type { ReplicaEffect } from '../src/step/replica-ports.ts';

@@ -7,10 +7,10 @@ import { putRecord } from '@cloister/testkit/mini-net';
 import { describe, expect, it } from 'vitest';
 import { authorBytesMax, PEER_REST_MS_MAX, PEER_REST_MS_MIN, RESTING_PEERS_MAX } from '../src/limits.ts';
 import { Ingress } from '../src/receive/ingress.ts';
-import { TransactionSignatureCache } from '../src/receive/signature-cache.ts';
+import { TransactionSignatureCache } from '../src/receive/transaction-signatures.ts';
 import { batchKey, blockKey } from '../src/store/chain-keys.ts';
 import { OpenBlocks } from '../src/store/open-blocks.ts';
-import { SyncPeers } from '../src/sync/peer-book.ts';
+import { SyncPeers } from '../src/sync/sync-peers.ts';
 import { genesis, keys, scene } from './block-scene.ts';
 
 describe('a peer that does not help', () => {

@@ -36,7 +36,10 @@ export class ProvenEnclave {
   }
 
   /** What was proven, with the ledger's attestation, if both stand at this height: nothing that the proof rests on has changed. */
-  standing(state: LedgerState, node: AccountId): { result: AttestationResult; attestation: Attestation } | undefined {
+  provenAttestation(
+    state: LedgerState,
+    node: AccountId,
+  ): { result: AttestationResult; attestation: Attestation } | undefined {
     const proof = this.#proof;
     if (proof === undefined || this.#clock.monotonicMs() - proof.atMs > QUOTE_AGE_MS_MAX) return undefined;
     const { keyset } = proof.result;

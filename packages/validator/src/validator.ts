@@ -108,10 +108,10 @@ async function provePresence(
   { signer, enclave, ledger, proven }: Pick<ExecutorPorts, 'signer' | 'enclave' | 'ledger' | 'proven'>,
   challenge: Challenge,
 ): Promise<AttestationResult | undefined> {
-  if (proven?.standing(ledger.state(), signer.id) === undefined) return undefined;
+  if (proven?.provenAttestation(ledger.state(), signer.id) === undefined) return undefined;
   const answered = await enclave.attest({ purpose: 'presence', challenge: encodeChallenge(challenge) });
   // Read after the answer came: a measurement revoked meanwhile counts.
-  const standing = proven.standing(ledger.state(), signer.id);
+  const standing = proven.provenAttestation(ledger.state(), signer.id);
   if (!answered.ok || standing === undefined) return undefined;
   return verifyPresence(challenge, answered.value, standing.attestation.signKey) ? standing.result : undefined;
 }

@@ -77,8 +77,8 @@ export class ByzantineNode {
       log,
       network: {
         ...honest,
-        sendVote: (to, bytes, priority) => this.#send([this.#indexOf(to)], bytes, priority),
-        broadcastVote: (bytes, priority) => this.#send(this.#others(), bytes, priority),
+        sendConsensus: (to, bytes, priority) => this.#send([this.#indexOf(to)], bytes, priority),
+        broadcastConsensus: (bytes, priority) => this.#send(this.#others(), bytes, priority),
         gossipBatch: async (bytes) => {
           for (const one of this.#behaviour.gossip?.(bytes) ?? [bytes]) await this.#gossip(one);
         },
@@ -105,7 +105,7 @@ export class ByzantineNode {
       listen: ['/ip4/127.0.0.1/tcp/0'],
       seeds,
       handlers: {
-        onVote: (from, bytes) => {
+        onConsensus: (from, bytes) => {
           this.#behaviour.hear?.(this.#indexOf(from), 'vote', bytes);
           shell.frame(from, bytes);
         },
@@ -154,8 +154,8 @@ export class ByzantineNode {
   ) {
     const to = this.#validators[frame.to];
     if (to === undefined) return;
-    if (frame.afterMs === undefined) this.#live().sendVote(to, frame.bytes, priority);
-    else setTimeout(() => this.#network?.sendVote(to, frame.bytes, priority), frame.afterMs).unref();
+    if (frame.afterMs === undefined) this.#live().sendConsensus(to, frame.bytes, priority);
+    else setTimeout(() => this.#network?.sendConsensus(to, frame.bytes, priority), frame.afterMs).unref();
   }
 
   #tick(): void {

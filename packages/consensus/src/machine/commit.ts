@@ -4,7 +4,7 @@
 import { asHeight, assert, asView, type Digest, type Height } from '@cloister/encoding';
 import { signersOf, verifyCertificate } from '../certificates/certificate.ts';
 import { leaderOf } from '../leaders/leader.ts';
-import type { Turn } from '../leaders/leader-standing.ts';
+import type { Turn } from '../leaders/leader-reputation.ts';
 import type { Input } from '../machine-types.ts';
 import { blockOf } from '../messages/block-codec.ts';
 import { MAX_FETCH_DEPTH, MAX_STRETCH_BLOCKS } from '../messages/limits.ts';
@@ -58,8 +58,8 @@ function noteLeaders(machine: MachineState, blocks: readonly Block[]): void {
     for (let view = (parent?.view ?? 0) + 1; view < header.view; view++) {
       absent.push({ leader: leaderOf(set, { epoch, view: asView(view) }), view: asView(view) });
     }
-    if (absent.length > 0) machine.standing.missed(absent, moment);
-    machine.standing.led(header.proposer, moment);
+    if (absent.length > 0) machine.reputation.missed(absent, moment);
+    machine.reputation.led(header.proposer, moment);
     parent = header;
   }
 }

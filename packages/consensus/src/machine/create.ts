@@ -5,7 +5,7 @@ import { asEpoch, asHeight, assert, asView, type Epoch } from '@cloister/encodin
 import { checkSignature, type SignatureCheck } from '../certificates/certificate.ts';
 import { SignatureCache } from '../certificates/signature-cache.ts';
 import { emptyGuard, type GuardRecord, SignGuard } from '../guard/sign-guard.ts';
-import { LeaderReputation } from '../leaders/leader-standing.ts';
+import { LeaderReputation } from '../leaders/leader-reputation.ts';
 import type { MachineConfig, RecoveredState } from '../machine-types.ts';
 import { blockHashOf, blockOf } from '../messages/block-codec.ts';
 import type { Certificate, ValidatorSet } from '../messages/types.ts';
@@ -72,7 +72,7 @@ export function createMachineWith(
       punctual: undefined,
     },
     committed: committedTip(config, recovered),
-    standing: new LeaderReputation(genesisSet, 0),
+    reputation: new LeaderReputation(genesisSet, 0),
     lateness: new LeaderReputation(genesisSet, LATE_TURNS_FORGIVEN),
     blocks: new Map(),
     fetching: new Set(),

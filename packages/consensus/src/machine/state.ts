@@ -19,7 +19,7 @@ import type { SignatureCache } from '../certificates/signature-cache.ts';
 import { weightOf } from '../certificates/validator-set.ts';
 import type { SignGuard, SigningKey } from '../guard/sign-guard.ts';
 import { leaderOf } from '../leaders/leader.ts';
-import type { LeaderReputation } from '../leaders/leader-standing.ts';
+import type { LeaderReputation } from '../leaders/leader-reputation.ts';
 import type { Effect, HaltCode, Input, MachineConfig, MessageRejectionCode } from '../machine-types.ts';
 import type {
   Block,
@@ -124,7 +124,7 @@ export interface MachineState {
   readonly current: EpochState;
   committed: Committed;
   /** Who missed turns by the committed chain: the same on all nodes that committed the same since they started. */
-  readonly standing: LeaderReputation;
+  readonly reputation: LeaderReputation;
   /** Who kept this node waiting, though the view gave a block. */
   readonly lateness: LeaderReputation;
   readonly blocks: Map<Digest, BlockEntry>;

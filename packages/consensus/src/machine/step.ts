@@ -236,7 +236,7 @@ export function machineStatus(machine: MachineState): MachineStatus {
     leader: leaderOf(set, { epoch, view }),
     committed: { height: committed.height, hash: committed.hash, view: committed.view },
     finalized: { epoch, view: finalizedView(machine) },
-    leaders: machine.standing.records(),
+    leaders: machine.reputation.records(),
     held: { rounds: current.rounds.size, blocks: machine.blocks.size, fetches: machine.fetching.size },
   };
 }

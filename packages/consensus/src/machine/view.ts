@@ -101,9 +101,9 @@ function noteLateness(machine: MachineState): void {
 }
 
 /** Whether the current leader is passed over: by the chain's record, or by this node's own. */
-function isPassedOver({ current, config, standing, lateness }: MachineState): boolean {
+function isPassedOver({ current, config, reputation, lateness }: MachineState): boolean {
   const leader = leaderOf(current.set, current);
-  return leader !== config.self && (standing.isPassedOver(leader) || lateness.isPassedOver(leader));
+  return leader !== config.self && (reputation.isPassedOver(leader) || lateness.isPassedOver(leader));
 }
 
 /**

@@ -48,7 +48,7 @@ export type AttestCode =
 
 export interface AttestationContext {
   readonly vault: Vault;
-  readonly view: EnclaveLightClient;
+  readonly lightClient: EnclaveLightClient;
   readonly attester: Attester;
 }
 
@@ -63,9 +63,9 @@ function quoteRefusal(code: BundleVerificationCode, otherwise: QuoteCode): Resul
  * Verifies a quote as far as an enclave can by itself: binding, and the whole endorsement chain under the genesis' trust
  * anchors at the newest proven block time. Which measurements and platforms are allowed is the ledger's to say.
  */
-export function verifyQuote(view: EnclaveLightClient, bundle: EvidenceBundle): Result<RuntimeData, QuoteCode> {
-  const { trustAnchors } = view.genesis.genesis;
-  const verified = verifyBundle({ bundle, trustAnchors, atMs: view.timeMs });
+export function verifyQuote(lightClient: EnclaveLightClient, bundle: EvidenceBundle): Result<RuntimeData, QuoteCode> {
+  const { trustAnchors } = lightClient.genesis.genesis;
+  const verified = verifyBundle({ bundle, trustAnchors, atMs: lightClient.timeMs });
   return verified.ok ? verified : quoteRefusal(verified.code, 'QUOTE_NOT_TRUSTED');
 }
 
@@ -99,12 +99,12 @@ export async function attestForLedger(
   context: AttestationContext,
   finality: Uint8Array,
 ): Promise<Result<Uint8Array, AttestCode>> {
-  const followed = context.view.follow(finality);
+  const followed = context.lightClient.follow(finality);
   if (!followed.ok) return followed;
   const { height, hash } = followed.value;
   const quote = await generateQuote(context, { purpose: 'ledger', nonce: hash, nonce_height: height });
   if (!quote.ok) return quote;
-  const verified = verifyQuote(context.view, quote.value);
+  const verified = verifyQuote(context.lightClient, quote.value);
   if (!verified.ok) return verified;
   const bytes = encodeEvidenceBundle(quote.value);
   return bytes.length > MAX_BUNDLE_BYTES ? fail('QUOTE_MALFORMED', 'too large') : ok(bytes);
@@ -120,7 +120,7 @@ export async function answerChallengeBytes(
   const refused = checkChallenge(context.vault, challenge.value);
   if (refused !== undefined) return fail(refused);
   const { nonce } = challenge.value;
-  const quote = await generateQuote(context, { purpose: 'challenge', nonce, nonce_height: context.view.height });
+  const quote = await generateQuote(context, { purpose: 'challenge', nonce, nonce_height: context.lightClient.height });
   if (!quote.ok) return quote;
   return ok(encodeChallengeAnswer(answerChallenge(challenge.value, quote.value, context.vault.sign)));
 }
@@ -140,13 +140,13 @@ function checkChallenge({ identity }: Vault, challenge: Challenge): AttestCode |
 
 /** A signed sign of life at the newest block proven, that of `facts` included, about the evidence that they say is accepted. */
 export function signOwnRefresh(
-  { vault, view }: Pick<AttestationContext, 'vault' | 'view'>,
+  { vault, lightClient }: Pick<AttestationContext, 'vault' | 'lightClient'>,
   facts: Uint8Array,
 ): Result<Uint8Array, AttestCode> {
-  const shown = view.show(facts);
+  const shown = lightClient.show(facts);
   if (!shown.ok) return shown;
   const { chainId, nodeId } = vault.identity;
-  const { height, hash } = view.newest;
+  const { height, hash } = lightClient.newest;
   const { evidenceDigest } = shown.value;
   return ok(encodeRefresh(signRefresh({ chainId, evidenceDigest, nodeId, height, blockHash: hash }, vault.sign)));
 }

@@ -39,12 +39,12 @@ export function createEnclave(
   const { limits, engine, name, version } = manifest.value;
   const image = imageDigest(launch.manifest);
   const vault = createVault({ chainId: genesis.value.chainId, nodeId, image }, random);
-  const view = new EnclaveLightClient(genesis.value, vault.identity);
+  const lightClient = new EnclaveLightClient(genesis.value, vault.identity);
   const engines = new EnginePool(platform, limits.runMsMax, ENGINES_MAX, () => performance.now());
-  const models = new Models({ vault, view, engines, limits, engine });
+  const models = new Models({ vault, lightClient, engines, limits, engine });
   const [results, answered] = [new ResultCache(), new AnsweredTasks()];
-  const inference: InferenceContext = { vault, view, models, limits, engine, results, answered };
-  const attestation = { vault, view, attester: platform };
+  const inference: InferenceContext = { vault, lightClient, models, limits, engine, results, answered };
+  const attestation = { vault, lightClient, attester: platform };
   let hasAttested = false;
 
   function describe(): JsonValue {
@@ -60,8 +60,8 @@ export function createEnclave(
       keyset: vault.identity.keyset,
       hpkeKey: vault.hpkeKey,
       signKey: vault.signKey,
-      phase: view.current().ok ? 'serving' : hasAttested ? 'attested' : 'launched',
-      trustedHeight: view.height,
+      phase: lightClient.current().ok ? 'serving' : hasAttested ? 'attested' : 'launched',
+      trustedHeight: lightClient.height,
       models: [...models.ids],
     };
   }
@@ -87,8 +87,8 @@ export function createEnclave(
       case 'refresh':
         return bytesResult(signOwnRefresh(attestation, first));
       case 'accept': {
-        const shown = view.show(first);
-        const stands = shown.ok ? view.current() : shown;
+        const shown = lightClient.show(first);
+        const stands = shown.ok ? lightClient.current() : shown;
         return stands.ok ? ok(partsOnly()) : stands;
       }
       case 'provision-begin': {

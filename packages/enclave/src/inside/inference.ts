@@ -72,7 +72,7 @@ export interface InferenceAnswer {
 
 export interface InferenceContext {
   readonly vault: Vault;
-  readonly view: EnclaveLightClient;
+  readonly lightClient: EnclaveLightClient;
   readonly models: Pick<Models, 'get'>;
   readonly limits: EnclaveLimits;
   readonly engine: { readonly name: string; readonly version: string };
@@ -121,10 +121,10 @@ export async function runInference(
   context: InferenceContext,
   request: InferenceOrder,
 ): Promise<Result<InferenceAnswer, InferenceCode>> {
-  const authorised = context.view.authoriseInference(request.authority);
+  const authorised = context.lightClient.authoriseInference(request.authority);
   if (!authorised.ok) return authorised;
   const { event } = authorised.value;
-  const { answered, view } = context;
+  const { answered, lightClient } = context;
   // A task that was answered is answered alike, also when its run has cost the model its place.
   return context.results.once(event.task, async () => {
     if (!answered.mayRun(event)) return fail('TASK_TOO_OLD');
@@ -132,7 +132,7 @@ export async function runInference(
     if (model === undefined) return fail('MODEL_NOT_GRANTED');
     if (request.payload.length > context.limits.payloadBytesMax) return fail('PAYLOAD_TOO_LARGE');
     const result = await execute(context, authorised.value, model, request.payload);
-    if (!result.ok || answered.admits(event, sha256(result.value.receipt), view.timeMs)) return result;
+    if (!result.ok || answered.admits(event, sha256(result.value.receipt), lightClient.timeMs)) return result;
     return fail('ANSWERED_OTHERWISE');
   });
 }
@@ -207,7 +207,7 @@ function failedRun(code: RunFailure): Computed {
 }
 
 function signReceipt(
-  { vault, view, engine }: InferenceContext,
+  { vault, lightClient, engine }: InferenceContext,
   { event, attestation }: Authorised<InferenceRequested>,
   { manifest, numericClass }: GrantedModel,
   response: Pick<ReceiptStatement, 'status' | 'outputCommitment' | 'responseDigest'>,
@@ -231,7 +231,7 @@ function signReceipt(
       engine: { name: engine.name, version: engine.version, numericClass },
       executor: nodeId,
       keyset,
-      simulated: view.genesis.genesis.trustAnchors.simulated,
+      simulated: lightClient.genesis.genesis.trustAnchors.simulated,
     },
     vault.sign,
   );

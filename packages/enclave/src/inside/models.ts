@@ -60,7 +60,7 @@ const MEBIBYTE: number = 1024 * 1024;
 
 export interface ModelsContext {
   readonly vault: Vault;
-  readonly view: EnclaveLightClient;
+  readonly lightClient: EnclaveLightClient;
   readonly engines: EnginePool;
   readonly limits: EnclaveLimits;
   /** Of the image's manifest. */
@@ -132,8 +132,8 @@ export class Models {
 
   /** Opens a grant and begins a transfer: its name, or undefined for a model that is loaded. */
   async begin(request: ProvisionRequest): Promise<Result<string | undefined, ProvisionCode>> {
-    const { vault, view } = this.#context;
-    const authorised = view.authoriseModelKey(request.authority);
+    const { vault, lightClient } = this.#context;
+    const authorised = lightClient.authoriseModelKey(request.authority);
     if (!authorised.ok) return authorised;
     const { event, attestation } = authorised.value;
     if (this.#find(event.model) !== undefined) return ok(undefined);

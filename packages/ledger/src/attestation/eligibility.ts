@@ -7,7 +7,7 @@
  */
 import type { AppraisalPolicy } from '@cloister/attestation';
 import type { AccountId, Digest, Height } from '@cloister/encoding';
-import { settingsOf } from '../state/network-of.ts';
+import { settingsOf } from '../state/settings-of.ts';
 import type { Attestation, Keyset, LedgerState, Model, ModelGrant } from '../state/state.ts';
 import { ELIGIBILITY_REASONS, type EligibilityReason } from '../transactions/codes.ts';
 import { type MeasurementRule, measurementKey, measurementPhase } from './measurement-set.ts';

@@ -26,7 +26,7 @@ import { type AccountId, asHeight, assert, canonicalJson, parseBase64, toBase64 
 import type { DecideContext } from '../decide/decision.ts';
 import type { AttestationEvicted, AttestationReappraised, EvictionCause } from '../events/attestation-events.ts';
 import type { LedgerEvent } from '../events/events.ts';
-import { settingsOf } from '../state/network-of.ts';
+import { settingsOf } from '../state/settings-of.ts';
 import type { Attestation, CrlFloor, LedgerState, StatementFloor } from '../state/state.ts';
 import { isStanding } from './eligibility.ts';
 import { floorsWith } from './floors.ts';
@@ -172,7 +172,7 @@ function reappraisal(
     aliveUntilHeight: asHeight(Math.min(held.aliveUntilHeight, held.refreshedHeight + policy.refreshWindowBlocks)),
     bundle: toBase64(bytes),
   };
-  if (sameStanding(held, next)) return undefined;
+  if (sameAppraisal(held, next)) return undefined;
   const replaced = next.bundle === held.bundle ? null : next.bundle;
   return { type: 'AttestationReappraised', ...of, ...next, bundle: replaced, height };
 }
@@ -183,7 +183,7 @@ type Renewed = Pick<
   'tcbStatus' | 'advisories' | 'tcb' | 'validUntilHeight' | 'validUntilMs' | 'aliveUntilHeight' | 'bundle'
 >;
 
-function sameStanding(held: Renewed, next: Renewed): boolean {
+function sameAppraisal(held: Renewed, next: Renewed): boolean {
   const text = ({ tcbStatus, advisories, tcb, validUntilHeight, validUntilMs, aliveUntilHeight, bundle }: Renewed) =>
     canonicalJson({ tcbStatus, advisories, tcb, validUntilHeight, validUntilMs, aliveUntilHeight, bundle });
   return text(held) === text(next);

@@ -24,7 +24,7 @@ import { endorsementsTakingEffect, mergesWith } from '../attestation/reappraise.
 import { replaceableMember } from '../attestation/replace-member.ts';
 import type { AttestationAccepted } from '../events/attestation-events.ts';
 import type { LedgerEvent } from '../events/events.ts';
-import { settingsOf } from '../state/network-of.ts';
+import { settingsOf } from '../state/settings-of.ts';
 import type { LedgerState } from '../state/state.ts';
 import type { RejectionCode } from '../transactions/codes.ts';
 import { accept, type Command, causeOf, type DecideContext, type Decision, reject } from './decision.ts';

@@ -6,7 +6,7 @@ import { type AccountId, assert, parseBase64 } from '@cloister/encoding';
 import { isStanding } from '../attestation/eligibility.ts';
 import { isNewer } from '../attestation/floors.ts';
 import { endorsementsTakingEffect, mergesWith, type NewerEndorsements } from '../attestation/reappraise.ts';
-import { settingsOf } from '../state/network-of.ts';
+import { settingsOf } from '../state/settings-of.ts';
 import type { LedgerState } from '../state/state.ts';
 import { accept, type Command, causeOf, type DecideContext, type Decision, reject } from './decision.ts';
 

@@ -11,7 +11,7 @@ import { type AccountId, accountBytes, asHeight, assert, type Digest, type Heigh
 import { measurementKey } from '../attestation/measurement-set.ts';
 import { policyTakingEffect } from '../attestation/reappraise.ts';
 import type { LedgerEvent } from '../events/events.ts';
-import { settingsOf } from '../state/network-of.ts';
+import { settingsOf } from '../state/settings-of.ts';
 import type { LedgerState, MeasurementEntry } from '../state/state.ts';
 import type { ProposalKind } from '../transactions/proposal-kinds.ts';
 import { accept, type Command, causeOf, type DecideContext, type Decision, proposalId, reject } from './decision.ts';

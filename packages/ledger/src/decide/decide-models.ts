@@ -7,7 +7,7 @@
 import { modelId } from '@cloister/confidential';
 import { eligible } from '../attestation/eligibility.ts';
 import { failure } from '../inference/task-outcome.ts';
-import { settingsOf } from '../state/network-of.ts';
+import { settingsOf } from '../state/settings-of.ts';
 import type { LedgerState, Model } from '../state/state.ts';
 import type { Task } from '../state/task.ts';
 import { accept, type Command, causeOf, type DecideContext, type Decision, reject } from './decision.ts';

@@ -2,8 +2,8 @@
  * The ordinary transaction: a value under (namespace, key). A namespace belongs to whoever writes to it first.
  */
 
-import { settingsOf } from '../state/network-of.ts';
 import { recordUseAfter } from '../state/record-use.ts';
+import { settingsOf } from '../state/settings-of.ts';
 import type { LedgerState } from '../state/state.ts';
 import { accept, type Command, causeOf, type Decision, reject } from './decision.ts';
 import { isGoverned } from './senders.ts';

@@ -7,7 +7,7 @@ import { type AccountId, assert, parseBase64 } from '@cloister/encoding';
 import { pick } from '@cloister/encoding/shape';
 import { eligible } from '../attestation/eligibility.ts';
 import type { AuthorisedExecutor } from '../events/inference-events.ts';
-import { settingsOf } from '../state/network-of.ts';
+import { settingsOf } from '../state/settings-of.ts';
 import type { Attestation, LedgerState, Model } from '../state/state.ts';
 import type { RejectionCode } from '../transactions/codes.ts';
 import { requestMembers } from '../transactions/request-fields.ts';

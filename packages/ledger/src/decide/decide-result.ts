@@ -11,7 +11,7 @@ import type { LedgerEvent } from '../events/events.ts';
 import type { ReceiptAccepted } from '../events/inference-events.ts';
 import { isHeldByEnough, validHolders } from '../inference/holding.ts';
 import { agree, conclusion, type ExecutionResult } from '../inference/task-outcome.ts';
-import { settingsOf } from '../state/network-of.ts';
+import { settingsOf } from '../state/settings-of.ts';
 import type { Attestation, Keyset, LedgerState } from '../state/state.ts';
 import type { Task, TaskExecutor, TaskReceipt } from '../state/task.ts';
 import type { RejectionCode } from '../transactions/codes.ts';

@@ -4,7 +4,7 @@
 import type { Decider } from '@cloister/event-log';
 import type { LedgerEvent } from '../events/events.ts';
 import { evolve } from '../evolve/evolve.ts';
-import { settingsOf } from '../state/network-of.ts';
+import { settingsOf } from '../state/settings-of.ts';
 import { initialState, type LedgerState } from '../state/state.ts';
 import type { AdmissionRefusal, RejectionCode } from '../transactions/codes.ts';
 import { decideRefreshAttestation, decideSubmitAttestation } from './decide-attestation.ts';

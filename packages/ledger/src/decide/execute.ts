@@ -20,7 +20,7 @@ import type { LedgerEvent } from '../events/events.ts';
 import { evolve } from '../evolve/evolve.ts';
 import { tasksOfLost } from '../inference/lost-executors.ts';
 import { conclusion, deadlineCode, failure, silentExecutors } from '../inference/task-outcome.ts';
-import { settingsOf } from '../state/network-of.ts';
+import { settingsOf } from '../state/settings-of.ts';
 import type { LedgerState } from '../state/state.ts';
 import { STATE_VERSION, stateDigest } from '../state/state-codec.ts';
 import type { Task } from '../state/task.ts';

@@ -15,7 +15,7 @@ import type {
   ReceiptAccepted,
   ResponseWithheld,
 } from '../events/inference-events.ts';
-import { settingsOf } from '../state/network-of.ts';
+import { settingsOf } from '../state/settings-of.ts';
 import type { HeightQueue, LedgerState } from '../state/state.ts';
 import type { Task, TaskExecutor } from '../state/task.ts';
 

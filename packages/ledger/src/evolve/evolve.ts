@@ -26,8 +26,8 @@ import type {
   MeasurementGraced,
   MeasurementRevoked,
 } from '../events/policy-events.ts';
-import { settingsOf } from '../state/network-of.ts';
 import { recordUseAfter } from '../state/record-use.ts';
+import { settingsOf } from '../state/settings-of.ts';
 import type { LedgerState, MeasurementEntry, Model } from '../state/state.ts';
 import {
   acceptAttestation,

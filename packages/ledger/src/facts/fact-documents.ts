@@ -42,7 +42,7 @@ import {
 import { type AttestedFields, attestedMembers } from '../attestation/attested-fields.ts';
 import { attestationReasons } from '../attestation/eligibility.ts';
 import { type MeasurementRule, measurementKey, sortedMeasurements } from '../attestation/measurement-set.ts';
-import { settingsOf } from '../state/network-of.ts';
+import { settingsOf } from '../state/settings-of.ts';
 import type { Keyset, LedgerState } from '../state/state.ts';
 import type { EligibilityReason } from '../transactions/codes.ts';
 import { measurementStatus, platform } from '../transactions/common-shapes.ts';

@@ -20,7 +20,7 @@ import {
   toBase64,
   utf8,
 } from '@cloister/encoding';
-import { settingsOf } from '../state/network-of.ts';
+import { settingsOf } from '../state/settings-of.ts';
 import type { LedgerState } from '../state/state.ts';
 
 const PREFIX: Uint8Array = utf8('CLOISTER/HOLDING/1\0');

@@ -20,7 +20,7 @@ import {
   v1,
 } from '@cloister/testkit';
 import { describe, expect, test } from 'vitest';
-import { attestationView, listMembers, strangerRefusal } from '../../src/index.ts';
+import { listMembers, projectAttestation, strangerRefusal } from '../../src/index.ts';
 
 const enclave = enclaveOf(v0);
 
@@ -57,7 +57,7 @@ describe('submit-attestation', () => {
     });
     expect(accepted.validUntilMs).toBeGreaterThanOrEqual(Date.parse('2026-09-01T00:00:00Z'));
     const sequence = chain.log.findIndex(({ type }) => type === 'AttestationAccepted');
-    expect(attestationView(chain.state, v0.id)).toMatchObject({
+    expect(projectAttestation(chain.state, v0.id)).toMatchObject({
       sequence,
       eligible: true,
       blocksLeft: AGES.maxAgeBlocks,
@@ -273,7 +273,7 @@ describe('refresh-attestation', () => {
     const late = chain.block(chain.refresh(v0, enclave));
     expect([codesOf(late), detailOf(late)]).toEqual([['ATTESTATION_LAPSED'], 'NOT_REFRESHED']);
     expect(codesOf(chain.block(chain.evidence(v0, enclave)))).toEqual([]);
-    expect(attestationView(chain.state, v0.id)?.eligible).toBe(true);
+    expect(projectAttestation(chain.state, v0.id)?.eligible).toBe(true);
   });
 });
 
@@ -281,7 +281,10 @@ test('an attestation ends with its endorsements, by block time', () => {
   const { chain } = runningChain(1);
   const { validUntilMs } = chain.state.attestations.get(v0.id) ?? { validUntilMs: 0 };
   chain.block([], { timeMs: validUntilMs - 1 });
-  expect(attestationView(chain.state, v0.id)).toMatchObject({ eligible: true, msLeft: 1 });
+  expect(projectAttestation(chain.state, v0.id)).toMatchObject({ eligible: true, msLeft: 1 });
   chain.block([], { timeMs: validUntilMs });
-  expect(attestationView(chain.state, v0.id)).toMatchObject({ eligible: false, reasons: ['ATTESTATION_LAPSED_TIME'] });
+  expect(projectAttestation(chain.state, v0.id)).toMatchObject({
+    eligible: false,
+    reasons: ['ATTESTATION_LAPSED_TIME'],
+  });
 });

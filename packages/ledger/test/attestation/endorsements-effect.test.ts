@@ -26,15 +26,15 @@ import {
   submitEndorsements,
 } from '@cloister/testkit/platforms';
 import { describe, expect, test } from 'vitest';
-import { attestationView, decodeState, eligible, encodeState, evolve, initialState } from '../../src/index.ts';
+import { decodeState, eligible, encodeState, evolve, initialState, projectAttestation } from '../../src/index.ts';
 
 const { chain: mixed } = mixedChain();
 
 test('every platform attests, is executed on, and needs no status where its vendor publishes none', () => {
   expect([...mixed.state.attestations.values()].map(({ platform }) => platform).sort()).toEqual([...PLATFORMS]);
   expect(eligibleNodes(mixed)).toHaveLength(4);
-  expect(attestationView(mixed.state, v0.id)).toMatchObject({ platform: 'nitro', tcbStatus: 'NotApplicable' });
-  expect(attestationView(mixed.state, v2.id)).toMatchObject({ platform: 'sgx', product: '90c06f000000' });
+  expect(projectAttestation(mixed.state, v0.id)).toMatchObject({ platform: 'nitro', tcbStatus: 'NotApplicable' });
+  expect(projectAttestation(mixed.state, v2.id)).toMatchObject({ platform: 'sgx', product: '90c06f000000' });
   expect([...mixed.state.statementFloors.keys()].sort()).toEqual([
     'qe-identity/QE',
     'qe-identity/TD_QE',

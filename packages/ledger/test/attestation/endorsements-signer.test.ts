@@ -21,7 +21,7 @@ import {
   intelAuthorityKey,
   spkiOf,
 } from '../../../attestation/src/simulated/intel/intel-pki.ts';
-import { attestationView } from '../../src/index.ts';
+import { projectAttestation } from '../../src/index.ts';
 
 const { chain: mixed } = mixedChain();
 const fields = intelAuthorityFields('tcb-signing');
@@ -75,7 +75,7 @@ describe('a signer that is certified twice', () => {
       chain.block(submitEndorsements(chain, tee, by(soon, renewed, [tcbInfo])));
     }
     expect(eligibleNodes(chain)).toHaveLength(4);
-    const { validUntilMs = 0 } = attestationView(chain.state, v3.id) ?? {};
+    const { validUntilMs = 0 } = projectAttestation(chain.state, v3.id) ?? {};
     expect(validUntilMs - chain.state.timeMs).toBeGreaterThan(20 * 86_400_000);
     chain.block(setPolicy(chain, { maxAgeBlocks: 40 }));
     expect(eligibleNodes(chain)).toHaveLength(4);
@@ -146,7 +146,7 @@ describe('a later evaluation', () => {
 
   test('is not for a node that was evicted', () => {
     const chain = fork(mixed);
-    const { hardwareId } = attestationView(chain.state, v1.id) ?? {};
+    const { hardwareId } = projectAttestation(chain.state, v1.id) ?? {};
     chain.block(setPolicy(chain, { barredHardwareIds: [hardwareId ?? ''] }));
     expect(eligibleNodes(chain)).not.toContain(v1.id);
     expect(detailOf(chain.block(submitEndorsements(chain, 'tdx', ahead, v1)))).toBe('EVALUATION_AHEAD');

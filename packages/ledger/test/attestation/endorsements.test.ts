@@ -30,7 +30,7 @@ import {
 } from '@cloister/testkit/platforms';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { attestationView, decodeState, encodeState, evolve, initialState, stateDigest } from '../../src/index.ts';
+import { decodeState, encodeState, evolve, initialState, projectAttestation, stateDigest } from '../../src/index.ts';
 import { mutated } from '../mutations.ts';
 
 const { chain: mixed, enclaves: mixedEnclaves } = mixedChain();
@@ -50,7 +50,7 @@ function endorsementsHeld(chain: Chain, node: typeof v0): Endorsements {
 describe('submit-endorsements', () => {
   test('a newer revocation list renews what it touches, and the end of its endorsements moves on', () => {
     const chain = fork(mixed);
-    const before = attestationView(chain.state, v1.id);
+    const before = projectAttestation(chain.state, v1.id);
     const nextUpdateMs = NEWER_MS + 100 * DAY_MS;
     const execution = chain.block(submitEndorsements(chain, 'sev-snp', snpEndorsements({ nextUpdateMs })));
     expect(typesOf(execution)).toEqual(['EndorsementsAccepted', 'AttestationReappraised']);
@@ -122,7 +122,7 @@ describe('submit-endorsements', () => {
     const chain = fork(mixed);
     const [, , , enclave = machineEnclave(v3, 'tdx')] = mixedEnclaves;
     chain.block(submitEndorsements(chain, 'tdx', intelEndorsements('tdx', { platformLevels: [outOfDateLevel()] })));
-    expect(attestationView(chain.state, v3.id)?.evicted).toMatchObject({ cause: 'endorsements' });
+    expect(projectAttestation(chain.state, v3.id)?.evicted).toMatchObject({ cause: 'endorsements' });
     const stale = chain.block(machineEvidence(chain, v3, enclave));
     expect(codesOf(stale)).toEqual(['EVIDENCE_REFUSED']);
     expect(detailOf(stale)).toContain('OLDER_THAN_SEEN');

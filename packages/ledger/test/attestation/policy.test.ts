@@ -20,10 +20,10 @@ import { mixedChain, setPolicy } from '@cloister/testkit/platforms';
 import { describe, expect, test } from 'vitest';
 import {
   type Attestation,
-  attestationView,
   eligible,
   ledgerPolicyDigest,
-  networkView,
+  projectAttestation,
+  projectNetwork,
   settingsOf,
 } from '../../src/index.ts';
 
@@ -124,7 +124,7 @@ describe('set-policy', () => {
     const wider = { acceptedStatuses: ['UpToDate', 'OutOfDate'] as const, maxAgeBlocks: 40 };
     chain.block([chain.request(model, enclaves, { timeLimitMs: 2 * BLOCK_MS }), setPolicy(chain, wider)]);
     const effectiveHeight = chain.height + 3;
-    expect(networkView(chain.state)).toMatchObject({
+    expect(projectNetwork(chain.state)).toMatchObject({
       appraisalPolicy: { maxAgeBlocks: AGES.maxAgeBlocks },
       scheduledPolicy: { loosenings: ['acceptedStatuses'], effectiveHeight, appraisalPolicy: wider },
     });
@@ -183,7 +183,7 @@ describe('eviction', () => {
     expect(evicted.map(({ node }) => node)).toEqual([v1, v2, v3].map(({ id }) => id).sort());
     expect(new Set(evicted.map(({ code }) => code))).toEqual(new Set(['PLATFORM_NOT_ACCEPTED']));
     expect([v0, v1, v2, v3].map((node) => isEligible(chain, node))).toEqual([true, false, false, false]);
-    expect(attestationView(chain.state, v1.id)).toMatchObject({
+    expect(projectAttestation(chain.state, v1.id)).toMatchObject({
       evicted: { cause: 'policy', code: 'PLATFORM_NOT_ACCEPTED', height: chain.height },
       reasons: ['EVICTED', 'PLATFORM_BARRED'],
     });
@@ -208,7 +208,7 @@ describe('eviction', () => {
     expect(isEligible(chain, v0)).toBe(false);
     expect(typesOf(chain.block(chain.evidence(v0, enclave)))).toEqual(['AttestationAccepted']);
     expect(isEligible(chain, v0)).toBe(true);
-    expect(attestationView(chain.state, v0.id)?.evicted).toBeNull();
+    expect(projectAttestation(chain.state, v0.id)?.evicted).toBeNull();
   });
 
   test('frees the hardware for another node, stops receipts, and ends at once what waits for it', () => {
@@ -276,7 +276,7 @@ describe('re-appraisal', () => {
     const { chain } = runningChain(1, DELAYED);
     chain.advanceTo(12);
     chain.block(setPolicy(chain, { maxAgeBlocks: 5 }));
-    expect(attestationView(chain.state, v0.id)).toMatchObject({
+    expect(projectAttestation(chain.state, v0.id)).toMatchObject({
       validUntilHeight: 7,
       evicted: null,
       reasons: ['ATTESTATION_LAPSED_HEIGHT'],

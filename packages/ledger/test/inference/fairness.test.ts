@@ -25,8 +25,8 @@ import { describe, expect, test } from 'vitest';
 import {
   decodeState,
   encodeState,
-  inferenceView,
   type LedgerState,
+  projectInference,
   type Task,
   type Transaction,
 } from '../../src/index.ts';
@@ -154,7 +154,7 @@ describe('a task that cannot be answered', () => {
       const receipt = chain.receipt(request, enclave ?? enclaveOf(node), { status: 'failed' });
       return chain.block(chain.result(node, request, receipt));
     };
-    return { chain, enclaves, request, task, decline, failed, view: () => inferenceView(chain.state, task) };
+    return { chain, enclaves, request, task, decline, failed, view: () => projectInference(chain.state, task) };
   }
 
   test('ends at once when its only executor declines, with the reason', () => {

@@ -22,7 +22,7 @@ import {
   v3,
 } from '@cloister/testkit';
 import { describe, expect, test } from 'vitest';
-import { inferenceView, openTasksOf, type Transaction } from '../../src/index.ts';
+import { openTasksOf, projectInference, type Transaction } from '../../src/index.ts';
 
 function detailOf(execution: ReturnType<ReturnType<typeof runningChain>['chain']['block']>): string {
   return eventOf(execution, 'TransactionRejected').detail;
@@ -153,7 +153,10 @@ describe('submit-result', () => {
     expect(typesOf(chain.block(chain.result(v2, request, chain.receipt(request, e2), null, holdings)))).toEqual([
       'ReceiptAccepted',
     ]);
-    expect(inferenceView(chain.state, chain.taskOf(request))).toMatchObject({ status: 'completed', disputed: false });
+    expect(projectInference(chain.state, chain.taskOf(request))).toMatchObject({
+      status: 'completed',
+      disputed: false,
+    });
     chain.advanceTo(chain.height + 20);
     expect(chain.log.filter(({ type }) => type === 'InferenceFailed')).toEqual([]);
   });
@@ -174,7 +177,7 @@ describe('submit-result', () => {
       ['ReceiptAccepted', 'InferenceDisputed'],
       ['ReceiptAccepted', 'InferenceCompleted'],
     ]);
-    expect(inferenceView(chain.state, chain.taskOf(request))).toMatchObject({ status: 'completed', disputed: true });
+    expect(projectInference(chain.state, chain.taskOf(request))).toMatchObject({ status: 'completed', disputed: true });
   });
 
   test('another numeric class or another sealed response is no agreement', () => {
@@ -187,7 +190,10 @@ describe('submit-result', () => {
     const second = chain.block(chain.result(v1, request, chain.receipt(request, e1, { engine })));
     // Nobody is left to tip the scales, so nobody waits for the deadline.
     expect(typesOf(second)).toEqual(['ReceiptAccepted', 'InferenceDisputed', 'InferenceFailed']);
-    expect(inferenceView(chain.state, chain.taskOf(request))).toMatchObject({ status: 'failed', failure: 'DISPUTED' });
+    expect(projectInference(chain.state, chain.taskOf(request))).toMatchObject({
+      status: 'failed',
+      failure: 'DISPUTED',
+    });
   });
 
   test('a deadline that passes fails the task in the next block', () => {
@@ -198,7 +204,7 @@ describe('submit-result', () => {
     chain.block(chain.result(v0, request, chain.receipt(request, e0)));
     const late = chain.result(v1, request, chain.receipt(request, e1));
     chain.advanceTo(8);
-    expect(inferenceView(chain.state, chain.taskOf(request))?.status).toBe('open');
+    expect(projectInference(chain.state, chain.taskOf(request))?.status).toBe('open');
     const execution = chain.block(late);
     expect(typesOf(execution)).toEqual(['AnswerMissed', 'InferenceFailed', 'TransactionRejected']);
     expect(eventOf(execution, 'InferenceFailed')).toMatchObject({ code: 'DEADLINE_PASSED', receipts: 1, threshold: 2 });
@@ -220,12 +226,12 @@ describe('submit-result', () => {
           ? chain.transaction(v1, 'decline-task', payload)
           : chain.evidence(v1, enclaveOf(v1, { run: 'second run' }));
       chain.block(word);
-      expect(inferenceView(chain.state, task)?.status).toBe('open');
+      expect(projectInference(chain.state, task)?.status).toBe('open');
       chain.advanceTo(chain.height + 6);
       const missed = chain.log.flatMap((event) => (event.type === 'AnswerMissed' ? [event] : []));
       expect(missed).toMatchObject([{ task, node: v2.id, keyset: chain.keyset(e2) }]);
       const sequence = chain.log.findIndex(({ type }) => type === 'AnswerMissed');
-      const { executors = [] } = inferenceView(chain.state, task) ?? {};
+      const { executors = [] } = projectInference(chain.state, task) ?? {};
       expect(executors.map(({ missed: at }) => at)).toEqual([null, null, sequence]);
       expect(executors[1]).toMatchObject({ keyset: chain.keyset(e1), lapsed: other === 'lapsed' });
     },
@@ -238,7 +244,7 @@ describe('submit-result', () => {
     chain.block(request);
     chain.block(chain.result(v0, request, chain.receipt(request, e0)));
     chain.block(chain.result(v1, request, chain.receipt(request, e1)));
-    expect(inferenceView(chain.state, chain.taskOf(request))?.status).toBe('completed');
+    expect(projectInference(chain.state, chain.taskOf(request))?.status).toBe('completed');
     chain.advanceTo(chain.height + 6);
     expect(chain.log.some(({ type }) => type === 'AnswerMissed')).toBe(false);
   });

@@ -1,11 +1,11 @@
 /**
  * The first look at a connection, before the runtime has made a socket of it: the place for floods of connections, since a
  * refusal here costs some 20 µs, and one after the transport has taken it 300 µs, whatever the reason. Node asks a server's
- * block list for each address; this one answers by rate and standing.
+ * block list for each address; this one answers by rate and reputation.
  */
 import { BlockList } from 'node:net';
 import { prefixOfHost, SHARED_ADDRESS } from '../peers/addresses.ts';
-import { PeerRateLimit } from './rate-limit.ts';
+import { PeerRateLimit } from './peer-rate-limit.ts';
 
 export class AcceptGate extends BlockList {
   readonly #perSecond: number;

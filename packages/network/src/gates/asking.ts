@@ -4,7 +4,7 @@
  */
 
 import type { NetworkLimits } from '../types.ts';
-import { PeerRateLimit } from './rate-limit.ts';
+import { PeerRateLimit } from './peer-rate-limit.ts';
 
 /** The share of a peer's limit that is made use of. */
 const SHARE = 0.8;

@@ -4,13 +4,13 @@ import type { PeerConnections } from '../host/connections.ts';
 import { prefixOf } from '../peers/addresses.ts';
 import type { PeerBook } from '../peers/peer-book.ts';
 import type { CutOff, NetworkCounters } from '../types.ts';
-import { type Identity, PeerReputation } from './peer-standing.ts';
+import { type Identity, PeerReputation } from './peer-reputation.ts';
 
 export class PeerGate {
   readonly #book: PeerBook;
   readonly #counters: NetworkCounters;
   readonly #onCutOff: (cutOff: CutOff) => void;
-  readonly #standing = new PeerReputation(() => performance.now());
+  readonly #reputation = new PeerReputation(() => performance.now());
   #connections: PeerConnections | undefined;
 
   constructor(book: PeerBook, counters: NetworkCounters, onCutOff: (cutOff: CutOff) => void) {
@@ -32,36 +32,36 @@ export class PeerGate {
     const [connection] = this.#connections.of(peerId);
     const { key, prefix } = this.#identityOf(peerId, connection?.remoteAddr);
     // A member that is not connected is named by its id, which then is the key itself.
-    const forMs = this.#standing.blame({ key: peerId === peer ? key : peer, prefix }, offence);
+    const forMs = this.#reputation.blame({ key: peerId === peer ? key : peer, prefix }, offence);
     if (forMs > 0) {
       this.#counters.cutOffs += 1;
       this.#onCutOff({ peer: key, address: connection?.remoteAddr.toString(), offence, forMs });
       this.#close(peerId);
     }
-    if (this.#standing.isPrefixCutOff(prefix)) this.#closePrefix(prefix);
+    if (this.#reputation.isPrefixCutOff(prefix)) this.#closePrefix(prefix);
   }
 
   /** Whether nothing is to be read from this peer. */
   isCutOff(peerId: string): boolean {
-    return this.#standing.isCutOff(this.#identityOf(peerId, undefined).key);
+    return this.#reputation.isCutOff(this.#identityOf(peerId, undefined).key);
   }
 
   /** A peer showed who it is: closes its connections when that is somebody cut off. */
   proved(peerId: string): void {
-    this.#standing.merge(peerId, this.#identityOf(peerId, undefined).key);
+    this.#reputation.merge(peerId, this.#identityOf(peerId, undefined).key);
     if (this.isCutOff(peerId)) this.#close(peerId);
   }
 
   /** Before any handshake. A member may stand behind the address of an offender, so that its prefix stays open to it. */
   isClosed(prefix: string | undefined): boolean {
-    return this.#standing.isPrefixCutOff(prefix) && !this.#book.announcesFrom(prefix);
+    return this.#reputation.isPrefixCutOff(prefix) && !this.#book.announcesFrom(prefix);
   }
 
   /** After the handshake, when the libp2p name is proven. */
   refusesPeer(peerId: string, address: Multiaddr): boolean {
     const { key, prefix } = this.#identityOf(peerId, address);
-    const closed = !this.#book.isKnownPeer(peerId) && this.#standing.isPrefixCutOff(prefix);
-    if (!closed && !this.#standing.isCutOff(key)) return false;
+    const closed = !this.#book.isKnownPeer(peerId) && this.#reputation.isPrefixCutOff(prefix);
+    if (!closed && !this.#reputation.isCutOff(key)) return false;
     this.#counters.connectionsRefused += 1;
     return true;
   }

@@ -8,7 +8,7 @@
  * one name its run: neither a stranger nor an old record makes an honest node give way.
  */
 import { type AccountId, compareBytes, equalBytes } from '@cloister/encoding';
-import { PeerRateLimit } from '../gates/rate-limit.ts';
+import { PeerRateLimit } from '../gates/peer-rate-limit.ts';
 import type { PeerRecord, TwinSeen } from '../types.ts';
 import type { PeerBook } from './peer-book.ts';
 import type { PeerExchange } from './peer-exchange.ts';

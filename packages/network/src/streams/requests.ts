@@ -4,7 +4,7 @@
  */
 import type { Multiaddr } from '@multiformats/multiaddr';
 import type { Purse } from '../gates/budgets.ts';
-import { PeerRateLimit } from '../gates/rate-limit.ts';
+import { PeerRateLimit } from '../gates/peer-rate-limit.ts';
 import type { Connection, Host, Stream } from '../host/host.ts';
 import { SERVE_MS_MAX } from '../limits.ts';
 import { NetworkError, type NetworkErrorCode, type NetworkLimits, type RequestProtocol } from '../types.ts';

@@ -16,7 +16,7 @@ import { type AccountId, type Digest, fail, ok, type Result } from '@cloister/en
 import { type EnclavePort, EnclaveUnavailable } from '@cloister/validator';
 import { codeOf, messageOf } from '../process/errors.ts';
 import { ATTEST_ANSWER_BYTES_MAX, decodeAttestAnswer, encodeAttestAnswer } from './attest-messages.ts';
-import { ChallengeRateLimit } from './rate-limit.ts';
+import { ChallengeRateLimit } from './challenge-rate-limit.ts';
 
 export interface ChallengeDeskOptions {
   readonly chainId: Digest;

@@ -128,7 +128,7 @@ export class PeerAttestations {
    * measurements of now, else by a challenge now. 'unattested' when the ledger has accepted nothing from it; one that the
    * ledger evicted has failed.
    */
-  async standingOf(member: AccountId): Promise<'passed' | 'failed' | 'unattested'> {
+  async attestationOf(member: AccountId): Promise<'passed' | 'failed' | 'unattested'> {
     const attestation = this.#options.state().attestations.get(member);
     if (attestation === undefined) return 'unattested';
     if (attestation.evicted !== null) return 'failed';

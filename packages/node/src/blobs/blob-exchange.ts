@@ -22,7 +22,7 @@ export interface BlobExchangeOptions {
   /** Whether the digest names a sealed workload. */
   readonly isWorkload: (digest: Digest) => boolean;
   /** 'passed' or 'failed' by a fresh challenge, or 'unattested'. */
-  readonly standingOf: (member: AccountId) => Promise<'passed' | 'failed' | 'unattested'>;
+  readonly attestationOf: (member: AccountId) => Promise<'passed' | 'failed' | 'unattested'>;
 }
 
 /** Blobs that are remembered as whole: a forgotten one is read again. */
@@ -117,8 +117,8 @@ export class BlobExchange implements BlobPort {
     const { digest, offset } = request.value;
     const { store } = this.#options;
     if (!store.has(digest)) return encodeBlobAnswer({ status: 'not-held' });
-    const standing = await this.#options.standingOf(member);
-    if (standing === 'failed' || (standing === 'unattested' && this.#options.isWorkload(digest))) {
+    const attestation = await this.#options.attestationOf(member);
+    if (attestation === 'failed' || (attestation === 'unattested' && this.#options.isWorkload(digest))) {
       this.refused++;
       return encodeBlobAnswer({ status: 'refused' });
     }

@@ -53,7 +53,7 @@ export function startNetwork(options: NodeNetworkOptions): Promise<Network> {
     records: createPeerRecordStore(options.peers),
     limits: { strangersMax: config['network.strangers_max'] },
     handlers: {
-      onVote: (from, bytes) => services().shell.frame(from, bytes),
+      onConsensus: (from, bytes) => services().shell.frame(from, bytes),
       onBatch: (bytes, from) => services().shell.batch(from, bytes),
       onPeer: (id, up, isMember) => services().onPeer(id, up, isMember),
       onCutOff: (cutOff) => services().onCutOff(cutOff),
@@ -104,8 +104,8 @@ export function connectedMembers(network: Network, self: AccountId): AccountId[]
 /** The network as the shell uses it; what a replica asks of its own node is answered from its own database. */
 export function shellNetwork(network: () => Network, self: AccountId, chain: ChainReader): ShellNetwork {
   return {
-    sendVote: (to, bytes, priority) => network().sendVote(to, bytes, priority),
-    broadcastVote: (bytes, priority) => network().broadcastVote(bytes, priority),
+    sendConsensus: (to, bytes, priority) => network().sendConsensus(to, bytes, priority),
+    broadcastConsensus: (bytes, priority) => network().broadcastConsensus(bytes, priority),
     gossipBatch: (bytes) => network().gossipBatch(bytes),
     syncPeers: () => {
       const members = connectedMembers(network(), self);

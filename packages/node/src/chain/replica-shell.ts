@@ -25,8 +25,8 @@ export interface SteppedReplica {
 
 /** What the shell needs of the network. */
 export interface ShellNetwork {
-  sendVote(to: ValidatorId, bytes: Uint8Array, priority: SendPriority): void;
-  broadcastVote(bytes: Uint8Array, priority: SendPriority): void;
+  sendConsensus(to: ValidatorId, bytes: Uint8Array, priority: SendPriority): void;
+  broadcastConsensus(bytes: Uint8Array, priority: SendPriority): void;
   gossipBatch(bytes: Uint8Array): Promise<void>;
   /** Connected peers in the order in which to ask for anything: members first. */
   syncPeers(): readonly string[];
@@ -253,8 +253,8 @@ export class ReplicaShell {
     const { network } = this.#options;
     switch (effect.type) {
       case 'send':
-        if (effect.to === 'all') network.broadcastVote(effect.bytes, effect.priority);
-        else network.sendVote(effect.to, effect.bytes, effect.priority);
+        if (effect.to === 'all') network.broadcastConsensus(effect.bytes, effect.priority);
+        else network.sendConsensus(effect.to, effect.bytes, effect.priority);
         return;
       case 'gossip':
         network.gossipBatch(effect.bytes).catch(this.#options.onUnpublished);

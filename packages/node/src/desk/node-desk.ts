@@ -17,7 +17,7 @@ import type {
 } from '../http/thread/node-questions.ts';
 import type { NodeContext } from '../process/node-context.ts';
 import { LedgerOrders } from './ledger-orders.ts';
-import { LedgerQueries } from './ledger-views.ts';
+import { LedgerQueries } from './ledger-queries.ts';
 import { NamedBlobs } from './named-blobs.ts';
 import { UploadDesk } from './upload-desk.ts';
 
@@ -32,7 +32,7 @@ export interface NodeDeskOptions {
 
 export class NodeDesk implements NodeQuestions {
   readonly #context: NodeContext;
-  readonly #views: LedgerQueries;
+  readonly #queries: LedgerQueries;
   readonly #named: NamedBlobs;
   readonly #uploads: UploadDesk;
   readonly #simulated: boolean;
@@ -43,7 +43,7 @@ export class NodeDesk implements NodeQuestions {
     this.#context = context;
     this.#simulated = settingsOf(state()).trustAnchors.simulated;
     const orders = new LedgerOrders(state);
-    this.#views = new LedgerQueries({ state, orders, challengeOutcome });
+    this.#queries = new LedgerQueries({ state, orders, challengeOutcome });
     this.#named = new NamedBlobs({ blobs, names, holdBlob, monotonicMs });
     this.#uploads = new UploadDesk({ blobs, names, state });
     this.#unsubscribe = bus.subscribe(({ firstSequence, events }) => orders.committed(firstSequence, events));
@@ -72,39 +72,39 @@ export class NodeDesk implements NodeQuestions {
   }
 
   async validators(page: PageQuery): Promise<Page> {
-    return this.#views.validators(page);
+    return this.#queries.validators(page);
   }
 
   async attestations(page: PageQuery): Promise<Page> {
-    return this.#views.attestations(page);
+    return this.#queries.attestations(page);
   }
 
   async models(page: PageQuery): Promise<Page> {
-    return this.#views.models(page);
+    return this.#queries.models(page);
   }
 
   async inferences(page: PageQuery): Promise<Page> {
-    return this.#views.inferences(page);
+    return this.#queries.inferences(page);
   }
 
   async measurements(): Promise<JsonText> {
-    return this.#views.measurements();
+    return this.#queries.measurements();
   }
 
   async policy(): Promise<JsonText> {
-    return this.#views.policy();
+    return this.#queries.policy();
   }
 
   async model(id: Digest): Promise<JsonText | undefined> {
-    return this.#views.model(id);
+    return this.#queries.model(id);
   }
 
   async inference(task: Digest): Promise<JsonText | undefined> {
-    return this.#views.inference(task);
+    return this.#queries.inference(task);
   }
 
   async record(namespace: string, key: string): Promise<JsonText | undefined> {
-    return this.#views.record(namespace, key);
+    return this.#queries.record(namespace, key);
   }
 
   fate(id: Digest): Promise<TrackedFate> {

@@ -51,7 +51,7 @@ async function fetchGenesis({ address, genesis }: JoinTarget, nodeKeySeed: Uint8
       listen: [],
       members: [],
       handlers: {
-        onVote: () => undefined,
+        onConsensus: () => undefined,
         onBatch: () => 'ignore',
         onRequest: () => Promise.resolve(undefined),
         onPeer: () => undefined,

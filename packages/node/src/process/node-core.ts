@@ -170,7 +170,7 @@ export async function createCore(options: CoreOptions): Promise<NodeCore> {
     members: connected,
     request: ask('blob'),
     isWorkload: (digest) => names.isWorkload(digest),
-    standingOf: (member) => peers.standingOf(member),
+    attestationOf: (member) => peers.attestationOf(member),
   });
   const { chainId } = genesis;
   const holdings = new HoldingDesk({

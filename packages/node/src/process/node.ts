@@ -23,7 +23,7 @@ import { obtainGenesis } from './join.ts';
 import { createLog, type Log } from './log-lines.ts';
 import type { NodeContext } from './node-context.ts';
 import { createCore, type NodeCore } from './node-core.ts';
-import { createContext, createMetrics, type NodeParts } from './node-view.ts';
+import { createContext, createMetrics, type NodeParts } from './node-parts.ts';
 import type { RunningNode, StartOptions, StopReason } from './running-node.ts';
 
 const BLOB_SWEEP_MS = 300_000;

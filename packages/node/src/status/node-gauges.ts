@@ -1,6 +1,6 @@
 /** Gauges of a node, and the counters that other parts keep; read when somebody asks. */
 import { type AccountId, asValidatorId } from '@cloister/encoding';
-import { type AttestationView, type LedgerState, listAttestations, settingsOf } from '@cloister/ledger';
+import { type AttestationProjection, type LedgerState, listAttestations, settingsOf } from '@cloister/ledger';
 import type { NetworkCounters } from '@cloister/network';
 import { watchEventLoop } from '../process/event-loop-delay.ts';
 import type { MetricsRegistry } from './metrics.ts';
@@ -10,7 +10,7 @@ export interface MetricSources {
   readonly state: () => LedgerState;
   readonly self: AccountId;
   readonly heights: () => { readonly finalized: number; readonly provable: number };
-  readonly standing: () =>
+  readonly readiness: () =>
     | { readonly facts: ReadinessFacts; readonly reasons: readonly string[]; readonly certificateMs: number }
     | undefined;
   /** Validators that missed turns to propose: how many, and whether they are passed over. */
@@ -34,9 +34,10 @@ export interface MetricSources {
 export const NODES_SHOWN_MAX = 512;
 
 /** Validators first: whoever joins without weight takes the place of none of them, whatever its id. */
-export function shownAttestations(state: LedgerState): readonly AttestationView[] {
+export function shownAttestations(state: LedgerState): readonly AttestationProjection[] {
   const all = listAttestations(state);
-  const hasWeight = ({ node }: AttestationView): boolean => (state.members.get(asValidatorId(node))?.weight ?? 0) > 0;
+  const hasWeight = ({ node }: AttestationProjection): boolean =>
+    (state.members.get(asValidatorId(node))?.weight ?? 0) > 0;
   return [...all.filter(hasWeight), ...all.filter((one) => !hasWeight(one))].slice(0, NODES_SHOWN_MAX);
 }
 
@@ -75,7 +76,7 @@ export function addKeptCounters(registry: MetricsRegistry, sources: MetricSource
     return sources.enclave()?.restarts ?? 0;
   });
   registry.counterFrom('cloister_api_restarts_total', 'Starts of the API after its first', () => sources.apiRestarts());
-  registry.counterFrom('cloister_blobs_refused_total', 'Blobs not handed to a peer for its standing', () => {
+  registry.counterFrom('cloister_blobs_refused_total', 'Blobs not handed to a peer for its attestation', () => {
     return sources.blobs().refused;
   });
   registry.counterFrom(

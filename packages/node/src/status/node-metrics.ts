@@ -5,7 +5,7 @@ import type { CommittedBlock } from '../chain/event-bus.ts';
 import { addForecastMetrics } from './forecast-metrics.ts';
 import { MetricsRegistry } from './metrics.ts';
 import { addKeptCounters, addNodeGauges, type MetricSources } from './node-gauges.ts';
-import { addReadinessMetrics } from './standing-metrics.ts';
+import { addReadinessMetrics } from './readiness-metrics.ts';
 
 const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
@@ -45,7 +45,7 @@ export class NodeMetrics {
   constructor(sources: MetricSources) {
     addKeptCounters(this.registry, sources);
     addNodeGauges(this.registry, sources);
-    addReadinessMetrics(this.registry, sources.standing);
+    addReadinessMetrics(this.registry, sources.readiness);
     addForecastMetrics(this.registry, sources.state, sources.self);
   }
 

@@ -1,7 +1,7 @@
 /** Where a node stands: the body of /v1/status, and the reasons of /readyz. */
 import type { AccountId, JsonValue } from '@cloister/encoding';
 import type { EventLog } from '@cloister/event-log';
-import { attestationView, type LedgerState, settingsOf } from '@cloister/ledger';
+import { type LedgerState, projectAttestation, settingsOf } from '@cloister/ledger';
 import type { Network } from '@cloister/network';
 import type { ReplicaStatus, SigningStatus } from '@cloister/replica';
 import type { EnclaveSupervisor } from '../attest/enclave-supervisor.ts';
@@ -54,7 +54,7 @@ function roleOf({ self, state, replica }: StatusSources): 'validator' | 'member'
 }
 
 function attestationJson({ self, state }: StatusSources): JsonValue {
-  const view = attestationView(state(), self);
+  const view = projectAttestation(state(), self);
   if (view === undefined) return null;
   const { platform, product, tcbStatus, advisories, evicted, eligible, reasons } = view;
   const { blocksLeft, blocksToRefresh, msLeft } = view;
@@ -170,7 +170,7 @@ export function readinessFacts(sources: StatusSources): ReadinessFacts {
 function enclaveReasons({ enclave, self }: StatusSources, state: LedgerState): string[] {
   if (enclave === undefined) return [];
   const reasons = enclave.state === 'running' ? [] : ['ENCLAVE_UNREACHABLE'];
-  const view = attestationView(state, self);
+  const view = projectAttestation(state, self);
   if (view === undefined) return [...reasons, 'NOT_ATTESTED'];
   // An enclave that was launched since has other keys, and the ledger has not accepted those.
   if (view.keyset !== enclave.description?.keyset) return [...reasons, 'KEYSET_NOT_ATTESTED'];

@@ -143,14 +143,14 @@ describe('blobs on disk', () => {
 describe('blobs between members', () => {
   const BIG = { quotaBytes: 1e9, blobBytesMax: 3 * BLOB_PIECE_BYTES, accountBytesMax: 1e9, retentionMs: 1e9 };
 
-  type Standing = 'passed' | 'failed' | 'unattested';
+  type Acceptance = 'passed' | 'failed' | 'unattested';
   async function pair(
-    standing: Standing,
+    acceptance: Acceptance,
     workload: boolean,
   ): Promise<{ from: BlobStore; to: BlobExchange; server: BlobExchange; asked: number[] }> {
     const from = await open(BIG, 'from');
     const asked: number[] = [];
-    const common = { isWorkload: () => workload, standingOf: () => Promise.resolve(standing) };
+    const common = { isWorkload: () => workload, attestationOf: () => Promise.resolve(acceptance) };
     const nobody = { members: () => [], request: () => Promise.reject(new Error('nobody')) };
     const server = new BlobExchange({ ...common, ...nobody, store: from });
     const to = new BlobExchange({
@@ -204,7 +204,7 @@ describe('blobs between members', () => {
       members: () => [],
       request: () => Promise.reject(new Error('nobody')),
       isWorkload: () => true,
-      standingOf: () => Promise.resolve('passed'),
+      attestationOf: () => Promise.resolve('passed'),
     });
     expect(await again.answer(v1.id, encodeBlobRequest({ digest, offset: 0 }))).toEqual(
       encodeBlobAnswer({ status: 'not-held' }),
@@ -226,7 +226,7 @@ describe('blobs between members', () => {
           return Promise.resolve(encodeBlobAnswer({ status: 'piece', total: whole.length, piece }));
         },
         isWorkload: () => true,
-        standingOf: () => Promise.resolve('passed'),
+        attestationOf: () => Promise.resolve('passed'),
       });
     const honest = await exchangeWith((offset) => whole.subarray(offset, offset + BLOB_PIECE_BYTES));
     expect(await read(await honest.open(digest, whole.length))).toEqual(whole);
@@ -239,7 +239,7 @@ describe('blobs between members', () => {
     expect(taken).toEqual([BLOB_PIECE_BYTES, BLOB_PIECE_BYTES]);
   });
 
-  const cases: [Standing, boolean, boolean][] = [
+  const cases: [Acceptance, boolean, boolean][] = [
     ['passed', true, true],
     ['passed', false, true],
     ['failed', true, false],
@@ -247,12 +247,15 @@ describe('blobs between members', () => {
     ['unattested', true, false],
     ['unattested', false, true],
   ];
-  it.each(cases)('a member that is %s asks for a workload: %s, and gets it: %s', async (standing, workload, given) => {
-    const { from, to, server } = await pair(standing, workload);
-    const digest = await from.put(bytes(50));
-    expect(await to.get(digest)).toEqual(given ? bytes(50) : undefined);
-    expect(server.refused).toBe(given ? 0 : 1);
-  });
+  it.each(cases)(
+    'a member that is %s asks for a workload: %s, and gets it: %s',
+    async (acceptance, workload, given) => {
+      const { from, to, server } = await pair(acceptance, workload);
+      const digest = await from.put(bytes(50));
+      expect(await to.get(digest)).toEqual(given ? bytes(50) : undefined);
+      expect(server.refused).toBe(given ? 0 : 1);
+    },
+  );
 
   it('are refused when the peer lies about content or size', async () => {
     const digest = contentDigest(bytes(50));
@@ -274,7 +277,7 @@ describe('blobs between members', () => {
           return Promise.resolve(encodeBlobAnswer(lie));
         },
         isWorkload: () => false,
-        standingOf: () => Promise.resolve('passed'),
+        attestationOf: () => Promise.resolve('passed'),
       });
       expect(await exchange.get(digest)).toBeUndefined();
       expect(await exchange.hold(digest)).toBe(false);

@@ -77,7 +77,7 @@ export async function partsOf(
     members: wire.members,
     request,
     isWorkload: (digest) => names.isWorkload(digest),
-    standingOf: async () => 'unattested',
+    attestationOf: async () => 'unattested',
   });
   const { chainId } = chain.genesis;
   const monotonicMs = more.monotonicMs ?? (() => performance.now());
@@ -119,7 +119,7 @@ export async function holdingScene(folder: string): Promise<HoldingScene> {
       seeds: parties[0]?.network.addresses() ?? [],
       limits: { redialMs: 100 },
       handlers: {
-        onVote: () => undefined,
+        onConsensus: () => undefined,
         onBatch: () => 'ignore',
         onPeer: () => void up.dispatchEvent(new Event('peer')),
         onRequest: async (protocol, { member }, bytes) =>

@@ -72,7 +72,7 @@ describe('a policy beside the one in force', () => {
     expect(after.value).toMatchObject({
       scheduled: { policyDigest: policyDigest(next), loosenings: ['maxAgeBlocks'], effectiveHeight },
       measurements: expect.arrayContaining([
-        expect.objectContaining({ platform: 'sev-snp', standing: 'grace', graceUntilHeight, nodes: [v1.id] }),
+        expect.objectContaining({ platform: 'sev-snp', phase: 'grace', graceUntilHeight, nodes: [v1.id] }),
       ]),
     });
     const { out } = await cloister('policy', 'show', '--node', api.url);
@@ -204,16 +204,16 @@ describe('on a real node', () => {
   it('a measurement is allowed, put in grace and revoked', async () => {
     const image = asDigest('ab'.repeat(32));
     const pair = ['--platform', 'tdx', '--measurement', MEASUREMENT, '--image', image, '--name', 'next', ...words];
-    const standing = () => node.context.state().measurements.get(`tdx/${MEASUREMENT}/${image}`)?.status;
+    const statusNow = () => node.context.state().measurements.get(`tdx/${MEASUREMENT}/${image}`)?.status;
     const allowed = await cloister('policy', 'measurement', 'allow', ...pair);
     expect(allowed).toMatchObject({ code: 0, out: expect.stringMatching(/: allowed from block \d+ on\n/) });
-    expect(standing()).toBe('allowed');
+    expect(statusNow()).toBe('allowed');
     const graced = one(await cloisterJson('policy', 'measurement', 'grace', '--until', '1000000', ...pair));
     expect(graced).toMatchObject({ code: 0, value: { event: 'MeasurementGraced', carried: true } });
-    expect(standing()).toBe('grace-until');
+    expect(statusNow()).toBe('grace-until');
     const revoked = await cloister('policy', 'measurement', 'revoke', ...pair);
     expect(revoked).toMatchObject({ code: 0, out: expect.stringMatching(/: revoked\n/) });
-    expect(standing()).toBe('revoked');
+    expect(statusNow()).toBe('revoked');
     const again = await cloister('policy', 'measurement', 'revoke', ...pair);
     expect(again).toMatchObject({ code: 1, err: expect.stringContaining('MEASUREMENT_UNCHANGED') });
   });

@@ -99,7 +99,7 @@ describe('OpenAPI', () => {
 });
 
 describe('answers', () => {
-  it('shows an attestation with evidence, standing, time left and what this node found itself', async () => {
+  it('shows an attestation with evidence, eligibility, time left and what this node found itself', async () => {
     const { body } = await ask('GET', '/v1/attestations');
     const [attestation] = body.attestations as Record<string, unknown>[];
     expect(body.simulated).toBe(true);
@@ -227,9 +227,7 @@ describe('what governance decided', () => {
     const pair = { platform: 'sev-snp', measurement: MEASUREMENT, image: IMAGE, name: 'enclave 0.1.0' } as const;
     decide('set-measurement', { ...pair, status: 'grace-until', graceUntilHeight });
     const { measurements } = await conforms('/v1/measurements');
-    expect(measurements).toMatchObject([
-      { status: 'grace-until', standing: 'grace', graceUntilHeight, nodes: [v0.id] },
-    ]);
+    expect(measurements).toMatchObject([{ status: 'grace-until', phase: 'grace', graceUntilHeight, nodes: [v0.id] }]);
     expect(await conforms('/v1/attestations')).toMatchObject({ attestations: [{ eligible: true, graceUntilHeight }] });
   });
 });

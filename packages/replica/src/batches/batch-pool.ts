@@ -24,7 +24,7 @@ import {
 } from '@cloister/ledger';
 import { appraisalsIn, type BatchFault, batchFault, type ChainRules } from '../blocks/block-rules.ts';
 import { authorBytesMax, BATCH_LIFETIME_HEIGHTS, BLOCK_APPRAISALS_MAX, CONDEMNED_BATCHES_MAX } from '../limits.ts';
-import type { TransactionSignatureCache } from '../receive/signature-cache.ts';
+import type { TransactionSignatureCache } from '../receive/transaction-signatures.ts';
 import { AuthorMeter } from './author-meter.ts';
 
 export interface HeldBatch {

@@ -16,8 +16,8 @@ import {
   SYNC_FETCH_BATCHES_MAX,
 } from '../limits.ts';
 import type { ReplicaCore } from '../step/replica-core.ts';
-import type { SyncPeers } from '../sync/peer-book.ts';
 import type { Answer, RequestDesk } from '../sync/request-desk.ts';
+import type { SyncPeers } from '../sync/sync-peers.ts';
 import type { BatchPool } from './batch-pool.ts';
 
 export const PULL_TIMER = 'pull';

@@ -3,8 +3,8 @@
  */
 import type { Transaction } from '@cloister/ledger';
 import { FORWARD_ATTEMPTS_MAX, FORWARD_TRANSACTIONS_MAX, SYNC_TIMEOUT_MS } from '../limits.ts';
-import type { SyncPeers } from '../sync/peer-book.ts';
 import type { RequestDesk } from '../sync/request-desk.ts';
+import type { SyncPeers } from '../sync/sync-peers.ts';
 
 /** Refusals that another validator may not share. */
 const RETRY_CODES: ReadonlySet<string> = new Set(['BACKPRESSURE', 'HALTED', 'NOT_ACCEPTING']);

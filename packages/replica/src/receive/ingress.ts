@@ -41,7 +41,7 @@ import {
 } from '../limits.ts';
 import type { ReplicaCore } from '../step/replica-core.ts';
 import type { AdmissionCode } from '../step/replica-ports.ts';
-import type { TransactionSignatureCache } from './signature-cache.ts';
+import type { TransactionSignatureCache } from './transaction-signatures.ts';
 
 export const FLUSH_TIMER = 'flush';
 /** Heights between two sweeps for expired transactions. */

@@ -23,9 +23,9 @@ import {
   SYNC_TIMEOUT_MS,
 } from '../limits.ts';
 import type { ReplicaCore } from '../step/replica-core.ts';
-import type { SyncPeers } from './peer-book.ts';
 import type { RequestDesk } from './request-desk.ts';
 import type { ChainBlock, SyncResponse } from './sync-messages.ts';
+import type { SyncPeers } from './sync-peers.ts';
 
 /**
  * Consecutive blocks from the height asked for; hashes match within each block, and each batch is one that they name. None:

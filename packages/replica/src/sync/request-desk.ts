@@ -4,8 +4,8 @@
  */
 
 import type { ReplicaCore } from '../step/replica-core.ts';
-import type { SyncPeers } from './peer-book.ts';
 import { decodeSyncResponse, encodeSyncRequest, type SyncRequest, type SyncResponse } from './sync-messages.ts';
+import type { SyncPeers } from './sync-peers.ts';
 
 type ResponseTo<Type extends SyncRequest['type']> = Extract<SyncResponse, { readonly type: Type }>;
 

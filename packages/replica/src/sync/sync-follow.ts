@@ -13,7 +13,7 @@ import type { ConsensusDriver } from '../step/consensus-driver.ts';
 import type { ReplicaCore } from '../step/replica-core.ts';
 import type { CommitPipeline } from '../store/commit-pipeline.ts';
 import type { Fetcher, RangeOutcome } from './fetcher.ts';
-import type { SyncPeers } from './peer-book.ts';
+import type { SyncPeers } from './sync-peers.ts';
 
 export const FOLLOW_TIMER = 'follow';
 

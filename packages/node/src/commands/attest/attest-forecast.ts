@@ -10,7 +10,7 @@ import {
   VENDOR_ANCHORS,
 } from '@cloister/attestation';
 import { type JsonValue, parseBase64 } from '@cloister/encoding';
-import type { AttestationView } from '@cloister/ledger';
+import type { AttestationProjection } from '@cloister/ledger';
 import { NodeError } from '../../process/errors.ts';
 import { type CliCommand, type ExitCode, type Invocation, positional, textFlag, UsageError } from '../command.ts';
 import { getList, NODE_FLAG, nodeUrl } from '../network/connect.ts';
@@ -69,7 +69,7 @@ async function forecastFile(invocation: Invocation): Promise<ExitCode> {
   return costsNow(made) ? 3 : 0;
 }
 
-type Listed = AttestationView & { readonly bundle: string };
+type Listed = AttestationProjection & { readonly bundle: string };
 type Member = { readonly id: string; readonly name: string; readonly role: string };
 
 async function forecastNetwork(invocation: Invocation): Promise<ExitCode> {
@@ -102,7 +102,7 @@ async function forecastNetwork(invocation: Invocation): Promise<ExitCode> {
     const { made, missing } = await forecastHeld(held, bundle, rules, pace, sets);
     isSomeLost ||= costsNow(made) || !held.eligible;
     const { platform, product, eligible, reasons } = held;
-    const standing = eligible ? 'eligible' : `NOT eligible: ${reasons.join(', ')}`;
+    const verdict = eligible ? 'eligible' : `NOT eligible: ${reasons.join(', ')}`;
     validators.push({
       node: id,
       name,
@@ -113,7 +113,7 @@ async function forecastNetwork(invocation: Invocation): Promise<ExitCode> {
       ...jsonOf(made),
       missing: [...missing],
     });
-    lines.push('', `${name} ${id}: ${platform} ${product}, ${standing}`);
+    lines.push('', `${name} ${id}: ${platform} ${product}, ${verdict}`);
     lines.push(...[...describeForecast(made, atMs, height), ...missing].map((line) => `  ${line}`));
   }
   const how = pace.isMeasured ? 'as measured' : 'as assumed';

@@ -6,7 +6,7 @@ import { type ModelDescription, readListedModel } from '@cloister/client';
 import { MODEL_KEY_BYTES, TENSOR_DATATYPES, type TensorDatatype, type TensorSpec } from '@cloister/confidential';
 import { type AccountId, type JsonValue, parseAccountId, parseDigest, parseHex, toHex } from '@cloister/encoding';
 import { tryModel } from '@cloister/platform';
-import { keepGranted } from '../../attest/standing-grant.ts';
+import { keepGranted } from '../../attest/kept-grant.ts';
 import { makePrivateFolder, writeFileAtomic } from '../../process/atomic-file.ts';
 import { NodeError } from '../../process/errors.ts';
 import { homeLayout } from '../../process/home.ts';

@@ -13,7 +13,7 @@ function rows(value: JsonValue, indent = ''): string[] {
 }
 
 /** First what an operator looks for: whether the node is ready, and what it waits for. */
-function standing(value: JsonValue): string[] {
+function readinessLines(value: JsonValue): string[] {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return [];
   const { ready, reasons, waitsFor, missing } = value as { readonly [key: string]: JsonValue };
   const words = (list: JsonValue | undefined): string[] => (Array.isArray(list) ? list.map(String) : []);
@@ -35,7 +35,7 @@ export const status: CliCommand = {
   async run(invocation) {
     const { output } = invocation;
     const value = await getJson(output, await nodeUrl(invocation), '/v1/status');
-    output.result(value, [...standing(value), ...rows(value)].join('\n'));
+    output.result(value, [...readinessLines(value), ...rows(value)].join('\n'));
     return 0;
   },
 };

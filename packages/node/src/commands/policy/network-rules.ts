@@ -1,7 +1,7 @@
 /** The rules of a network as a node tells them: trust anchors, policy in force and to come, measurements, pace of blocks. */
 import { type AppraisalPolicy, appraisalPolicyFromJson, type TrustAnchors } from '@cloister/attestation';
 import { canonicalJson, type Digest, type JsonValue, utf8 } from '@cloister/encoding';
-import { type MeasurementView, parseGenesis } from '@cloister/ledger';
+import { type MeasurementProjection, parseGenesis } from '@cloister/ledger';
 import { NodeError } from '../../process/errors.ts';
 import type { Output } from '../command.ts';
 import { getJson } from '../network/connect.ts';
@@ -21,7 +21,7 @@ export type NetworkRules = {
   readonly scheduled: ScheduledChange | undefined;
   /** Names policy, anchors and measurements together. */
   readonly rulesDigest: string;
-  readonly measurements: readonly MeasurementView[];
+  readonly measurements: readonly MeasurementProjection[];
   readonly height: number;
   /** Block time. */
   readonly atMs: number;
@@ -56,7 +56,7 @@ export async function readRules(output: Output, url: string): Promise<NetworkRul
   const [status, measured, current] = await Promise.all([
     getJson(output, url, '/v1/status') as Promise<unknown> as Promise<{ height: number; blockTimeMs: number }>,
     getJson(output, url, '/v1/measurements') as Promise<unknown> as Promise<{
-      measurements: readonly MeasurementView[];
+      measurements: readonly MeasurementProjection[];
     }>,
     getJson(output, url, '/v1/policy') as Promise<unknown> as Promise<PolicyAnswer>,
   ]);

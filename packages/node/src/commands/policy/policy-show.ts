@@ -1,16 +1,16 @@
 /** `cloister policy show`: by which rules a network takes evidence, and what is about to change. */
 import { appraisalPolicyToJson, loosenings, policyDigest } from '@cloister/attestation';
 import type { JsonValue } from '@cloister/encoding';
-import type { MeasurementView } from '@cloister/ledger';
+import type { MeasurementProjection } from '@cloister/ledger';
 import type { CliCommand } from '../command.ts';
 import { NODE_FLAG, nodeUrl } from '../network/connect.ts';
 import { readRules, type ScheduledChange } from './network-rules.ts';
 
-function describeMeasurement(view: MeasurementView): string {
-  const { platform, name, measurement, image, standing, graceUntilHeight, effectiveHeight, nodes } = view;
+function describeMeasurement(view: MeasurementProjection): string {
+  const { platform, name, measurement, image, phase, graceUntilHeight, effectiveHeight, nodes } = view;
   const until = graceUntilHeight === null ? '' : `, counts until block ${graceUntilHeight}`;
-  const from = standing === 'pending' ? `, counts from block ${effectiveHeight}` : '';
-  return `  ${platform} ${name}: ${standing}${until}${from}, run by ${nodes.length}\n    measurement ${measurement}\n    image       ${image}`;
+  const from = phase === 'pending' ? `, counts from block ${effectiveHeight}` : '';
+  return `  ${platform} ${name}: ${phase}${until}${from}, run by ${nodes.length}\n    measurement ${measurement}\n    image       ${image}`;
 }
 
 function describeChange(change: ScheduledChange | undefined): string {

@@ -195,7 +195,7 @@ export const API_SCHEMAS: { readonly [name: string]: JsonSchema } = {
     image: HEX32,
     name: STRING,
     status: oneOf('allowed', 'grace-until', 'revoked'),
-    standing: oneOf('allowed', 'grace', 'pending', 'grace-ended', 'revoked', 'unknown'),
+    phase: oneOf('allowed', 'grace', 'pending', 'grace-ended', 'revoked', 'unknown'),
     effectiveHeight: COUNT,
     graceUntilHeight: orNull(COUNT),
     height: COUNT,

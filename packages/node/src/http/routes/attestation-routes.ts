@@ -12,7 +12,7 @@ const ATTESTATIONS_MAX = 200;
 const attestations = route({
   method: 'GET',
   path: '/v1/attestations',
-  summary: 'Accepted attestations with their evidence, standing and time left',
+  summary: 'Accepted attestations with their evidence, eligibility and time left',
   group: 'ledger',
   cost: 4,
   query: {

@@ -39,7 +39,7 @@ export async function listReply(
 const validators = route({
   method: 'GET',
   path: '/v1/validators',
-  summary: 'Validators, then members without weight, with their platforms and standing at this height',
+  summary: 'Validators, then members without weight, with their platforms and eligibility at this height',
   group: 'ledger',
   cost: 2,
   query: {

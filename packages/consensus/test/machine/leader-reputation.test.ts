@@ -2,7 +2,7 @@ import { hash } from '@cloister/crypto';
 import { asValidatorId, asView, type ValidatorId } from '@cloister/encoding';
 import { describe, expect, it } from 'vitest';
 import { makeValidatorSet } from '../../src/index.ts';
-import { LeaderReputation } from '../../src/leaders/leader-standing.ts';
+import { LeaderReputation } from '../../src/leaders/leader-reputation.ts';
 
 /** A record fed by a chain of which the test says who led and who did not, turn by turn. */
 class Chain {

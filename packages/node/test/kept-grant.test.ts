@@ -1,9 +1,9 @@
-/** An owner's standing order: each new keyset is granted once, whatever becomes of the others. */
+/** An owner's lasting order: each new keyset is granted once, whatever becomes of the others. */
 
 import { ed25519KeyPair, hash } from '@cloister/crypto';
 import type { AccountId, Digest } from '@cloister/encoding';
 import { expect, it } from 'vitest';
-import { type KeptGrant, keepGranted } from '../src/attest/standing-grant.ts';
+import { type KeptGrant, keepGranted } from '../src/attest/kept-grant.ts';
 
 const [first, second] = [1, 2].map((n) => ed25519KeyPair(new Uint8Array(32).fill(n)).id) as [AccountId, AccountId];
 const model = hash('model');

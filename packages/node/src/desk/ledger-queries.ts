@@ -3,18 +3,18 @@ import { policyDigest as appraisalPolicyDigest, appraisalPolicyToJson } from '@c
 import { modelManifestToJson } from '@cloister/confidential';
 import { type AccountId, asValidatorId, type Digest, parseAccountId, parseDigest } from '@cloister/encoding';
 import {
-  type AttestationView,
-  attestationView,
-  inferenceView,
+  type AttestationProjection,
   type LedgerState,
   listMeasurements,
-  type MemberView,
-  type ModelView,
+  type MemberProjection,
+  type ModelProjection,
   measurementKey,
-  memberView,
-  modelView,
-  networkView,
-  recordView,
+  projectAttestation,
+  projectInference,
+  projectMember,
+  projectModel,
+  projectNetwork,
+  projectRecord,
   settingsOf,
   type Task,
 } from '@cloister/ledger';
@@ -34,15 +34,15 @@ export interface LedgerQuerySources {
   readonly challengeOutcome: (node: AccountId) => ChallengeOutcome | undefined;
 }
 
-function memberJson(state: LedgerState, member: MemberView): object {
-  const view = attestationView(state, member.id);
+function memberJson(state: LedgerState, member: MemberProjection): object {
+  const view = projectAttestation(state, member.id);
   if (view === undefined) return { ...member, attestation: null };
   const { platform, product, tcb, tcbStatus, advisories, validUntilHeight, validUntilMs, evicted } = view;
   const shown = { platform, product, tcb, tcbStatus, advisories, validUntilHeight, validUntilMs, evicted };
   return { ...member, attestation: shown };
 }
 
-function modelJson({ model, owner, height, manifest, grants, ...rest }: ModelView): object {
+function modelJson({ model, owner, height, manifest, grants, ...rest }: ModelProjection): object {
   return {
     ...rest,
     model,
@@ -90,7 +90,7 @@ export class LedgerQueries {
     const limit = Math.min(query.limit, QUESTION_ITEMS_MAX);
     const ids = this.#sources.orders.members(parseAccountId(query.after), limit);
     return this.#page(ids, limit, (id) => {
-      const member = memberView(this.#state, asValidatorId(id));
+      const member = projectMember(this.#state, asValidatorId(id));
       return member === undefined ? undefined : memberJson(this.#state, member);
     });
   }
@@ -99,12 +99,12 @@ export class LedgerQueries {
     const limit = Math.min(query.limit, QUESTION_ATTESTATIONS_MAX);
     const ids = this.#sources.orders.attestations(parseAccountId(query.after), limit);
     return this.#page(ids, limit, (id) => {
-      const view = attestationView(this.#state, id);
+      const view = projectAttestation(this.#state, id);
       return view === undefined ? undefined : this.#attestationJson(view);
     });
   }
 
-  #attestationJson({ msLeft, ...view }: AttestationView): object {
+  #attestationJson({ msLeft, ...view }: AttestationProjection): object {
     const { attestations, measurements } = this.#state;
     return {
       ...view,
@@ -119,7 +119,7 @@ export class LedgerQueries {
     const limit = Math.min(query.limit, QUESTION_ITEMS_MAX);
     const ids = this.#sources.orders.models(parseDigest(query.after), limit);
     return this.#page(ids, limit, (id) => {
-      const view = modelView(this.#state, id);
+      const view = projectModel(this.#state, id);
       return view === undefined ? undefined : modelJson(view);
     });
   }
@@ -130,24 +130,24 @@ export class LedgerQueries {
     const below = query.after === undefined ? Number.MAX_SAFE_INTEGER : Number(query.after);
     const places = this.#sources.orders.tasks(below, limit);
     const items = places.flatMap(({ id }) => {
-      const task = inferenceView(this.#state, id);
+      const task = projectInference(this.#state, id);
       return task === undefined ? [] : [JSON.stringify(inferenceJson(task))];
     });
     return { items, next: places.length < limit ? null : `${places.at(-1)?.sequence ?? 0}` };
   }
 
   model(id: Digest): JsonText | undefined {
-    const view = modelView(this.#state, id);
+    const view = projectModel(this.#state, id);
     return view === undefined ? undefined : this.#answer(modelJson(view));
   }
 
   inference(task: Digest): JsonText | undefined {
-    const found = inferenceView(this.#state, task);
+    const found = projectInference(this.#state, task);
     return found === undefined ? undefined : JSON.stringify(inferenceJson(found));
   }
 
   record(namespace: string, key: string): JsonText | undefined {
-    const found = recordView(this.#state, namespace, key);
+    const found = projectRecord(this.#state, namespace, key);
     return found === undefined ? undefined : this.#answer(found);
   }
 
@@ -157,7 +157,7 @@ export class LedgerQueries {
   }
 
   policy(): JsonText {
-    const { appraisalPolicy, scheduledPolicy, policyDigest, height } = networkView(this.#state);
+    const { appraisalPolicy, scheduledPolicy, policyDigest, height } = projectNetwork(this.#state);
     const scheduled =
       scheduledPolicy === null
         ? null

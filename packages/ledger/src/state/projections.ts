@@ -6,7 +6,7 @@ import type { AccountId, Digest, Height, ValidatorId } from '@cloister/encoding'
 import { eligible } from '../attestation/eligibility.ts';
 import { type MeasurementPhase, measurementPhase } from '../attestation/measurement-set.ts';
 import type { EligibilityReason, RejectionCode } from '../transactions/codes.ts';
-import { settingsOf } from './network-of.ts';
+import { settingsOf } from './settings-of.ts';
 import type {
   Account,
   Attestation,
@@ -18,7 +18,7 @@ import type {
 } from './state.ts';
 import type { Task } from './task.ts';
 
-export interface NetworkView {
+export interface NetworkProjection {
   readonly chainId: Digest;
   readonly name: string;
   /** True: made under simulated anchors; no guarantee holds against anyone. */
@@ -36,7 +36,7 @@ export interface NetworkView {
   readonly eventCount: number;
 }
 
-export function networkView(state: LedgerState): NetworkView {
+export function projectNetwork(state: LedgerState): NetworkProjection {
   const { chainId, name, params, governance, appraisalPolicy, trustAnchors } = settingsOf(state);
   const { scheduledPolicy, policyDigest, height, blockHash, timeMs, eventCount } = state;
   const { simulated } = trustAnchors;
@@ -56,7 +56,7 @@ export function networkView(state: LedgerState): NetworkView {
   };
 }
 
-export interface MemberView extends Member {
+export interface MemberProjection extends Member {
   readonly role: 'validator' | 'member';
   /** Keyset of its attestation, whether or not that holds; null when it has none. */
   readonly keyset: Digest | null;
@@ -66,31 +66,31 @@ export interface MemberView extends Member {
   readonly unknownSenders: number;
 }
 
-function memberViewOf(state: LedgerState, member: Member): MemberView {
+function memberProjectionOf(state: LedgerState, member: Member): MemberProjection {
   return {
     ...member,
     role: member.weight > 0 ? 'validator' : 'member',
     keyset: state.attestations.get(member.id)?.keyset ?? null,
-    ...standingOf(state, member.id),
+    ...acceptanceOf(state, member.id),
     unknownSenders: state.unknownSenders.get(member.id) ?? 0,
   };
 }
 
 /** One member; undefined for an id that is none. */
-export function memberView(state: LedgerState, id: ValidatorId): MemberView | undefined {
+export function projectMember(state: LedgerState, id: ValidatorId): MemberProjection | undefined {
   const member = state.members.get(id);
-  return member === undefined ? undefined : memberViewOf(state, member);
+  return member === undefined ? undefined : memberProjectionOf(state, member);
 }
 
 /** Validators first, by falling weight, then members; equals by id. */
-export function listMembers(state: LedgerState): readonly MemberView[] {
+export function listMembers(state: LedgerState): readonly MemberProjection[] {
   return [...state.members.values()]
     .sort((a, b) => b.weight - a.weight || (a.id < b.id ? -1 : 1))
-    .map((member) => memberViewOf(state, member));
+    .map((member) => memberProjectionOf(state, member));
 }
 
 /** Members of weight above zero. */
-export function listValidators(state: LedgerState): readonly MemberView[] {
+export function listValidators(state: LedgerState): readonly MemberProjection[] {
   return listMembers(state).filter(({ role }) => role === 'validator');
 }
 
@@ -98,7 +98,7 @@ export function listAccounts(state: LedgerState): readonly Account[] {
   return [...state.accounts.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
 }
 
-function standingOf(
+function acceptanceOf(
   state: LedgerState,
   node: AccountId,
 ): { readonly eligible: boolean; readonly reasons: readonly EligibilityReason[] } {
@@ -108,7 +108,7 @@ function standingOf(
 }
 
 /** All but the evidence bundle itself, which is in the events. */
-export interface AttestationView extends Omit<Attestation, 'bundle'> {
+export interface AttestationProjection extends Omit<Attestation, 'bundle'> {
   readonly eligible: boolean;
   readonly reasons: readonly EligibilityReason[];
   /** Blocks after this one for which it holds if refreshed in time; below zero when lapsed. */
@@ -119,13 +119,13 @@ export interface AttestationView extends Omit<Attestation, 'bundle'> {
   readonly msLeft: number;
 }
 
-export function attestationView(state: LedgerState, node: AccountId): AttestationView | undefined {
+export function projectAttestation(state: LedgerState, node: AccountId): AttestationProjection | undefined {
   const found = state.attestations.get(node);
   if (found === undefined) return undefined;
   const { bundle: _, ...attestation } = found;
   return {
     ...attestation,
-    ...standingOf(state, node),
+    ...acceptanceOf(state, node),
     blocksLeft: attestation.validUntilHeight - state.height,
     blocksToRefresh: attestation.aliveUntilHeight - state.height,
     msLeft: attestation.validUntilMs - state.timeMs,
@@ -133,23 +133,23 @@ export function attestationView(state: LedgerState, node: AccountId): Attestatio
 }
 
 /** By node. */
-export function listAttestations(state: LedgerState): readonly AttestationView[] {
-  return [...state.attestations.keys()].sort().flatMap((node) => attestationView(state, node) ?? []);
+export function listAttestations(state: LedgerState): readonly AttestationProjection[] {
+  return [...state.attestations.keys()].sort().flatMap((node) => projectAttestation(state, node) ?? []);
 }
 
-export interface MeasurementView extends MeasurementEntry {
+export interface MeasurementProjection extends MeasurementEntry {
   /** At the state's height. */
-  readonly standing: MeasurementPhase;
+  readonly phase: MeasurementPhase;
   /** Nodes whose current attestation is of this pair. */
   readonly nodes: readonly AccountId[];
 }
 
-export function listMeasurements(state: LedgerState): readonly MeasurementView[] {
+export function listMeasurements(state: LedgerState): readonly MeasurementProjection[] {
   return [...state.measurements]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([, entry]) => ({
       ...entry,
-      standing: measurementPhase(entry, state.height),
+      phase: measurementPhase(entry, state.height),
       nodes: [...state.attestations.values()]
         .filter(({ measurement, image }) => measurement === entry.measurement && image === entry.image)
         .map(({ node }) => node)
@@ -157,7 +157,7 @@ export function listMeasurements(state: LedgerState): readonly MeasurementView[]
     }));
 }
 
-export interface ModelView {
+export interface ModelProjection {
   readonly model: Digest;
   readonly owner: AccountId;
   readonly manifest: ModelManifest;
@@ -174,7 +174,7 @@ export interface ModelView {
   }[];
 }
 
-export function modelView(state: LedgerState, id: Digest): ModelView | undefined {
+export function projectModel(state: LedgerState, id: Digest): ModelProjection | undefined {
   const model = state.models.get(id);
   if (model === undefined) return undefined;
   const { height, timeMs } = state;
@@ -189,14 +189,14 @@ export function modelView(state: LedgerState, id: Digest): ModelView | undefined
 }
 
 /** By height, then id. */
-export function listModels(state: LedgerState): readonly ModelView[] {
+export function listModels(state: LedgerState): readonly ModelProjection[] {
   return [...state.models.values()]
     .sort((a, b) => a.height - b.height || (a.id < b.id ? -1 : 1))
-    .flatMap(({ id }) => modelView(state, id) ?? []);
+    .flatMap(({ id }) => projectModel(state, id) ?? []);
 }
 
 /** A task; the sealed request and the responses are in the events that the sequences name. Undefined once dropped. */
-export function inferenceView(state: LedgerState, task: Digest): Task | undefined {
+export function projectInference(state: LedgerState, task: Digest): Task | undefined {
   return state.tasks.get(task);
 }
 
@@ -217,7 +217,7 @@ function owes(task: Task, node: AccountId): boolean {
   return mine !== undefined && !task.receipts.some(({ keyset }) => keyset === mine.keyset);
 }
 
-export interface RecordView {
+export interface RecordProjection {
   readonly namespace: string;
   readonly key: string;
   readonly value: string;
@@ -226,7 +226,7 @@ export interface RecordView {
   readonly height: Height;
 }
 
-export function recordView(state: LedgerState, namespace: string, key: string): RecordView | undefined {
+export function projectRecord(state: LedgerState, namespace: string, key: string): RecordProjection | undefined {
   const space = state.namespaces.get(namespace);
   const entry = space?.records.get(key);
   if (space === undefined || entry === undefined) return undefined;

@@ -1,5 +1,5 @@
 /**
- * A model owner's standing order: these nodes may hold the model's key, also after their enclave was started anew.
+ * A model owner's lasting order: these nodes may hold the model's key, also after their enclave was started anew.
  *
  * Keys die with an enclave's process, so a node whose enclave was killed has nothing until its new keyset is granted the key
  * again. Nobody but the owner can do that here: the order looks at what the ledger accepted and grants each new keyset

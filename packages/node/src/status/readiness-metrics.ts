@@ -4,7 +4,7 @@ import type { MetricsRegistry } from './metrics.ts';
 import type { MetricSources } from './node-gauges.ts';
 import { quorumReach } from './readiness.ts';
 
-export function addReadinessMetrics(registry: MetricsRegistry, standing: MetricSources['standing']): void {
+export function addReadinessMetrics(registry: MetricsRegistry, readiness: MetricSources['readiness']): void {
   const ready = registry.gauge('cloister_ready', '1 while /readyz answers 200');
   const unready = registry.gauge('cloister_not_ready', '1 for each reason for which /readyz answers 503', ['reason']);
   const certificateAge = registry.gauge(
@@ -21,7 +21,7 @@ export function addReadinessMetrics(registry: MetricsRegistry, standing: MetricS
   const skew = registry.gauge('cloister_clock_skew_seconds', "How far this clock is ahead of the other validators'");
   const free = registry.gauge('cloister_disk_free_bytes', 'Left on the disk of the databases');
   registry.collect(() => {
-    const now = standing();
+    const now = readiness();
     unready.reset();
     // What is not known is not shown: 0 would be an answer.
     for (const gauge of [ready, certificateAge, finalityAge, signing, skew, free]) gauge.remove();

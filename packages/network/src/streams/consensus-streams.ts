@@ -1,7 +1,7 @@
 /** Direct streams between members: frames go out through one link for each peer and come in only from proven members. */
 import type { AccountId, ValidatorId } from '@cloister/encoding';
 import type { WorkBudgets } from '../gates/budgets.ts';
-import { PeerRateLimit } from '../gates/rate-limit.ts';
+import { PeerRateLimit } from '../gates/peer-rate-limit.ts';
 import type { Connection, Host, Stream } from '../host/host.ts';
 import { PEER_RECORD_BYTES_MAX } from '../limits.ts';
 import type { PeerBook } from '../peers/peer-book.ts';
@@ -12,8 +12,8 @@ import {
   type NetworkLimits,
   type Priority,
 } from '../types.ts';
+import { ConsensusLink } from './consensus-link.ts';
 import { FrameReader } from './framing.ts';
-import { ConsensusLink } from './vote-link.ts';
 
 export class ConsensusStreams {
   readonly #host: Host;
@@ -147,7 +147,7 @@ export class ConsensusStreams {
       this.#counters.votesReceived += 1;
       const from = member as ValidatorId;
       this.#heard(peerId);
-      this.#budgets.handle(() => this.#handlers.onVote(from, frame));
+      this.#budgets.handle(() => this.#handlers.onConsensus(from, frame));
     };
     stream.addEventListener('message', (event) => {
       if (refused) return;

@@ -3,8 +3,8 @@ import { utf8 } from '@cloister/encoding';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Stream } from '../src/host/host.ts';
 import { DEFAULT_LIMITS } from '../src/limits.ts';
+import { ConsensusLink } from '../src/streams/consensus-link.ts';
 import { FrameReader } from '../src/streams/framing.ts';
-import { ConsensusLink } from '../src/streams/vote-link.ts';
 import type { NetworkCounters } from '../src/types.ts';
 
 class FakeStream extends EventTarget {

@@ -25,7 +25,7 @@ interface Turns {
   missed: number;
   /** Without a block since this node started, for whatever reason. */
   total: number;
-  /** 0: in good standing. */
+  /** 0: it missed nothing lately. */
   level: number;
   /** Block time at which the leader last began to be passed over; undefined: it is not. */
   sinceMs: number | undefined;
@@ -57,7 +57,7 @@ export interface LeaderRecord {
 
 export class LeaderReputation {
   readonly #set: ValidatorSet;
-  /** Misses in a row that are forgiven to a leader in good standing. */
+  /** Misses in a row that are forgiven to a leader that missed nothing lately. */
   readonly #patience: number;
   readonly #turns = new Map<ValidatorId, Turns>();
   #passedOver: ReadonlySet<ValidatorId> = new Set();

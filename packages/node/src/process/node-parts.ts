@@ -80,7 +80,7 @@ export function createMetrics(view: NodeParts, self: AccountId): NodeMetrics {
       const { finalizedHeight, provableHeight } = opened().replica.status();
       return { finalized: finalizedHeight, provable: provableHeight };
     },
-    standing: () => {
+    readiness: () => {
       const core = view.core();
       if (core === undefined) return undefined;
       const facts = readinessFacts(sourcesOf(view, core));
