@@ -42,3 +42,51 @@ it('finds a path that is not there', () => {
     'ledger/test/no.test.ts',
   ]);
 });
+
+/** The steps of a journey in ARCHITECTURE.md: a numbered line that begins with a file and what is defined in it. */
+function stepsIn(text: string): { readonly path: string; readonly name: string }[] {
+  return [...text.matchAll(/^\d+\. `(packages\/[^`]+\.ts)` `(\w+)`: /gm)].map(([, path, name]) => ({
+    path: String(path),
+    name: String(name),
+  }));
+}
+
+/** Whether the source exports what a step names. */
+function defines(source: string, name: string): boolean {
+  return new RegExp(`^export (?:async )?(?:function\\*?|class|const) ${name}\\b`, 'm').test(source);
+}
+
+describe('ARCHITECTURE.md', () => {
+  const text = readFileSync(join(root, 'ARCHITECTURE.md'), 'utf8');
+  const journeys = [...text.matchAll(/^## (How (?:a|an) \w+ travels)\n([\s\S]*?)(?=^## )/gm)];
+
+  it('tells how a vote, a transaction and an inference travel, each with a diagram', () => {
+    expect(journeys.map(([, title]) => title)).toEqual([
+      'How a vote travels',
+      'How a transaction travels',
+      'How an inference travels',
+    ]);
+    for (const [, , body = ''] of journeys) expect(body).toContain('```mermaid\nsequenceDiagram\n');
+  });
+
+  it.each(journeys.map(([, title, body]) => [title, body]))(
+    '%s through files that define what it names',
+    (_, body = '') => {
+      const steps = stepsIn(body);
+      expect(steps).toHaveLength([...body.matchAll(/^\d+\. /gm)].length);
+      expect(steps.length).toBeGreaterThan(5);
+      const wrong = steps.filter(({ path, name }) => {
+        const file = join(root, path);
+        return !existsSync(file) || !defines(readFileSync(file, 'utf8'), name);
+      });
+      expect(wrong).toEqual([]);
+    },
+  );
+
+  it('is found out when a file no longer defines what a step names', () => {
+    const [step] = stepsIn('3. `packages/x/src/y.ts` `run`: runs');
+    expect(step).toEqual({ path: 'packages/x/src/y.ts', name: 'run' });
+    expect(defines('export async function run(): void {', 'run')).toBe(true);
+    expect(defines('function run(): void {', 'run')).toBe(false);
+  });
+});
