@@ -90,3 +90,51 @@ describe('ARCHITECTURE.md', () => {
     expect(defines('function run(): void {', 'run')).toBe(false);
   });
 });
+
+describe('docs/glossary.md', () => {
+  const anchors = new Set(
+    [...readFileSync(join(root, 'docs/glossary.md'), 'utf8').matchAll(/^### (.+)$/gm)].map(([, term = '']) =>
+      term.toLowerCase().replaceAll(' ', '-'),
+    ),
+  );
+
+  it.each(documents)('has what %s links to', (document) => {
+    const links = [...readFileSync(join(root, document), 'utf8').matchAll(/glossary\.md#([\w-]+)/g)];
+    const broken = links.filter(([, anchor = '']) => !anchors.has(anchor));
+    expect(broken.map(([link]) => link)).toEqual([]);
+  });
+
+  it('has what it links to itself', () => {
+    const links = [...readFileSync(join(root, 'docs/glossary.md'), 'utf8').matchAll(/\]\(#([\w-]+)\)/g)];
+    expect(links.length).toBeGreaterThan(0);
+    expect(links.filter(([, anchor = '']) => !anchors.has(anchor))).toEqual([]);
+  });
+
+  it.each(['README.md', 'ARCHITECTURE.md', 'docs/protocol.md', 'docs/limits.md', 'docs/threat-model.md'])(
+    'is linked where %s first uses its words',
+    (document) => {
+      expect(readFileSync(join(root, document), 'utf8').match(/glossary\.md#/g)?.length).toBeGreaterThan(9);
+    },
+  );
+
+  it('has no word twice', () => {
+    const terms = readFileSync(join(root, 'docs/glossary.md'), 'utf8').match(/^### .+$/gm) ?? [];
+    expect(terms.length).toBe(anchors.size);
+  });
+});
+
+/** Words for documents that are not in the repository. */
+const ELSEWHERE = /\b(operations guide|design (?:page|document|doc)s?|internal wiki)\b/i;
+
+it('refers to no document that is not in the repository', () => {
+  const folders = ['packages', 'network-sim', 'scripts', 'docs'];
+  const files = folders.flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+      .filter((name) => /\.(ts|md)$/.test(name) && !/(^|\/)(node_modules|dist)\//.test(name))
+      .map((name) => `${folder}/${name}`),
+  );
+  expect(files.length).toBeGreaterThan(100);
+  const texts = [...documents, ...files].map((path) => ({ path, text: readFileSync(join(root, path), 'utf8') }));
+  expect(texts.filter(({ text }) => ELSEWHERE.test(text)).map(({ path }) => path)).toEqual([]);
+  expect('as the design page says').toMatch(ELSEWHERE);
+});

@@ -2,7 +2,7 @@
  * Runtime data: what an enclave says about itself, bound into its evidence by `report_data`.
  *
  * The exact bytes travel with the evidence and must equal their own re-canonicalisation (RFC 8785), so that one
- * statement has one digest. Source: design page "What a report binds".
+ * statement has one digest.
  */
 
 import { hash, isAcceptableEd25519Key, isAcceptableX25519Key, sha256 } from '@cloister/crypto';

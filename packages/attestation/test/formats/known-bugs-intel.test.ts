@@ -1,4 +1,4 @@
-/** Mistakes of other verifiers (design page, "Known verifier bugs"), as far as they concern Intel. */
+/** Mistakes that other verifiers are known to have made, as far as they concern Intel. */
 
 import { sha256 } from '@cloister/crypto';
 import { concatBytes, fromHex, type JsonValue, parseUtf8, utf8 } from '@cloister/encoding';

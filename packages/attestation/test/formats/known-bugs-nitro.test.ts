@@ -1,4 +1,4 @@
-/** Mistakes of other verifiers (design page, "Known verifier bugs"), as far as they concern AWS. */
+/** Mistakes that other verifiers are known to have made, as far as they concern AWS. */
 import { concatBytes, fromHex } from '@cloister/encoding';
 import { describe, expect, it } from 'vitest';
 import { cborArray, cborBytes, cborHead, cborText } from '../../src/evidence/cbor.ts';

@@ -1,4 +1,4 @@
-/** Mistakes of other verifiers (design page, "Known verifier bugs"), as far as they concern SEV-SNP. */
+/** Mistakes that other verifiers are known to have made, as far as they concern SEV-SNP. */
 import { toHex, utf8 } from '@cloister/encoding';
 import { describe, expect, it } from 'vitest';
 import { createEndorsementCache, VENDOR_ANCHORS, verifySnp } from '../../src/index.ts';

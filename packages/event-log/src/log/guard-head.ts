@@ -3,7 +3,7 @@
  *
  * LevelDB opens a log file with a flipped byte and silently drops what follows, head included: what is left is an intact
  * but shorter log, and only a memory outside of it can tell. The guard's database, which no rollback or restore
- * touches, holds that memory: the head at each signature (`GuardHead`, part of the guard's records), and a witness, the
+ * touches, holds that memory: the head at each signature (`LogPosition`, part of the guard's records), and a witness, the
  * head at each commit.
  */
 import { type Digest, fail, ok, type Result } from '@cloister/encoding';

@@ -2,7 +2,7 @@
  * Verification of an Intel quote: genuine, of this platform, at this TCB. What the relying party wants beyond that is in
  * `check-requirements.ts`.
  *
- * Checks stand in the order of the design page, section "SGX and TDX quotes"; each has its own code.
+ * The checks run in a fixed order, and each has its own code.
  */
 
 import { hash, sha256, verifyEcdsa } from '@cloister/crypto';

@@ -1,8 +1,8 @@
 /**
  * Verification of an AWS Nitro attestation document: signed by a hypervisor whose certificate chains to AWS' root.
  *
- * Checks stand in the order of the design page, section "AWS Nitro"; each has its own code. Leaf certificates live three
- * hours, so that evidence holds no longer; revocation lists play no part.
+ * The checks run in a fixed order, and each has its own code. A leaf certificate lives three hours, so evidence holds no
+ * longer. AWS publishes no revocation lists for them.
  */
 
 import { hash, verifyEcdsa } from '@cloister/crypto';

@@ -2,7 +2,8 @@
  * The certificate chain of an SEV-SNP report: pinned ARK → ASK → VCEK, or pinned ARK → ASVK → VLEK.
  *
  * Authenticating a chain costs three RSA verifications and depends on nothing but its bytes and the anchors, so that the
- * result can be cached by digest; validity at an instant is judged each time. Checks stand in the design page's order.
+ * result can be cached by digest; validity at an instant is judged each time. The checks run in
+ * the order in which `SnpChainCode` lists their codes.
  */
 import { equalBytes, fail, ok, type Result } from '@cloister/encoding';
 import { pinnedSnpProduct, type TrustAnchors } from '../../policy/trust-anchors.ts';

@@ -2,7 +2,7 @@
  * Verification of an SEV-SNP report: genuine, of this chip, at this TCB. What the relying party wants beyond that is in
  * `check-requirements.ts`.
  *
- * Checks stand in the order of the design page, section "SEV-SNP report"; each has its own code.
+ * The checks run in a fixed order, and each has its own code.
  */
 
 import { hash, verifyEcdsa } from '@cloister/crypto';
