@@ -1,6 +1,6 @@
 /**
- * The whole check of the project: types, lint, unused code, then every test.
- * Closes with one line of counts; types, lint and unused code count as one check each.
+ * The whole check of the project: types, lint, unused code, every test, then a few mutants.
+ * Closes with one line of counts; types, lint, unused code and mutants count as one check each.
  */
 import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
@@ -56,6 +56,11 @@ const clean = await run('tests', 'vitest', [
 ]);
 const counts = await readCounts(report, clean);
 await rm(scratch, { recursive: true, force: true });
+
+// A short mutation run: the checks of what differs from the last commit, or some others, within half a minute of the processor.
+if (filters.length === 0) {
+  checks.push(await run('mutants', 'node', ['scripts/mutants.ts', '--changed', '--sample', '40', '--cpu', '20']));
+}
 
 const passed = counts.passed + checks.filter((good) => good).length;
 const failed = counts.failed + checks.filter((good) => !good).length;

@@ -1,16 +1,17 @@
 /**
  * Finds the checks of a source file and puts a switch on each: a mutant is the program with one check switched off.
  *
- * Works on the syntax tree, so that no check is overlooked for its layout. A check is a guard (an `if` that leaves the
- * function or the loop), each operand of its condition when they are joined by `||`, each choice between a refusal and
- * something else, each operand of a conjunction that is returned, each further check in a chain of `??`, each assertion,
- * each `throw` of its own, and each demand that a reader be at its end.
+ * Works on the syntax tree, so that no check is overlooked for its layout. A check is an `if` (each operand of its condition
+ * when they are joined by `||`), each choice between a refusal and something else, each operand of a conjunction that is
+ * returned, each further check in a chain of `??`, each assertion, each `throw` of its own, and each demand that a reader
+ * be at its end.
  */
 import { parseAst } from 'vitest/node';
 
 /** Where a check stands and what it says. */
 export interface Mutant {
   readonly id: number;
+  readonly package: string;
   /** Relative to the package's src. */
   readonly file: string;
   readonly line: number;
@@ -76,17 +77,9 @@ function refusalRank(value: Node): number {
     : 0;
 }
 
-function leaves(statement: Node): boolean {
-  if (statement.type === 'BlockStatement') {
-    const last = (statement.body as readonly Node[]).at(-1);
-    return last !== undefined && leaves(last);
-  }
-  return ['ReturnStatement', 'ThrowStatement', 'ContinueStatement', 'BreakStatement'].includes(statement.type);
-}
-
 /** The source with its switches, and the checks that they switch off; ids count from `firstId`. */
 export function instrument(
-  file: string,
+  place: { readonly package: string; readonly file: string },
   source: string,
   firstId: number,
 ): { readonly source: string; readonly mutants: readonly Mutant[] } {
@@ -97,7 +90,7 @@ export function instrument(
     const id = firstId + mutants.length;
     const line = source.slice(0, node.start).split('\n').length;
     const text = (part: Node): string => source.slice(part.start, part.end).replaceAll(/\s+/g, ' ');
-    mutants.push({ id, file, line, check: text(node), statement: text(statement).slice(0, 160) });
+    mutants.push({ id, ...place, line, check: text(node), statement: text(statement).slice(0, 160) });
     const active = `globalThis.__mutant(${id})`;
     const [before, after] = {
       true: [`(${active} || (`, '))'],
@@ -125,7 +118,7 @@ export function instrument(
       const operands = operandsOf(result, '&&');
       if (operands.length > 1) for (const operand of operands) add(operand, 'true', inside);
     }
-    if (node.type === 'IfStatement' && leaves(node.consequent as Node)) {
+    if (node.type === 'IfStatement') {
       for (const operand of operandsOf(node.test as Node, '||')) add(operand, 'false', inside);
     } else if (node.type === 'ConditionalExpression') {
       choice(node, inside);

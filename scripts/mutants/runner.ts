@@ -2,32 +2,38 @@
  * Vitest runner of the mutation run: each test runs as it is, then once for every check that it reached and that no test
  * has caught yet, with that check switched off. A failure then means that the test catches it.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
 import { TestRunner } from 'vitest';
+import { append, findingsIn } from './journal.ts';
 
 type Test = Parameters<typeof TestRunner.getTestFn>[0];
-
-/** What a run leaves for the script, by the id of the mutant. */
-export interface MutantResults {
-  readonly killed: { readonly [id: string]: string };
-  readonly reached: { readonly [id: string]: number };
-  /** Tests that fail by themselves or when they are run twice; nothing they say counts. */
-  readonly unusable: readonly string[];
+type Suite = Parameters<typeof TestRunner.getSuiteHooks>[0];
+/** The members of a test that vitest's own types keep to itself. */
+interface RunningTest {
+  readonly name: string;
+  readonly file: { readonly name: string };
+  readonly suite?: Suite;
+  readonly context: never;
+  onFinished?: readonly ((context: never) => unknown)[] | undefined;
 }
 
 /** A test that takes longer by itself, in milliseconds of the processor's time, is not asked about mutants. */
-const SLOW_MS = 400;
+const SLOW_MS = Number(process.env.MUTANTS_SLOW_MS ?? '400');
 /** The same for mutants that are listed as equivalent: that quick tests cannot catch them is enough. */
 const QUICK_MS = 20;
-const listed = new Set((process.env.MUTANTS_LISTED ?? '').split(',').map(Number));
-/** A mutant that runs longer is caught: the check kept a loop from going on. */
-const HANG_MS = 20_000;
-const [shard = 0, shards = 1] = (process.env.MUTANTS_SHARD ?? '0/1').split('/').map(Number);
-const file = process.env.MUTANTS_RESULTS ?? '';
+/** A mutant that runs this many times as long as the test by itself is caught: the check kept a loop from going on. */
+const HANG_FACTOR = 20;
+const HANG_MIN_MS = 3000;
 
-const reached = new Map<number, number>();
-const killed = new Map<number, string>();
-const unusable: string[] = [];
+const journal = process.env.MUTANTS_JOURNAL ?? '';
+const listed = new Set((process.env.MUTANTS_LISTED ?? '').split(',').map(Number));
+const chosen = new Set((process.env.MUTANTS_CHOSEN ?? '').split(',').map(Number));
+const stopMs = Number(process.env.MUTANTS_CPU_MS ?? 'Infinity');
+
+const killed = new Set<number>();
+let reached = new Set<number>();
+let cpuMs = 0;
+/** What earlier test files have spent, and where this process stood when the present one began. */
+let [spentMs, startedMs] = [0, 0];
 let recorded: Set<number> | undefined;
 let active = -1;
 let deadline = 0;
@@ -46,64 +52,128 @@ Object.assign(globalThis, {
 });
 
 export default class MutantRunner extends TestRunner {
-  async runTask(test: Test): Promise<void> {
-    const run = TestRunner.getTestFn(test);
-    const name = `${(test as { file: { name: string } }).file.name}: ${(test as { name: string }).name}`;
+  async runTask(task: Test): Promise<void> {
+    const test = task as unknown as RunningTest;
+    const run = TestRunner.getTestFn(task);
+    const name = `${test.file.name}: ${test.name}`;
+    const left = [...chosen].filter((id) => !killed.has(id));
+    if (left.length === 0 || isOutOfTime()) return;
+
     recorded = new Set();
-    const before = process.cpuUsage();
+    const before = cpuNow();
+    const startedAt = performance.now();
     let hits: Set<number>;
     try {
       await run();
+    } catch (error) {
+      append(journal, { kind: 'broken', test: name });
+      throw error;
     } finally {
       hits = recorded;
       recorded = undefined;
     }
-    const { user, system } = process.cpuUsage(before);
-    const tookMs = (user + system) / 1000;
+    const tookMs = cpuNow() - before;
+    const hangMs = Math.max(HANG_MIN_MS, HANG_FACTOR * (performance.now() - startedAt));
+    cpuMs += tookMs;
+    for (const id of hits) if (chosen.has(id)) reached.add(id);
     if (tookMs > SLOW_MS) return;
     for (const id of hits) {
-      if (id % shards !== shard) continue;
-      reached.set(id, (reached.get(id) ?? 0) + 1);
-      if (killed.has(id) || (tookMs > QUICK_MS && listed.has(id))) continue;
-      if (!(await fails(run, id))) continue;
+      if (!chosen.has(id) || killed.has(id) || (tookMs > QUICK_MS && listed.has(id))) continue;
+      if (isOutOfTime()) return;
+      append(journal, { kind: 'trying', id, test: name });
+      const isCaught = await fails(test, run, id, hangMs);
+      append(journal, { kind: 'tried' });
+      if (!isCaught) continue;
       // Whatever the mutant left behind must not be what fails.
-      if (await fails(run, -1)) {
-        unusable.push(name);
+      if (await fails(test, run, -1, hangMs)) {
+        append(journal, { kind: 'unusable', test: name });
         return;
       }
-      killed.set(id, name);
+      killed.add(id);
+      append(journal, { kind: 'killed', id, test: name });
     }
-  }
-
-  override onAfterRunFiles(files: Parameters<TestRunner['onAfterRunFiles']>[0]): void {
-    super.onAfterRunFiles(files);
-    const before = read();
-    const results: MutantResults = {
-      killed: { ...before.killed, ...Object.fromEntries(killed) },
-      reached: { ...before.reached, ...Object.fromEntries(reached) },
-      unusable: [...before.unusable, ...unusable],
-    };
-    writeFileSync(file, JSON.stringify(results));
   }
 
   override onCollectStart(task: Parameters<TestRunner['onCollectStart']>[0]): void {
     super.onCollectStart(task);
-    for (const [id, by] of Object.entries(read().killed)) killed.set(Number(id), by);
+    spentMs = 0;
+    for (const finding of findingsIn(journal)) {
+      if (finding.kind === 'killed') killed.add(finding.id);
+      if (finding.kind === 'done') spentMs += finding.spentMs;
+    }
+    [reached, cpuMs] = [new Set(), 0];
+  }
+
+  override onAfterRunFiles(files: Parameters<TestRunner['onAfterRunFiles']>[0]): void {
+    super.onAfterRunFiles(files);
+    if (isOutOfTime()) {
+      append(journal, { kind: 'stopped' });
+      return;
+    }
+    const [tookMs, spent] = [Math.round(cpuMs), Math.round(cpuNow() - startedMs)];
+    startedMs = cpuNow();
+    for (const { filepath } of files) {
+      append(journal, { kind: 'done', path: filepath, reached: [...reached], tookMs, spentMs: spent });
+    }
   }
 }
 
-function read(): MutantResults {
-  return JSON.parse(readFileSync(file, 'utf8')) as MutantResults;
+function cpuNow(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
 }
 
-async function fails(run: () => unknown, id: number): Promise<boolean> {
-  [active, deadline, calls] = [id, performance.now() + HANG_MS, 0];
+function isOutOfTime(): boolean {
+  return spentMs + cpuNow() - startedMs > stopMs;
+}
+
+async function fails(test: RunningTest, run: () => unknown, id: number, hangMs: number): Promise<boolean> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const hang = new Promise<never>((_, reject) => {
+    timer = setTimeout(reject, hangMs, new Error('mutant does not end'));
+  });
   try {
-    await run();
+    await onceMore(test, async () => {
+      [active, deadline, calls] = [id, performance.now() + hangMs, 0];
+      await Promise.race([run(), hang]);
+    });
     return false;
   } catch {
     return true;
   } finally {
     active = -1;
+    clearTimeout(timer);
+  }
+}
+
+/** Runs the test again between the hooks that stand around each test. */
+async function onceMore(test: RunningTest, run: () => Promise<void>): Promise<void> {
+  const suites = suitesAround(test);
+  const hooks = suites.map((suite) => ({ suite, ...TestRunner.getSuiteHooks(suite) }));
+  const around = hooks.some(({ beforeEach, afterEach }) => beforeEach.length + afterEach.length > 0);
+  if (!around) {
+    await run();
+    return;
+  }
+  for (const { suite, afterEach } of hooks.toReversed())
+    for (const hook of afterEach) await hook(test.context, suite as never);
+  await finish(test);
+  for (const { suite, beforeEach } of hooks) for (const hook of beforeEach) await hook(test.context, suite as never);
+  await run();
+}
+
+async function finish(test: RunningTest): Promise<void> {
+  const hooks = test.onFinished ?? [];
+  test.onFinished = undefined;
+  for (const hook of hooks.toReversed()) await hook(test.context);
+}
+
+function suitesAround(test: RunningTest): readonly Suite[] {
+  const suites: Suite[] = [];
+  for (let suite = test.suite ?? (test.file as unknown as Suite); ; ) {
+    suites.unshift(suite);
+    const above = (suite as { suite?: Suite; file?: Suite }).suite ?? (suite as { file?: Suite }).file;
+    if (above === undefined || above === suite) return suites;
+    suite = above;
   }
 }

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 const script = fileURLToPath(new URL('../../../scripts/mutants.ts', import.meta.url));
 
 function run(tests: string): { readonly code: number | null; readonly output: string } {
-  const args = [script, '--files', 'formats/sev-snp/product', '--tests', tests, '--shards', '1'];
+  const args = [script, '--packages', 'attestation', '--files', 'formats/sev-snp/product', '--tests', tests];
   const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
   return { code: status, output: stdout + stderr };
 }
@@ -15,7 +15,7 @@ describe('mutation run', () => {
   it('reports the checks that no test catches', () => {
     const { code, output } = run('cbor');
     expect(output).toMatch(/\n0 killed, [1-9]\d* survived\n$/);
-    expect(output).toContain('SURVIVED formats/sev-snp/product.ts');
+    expect(output).toContain('SURVIVED attestation/src/formats/sev-snp/product.ts');
     expect(code).toBe(1);
   });
 

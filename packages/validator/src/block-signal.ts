@@ -1,4 +1,6 @@
-/** Lets asynchronous parts wait for the next committed block without polling. */
+/**
+ * Waiting for the next committed block, for the asynchronous parts: no polling.
+ */
 export class BlockSignal {
   #waiters: (() => void)[] = [];
 

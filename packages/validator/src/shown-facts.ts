@@ -1,4 +1,6 @@
-/** Says which of the ledger's facts the local enclave is shown. The enclave believes its node in nothing. */
+/**
+ * What the local enclave is shown of the ledger's facts: it takes nothing on the word of its node.
+ */
 import type { AccountId, Digest } from '@cloister/encoding';
 import { type FactSubject, standingSubjects } from '@cloister/ledger';
 

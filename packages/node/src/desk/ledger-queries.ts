@@ -35,9 +35,9 @@ export interface LedgerQuerySources {
 }
 
 function memberJson(state: LedgerState, member: MemberProjection): object {
-  const current = projectAttestation(state, member.id);
-  if (current === undefined) return { ...member, attestation: null };
-  const { platform, product, tcb, tcbStatus, advisories, validUntilHeight, validUntilMs, evicted } = current;
+  const view = projectAttestation(state, member.id);
+  if (view === undefined) return { ...member, attestation: null };
+  const { platform, product, tcb, tcbStatus, advisories, validUntilHeight, validUntilMs, evicted } = view;
   const shown = { platform, product, tcb, tcbStatus, advisories, validUntilHeight, validUntilMs, evicted };
   return { ...member, attestation: shown };
 }
@@ -99,19 +99,19 @@ export class LedgerQueries {
     const limit = Math.min(query.limit, QUESTION_ATTESTATIONS_MAX);
     const ids = this.#sources.orders.attestations(parseAccountId(query.after), limit);
     return this.#page(ids, limit, (id) => {
-      const shown = projectAttestation(this.#state, id);
-      return shown === undefined ? undefined : this.#attestationJson(shown);
+      const view = projectAttestation(this.#state, id);
+      return view === undefined ? undefined : this.#attestationJson(view);
     });
   }
 
-  #attestationJson({ msLeft, ...shown }: AttestationProjection): object {
+  #attestationJson({ msLeft, ...view }: AttestationProjection): object {
     const { attestations, measurements } = this.#state;
     return {
-      ...shown,
+      ...view,
       secondsLeft: Math.floor(msLeft / 1000),
-      graceUntilHeight: measurements.get(measurementKey(shown))?.graceUntilHeight ?? null,
-      challenge: challengeJson(this.#sources.challengeOutcome(shown.node)),
-      bundle: attestations.get(shown.node)?.bundle ?? '',
+      graceUntilHeight: measurements.get(measurementKey(view))?.graceUntilHeight ?? null,
+      challenge: challengeJson(this.#sources.challengeOutcome(view.node)),
+      bundle: attestations.get(view.node)?.bundle ?? '',
     };
   }
 
@@ -119,8 +119,8 @@ export class LedgerQueries {
     const limit = Math.min(query.limit, QUESTION_ITEMS_MAX);
     const ids = this.#sources.orders.models(parseDigest(query.after), limit);
     return this.#page(ids, limit, (id) => {
-      const shown = projectModel(this.#state, id);
-      return shown === undefined ? undefined : modelJson(shown);
+      const view = projectModel(this.#state, id);
+      return view === undefined ? undefined : modelJson(view);
     });
   }
 
@@ -137,8 +137,8 @@ export class LedgerQueries {
   }
 
   model(id: Digest): JsonText | undefined {
-    const shown = projectModel(this.#state, id);
-    return shown === undefined ? undefined : this.#answer(modelJson(shown));
+    const view = projectModel(this.#state, id);
+    return view === undefined ? undefined : this.#answer(modelJson(view));
   }
 
   inference(task: Digest): JsonText | undefined {

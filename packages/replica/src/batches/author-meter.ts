@@ -1,8 +1,7 @@
 /**
- * Bounds how many signatures of one author's gossiped batches are verified in a time: each author has a bucket that
- * fills with time.
+ * How many signatures of one author's gossiped batches are verified: a bucket for each author, filled with time.
  *
- * Authors are validators, so there are as many buckets as validators.
+ * An author is a validator, so there are as many buckets as validators.
  */
 import type { ValidatorId } from '@cloister/encoding';
 import { AUTHOR_SIGNATURES_BURST, AUTHOR_SIGNATURES_PER_SECOND } from '../limits.ts';

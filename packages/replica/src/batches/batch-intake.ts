@@ -1,14 +1,12 @@
 /**
- * Takes gossiped batches and gives a verdict on each for the scoring of the transport. A batch that a block names and
- * that gossip did not bring is pulled (batch-puller.ts).
+ * Gossiped batches, with a verdict for the transport's scoring. Those that a block names and that did not come this way are
+ * pulled (batch-puller.ts).
  */
 import { asHeight } from '@cloister/encoding';
 import type { ReplicaCore } from '../step/replica-core.ts';
 import type { BatchPool } from './batch-pool.ts';
 
-/**
- * Refusals that do not mean that the relayer is dishonest: they depend on the height of this node and on its free room.
- */
+/** Refusals that say nothing about the relayer's honesty: they depend on where this node stands, and on what it has room for. */
 const LOCAL_REFUSALS: ReadonlySet<string> = new Set(['BATCH_QUOTA', 'BATCH_EXPIRED', 'BATCH_EXPIRY_TOO_FAR']);
 
 export class BatchIntake {
@@ -27,7 +25,7 @@ export class BatchIntake {
     const height = asHeight(this.#core.committedHeight() + 1);
     const result = this.#pool.gossiped(bytes, height, this.#core.monotonicMs);
     if (!result.ok) {
-      // A peer that is slow or busy has not lied.
+      // A slow or crowded peer is no liar.
       const verdict = LOCAL_REFUSALS.has(result.code) ? 'ignore' : 'reject';
       this.#core.emit({ type: 'batch-verdict', verdict, code: result.code });
       this.#core.emit({ type: 'refused', from, code: result.code });

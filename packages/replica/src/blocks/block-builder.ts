@@ -1,11 +1,10 @@
 /**
- * Decides what a leader puts into a block: batches that the others should have by now, evidence, and what it vouches
- * for (`lastFinal`).
+ * What a leader puts into a block: the batches that the others should have by now, evidence, and the word for what it
+ * has executed.
  *
- * The rules are those by which everyone judges a block (block-rules.ts), and the finished block is judged by the
- * verifier before it is handed over for its signature. A build may have to wait: for the execution that the header
- * vouches for, or for the youngest batches to spread. The answer may come late; the machine ignores it when its view is
- * over.
+ * The rules are those by which everyone judges a block (block-rules.ts), and the finished block is judged by the verifier
+ * before it is handed over for its signature. A build may have to wait: for the execution that the header vouches for, or for the youngest batches to spread. The
+ * machine takes the answer as late as it likes, and ignores one that the view has outrun.
  */
 import {
   type Body,
@@ -43,7 +42,7 @@ export function buildBlock(sources: BuilderSources, request: BuildRequest): Buil
   if (lastFinal === undefined) return { waitMs: undefined };
   const nowMs = core.networkClock.stampMs(core.nowMs, core.monotonicMs);
   const sinceParentMs = nowMs - (request.parent.header?.timestampMs ?? 0);
-  // A parent whose time lies in the future, by another node's clock, delays the block by one spacing at most.
+  // A parent of the future (another's clock) costs no more than one spacing.
   if (sinceParentMs >= 0 && sinceParentMs < BLOCK_SPACING_MS) return { waitMs: BLOCK_SPACING_MS - sinceParentMs };
   const place = { height: asHeight(request.parent.height + 1), lastFinal: lastFinal.named };
   const rules = new BodyRules(pool.rules, place, request.ancestors, (id) => pool.isCommitted(id));
@@ -57,7 +56,7 @@ export function buildBlock(sources: BuilderSources, request: BuildRequest): Buil
   };
   const built = checked(sources, request, lastFinal, full);
   if (built !== undefined) return { built };
-  // The others would refuse this block, and this leader would lose its view. An empty block does not lose it.
+  // Never signed: what the others would refuse costs this leader its view. An empty block does not.
   core.emit({ type: 'refused', from: core.self, code: 'OWN_BLOCK_INVALID' });
   const empty = checked(sources, request, lastFinal, { batches: [], evidence: [], lastFinalCert });
   return empty === undefined ? { waitMs: undefined } : { built: empty };
@@ -127,12 +126,12 @@ function selectBatches({ core, pool }: BuilderSources, rules: BodyRules): Select
     ripe++;
     byLane.get(held.verified.batch.lane)?.push(held);
   }
-  // All batches are still on their way to the others, so the block waits for a moment.
+  // Nothing but batches that are still on their way: the block is worth a moment's wait.
   if (ripe === 0 && Number.isFinite(youngestMs)) return { waitMs: Math.max(1, youngestMs) };
   return { batches: fill(rules, [...byLane.values()].flatMap(inTurn)) };
 }
 
-/** Takes one batch of each author in turn, so that a flood by one author leaves the others their share. */
+/** One batch of each author in turn: a flood of one author's takes no more room than any other's share leaves. */
 function inTurn(batches: readonly HeldBatch[]): HeldBatch[] {
   const byAuthor = new Map<ValidatorId, HeldBatch[]>();
   for (const held of batches) {

@@ -1,10 +1,9 @@
 /**
- * Says what may stand in a block. The pool that keeps batches, the leader that fills a block and every validator that
- * judges one ask the same predicate. If only one of them knew a rule, it would let a batch in that the next one refuses
- * for ever.
+ * What may stand in a block: one predicate for the pool that keeps batches, the leader that fills a block and every
+ * validator that judges one. A rule known to only one of them lets a batch in that the next one refuses for good.
  *
- * Nothing here depends on the state of one node: the answer follows from the batch, the block and its ancestors alone,
- * so what an honest leader puts into a block is good for every honest validator.
+ * Nothing here depends on where a node stands: the answer follows from the batch, the block and its ancestors alone, so
+ * what an honest leader puts into a block is good for every honest validator.
  */
 import { type Block, type Header, type ValidatorSet, weightOf } from '@cloister/consensus';
 import type { AccountId, Digest, Height, ValidatorId } from '@cloister/encoding';
@@ -102,12 +101,12 @@ export class BodyRules {
     return this.#named.has(id) || this.#isCommitted(id);
   }
 
-  /** Whether an earlier block of this branch names the batch, or it has expired: then no later block may name it. */
+  /** Whether the batch has had its block on this branch, or its time: no block from here on may name it. */
   isSpent({ id, expiryHeight }: Batch): boolean {
     return this.#isNamed(id) || expiryHeight < this.#header.height;
   }
 
-  /** Adds the batch to the block, or says why it may not stand there. */
+  /** Counts the batch in, or says why it may not stand here. */
   admit(judged: JudgedBatch): BodyFault | undefined {
     const { batch } = judged.verified;
     if (this.isBacklogged) return 'BACKLOG';
@@ -132,7 +131,7 @@ class BlockBudget {
   readonly #byAuthor = new Map<ValidatorId, { readonly count: number; readonly bytes: number }>();
   readonly #bytesByLane = new Map<Lane, number>();
 
-  /** Adds the batch if it fits. */
+  /** Counts the batch in if it fits. */
   take({ verified: { batch }, appraisals }: JudgedBatch): boolean {
     const size = batch.bytes.length;
     const ofAuthor = this.#byAuthor.get(batch.author) ?? { count: 0, bytes: 0 };
@@ -155,7 +154,7 @@ class BlockBudget {
     return true;
   }
 
-  /** The number of appraisals with these added. */
+  /** What the appraisals would come to with these more. */
   #with(senders: readonly AccountId[]): {
     readonly count: number;
     readonly bySender: ReadonlyMap<AccountId, number>;

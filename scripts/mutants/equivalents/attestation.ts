@@ -1,14 +1,5 @@
-/**
- * Mutants that no test can catch, because the program does the same without the check. Each with its reason.
- */
-export interface Equivalent {
-  readonly file: string;
-  /** Text of the check, as the mutation run prints it. */
-  readonly check: string;
-  /** Text that the statement around it contains, where the check occurs more than once. */
-  readonly in?: string;
-  readonly reason: string;
-}
+/** Mutants of packages/attestation that no test can catch. */
+import type { Equivalent } from './equivalent.ts';
 
 /** The compiler asks for it; what comes before has made sure of it. */
 const NARROWING = 'for the compiler only: an earlier check has made sure of it';
@@ -19,35 +10,43 @@ const ONLY_FASTER = 'saves work: computing anew gives the same';
 /** A choice between a member of a result and undefined. */
 const ABSENT_MEMBER = 'the other kind of result has no such member, which gives undefined as well';
 
-export const EQUIVALENTS: readonly Equivalent[] = [
-  { file: 'cbor.ts', check: 'count > this.#bytes.length - this.#at', in: 'truncated', reason: REFUSED_AT_END },
-  { file: 'cbor.ts', check: 'additional > 27', reason: 'an argument of 16 bytes or more is not minimal or not safe' },
-  { file: 'cbor.ts', check: "'type' in value", reason: 'without a member type the comparison with it fails as well' },
+export const ATTESTATION: readonly Equivalent[] = [
+  { file: 'evidence/cbor.ts', check: 'count > this.#bytes.length - this.#at', in: 'truncated', reason: REFUSED_AT_END },
   {
-    file: 'cbor.ts',
+    file: 'evidence/cbor.ts',
+    check: 'additional > 27',
+    reason: 'an argument of 16 bytes or more is not minimal or not safe',
+  },
+  {
+    file: 'evidence/cbor.ts',
+    check: "'type' in value",
+    reason: 'without a member type the comparison with it fails as well',
+  },
+  {
+    file: 'evidence/cbor.ts',
     check: "value.type === 'map'",
     reason: 'a tag has no entries, and undefined is the answer for it',
   },
-  { file: 'certificate-path.ts', check: 'root === undefined', reason: NARROWING },
-  { file: 'certificate-path.ts', check: 'publicKey === undefined', reason: NARROWING },
-  { file: 'certificate-path.ts', check: 'algorithm === undefined', reason: NARROWING },
-  { file: 'certificate-path.ts', check: 'signed.get(key) === true', reason: ONLY_FASTER },
+  { file: 'x509/certificate-path.ts', check: 'root === undefined', reason: NARROWING },
+  { file: 'x509/certificate-path.ts', check: 'publicKey === undefined', reason: NARROWING },
+  { file: 'x509/certificate-path.ts', check: 'algorithm === undefined', reason: NARROWING },
+  { file: 'x509/certificate-path.ts', check: 'signed.get(key) === true', reason: ONLY_FASTER },
   { file: 'formats/intel/paths.ts', check: 'known !== undefined', reason: ONLY_FASTER },
   { file: 'formats/intel/verify.ts', check: 'cache.quotingEnclaves.get(key) === true', reason: ONLY_FASTER },
   {
-    file: 'x509-fields.ts',
+    file: 'x509/x509-fields.ts',
     check: 'text === undefined',
     reason: 'the answer for one name without text is undefined as well',
   },
   {
-    file: 'x509-fields.ts',
+    file: 'x509/x509-fields.ts',
     check: 'reader.peekTag() === contextTag(number)',
     reason: 'without a hash the algorithm is not verified, whether or not it can be read',
   },
-  { file: 'der.ts', check: 'byte === undefined', reason: REFUSED_AT_END },
-  { file: 'der.ts', check: 'length > this.#bytes.length - contentStart', reason: REFUSED_AT_END },
-  { file: 'der.ts', check: 'count === 0', reason: 'a length of no bytes is 0 and not minimal' },
-  { file: 'der.ts', check: 'content.length > 4', reason: 'more than four bytes are above every maximum' },
+  { file: 'x509/der.ts', check: 'byte === undefined', reason: REFUSED_AT_END },
+  { file: 'x509/der.ts', check: 'length > this.#bytes.length - contentStart', reason: REFUSED_AT_END },
+  { file: 'x509/der.ts', check: 'count === 0', reason: 'a length of no bytes is 0 and not minimal' },
+  { file: 'x509/der.ts', check: 'content.length > 4', reason: 'more than four bytes are above every maximum' },
   { file: 'formats/intel/crl-checks.ts', check: 'key !== undefined', reason: NARROWING },
   { file: 'formats/intel/paths.ts', check: 'issuer === undefined', reason: NARROWING },
   { file: 'formats/intel/paths.ts', check: "leaf?.publicKey?.type !== 'ec'", reason: NARROWING },
@@ -84,82 +83,91 @@ export const EQUIVALENTS: readonly Equivalent[] = [
   { file: 'formats/sev-snp/revocation.ts', check: 'key === undefined', reason: NARROWING },
   { file: 'formats/sev-snp/vek-certificate.ts', check: 'name === undefined', reason: NARROWING },
   { file: 'formats/sev-snp/verify.ts', check: 'known !== undefined', reason: ONLY_FASTER },
-  { file: 'x509-fields.ts', check: 'hash === undefined', in: "type: 'ecdsa'", reason: NARROWING },
+  { file: 'x509/x509-fields.ts', check: 'hash === undefined', in: "type: 'ecdsa'", reason: NARROWING },
   {
-    file: 'x509-fields.ts',
+    file: 'x509/x509-fields.ts',
     check: 'Object.hasOwn(HASHES, oid)',
     reason: 'dotted numbers are no names of inherited members',
   },
   {
-    file: 'x509.ts',
+    file: 'x509/x509.ts',
     check: 'Object.hasOwn(CURVES, curveOid)',
     reason: 'dotted numbers are no names of inherited members',
   },
-  { file: 'x509.ts', check: "algorithm.type !== 'rsa-pss'", reason: 'RSA-PSS without a salt length verifies nothing' },
-  { file: 'endorsement-cache.ts', check: 'known !== undefined', reason: ONLY_FASTER },
   {
-    file: 'endorsement-needs.ts',
+    file: 'x509/x509.ts',
+    check: "algorithm.type !== 'rsa-pss'",
+    reason: 'RSA-PSS without a salt length verifies nothing',
+  },
+  { file: 'endorsements/endorsement-cache.ts', check: 'known !== undefined', reason: ONLY_FASTER },
+  {
+    file: 'endorsements/endorsement-needs.ts',
     check: 'certificate === undefined',
     in: 'PCK_CHAIN_MALFORMED',
     reason: 'for the compiler only: there is no extension without a certificate',
   },
   {
-    file: 'endorsement-update.ts',
+    file: 'endorsements/endorsement-update.ts',
     check: 'tcbInfo === undefined',
     reason: 'for the compiler only: of a list the second is not there without the first',
   },
   {
-    file: 'intel-endorsements.ts',
+    file: 'endorsements/intel-endorsements.ts',
     check: 'root === undefined',
     reason: 'for the compiler only: of a list the third is not there without the second',
   },
   {
-    file: 'policy-loosenings.ts',
+    file: 'policy/policy-loosenings.ts',
     check: '!isSnpProduct(name)',
     reason: 'for the compiler only: policies name no other product lines',
   },
   {
-    file: 'policy-loosenings.ts',
+    file: 'policy/policy-loosenings.ts',
     check: 'after === undefined',
     reason: 'for the compiler only: the name is one of those that are there',
   },
   {
-    file: 'refresh.ts',
+    file: 'evidence/refresh.ts',
     check: 'height === undefined',
     reason: 'for the compiler only: the reader gives whole numbers from 0 to the largest safe one, or refuses',
   },
-  { file: 'verify-evidence.ts', check: 'verified.ok', in: 'verified.ok ? verified.value', reason: ABSENT_MEMBER },
   {
-    file: 'forecast-sets.ts',
+    file: 'evidence/verify-evidence.ts',
+    check: 'verified.ok',
+    in: 'verified.ok ? verified.value',
+    reason: ABSENT_MEMBER,
+  },
+  {
+    file: 'forecast/forecast-sets.ts',
     check: "!('fmspc' in needs.value)",
     reason: 'for the compiler only: what an Intel quote needs names its processor',
   },
   {
-    file: 'forecast.ts',
+    file: 'forecast/forecast.ts',
     check: 'own.refusal === undefined',
     reason: 'for the compiler only: what is not verified was refused',
   },
   { file: 'formats/intel/component-types.ts', check: 'parsed.ok', reason: ABSENT_MEMBER },
-  { file: 'svn-shortfall.ts', check: "!('value' in tcbInfo)", reason: NARROWING },
-  { file: 'svn-shortfall.ts', check: "!('value' in identity)", reason: NARROWING },
+  { file: 'appraisal/svn-shortfall.ts', check: "!('value' in tcbInfo)", reason: NARROWING },
+  { file: 'appraisal/svn-shortfall.ts', check: "!('value' in identity)", reason: NARROWING },
   {
-    file: 'svn-shortfall.ts',
+    file: 'appraisal/svn-shortfall.ts',
     check: 'newest === undefined',
     reason: 'for the compiler only: lists of levels without any level are refused',
   },
   {
-    file: 'svn-shortfall.ts',
+    file: 'appraisal/svn-shortfall.ts',
     check: "body.tee === 'tdx'",
     in: 'const td =',
     reason: 'an enclave report has no SVNs of TDX, so that undefined is passed either way',
   },
   {
-    file: 'svn-shortfall.ts',
+    file: 'appraisal/svn-shortfall.ts',
     check: "body.tee === 'sgx'",
     reason: 'an SGX quote has no status of a TDX module, which the next check asks for',
   },
   {
-    file: 'svn-shortfall.ts',
+    file: 'appraisal/svn-shortfall.ts',
     check: 'tcb.tdxModuleStatus === undefined',
     reason: 'for the compiler only: a TDX quote has a status of its module',
   },

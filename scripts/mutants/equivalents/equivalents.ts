@@ -1,0 +1,16 @@
+/** All mutants that no test can catch, by package. */
+import type { Mutant } from '../instrument.ts';
+import { ATTESTATION } from './attestation.ts';
+import type { Equivalent } from './equivalent.ts';
+
+export const EQUIVALENTS: Readonly<Record<string, readonly Equivalent[]>> = {
+  attestation: ATTESTATION,
+};
+
+export function covers(equivalent: Equivalent, { file, check, statement }: Mutant): boolean {
+  return equivalent.file === file && equivalent.check === check && statement.includes(equivalent.in ?? '');
+}
+
+export function isListed(mutant: Mutant): boolean {
+  return (EQUIVALENTS[mutant.package] ?? []).some((equivalent) => covers(equivalent, mutant));
+}

@@ -1,0 +1,46 @@
+/** Prints what a mutation run found; the exit code says whether each check is held by a test. */
+
+import type { Equivalent } from './equivalents/equivalent.ts';
+import { covers, isListed } from './equivalents/equivalents.ts';
+import type { Mutant } from './instrument.ts';
+import type { Finding } from './journal.ts';
+import { isKnownSurvivor } from './survivors.ts';
+
+export function report(
+  mutants: readonly Mutant[],
+  findings: readonly Finding[],
+  mustBeListed: readonly Equivalent[],
+): { readonly survivors: readonly Mutant[]; readonly exitCode: number } {
+  const killed = new Set(findings.flatMap((finding) => (finding.kind === 'killed' ? [finding.id] : [])));
+  const reached = new Map<number, number>();
+  for (const finding of findings)
+    if (finding.kind === 'done') for (const id of finding.reached) reached.set(id, (reached.get(id) ?? 0) + 1);
+  // A test that fails without any mutant says nothing about them, and fails the whole run.
+  const broken = new Set(findings.flatMap((finding) => (finding.kind === 'broken' ? [finding.test] : [])));
+  for (const test of broken) console.log(`FAILED WITHOUT ANY MUTANT ${test}`);
+  const unusable = new Set(findings.flatMap((finding) => (finding.kind === 'unusable' ? [finding.test] : [])));
+  for (const test of unusable) console.log(`not counted, as it cannot be run twice: ${test}`);
+
+  const stopped = findings.some(({ kind }) => kind === 'stopped');
+  const survivors = mutants.filter(({ id }) => !killed.has(id));
+  const unlisted = stopped ? [] : survivors.filter((mutant) => !isListed(mutant));
+  const unexpected = unlisted.filter((mutant) => !isKnownSurvivor(mutant));
+  for (const { id, package: owner, file, line, check, statement } of unexpected) {
+    console.log(`SURVIVED ${owner}/src/${file}:${line} (${reached.get(id) ?? 0} files) ${check}\n    in ${statement}`);
+  }
+  if (stopped) console.log(`time is up: ${survivors.length} mutants were not tried by every test`);
+  const stale = mustBeListed.filter((listed) => !survivors.some((mutant) => covers(listed, mutant)));
+  for (const { file, check } of stale) console.log(`LISTED AS EQUIVALENT, yet killed or gone: ${file}: ${check}`);
+
+  console.log('| Package | Mutants | Killed | Equivalent | Survived |\n|---|---|---|---|---|');
+  for (const name of new Set(mutants.map((mutant) => mutant.package))) {
+    const count = (list: readonly Mutant[]): number => list.filter((mutant) => mutant.package === name).length;
+    const left = count(unlisted);
+    const equivalent = count(survivors.filter(isListed));
+    console.log(`| ${name} | ${count(mutants)} | ${count(mutants) - count(survivors)} | ${equivalent} | ${left} |`);
+  }
+  if (unlisted.length > unexpected.length) console.log(`${unlisted.length - unexpected.length} survivors are known`);
+  console.log(`${mutants.length - survivors.length} killed, ${unexpected.length} survived`);
+  const isGood = broken.size === 0 && unexpected.length === 0 && stale.length === 0;
+  return { survivors: unlisted, exitCode: isGood ? 0 : 1 };
+}
