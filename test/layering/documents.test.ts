@@ -14,6 +14,7 @@ const documents = [
   ...readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.md'))
     .map((name) => `docs/${name}`),
+  ...PACKAGES.map((name) => `packages/${name}/README.md`),
 ];
 
 /** Paths in backticks, from the root or from `packages/`; those with a wildcard or a placeholder say so themselves. */

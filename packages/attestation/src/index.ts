@@ -27,8 +27,8 @@ export {
   checkRequirements,
   type EvidenceRequirements,
   type RequirementCode,
-  type TcbStanding,
   type TcbStatus,
+  type VendorStatus,
 } from './appraisal/requirements.ts';
 export { type ComponentTcb, componentTcbs, type ShortSvn, shortOfMinimum } from './appraisal/svn-shortfall.ts';
 export {

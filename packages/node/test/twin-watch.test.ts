@@ -50,7 +50,7 @@ describe('a process that meets its twin', () => {
     const { twins, halts } = watch('asking');
     twins.saw({ ...TWIN, isFresh: false, yields: true });
     expect(halts).toEqual([]);
-    expect(twins.view).toBeDefined();
+    expect(twins.seen).toBeDefined();
   });
 
   it('stops as one of two while neither signs', () => {
@@ -63,13 +63,13 @@ describe('a process that meets its twin', () => {
 
   it('says so for a minute, and for as long as it is connected', () => {
     const { twins, clock } = watch('signing');
-    expect(twins.view).toBeUndefined();
+    expect(twins.seen).toBeUndefined();
     twins.saw(TWIN);
     clock.ms = TWIN_SEEN_MS - 1;
-    expect(twins.view).toMatchObject({ peerId: '12D3twin', address: '/ip4/192.0.2.7/tcp/7481' });
+    expect(twins.seen).toMatchObject({ peerId: '12D3twin', address: '/ip4/192.0.2.7/tcp/7481' });
     clock.ms = TWIN_SEEN_MS;
-    expect(twins.view).toBeUndefined();
-    expect(watch('signing', [{ member: 'bb'.repeat(32) }, { member: undefined }]).twins.view).toBeUndefined();
-    expect(watch('signing', [{ member: SELF }]).twins.view).toMatchObject({ peerId: '12D3peer' });
+    expect(twins.seen).toBeUndefined();
+    expect(watch('signing', [{ member: 'bb'.repeat(32) }, { member: undefined }]).twins.seen).toBeUndefined();
+    expect(watch('signing', [{ member: SELF }]).twins.seen).toMatchObject({ peerId: '12D3peer' });
   });
 });

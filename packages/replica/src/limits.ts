@@ -49,9 +49,12 @@ export const RECEIVE_FRAMES_MAX = 1_024;
 /** Transactions of one batch, and evidence transactions of one. */
 export const BATCH_TRANSACTIONS_MAX = 512;
 export const BATCH_APPRAISALS_MAX = 4;
-/** Oldest that a pending transaction gets before its batch leaves, in milliseconds. */
+/** The longest time that a pending transaction waits before its batch is sent, in milliseconds. */
 export const BATCH_DELAY_MS_MAX = 50;
-/** The same when nothing was sent during the last `BATCH_DELAY_MS_MAX`: light load is answered at once. */
+/**
+ * The same when nothing was sent during the last `BATCH_DELAY_MS_MAX`, so that transactions under light load hardly
+ * wait.
+ */
 export const BATCH_DELAY_MS_QUIET = 5;
 /** Under steady load: the spacing of batches that are not full. */
 export const BATCH_DELAY_MS_STEADY = 25;
@@ -85,13 +88,16 @@ export const AUTHOR_SIGNATURES_BURST = 8_192;
 export const CONDEMNED_BATCHES_MAX = 1_024;
 /** Transactions that a node outside the validator set hands on at once, and how often it tries. */
 export const FORWARD_ATTEMPTS_MAX = 8;
-/** So many of the largest transactions fit one sync request (1 MiB). */
+/** This many of the largest transactions fit into one sync request (1 MiB). */
 export const FORWARD_TRANSACTIONS_MAX = 32;
 
 /** Bytes of one answer of the sync protocol, and of the blocks in it. */
 export const SYNC_RESPONSE_BYTES_MAX: number = 4 * 1024 * 1024;
 export const SYNC_RANGE_BYTES_MAX: number = 2 * 1024 * 1024;
-/** Blocks up to the first certificate of a range, which is of no use without it: one full block always fits. */
+/**
+ * Bytes of blocks up to the first certificate of a range. A range is of no use without a certificate, so one full block
+ * always fits.
+ */
 export const SYNC_STRETCH_BYTES_MAX: number = 3.5 * 1024 * 1024;
 export const SYNC_REQUEST_BYTES_MAX: number = 1024 * 1024;
 export const SYNC_BLOCKS_MAX = 128;
@@ -100,12 +106,14 @@ export const CHAIN_HEDGE_MS = 250;
 /** Blocks of one answer of ancestors, which carry no batches, and bytes of them. */
 export const SYNC_CHAIN_BLOCKS_MAX = 4_096;
 export const SYNC_CHAIN_BYTES_MAX: number = 3 * 1024 * 1024;
-/** Blocks executed in one go: a long commit becomes durable in parts, between which votes are taken in. */
+/**
+ * Blocks that are executed in one go. A long commit becomes durable in parts, and votes are taken in between two parts.
+ */
 export const COMMIT_BLOCKS_MAX = 32;
 export const SYNC_BATCHES_MAX = 256;
 export const SYNC_TIMEOUT_MS = 3_000;
 
-/** A follower that is not told of new blocks asks for them this often, in milliseconds. */
+/** How often a follower asks for new blocks when nobody tells it of any, in milliseconds. */
 export const FOLLOW_INTERVAL_MS = 1_000;
 /** A follower to which a peer shows more than so many blocks at once is behind. */
 export const FOLLOW_GAP_BLOCKS = 32;
@@ -120,7 +128,10 @@ export const SYNC_FETCH_BATCHES_MAX = 64;
 /** When every source was asked for a batch in vain, all of them are asked again after this long, in milliseconds. */
 export const FETCH_RETRY_MS = 250;
 
-/** A peer that did not help is asked last for this long, doubled each time; remembered of so many peers. */
+/**
+ * For how long a peer that did not help is asked last. The time doubles with each failure. This is remembered of a
+ * bounded number of peers.
+ */
 export const PEER_REST_MS_MIN = 1_000;
 export const PEER_REST_MS_MAX = 60_000;
 export const RESTING_PEERS_MAX = 1_024;

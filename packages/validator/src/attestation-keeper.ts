@@ -3,8 +3,8 @@
  * enclave port, one action at a time.
  *
  * The nonce of evidence is the hash of a header that the enclave's own light client has accepted; the keeper only
- * carries proofs to it. Nothing is said to the ledger before this node is synced. A refused transaction is tried again
- * after a growing number of blocks.
+ * carries proofs to it. It submits nothing before this node is synced. After a refused transaction it waits a growing
+ * number of blocks.
  */
 
 import type { Ed25519KeyPair } from '@cloister/crypto';
@@ -74,8 +74,8 @@ export class AttestationKeeper {
   }
 
   /**
-   * To be called after each committed block, with the number of events that finalized headers cover, and once at start.
-   * Resolves when what this led to is done.
+   * Call it after each committed block, with the number of events that finalized headers cover, and once at start.
+   * Resolves when the action that it led to is done.
    */
   blockCommitted(block: { readonly provableCount: number }): Promise<void> {
     this.#provableCount = Math.max(this.#provableCount, block.provableCount);

@@ -1,6 +1,6 @@
 /**
- * When this node's enclave must speak to the ledger, and when the ledger's answer must be shown to the enclave: a pure
- * function of the agreed state and of what the enclave says about itself.
+ * Decides when this node must submit evidence or a refresh of its enclave to the ledger, and when it must show the
+ * ledger's answer to the enclave. A pure function of the agreed state and of what the enclave says about itself.
  */
 import type { AccountId } from '@cloister/encoding';
 import { isStanding, type LedgerState, settingsOf } from '@cloister/ledger';
@@ -25,13 +25,16 @@ export interface PlanInput {
   readonly enclave: Pick<EnclaveDescription, 'keyset'>;
   /** Events with lower sequences are covered by a finalized header. */
   readonly provableCount: number;
-  /** Sequence of the newest event about this node's attestation of which the enclave was shown what it led to. */
+  /** Sequence of the newest event about this node's attestation whose result was shown to the enclave. */
   readonly shownSequence: number | undefined;
 }
 
-/** Evidence is renewed when so little of its time is left, in milliseconds. */
+/** Evidence is renewed when less than this is left of its time, in milliseconds. */
 const EXPIRY_MARGIN_MS = 60 * 60 * 1000;
-/** New evidence only helps when the platform has newer endorsements by then: not again and again in the last hour. */
+/**
+ * New evidence helps only if the platform has newer endorsements by then, so it is tried once in this time and not at
+ * each block of the last hour.
+ */
 const RENEWAL_PAUSE_MS = 10 * 60 * 1000;
 
 /** Share of a window after which the next evidence or refresh is due. */
@@ -48,7 +51,7 @@ export function planAttestation(question: PlanInput): AttestationAction {
   const { newestSequence: newest } = current;
   const told: AttestationAction | undefined =
     newest !== shownSequence && newest < provableCount ? { type: 'accept', sequence: newest } : undefined;
-  // The enclave is told first, so that it stops by itself; then new evidence may bring the node back.
+  // The enclave is told first, so that it stops executing. Then new evidence may bring the node back.
   if (current.evicted !== null) return told ?? { type: 'submit', reason: 'evicted' };
   if (!isStanding(current, state.height, state.timeMs)) return { type: 'submit', reason: 'lapsed' };
   const ageMargin = marginOf(maxAgeBlocks);

@@ -1,6 +1,4 @@
-/**
- * Waiting for the next committed block, for the asynchronous parts: no polling.
- */
+/** Lets asynchronous parts wait for the next committed block without polling. */
 export class BlockSignal {
   #waiters: (() => void)[] = [];
 

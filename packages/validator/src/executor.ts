@@ -1,13 +1,13 @@
 /**
- * The executor: answers every request that names this node, a few at a time, until each task's fate is known or its deadline
- * has passed.
+ * The executor: answers every request that names this node, a few at a time, until each task's fate is known or its
+ * deadline has passed.
  *
- * Cheap before dear. A task whose sealed payload is a blob takes no slot before the blob is here; one of a model that the
- * enclave has refused takes none at all. Slots are shared by `FairSlots`. What will not change by trying again is declined on
- * the ledger at once, so that no tenant waits for a deadline.
+ * Cheap steps come before expensive ones. A task whose sealed payload is a blob takes no slot before the blob is here.
+ * A task of a model that the enclave has refused takes no slot at all. Slots are shared by `FairSlots`. A task that can
+ * never succeed is declined on the ledger at once, so that its tenant does not wait for the deadline.
  *
- * It remembers nothing on disk. After a restart the replica finds open tasks in the agreed state and assigns them again;
- * the enclave answers a task that it has run before with the same bytes.
+ * It remembers nothing on disk. After a restart the replica finds open tasks in the agreed state and assigns them
+ * again; the enclave answers a task that it has run before with the same bytes.
  */
 import { asHeight, type Digest, type Height } from '@cloister/encoding';
 import type { DeclineCode, Transaction } from '@cloister/ledger';
@@ -26,7 +26,7 @@ import { processTransaction } from './validator.ts';
 const SLOTS = 8;
 const SLOTS_PER_OWNER = 4;
 const SLOTS_PER_MODEL = 2;
-/** Answers that wait for validators to take their response, beside those that keep a slot meanwhile: each is in memory. */
+/** Answers in memory that wait for validators to take their response and hold no slot. Further ones keep their slot. */
 export const HAND_OVERS_MAX = 8;
 /** Payloads looked for at the same time, of all senders. */
 const FETCH_SLOTS = 4;
@@ -98,7 +98,7 @@ export class Executor {
     this.#pauses = new ModelPauses(nowMs);
   }
 
-  /** Tasks taken on and not settled. */
+  /** Tasks that were taken on and are not settled. */
   get pending(): number {
     return this.#known.size;
   }
@@ -110,7 +110,8 @@ export class Executor {
     this.#known.add(assignment.task);
     const run = this.#settle(assignment, busy)
       .catch((error: unknown) => {
-        // Whatever broke in one execution (a store, say) is reported and ends neither the node nor the others.
+        // A failure in one execution, of a store for example, is reported. It ends neither the node nor other
+        // executions.
         const detail = error instanceof Error ? error.message : String(error);
         this.#options.report({ type: 'refused', assignment, code: 'INTERNAL', detail });
       })
@@ -121,7 +122,7 @@ export class Executor {
     this.#running.add(run);
   }
 
-  /** To be called after each committed block. */
+  /** Call it after each committed block. */
   blockCommitted(): void {
     this.#blocks.announce();
   }
@@ -211,7 +212,10 @@ export class Executor {
     return true;
   }
 
-  /** One attempt, in a slot of its own; undefined when all stops. Nothing is read or asked for a model that is not run now. */
+  /**
+   * One attempt, in a slot of its own; undefined when the executor stops. While the enclave does not run a model,
+   * nothing is read or fetched for it.
+   */
   async #execute(assignment: TaskAssignment): Promise<ProcessOutcome | 'paused' | undefined> {
     const { ports, report } = this.#options;
     const slot = await this.#slots.acquire(assignment);

@@ -1,17 +1,18 @@
 /**
- * A few slots for work, shared by what each asker has used: first among model owners, then among the senders of one.
+ * Shares a few slots for work by the time that each asker has used: first among model owners, then among the senders of
+ * one owner's models.
  *
- * An owner's account grows with the time that its work held slots, and the owner with the lowest account goes next. So a
- * tenant that asks for a thousand runs, or a model whose runs never end, puts its own next run off and nobody else's. An
- * owner that was away starts at the account of whoever went last: being idle earns nothing, and forgives nothing.
+ * An owner's account grows with the time that its work held slots, and the owner with the lowest account goes next. So
+ * a tenant that asks for a thousand runs, or a model whose runs never end, delays only its own next run. An owner that
+ * was away starts at the account of the owner that went last, so that being idle gains nothing and clears no debt.
  */
 import type { AccountId, Digest } from '@cloister/encoding';
 
 export interface FairSlotsOptions {
   readonly slots: number;
-  /** Slots that one owner's work holds at one time: fewer than `slots`, so that one is left for the others. */
+  /** Slots that one owner's work may hold at one time. Fewer than `slots`, so that some are left for the others. */
   readonly slotsPerOwner: number;
-  /** The same of one model: fewer than `slotsPerOwner`, for the owner's other models. */
+  /** The same for one model. Fewer than `slotsPerOwner`, so that some are left for the owner's other models. */
   readonly slotsPerModel: number;
   /** Milliseconds that never go back. */
   readonly nowMs: () => number;
@@ -50,11 +51,11 @@ interface OwnerQueue extends Account {
 }
 
 /**
- * Accounts of those who are away that are remembered. Of more, those who owe least are forgiven: the worst that comes of it is
- * that somebody with so many accounts goes sooner than it should, once for each.
+ * The number of accounts that are remembered of askers that are away. Beyond it those who owe least are forgotten. At
+ * worst a party with that many accounts goes sooner than it should, once for each account.
  */
 export const ACCOUNTS_MAX = 1_024;
-/** What a run counts at least, so that even those too short to measure take turns. */
+/** The least that a run counts, so that runs that are too short to measure take turns too. */
 const RUN_MS_LEAST = 1;
 
 export class FairSlots {
@@ -93,7 +94,7 @@ export class FairSlots {
     });
   }
 
-  /** Whoever waits is told that there is no slot. */
+  /** Tells all that wait that there is no slot. */
   stop(): void {
     this.#stopped = true;
     for (const { senders } of this.#owners.values()) {

@@ -1,11 +1,11 @@
-/** The face through which an executor gets a large response held by others. */
+/** The port through which an executor has other validators hold a large response. */
 import type { AccountId, Digest } from '@cloister/encoding';
 
 /** Asks validators to take a sealed response that is too large for the ledger. */
 export interface HoldingPort {
   /**
-   * Holder → its statement (`signHolding`), verified: enough as `isHeldByEnough` counts them, or those that came before asking on
-   * was in vain. The response is served by the `BlobPort` meanwhile.
+   * Holder → its statement (`signHolding`), verified. Enough by `isHeldByEnough`, or as many as came before there was
+   * nobody left to ask. The response is served by the `BlobPort` meanwhile.
    */
   collect(response: LargeResponse): Promise<ReadonlyMap<AccountId, string>>;
 }

@@ -1,4 +1,7 @@
-/** One replica without I/O of its own: mempool and batches, consensus, ledger, executor. */
+/**
+ * @cloister/validator: what a node does with its enclave: proving it, running tasks in it in fair turns, keeping it
+ * attested.
+ */
 export { AttestationKeeper, type KeeperPorts, type KeeperReport } from './attestation-keeper.ts';
 export { type AttestationAction, type PlanInput, planAttestation } from './attestation-plan.ts';
 

@@ -1,10 +1,14 @@
 /**
- * Models that the enclave does not run for a while, since they cost their engines: until they may be run again, nothing of theirs
- * is read, sent or asked. The enclave does not say for how long, so each of its answers doubles the time until it is asked again.
+ * Remembers models that the enclave does not run for a while, because they cost their engine. Until then nothing is
+ * read, sent or asked for them. The enclave does not say for how long, so each of its answers doubles the time until it
+ * is asked again.
  */
 import { BoundedMap, type Digest } from '@cloister/encoding';
 
-/** Models that are remembered; the one paused longest ago makes room, at the cost of one more attempt. */
+/**
+ * The number of models that are remembered. The one paused longest ago is forgotten first, which costs one more
+ * attempt.
+ */
 export const MODEL_PAUSES_MAX = 256;
 export const PAUSE_MS_FIRST = 1_000;
 const PAUSE_MS_MAX = 60_000;

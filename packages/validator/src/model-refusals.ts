@@ -1,8 +1,9 @@
 /**
- * Models that the enclave would not take: asking again would cost a transfer, a decryption and an engine for the same answer.
+ * Remembers models that the enclave refused. Asking again would cost a transfer, a decryption and an engine for the
+ * same answer.
  *
- * A refusal holds for one grant: the owner may have sealed a wrong key and grant again. One that came of a lost engine may
- * have been bad luck and lapses, after a time that doubles.
+ * A refusal holds for one grant: the owner may have sealed a wrong key and grant again. A refusal after a lost engine
+ * may have been bad luck. It lapses after a time that doubles.
  */
 import { BoundedMap, type Digest } from '@cloister/encoding';
 import type { LedgerState } from '@cloister/ledger';
@@ -46,7 +47,7 @@ export class ModelRefusals {
     const losses = LOSSES.has(code) ? earlier + 1 : 0;
     const pauseMs = Math.min(LOSS_PAUSE_MS_FIRST * 2 ** (losses - 1), LOSS_PAUSE_MS_MAX);
     const untilMs = losses === 0 ? Number.POSITIVE_INFINITY : this.#nowMs() + pauseMs;
-    // The oldest makes room: the worst that comes of forgetting is one more attempt.
+    // The oldest is forgotten first, which costs one more attempt at worst.
     this.#refusals.set(model, { code, grant, untilMs, losses });
   }
 }

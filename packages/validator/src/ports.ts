@@ -34,7 +34,7 @@ export interface EnclaveDescription {
   readonly models: readonly Digest[];
 }
 
-/** Why the enclave process or its platform could not be asked at all; transient, unlike a refusal. */
+/** The enclave process or its platform could not be reached. This passes, unlike a refusal. */
 export class EnclaveUnavailable extends CodedError<'ENCLAVE_GONE' | 'ENCLAVE_TIMEOUT' | 'ENCLAVE_PROTOCOL'> {}
 
 /** A blob ended before its last piece, or is not what its digest names. */
@@ -82,9 +82,9 @@ export interface BlobPort {
   /** The blob of this SHA-256, from disk or from peers; undefined when nobody has it. The caller checks the digest. */
   get(digest: Digest): Promise<Uint8Array | undefined>;
   /**
-   * The pieces of a blob of `size` bytes, from disk or else from a peer as they are taken; undefined when nobody has it. The
-   * last piece comes only when all of them are what the digest names: else, `BlobUnavailable` is thrown. For sealed models,
-   * which are too large for memory.
+   * The pieces of a blob of `size` bytes, from disk or else from a peer as they are taken; undefined when nobody has
+   * it. The last piece comes only if all pieces together have the digest; otherwise `BlobUnavailable` is thrown. For
+   * sealed models, which are too large for memory.
    */
   open(digest: Digest, size: number): Promise<AsyncIterable<Uint8Array> | undefined>;
   put(digest: Digest, bytes: Uint8Array): Promise<void>;

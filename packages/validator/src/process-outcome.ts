@@ -1,6 +1,4 @@
-/**
- * What can come of one attempt at a task, and which of it is worth another.
- */
+/** The possible outcomes of one attempt at a task, and after which of them another attempt is worth it. */
 import { type EligibilityReason, isLastingReason, type Transaction } from '@cloister/ledger';
 
 export type VerifyLocalEnclaveCode =
@@ -11,7 +9,7 @@ export type VerifyLocalEnclaveCode =
   /** The enclave process cannot be reached at all. Transient. */
   | 'ENCLAVE_UNAVAILABLE';
 
-/** What the enclave says of a request that it will say of it always. */
+/** Codes of the enclave about a request that will never change. */
 export const REQUEST_FAULTS: ReadonlySet<string> = new Set([
   'TASK_MISMATCH',
   'PAYLOAD_TOO_LARGE',
@@ -29,7 +27,7 @@ export const REQUEST_FAULTS: ReadonlySet<string> = new Set([
   'TASK_TOO_OLD',
 ]);
 
-/** What it says of a model that it will say of it again, or that costs an engine to ask again. */
+/** Codes of the enclave about a model that will not change, or that cost an engine each time. */
 export const MODEL_FAULTS: ReadonlySet<string> = new Set([
   'MANIFEST_MALFORMED',
   'MANIFEST_OTHER_MODEL',
@@ -78,13 +76,16 @@ export type ProcessTransactionCode =
   | 'NO_INFERENCE_REQUIRED'
   /** The task is answered, closed or past its deadline. */
   | 'TASK_CLOSED'
-  /** The ledger lets this node not execute, by the own state or by the facts that the enclave was shown. Transient when it passes. */
+  /**
+   * The ledger does not let this node execute, by this node's state or by the facts that the enclave was shown.
+   * Transient if the reason can pass.
+   */
   | 'NOT_ELIGIBLE'
   /** No finalized header covers an event that the enclave wants to see. Transient. */
   | 'NOT_PROVABLE'
   /** Nobody holds the sealed payload or model now, or there is no room for the response. Transient. */
   | 'BLOB_UNAVAILABLE'
-  /** The enclave said no, with its own code as reason. Transient. */
+  /** The enclave refused, with its own code as reason. Transient. */
   | 'ENCLAVE_REFUSED'
   /** The enclave does not take this model, with its own code as reason. */
   | 'MODEL_REFUSED'
@@ -95,7 +96,7 @@ export type ProcessTransactionCode =
   /** The answer does not fit a transaction. */
   | 'RESULT_INVALID';
 
-/** What came of one attempt. `transaction` is a signed submit-result. */
+/** The outcome of one attempt. `transaction` is a signed submit-result. */
 export type ProcessOutcome =
   | { readonly ok: true; readonly transaction: Transaction; readonly receipt: Uint8Array }
   | {
@@ -115,7 +116,7 @@ export function refuseTask(
   return reason === undefined ? { ok: false, code, detail } : { ok: false, code, detail, reason };
 }
 
-/** `reason` is the one that stays, if any does. */
+/** `reason` is the one that will not pass, if there is one. */
 export function notEligible(reasons: readonly EligibilityReason[]): ProcessOutcome & { readonly ok: false } {
   const reason = reasons.find(isLastingReason) ?? reasons[0];
   return { ...refuseTask('NOT_ELIGIBLE', reasons.join(', '), reason), reasons };

@@ -1,16 +1,16 @@
 /**
- * The last full proof of the local enclave, and for how long it need not be made again.
+ * Remembers the last full proof of the local enclave, and for how long it need not be made again.
  *
- * A proof stands for one keyset under one policy with one set of endorsements, and no longer than its bound of age. While it
- * stands, a fresh challenge signed by the attested key shows that the same enclave still answers: its key was made in the
- * measured process and dies with it.
+ * A proof holds for one keyset under one policy with one set of endorsements, and not beyond its age limit. While it
+ * holds, a fresh challenge signed by the attested key shows that the same enclave still answers: its key was made in
+ * the measured process and dies with it.
  */
 import type { AttestationResult } from '@cloister/attestation';
 import type { AccountId } from '@cloister/encoding';
 import { type Attestation, eligible, type LedgerState } from '@cloister/ledger';
 import type { ClockPort } from './ports.ts';
 
-/** Oldest evidence on which an execution rests, in milliseconds. */
+/** The largest age of evidence on which an execution may rest, in milliseconds. */
 export const QUOTE_AGE_MS_MAX = 60_000;
 
 interface Proof {
@@ -35,7 +35,7 @@ export class ProvenEnclave {
     this.#proof = { result, policyDigest: state.policyDigest, bundle, atMs: this.#clock.monotonicMs() };
   }
 
-  /** What was proven, with the ledger's attestation, if both stand at this height: nothing that the proof rests on has changed. */
+  /** The proof and the ledger's attestation, if nothing that the proof rests on has changed at this height. */
   provenAttestation(
     state: LedgerState,
     node: AccountId,

@@ -1,6 +1,4 @@
-/**
- * What the local enclave is shown of the ledger's facts: it takes nothing on the word of its node.
- */
+/** Says which of the ledger's facts the local enclave is shown. The enclave believes its node in nothing. */
 import type { AccountId, Digest } from '@cloister/encoding';
 import { type FactSubject, standingSubjects } from '@cloister/ledger';
 

@@ -1,6 +1,4 @@
-/**
- * The transactions with which a node answers a task that names it: a result, or that there will be none.
- */
+/** Signs the transactions with which a node answers a task: a result, or a word that there will be none. */
 import { contentDigest } from '@cloister/confidential';
 import { asHeight, assert, type Digest, toBase64, toHex } from '@cloister/encoding';
 import {
@@ -18,7 +16,7 @@ import type { ExecutorPorts } from './executor-ports.ts';
 import type { InferenceOutput } from './ports.ts';
 import { type ProcessOutcome, refuseTask } from './process-outcome.ts';
 
-/** A signed submit-result; a large response first becomes a blob that other validators hold, too. */
+/** A signed submit-result. A large response first becomes a blob that other validators hold. */
 export async function submitResult(
   ports: ExecutorPorts,
   event: InferenceRequested,
@@ -37,7 +35,7 @@ export async function submitResult(
     return refuseTask('BLOB_UNAVAILABLE', `no room for the sealed response ${responseDigest}`);
   }
   const held = await holdings.collect({ task, responseDigest, size: response.length, receipt });
-  // A receipt with fewer would be taken for one of a response that is withheld.
+  // The ledger would take a receipt with fewer holders for one whose response is withheld.
   if (!isHeldByEnough(ledger.state(), signer.id, [...held.keys()])) {
     return refuseTask('RESPONSE_NOT_HELD', `${held.size} validators took the sealed response ${responseDigest}`);
   }
@@ -71,7 +69,7 @@ function signAnswer(
   });
 }
 
-/** A signed decline-task. `detail` is made a code: nothing but a code may stand there. */
+/** A signed decline-task. `detail` is turned into a code, since nothing else may stand there. */
 export function declineTask(ports: AnswerPorts, task: Digest, code: DeclineCode, reason: string): Transaction {
   const detail = /^[A-Z0-9_]{1,64}$/.test(reason) ? reason : '';
   const signed = signAnswer(ports, { kind: 'decline-task', payload: { task, code, detail } });

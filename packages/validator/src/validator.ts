@@ -2,10 +2,11 @@
  * `processTransaction`: what a validator does for a finalized transaction that requires AI and names its enclave.
  *
  * It stands on the executor's path, after finality and once the request's event is provable; executing a block calls no
- * enclave. Before anything runs, `verifyLocalEnclave` puts a fresh random challenge to the local enclave. Its answer is
- * evidence, appraised in full against the ledger's measurements at the current height, or while such evidence still stands
- * a signature of the attested key: a changed image, another keyset, a replayed or relayed answer all end here. A refusal is this node's own business and never an event: other executors and the deadline
- * take care of the task.
+ * enclave. Before anything runs, `verifyLocalEnclave` sends a fresh random challenge to the local enclave. The answer
+ * is evidence, which is appraised in full against the ledger's measurements at the current height. While such evidence
+ * is fresh, a signature of the attested key is enough. A changed image, another keyset, a replayed and a relayed answer
+ * are all refused here. A refusal stays within this node and is never an event. Other executors may answer the task, or
+ * its deadline ends it.
  */
 
 import {
@@ -40,7 +41,7 @@ import {
 import { executionSubjects } from './shown-facts.ts';
 import { submitResult } from './sign-answer.ts';
 
-/** The words of the refusal, as operators see them. */
+/** The text of the refusal that operators see. */
 export const LOCAL_ENCLAVE_TAMPERED_TEXT = 'local enclave tampered';
 
 /** Why the local enclave was refused; `reason` is the code of the check that failed, or the enclave's own. */
@@ -103,7 +104,10 @@ export async function verifyLocalEnclave(
   return verified;
 }
 
-/** What was proven before, if it stands before and after the attested key signed this challenge; undefined asks for evidence. */
+/**
+ * The earlier proof, if it holds both before and after the attested key signed this challenge. Undefined: evidence is
+ * needed.
+ */
 async function provePresence(
   { signer, enclave, ledger, proven }: Pick<ExecutorPorts, 'signer' | 'enclave' | 'ledger' | 'proven'>,
   challenge: Challenge,
@@ -121,8 +125,9 @@ function tampered(reason: string): LocalEnclaveRefusal {
 }
 
 /**
- * Runs the inference that a finalized transaction asks of this node; refuses before anything runs unless the enclave proves itself.
- * `onExecuted` is called when the enclave has answered: what may follow is waiting for others to take the response.
+ * Runs the inference that a finalized transaction asks of this node; refuses before anything runs unless the enclave
+ * proves itself. `onExecuted` is called when the enclave has answered. After that the node may have to wait until
+ * others have taken the response.
  */
 export async function processTransaction(
   ports: ExecutorPorts,
@@ -176,10 +181,15 @@ function checkStanding(
   return answer.eligible ? undefined : notEligible(answer.reasons);
 }
 
-/** Headers shown to the enclave before it is left alone for a while: others move it on in the time that a proof takes. */
+/**
+ * How many headers are shown to the enclave for one call. Other calls may show it a newer header while a proof is made.
+ */
 const HEADERS_MAX = 4;
 
-/** Calls the enclave with what authorises it under the newest header, and again when it has seen a newer one meanwhile. */
+/**
+ * Calls the enclave with what authorises it under the newest header, and calls it again if it has seen a newer one
+ * meanwhile.
+ */
 async function authorised<T>(
   { proofs, signer }: ExecutorPorts,
   { sequence, model, keyset }: { readonly sequence: number; readonly model: Digest; readonly keyset: Digest },

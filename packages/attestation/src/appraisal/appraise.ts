@@ -98,8 +98,8 @@ export function appraise(input: Appraisal): Result<AttestationResult, AppraisalC
   const verified = verification.value;
   const hardwareId = hardwareIdOf(verified);
   if (hardwareId === undefined) return fail('HARDWARE_ID_ABSENT');
-  const standing = checkRequirements(verified, policy);
-  if (!standing.ok) return standing;
+  const judged = checkRequirements(verified, policy);
+  if (!judged.ok) return judged;
 
   const software = softwareOf(verified);
   const image = software.imageFor(runtime.image);
@@ -121,7 +121,7 @@ export function appraise(input: Appraisal): Result<AttestationResult, AppraisalC
     keyset: keysetOf(runtime),
     evidenceDigest: evidenceDigest(bundle),
     tcb,
-    ...standing.value,
+    ...judged.value,
     validUntilMs: verified.value.validUntilMs,
     crls,
     statements,

@@ -44,21 +44,21 @@ export type RequirementCode =
   /** The policy lists the machines that may serve, and this is none of them. */
   | 'HARDWARE_NOT_LISTED';
 
-/** Standing by the vendor's rules. */
-export interface TcbStanding {
+/** Status and open advisories by the rules of the vendor. */
+export interface VendorStatus {
   readonly status: TcbStatus;
   /** Advisory ids of the vendor that are open; only Intel publishes any with its endorsements. */
   readonly advisories: readonly string[];
 }
 
-/** The standing of genuine evidence, or the first requirement that it does not meet. */
+/** What the vendor says of genuine evidence, or the first requirement that it does not meet. */
 export function checkRequirements(
   verified: VerifiedEvidence,
   requirements: EvidenceRequirements,
-): Result<TcbStanding, RequirementCode> {
-  const standing = platformStanding(verified, requirements);
-  if (!standing.ok) return standing;
-  const { status, advisories } = standing.value;
+): Result<VendorStatus, RequirementCode> {
+  const judged = vendorStatus(verified, requirements);
+  if (!judged.ok) return judged;
+  const { status, advisories } = judged.value;
   if (status !== 'NotApplicable' && !requirements.acceptedStatuses.includes(status)) {
     return fail('TCB_STATUS_NOT_ACCEPTED', status);
   }
@@ -71,13 +71,13 @@ export function checkRequirements(
   // A platform that shows no id is on no list.
   const isListed =
     allowedHardwareIds.length === 0 || (hardwareId !== undefined && allowedHardwareIds.includes(hardwareId));
-  return isListed ? standing : fail('HARDWARE_NOT_LISTED');
+  return isListed ? judged : fail('HARDWARE_NOT_LISTED');
 }
 
-function platformStanding(
+function vendorStatus(
   verified: VerifiedEvidence,
   { sevSnp, sgx, tdx, nitro }: EvidenceRequirements,
-): Result<TcbStanding, RequirementCode> {
+): Result<VendorStatus, RequirementCode> {
   switch (verified.format) {
     case 'sev-snp': {
       if (sevSnp === null) return fail('PLATFORM_NOT_ACCEPTED', 'sev-snp');

@@ -156,11 +156,11 @@ function moduleTcb({ quote: { body }, tcb }: VerifiedIntel, tcbInfo: TcbInfo): r
   const identity = findModuleIdentity(tcbInfo, teeTcbSvn);
   if (identity === undefined) return [];
   const isSameModule = teeTcbSvn2 !== undefined && teeTcbSvn2[1] === teeTcbSvn[1];
-  const standing = componentTcb('tdx-module', tcb.tdxModuleStatus, identity.levels, [
+  const module = componentTcb('tdx-module', tcb.tdxModuleStatus, identity.levels, [
     ['TDX module SVN', teeTcbSvn[0] ?? 0],
     ...(isSameModule ? [['TDX module SVN now', teeTcbSvn2[0] ?? 0] as const] : []),
   ]);
-  return standing === undefined ? [] : [standing];
+  return module === undefined ? [] : [module];
 }
 
 /** The first SVN is the one that is judged. */

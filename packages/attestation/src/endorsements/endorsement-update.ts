@@ -2,7 +2,7 @@
  * Newer endorsements that come by themselves: authenticated without any evidence, then put into bundles that they touch.
  *
  * Anyone may submit them, so that what is not signed by the vendor, not current or older than what was seen is refused
- * before any bundle is looked at: endorsements that nobody signed can take nobody's standing.
+ * before any bundle is looked at: endorsements that nobody signed can take nobody's acceptance.
  */
 import { equalBytes, fail, ok, type Result, toHex } from '@cloister/encoding';
 import {

@@ -149,11 +149,11 @@ function assess(input: ForecastInput, set: string, endorsements: EvidenceEndorse
   return {
     platform,
     verified,
-    forecast: { set, refusal, ...standingOf(verified, parts), parts },
+    forecast: { set, refusal, ...vendorStatusOf(verified, parts), parts },
   };
 }
 
-function standingOf(
+function vendorStatusOf(
   verified: VerifiedEvidence | undefined,
   parts: readonly ComponentTcb[],
 ): Pick<SetForecast, 'status' | 'advisories' | 'tcbEvaluationDataNumber'> {
@@ -267,5 +267,5 @@ function scheduledCauses(
       ? { when: 'later', losesAtHeight: effectiveHeight }
       : atHeight(effectiveHeight, heights, atMs);
   const parts = componentTcbs(verified, endorsements, policy);
-  return requirementCauses(verified, { set: own.set, ...standingOf(verified, parts), parts }, policy, when);
+  return requirementCauses(verified, { set: own.set, ...vendorStatusOf(verified, parts), parts }, policy, when);
 }

@@ -35,9 +35,9 @@ export interface LedgerQuerySources {
 }
 
 function memberJson(state: LedgerState, member: MemberProjection): object {
-  const view = projectAttestation(state, member.id);
-  if (view === undefined) return { ...member, attestation: null };
-  const { platform, product, tcb, tcbStatus, advisories, validUntilHeight, validUntilMs, evicted } = view;
+  const current = projectAttestation(state, member.id);
+  if (current === undefined) return { ...member, attestation: null };
+  const { platform, product, tcb, tcbStatus, advisories, validUntilHeight, validUntilMs, evicted } = current;
   const shown = { platform, product, tcb, tcbStatus, advisories, validUntilHeight, validUntilMs, evicted };
   return { ...member, attestation: shown };
 }
@@ -99,19 +99,19 @@ export class LedgerQueries {
     const limit = Math.min(query.limit, QUESTION_ATTESTATIONS_MAX);
     const ids = this.#sources.orders.attestations(parseAccountId(query.after), limit);
     return this.#page(ids, limit, (id) => {
-      const view = projectAttestation(this.#state, id);
-      return view === undefined ? undefined : this.#attestationJson(view);
+      const shown = projectAttestation(this.#state, id);
+      return shown === undefined ? undefined : this.#attestationJson(shown);
     });
   }
 
-  #attestationJson({ msLeft, ...view }: AttestationProjection): object {
+  #attestationJson({ msLeft, ...shown }: AttestationProjection): object {
     const { attestations, measurements } = this.#state;
     return {
-      ...view,
+      ...shown,
       secondsLeft: Math.floor(msLeft / 1000),
-      graceUntilHeight: measurements.get(measurementKey(view))?.graceUntilHeight ?? null,
-      challenge: challengeJson(this.#sources.challengeOutcome(view.node)),
-      bundle: attestations.get(view.node)?.bundle ?? '',
+      graceUntilHeight: measurements.get(measurementKey(shown))?.graceUntilHeight ?? null,
+      challenge: challengeJson(this.#sources.challengeOutcome(shown.node)),
+      bundle: attestations.get(shown.node)?.bundle ?? '',
     };
   }
 
@@ -119,8 +119,8 @@ export class LedgerQueries {
     const limit = Math.min(query.limit, QUESTION_ITEMS_MAX);
     const ids = this.#sources.orders.models(parseDigest(query.after), limit);
     return this.#page(ids, limit, (id) => {
-      const view = projectModel(this.#state, id);
-      return view === undefined ? undefined : modelJson(view);
+      const shown = projectModel(this.#state, id);
+      return shown === undefined ? undefined : modelJson(shown);
     });
   }
 
@@ -137,8 +137,8 @@ export class LedgerQueries {
   }
 
   model(id: Digest): JsonText | undefined {
-    const view = projectModel(this.#state, id);
-    return view === undefined ? undefined : this.#answer(modelJson(view));
+    const shown = projectModel(this.#state, id);
+    return shown === undefined ? undefined : this.#answer(modelJson(shown));
   }
 
   inference(task: Digest): JsonText | undefined {

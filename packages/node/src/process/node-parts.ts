@@ -21,9 +21,9 @@ export interface NodeParts {
   readonly twin: StatusSources['twin'];
 }
 
-function sourcesOf(view: NodeParts, core: NodeCore): StatusSources {
+function sourcesOf(parts: NodeParts, core: NodeCore): StatusSources {
   const { replica, log } = core.opened;
-  const { network, halted, name, version, upSeconds, monotonicMs, freeBytes, twin } = view;
+  const { network, halted, name, version, upSeconds, monotonicMs, freeBytes, twin } = parts;
   return {
     self: core.self,
     name,
@@ -41,9 +41,9 @@ function sourcesOf(view: NodeParts, core: NodeCore): StatusSources {
   };
 }
 
-export function createContext(view: NodeParts, core: NodeCore, metrics: NodeMetrics): NodeContext {
+export function createContext(parts: NodeParts, core: NodeCore, metrics: NodeMetrics): NodeContext {
   const { replica, reader } = core.opened;
-  const sources = sourcesOf(view, core);
+  const sources = sourcesOf(parts, core);
   return {
     self: core.self,
     chain: reader,
@@ -67,9 +67,9 @@ export function createContext(view: NodeParts, core: NodeCore, metrics: NodeMetr
   };
 }
 
-export function createMetrics(view: NodeParts, self: AccountId): NodeMetrics {
+export function createMetrics(parts: NodeParts, self: AccountId): NodeMetrics {
   const opened = (): NodeCore['opened'] => {
-    const core = view.core();
+    const core = parts.core();
     if (core === undefined) throw new TypeError('the node is not open');
     return core.opened;
   };
@@ -81,9 +81,9 @@ export function createMetrics(view: NodeParts, self: AccountId): NodeMetrics {
       return { finalized: finalizedHeight, provable: provableHeight };
     },
     readiness: () => {
-      const core = view.core();
+      const core = parts.core();
       if (core === undefined) return undefined;
-      const facts = readinessFacts(sourcesOf(view, core));
+      const facts = readinessFacts(sourcesOf(parts, core));
       const { certificateMs } = core.opened.replica.status();
       return { facts, reasons: readinessReasons(facts), certificateMs };
     },
@@ -91,16 +91,16 @@ export function createMetrics(view: NodeParts, self: AccountId): NodeMetrics {
     pendingTransactions: () => opened().replica.status().pendingTransactions,
     eventCount: () => opened().log.head.count,
     peers: () => {
-      const network = view.network();
+      const network = parts.network();
       if (network === undefined) return { members: 0, strangers: 0 };
       const strangers = network.peers().filter(({ isMember }) => !isMember).length;
       return { members: connectedMembers(network, self).length, strangers };
     },
-    network: () => view.network()?.counters,
-    blobs: () => ({ bytes: view.core()?.blobs.bytes ?? 0, refused: view.core()?.exchange.refused ?? 0 }),
-    apiRestarts: view.apiRestarts,
+    network: () => parts.network()?.counters,
+    blobs: () => ({ bytes: parts.core()?.blobs.bytes ?? 0, refused: parts.core()?.exchange.refused ?? 0 }),
+    apiRestarts: parts.apiRestarts,
     enclave: () => {
-      const enclave = view.core()?.enclave;
+      const enclave = parts.core()?.enclave;
       if (enclave?.description === undefined) return undefined;
       const { platform, measurement } = enclave.description;
       return { platform, measurement, running: enclave.state === 'running', restarts: enclave.restarts };

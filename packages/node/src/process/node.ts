@@ -116,7 +116,7 @@ class NodeProcess implements RunningNode {
     version: string,
   ): Promise<void> {
     const { layout, config, join, log, launch } = this.#options;
-    const view: NodeParts = {
+    const parts: NodeParts = {
       core: () => this.#core,
       network: () => this.#network,
       halted: () => this.#halted,
@@ -125,10 +125,10 @@ class NodeProcess implements RunningNode {
       apiRestarts: () => this.#api?.restarts ?? 0,
       monotonicMs,
       freeBytes: () => this.#watch?.freeBytes,
-      twin: () => this.#twins?.view,
+      twin: () => this.#twins?.seen,
       upSeconds: () => Math.floor((monotonicMs() - this.#startedMs) / 1000),
     };
-    const metrics = createMetrics(view, keys.validator.id);
+    const metrics = createMetrics(parts, keys.validator.id);
     const core = await createCore({
       layout,
       config,
@@ -193,7 +193,7 @@ class NodeProcess implements RunningNode {
       }),
     });
     this.addresses = this.#network.addresses();
-    this.#context = createContext(view, core, metrics);
+    this.#context = createContext(parts, core, metrics);
     this.#startParts(core, metrics);
     const { readiness, waitsFor } = this.#context;
     this.#watch = new ReadinessWatch({ directory: layout.chain, readiness, waitsFor, log });

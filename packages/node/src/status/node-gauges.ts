@@ -147,11 +147,11 @@ export function addNodeGauges(registry: MetricsRegistry, sources: MetricSources)
     peers.set({ kind: 'stranger' }, strangers);
     blobBytes.set(sources.blobs().bytes);
     loop.set(watch.longestMs / 1000);
-    for (const view of shownAttestations(state)) {
-      const labels = { node: view.node };
-      expiry.set(labels, view.validUntilMs / 1000);
-      blocksLeft.set(labels, view.blocksLeft);
-      eligible.set(labels, view.eligible ? 1 : 0);
+    for (const shown of shownAttestations(state)) {
+      const labels = { node: shown.node };
+      expiry.set(labels, shown.validUntilMs / 1000);
+      blocksLeft.set(labels, shown.blocksLeft);
+      eligible.set(labels, shown.eligible ? 1 : 0);
     }
     const enclave = sources.enclave();
     if (enclave === undefined) return;

@@ -54,10 +54,10 @@ function roleOf({ self, state, replica }: StatusSources): 'validator' | 'member'
 }
 
 function attestationJson({ self, state }: StatusSources): JsonValue {
-  const view = projectAttestation(state(), self);
-  if (view === undefined) return null;
-  const { platform, product, tcbStatus, advisories, evicted, eligible, reasons } = view;
-  const { blocksLeft, blocksToRefresh, msLeft } = view;
+  const shown = projectAttestation(state(), self);
+  if (shown === undefined) return null;
+  const { platform, product, tcbStatus, advisories, evicted, eligible, reasons } = shown;
+  const { blocksLeft, blocksToRefresh, msLeft } = shown;
   return {
     platform,
     product,
@@ -170,11 +170,11 @@ export function readinessFacts(sources: StatusSources): ReadinessFacts {
 function enclaveReasons({ enclave, self }: StatusSources, state: LedgerState): string[] {
   if (enclave === undefined) return [];
   const reasons = enclave.state === 'running' ? [] : ['ENCLAVE_UNREACHABLE'];
-  const view = projectAttestation(state, self);
-  if (view === undefined) return [...reasons, 'NOT_ATTESTED'];
+  const shown = projectAttestation(state, self);
+  if (shown === undefined) return [...reasons, 'NOT_ATTESTED'];
   // An enclave that was launched since has other keys, and the ledger has not accepted those.
-  if (view.keyset !== enclave.description?.keyset) return [...reasons, 'KEYSET_NOT_ATTESTED'];
-  return [...reasons, ...view.reasons];
+  if (shown.keyset !== enclave.description?.keyset) return [...reasons, 'KEYSET_NOT_ATTESTED'];
+  return [...reasons, ...shown.reasons];
 }
 
 export function readinessOf(sources: StatusSources): Readiness {

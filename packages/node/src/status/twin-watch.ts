@@ -32,7 +32,7 @@ export class TwinWatch {
   }
 
   /** The twin of the last minute, or one that is connected now. */
-  get view(): SeenTwin | undefined {
+  get seen(): SeenTwin | undefined {
     const { self, peers, monotonicMs } = this.#options;
     const nowMs = monotonicMs();
     const connected = peers().find(({ member }) => member === self);

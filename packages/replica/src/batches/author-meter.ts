@@ -1,7 +1,8 @@
 /**
- * How many signatures of one author's gossiped batches are verified: a bucket for each author, filled with time.
+ * Bounds how many signatures of one author's gossiped batches are verified in a time: each author has a bucket that
+ * fills with time.
  *
- * An author is a validator, so there are as many buckets as validators.
+ * Authors are validators, so there are as many buckets as validators.
  */
 import type { ValidatorId } from '@cloister/encoding';
 import { AUTHOR_SIGNATURES_BURST, AUTHOR_SIGNATURES_PER_SECOND } from '../limits.ts';

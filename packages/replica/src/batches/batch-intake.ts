@@ -1,12 +1,14 @@
 /**
- * Gossiped batches, with a verdict for the transport's scoring. Those that a block names and that did not come this way are
- * pulled (batch-puller.ts).
+ * Takes gossiped batches and gives a verdict on each for the scoring of the transport. A batch that a block names and
+ * that gossip did not bring is pulled (batch-puller.ts).
  */
 import { asHeight } from '@cloister/encoding';
 import type { ReplicaCore } from '../step/replica-core.ts';
 import type { BatchPool } from './batch-pool.ts';
 
-/** Refusals that say nothing about the relayer's honesty: they depend on where this node stands, and on what it has room for. */
+/**
+ * Refusals that do not mean that the relayer is dishonest: they depend on the height of this node and on its free room.
+ */
 const LOCAL_REFUSALS: ReadonlySet<string> = new Set(['BATCH_QUOTA', 'BATCH_EXPIRED', 'BATCH_EXPIRY_TOO_FAR']);
 
 export class BatchIntake {
@@ -25,7 +27,7 @@ export class BatchIntake {
     const height = asHeight(this.#core.committedHeight() + 1);
     const result = this.#pool.gossiped(bytes, height, this.#core.monotonicMs);
     if (!result.ok) {
-      // A slow or crowded peer is no liar.
+      // A peer that is slow or busy has not lied.
       const verdict = LOCAL_REFUSALS.has(result.code) ? 'ignore' : 'reject';
       this.#core.emit({ type: 'batch-verdict', verdict, code: result.code });
       this.#core.emit({ type: 'refused', from, code: result.code });

@@ -1,8 +1,8 @@
 /**
- * Verified batches that no committed block has named yet, and the memory of those that one has.
+ * Holds verified batches that no committed block has named yet, and remembers the ids of those that one has.
  *
- * A batch stays in the pool while blocks naming it come and go; it leaves when its block is executed, when it expires, or
- * when its author holds more than its share and no live block names it. Iteration is in order of arrival.
+ * A batch stays in the pool while blocks naming it come and go; it leaves when its block is executed, when it expires,
+ * or when its author holds more than its share and no live block names it. Iteration is in order of arrival.
  */
 import {
   type AccountId,
@@ -38,7 +38,10 @@ export type BatchRefusal = BatchDecodeCode | BatchCode | BatchFault | 'BATCH_QUO
 
 export interface PoolRules extends ChainRules {
   readonly signatures: TransactionSignatureCache;
-  /** Ids that blocks under judgement, voted on or waiting for execution name: kept whatever their author's share. */
+  /**
+   * Ids that live blocks name: blocks that are judged, were voted on or wait for execution. These batches are kept
+   * beyond their author's share.
+   */
   readonly named: () => ReadonlySet<Digest>;
 }
 
@@ -47,7 +50,7 @@ export class BatchPool {
   readonly #held = new Map<Digest, HeldBatch>();
   /** Named by a committed block → last height at which a block could have named it. */
   readonly #committed = new Map<Digest, Height>();
-  /** Pulled for a block at a height, and not lawful there. */
+  /** Batches that were pulled for a block at a height, and that the rules do not allow there. */
   readonly #condemned = new Map<Digest, { readonly height: Height; readonly code: BatchRefusal }>();
   readonly #bytesByAuthor = new Map<ValidatorId, number>();
   readonly #meter = new AuthorMeter();
@@ -157,7 +160,10 @@ export class BatchPool {
     return held;
   }
 
-  /** Brings an author back to its share: what blocks brought beyond it goes, the newest first, unless a live one names it. */
+  /**
+   * Brings an author back to its share. Batches beyond it that blocks brought are dropped, the newest first, unless a
+   * live block names them.
+   */
   #trim(author: ValidatorId): void {
     if (this.bytesOf(author) <= this.#authorBytesMax) return;
     const named = this.rules.named();
@@ -178,7 +184,7 @@ export class BatchPool {
     }
   }
 
-  /** Lets go of batches whose block is executed and durable. */
+  /** Drops batches whose block is executed and durable. */
   release(ids: readonly Digest[]): void {
     for (const id of ids) this.#drop(id);
   }

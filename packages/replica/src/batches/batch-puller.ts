@@ -1,9 +1,10 @@
 /**
- * Pulling the batches that blocks name and that gossip did not bring.
+ * Pulls batches that blocks name and that gossip did not bring.
  *
  * Whoever proposed a block, voted for it or finalized it has shown that it holds the batches. The own database is asked
- * first, then these one after the other, the next one before the last has answered: a source that is silent costs one
- * hedge, not its timeout. Of an answer only what was asked for is looked at, matched by id; nothing else is kept.
+ * first, then these sources one after the other. The next source is asked after a short time (the hedge), also when the
+ * last has not answered, so that a silent source costs one hedge and not a whole timeout. An answer is matched by id
+ * with what was asked for; anything else in it is dropped unread.
  */
 import type { Digest, Height } from '@cloister/encoding';
 import { MAX_BATCH_BYTES } from '@cloister/ledger';
@@ -136,7 +137,7 @@ export class BatchPuller {
     });
   }
 
-  /** An attempt is over: the next source need not wait for its hedge. */
+  /** An attempt is over, so the next source is asked at once. */
   #returned(id: Digest): void {
     const pull = this.#pulls.get(id);
     if (pull === undefined) return;
@@ -159,7 +160,8 @@ export class BatchPuller {
       const want = needed.get(id);
       if (bytes === undefined || want === undefined) continue;
       const result = pool.pulled(bytes, { id, height: want.height }, core.monotonicMs);
-      // Bytes of this id are what was asked for, whatever is wrong with them: that is the author's and the proposer's fault.
+      // Bytes with this id are what was asked for, so the source did its part. If they break a rule, author and
+      // proposer are at fault.
       const unasked = !result.ok && (result.code === 'BATCH_UNASKED' || result.code === 'BATCH_MALFORMED');
       if (unasked) peers.blame(peer, 'UNASKED', result.code);
       else if (!result.ok) core.emit({ type: 'refused', from: peer, code: result.code });

@@ -1,10 +1,11 @@
 /**
- * What a leader puts into a block: the batches that the others should have by now, evidence, and the word for what it
- * has executed.
+ * Decides what a leader puts into a block: batches that the others should have by now, evidence, and what it vouches
+ * for (`lastFinal`).
  *
- * The rules are those by which everyone judges a block (block-rules.ts), and the finished block is judged by the verifier
- * before it is handed over for its signature. A build may have to wait: for the execution that the header vouches for, or for the youngest batches to spread. The
- * machine takes the answer as late as it likes, and ignores one that the view has outrun.
+ * The rules are those by which everyone judges a block (block-rules.ts), and the finished block is judged by the
+ * verifier before it is handed over for its signature. A build may have to wait: for the execution that the header
+ * vouches for, or for the youngest batches to spread. The answer may come late; the machine ignores it when its view is
+ * over.
  */
 import {
   type Body,
@@ -42,7 +43,7 @@ export function buildBlock(sources: BuilderSources, request: BuildRequest): Buil
   if (lastFinal === undefined) return { waitMs: undefined };
   const nowMs = core.networkClock.stampMs(core.nowMs, core.monotonicMs);
   const sinceParentMs = nowMs - (request.parent.header?.timestampMs ?? 0);
-  // A parent of the future (another's clock) costs no more than one spacing.
+  // A parent whose time lies in the future, by another node's clock, delays the block by one spacing at most.
   if (sinceParentMs >= 0 && sinceParentMs < BLOCK_SPACING_MS) return { waitMs: BLOCK_SPACING_MS - sinceParentMs };
   const place = { height: asHeight(request.parent.height + 1), lastFinal: lastFinal.named };
   const rules = new BodyRules(pool.rules, place, request.ancestors, (id) => pool.isCommitted(id));
@@ -56,7 +57,7 @@ export function buildBlock(sources: BuilderSources, request: BuildRequest): Buil
   };
   const built = checked(sources, request, lastFinal, full);
   if (built !== undefined) return { built };
-  // Never signed: what the others would refuse costs this leader its view. An empty block does not.
+  // The others would refuse this block, and this leader would lose its view. An empty block does not lose it.
   core.emit({ type: 'refused', from: core.self, code: 'OWN_BLOCK_INVALID' });
   const empty = checked(sources, request, lastFinal, { batches: [], evidence: [], lastFinalCert });
   return empty === undefined ? { waitMs: undefined } : { built: empty };
@@ -126,12 +127,12 @@ function selectBatches({ core, pool }: BuilderSources, rules: BodyRules): Select
     ripe++;
     byLane.get(held.verified.batch.lane)?.push(held);
   }
-  // Nothing but batches that are still on their way: the block is worth a moment's wait.
+  // All batches are still on their way to the others, so the block waits for a moment.
   if (ripe === 0 && Number.isFinite(youngestMs)) return { waitMs: Math.max(1, youngestMs) };
   return { batches: fill(rules, [...byLane.values()].flatMap(inTurn)) };
 }
 
-/** One batch of each author in turn: a flood of one author's takes no more room than any other's share leaves. */
+/** Takes one batch of each author in turn, so that a flood by one author leaves the others their share. */
 function inTurn(batches: readonly HeldBatch[]): HeldBatch[] {
   const byAuthor = new Map<ValidatorId, HeldBatch[]>();
   for (const held of batches) {

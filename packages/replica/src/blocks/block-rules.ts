@@ -1,9 +1,10 @@
 /**
- * What may stand in a block: one predicate for the pool that keeps batches, the leader that fills a block and every
- * validator that judges one. A rule known to only one of them lets a batch in that the next one refuses for good.
+ * Says what may stand in a block. The pool that keeps batches, the leader that fills a block and every validator that
+ * judges one ask the same predicate. If only one of them knew a rule, it would let a batch in that the next one refuses
+ * for ever.
  *
- * Nothing here depends on where a node stands: the answer follows from the batch, the block and its ancestors alone, so
- * what an honest leader puts into a block is good for every honest validator.
+ * Nothing here depends on the state of one node: the answer follows from the batch, the block and its ancestors alone,
+ * so what an honest leader puts into a block is good for every honest validator.
  */
 import { type Block, type Header, type ValidatorSet, weightOf } from '@cloister/consensus';
 import type { AccountId, Digest, Height, ValidatorId } from '@cloister/encoding';
@@ -101,12 +102,12 @@ export class BodyRules {
     return this.#named.has(id) || this.#isCommitted(id);
   }
 
-  /** Whether the batch has had its block on this branch, or its time: no block from here on may name it. */
+  /** Whether an earlier block of this branch names the batch, or it has expired: then no later block may name it. */
   isSpent({ id, expiryHeight }: Batch): boolean {
     return this.#isNamed(id) || expiryHeight < this.#header.height;
   }
 
-  /** Counts the batch in, or says why it may not stand here. */
+  /** Adds the batch to the block, or says why it may not stand there. */
   admit(judged: JudgedBatch): BodyFault | undefined {
     const { batch } = judged.verified;
     if (this.isBacklogged) return 'BACKLOG';
@@ -131,7 +132,7 @@ class BlockBudget {
   readonly #byAuthor = new Map<ValidatorId, { readonly count: number; readonly bytes: number }>();
   readonly #bytesByLane = new Map<Lane, number>();
 
-  /** Counts the batch in if it fits. */
+  /** Adds the batch if it fits. */
   take({ verified: { batch }, appraisals }: JudgedBatch): boolean {
     const size = batch.bytes.length;
     const ofAuthor = this.#byAuthor.get(batch.author) ?? { count: 0, bytes: 0 };
@@ -154,7 +155,7 @@ class BlockBudget {
     return true;
   }
 
-  /** What the appraisals would come to with these more. */
+  /** The number of appraisals with these added. */
   #with(senders: readonly AccountId[]): {
     readonly count: number;
     readonly bySender: ReadonlyMap<AccountId, number>;

@@ -1,9 +1,10 @@
 /**
- * The shell's part of checking a proposal: batches, evidence, parameters, clock, and the word for what was executed.
+ * Checks the parts of a proposal that consensus leaves to its shell: batches, evidence, parameters, clock, and what the
+ * header vouches for.
  *
- * Stateless but for one thing: the event root and the root of facts that the header vouches for must be mine. What cannot
- * be answered yet (a batch on its way, an execution behind) waits. A root that differs makes the proposal invalid; only when such a block
- * is finalized against me does the replica stop with STATE_DIVERGED (see commit-pipeline.ts), since otherwise one lying
+ * Only one check needs this node's state: the event root and the root of facts in the header must be this node's own.
+ * While a batch is on its way or execution is behind, the check waits. A root that differs makes the proposal invalid;
+ * the replica stops with STATE_DIVERGED only when such a block is final (see commit-pipeline.ts). Otherwise one lying
  * leader could stop every honest node.
  */
 import type { Effect } from '@cloister/consensus';
@@ -46,9 +47,9 @@ export function verifyBlock(sources: VerifierSources, request: VerifyRequest): V
 }
 
 /**
- * All but the clock, which a leader's own block need not pass: a clock that went back must not cost it its turn. Cheap
- * checks come first, and evidence with its signatures last, when nothing is left to wait for: a block that is looked at
- * again and again while its batches arrive costs them once.
+ * Makes all checks but that of the clock. A leader's own block skips that one, so that a leader whose clock went back
+ * does not lose its turn. Cheap checks come first, and evidence with its signatures last, when nothing is left to wait
+ * for: a block that is looked at again and again while its batches arrive costs them once.
  */
 export function judgeBlock(
   sources: VerifierSources,
@@ -91,7 +92,7 @@ function checkRoot(
   return executed.factsRoot === factsRoot ? undefined : { verdict: 'invalid', reason: 'FACTS_ROOT_MISMATCH' };
 }
 
-/** Undefined when every batch is here and may stand here. What is here already can be too much by itself. */
+/** Undefined when every batch is here and allowed. The batches that are here can already be too many. */
 function checkBatches(
   { pool }: VerifierSources,
   rules: BodyRules,

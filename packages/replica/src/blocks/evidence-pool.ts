@@ -1,8 +1,8 @@
 /**
- * Evidence of faults that waits for a block, and the check of evidence in a block.
+ * Holds fault evidence until a block carries it, and checks the evidence in blocks.
  *
- * One piece for each (signer, kind) of an epoch is recorded, in the order of blocks: what an ancestor carries, whether it is
- * committed or not, no further block may carry. So the pool and what it remembers are bounded by the number of validators.
+ * One piece for each (signer, kind) of an epoch is recorded. A block may not carry a piece that one of its ancestors
+ * carries, committed or not. So the pool and what it remembers are bounded by the number of validators.
  */
 import {
   type Block,
@@ -51,7 +51,7 @@ export class EvidencePool {
     return this.#waiting.size;
   }
 
-  /** Keeps evidence that was verified; whether it was news. */
+  /** Keeps verified evidence; says whether it is new. */
   add(evidence: FaultEvidence): boolean {
     const key = evidenceKey(evidence);
     if (this.#recorded.has(key) || this.#waiting.has(key)) return false;

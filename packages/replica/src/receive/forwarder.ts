@@ -1,6 +1,4 @@
-/**
- * Handing on transactions by nodes outside the validator set: to one validator, and to the next one when that fails.
- */
+/** A node outside the validator set hands its transactions to one validator, and to the next one when that fails. */
 import type { Transaction } from '@cloister/ledger';
 import { FORWARD_ATTEMPTS_MAX, FORWARD_TRANSACTIONS_MAX, SYNC_TIMEOUT_MS } from '../limits.ts';
 import type { RequestDesk } from '../sync/request-desk.ts';

@@ -1,9 +1,11 @@
 /**
- * Transactions from clients: admission, lanes, quotas, and packing into signed batches.
+ * Takes transactions from clients: it admits them within quotas, sorts them into lanes and packs them into signed
+ * batches.
  *
  * Every refusal has a code. A validator packs what it admits into batches of its own; any other node forwards it. A
- * transaction counts against its sender from admission until it is executed or expires. Refreshes leave in batches apart
- * from evidence: a batch with evidence may have to wait for a block with room for its appraisals.
+ * transaction counts against its sender from admission until it is executed or expires. Refreshes and evidence are
+ * packed into different batches, because a batch with evidence may have to wait for a block with room for its
+ * appraisals.
  */
 import { type AccountId, asHeight, assert, type Digest, fail, type Height, ok, type Result } from '@cloister/encoding';
 import {
@@ -117,7 +119,7 @@ export class Ingress {
     return this.#charges.has(id);
   }
 
-  /** Admits a transaction's wire form; `verified`: somebody of this node has checked its signature. */
+  /** Admits the wire form of a transaction. `verified`: another thread of this node has checked its signature. */
   submit(bytes: Uint8Array, verified = false): Result<{ readonly id: Digest }, AdmissionCode> {
     if (bytes.length > MAX_TRANSACTION_BYTES) return fail('TRANSACTION_TOO_LARGE', `${bytes.length} bytes`);
     const decoded = decodeTransaction(bytes);
@@ -126,7 +128,7 @@ export class Ingress {
     const refusal = admissionRefusal(this.#core.ledger, transaction, this.#nextHeight());
     if (refusal !== undefined) return fail(refusal);
     if (this.#charges.has(transaction.id)) {
-      // The validator that it was handed to may have lost it.
+      // The validator that got it may have lost it.
       if (!this.#core.isValidator) this.#forward([transaction]);
       return fail('ALREADY_PENDING', transaction.id);
     }
@@ -151,9 +153,9 @@ export class Ingress {
   }
 
   #crowded(transaction: Transaction, stranger: boolean): 'BACKPRESSURE' | 'QUOTA_EXCEEDED' | undefined {
-    // Own batches only: what others flood the topic with turns no client of this node away. Beyond the share that others keep
-    // of this node's batches nobody would take them. Attestations, governance and results must get through while a flood of
-    // the normal kind is turned away.
+    // Only this node's own batches count, so that a flood by others turns no client of this node away. The others keep
+    // a bounded share of this node's batches, so more would be in vain. The normal lane may fill half of it, so that
+    // attestations, governance and results get through a flood of the normal kind.
     const room = this.#bytesMax * (laneOf(transaction.kind) === 'normal' ? 0.5 : 1);
     if (this.#pool.bytesOf(this.#core.self) + this.#queuedBytes > room) return 'BACKPRESSURE';
     const quota = stranger ? STRANGER_BYTES_MAX : SENDER_BYTES_MAX;
@@ -164,7 +166,10 @@ export class Ingress {
     return stranger && this.#strangers >= STRANGERS_MAX ? 'BACKPRESSURE' : undefined;
   }
 
-  /** What the ledger would refuse for a bound of the sender's, with what is pending here counted: said at once. */
+  /**
+   * Refuses at once what the ledger would refuse because a bound of the sender is reached. Transactions that wait here
+   * count.
+   */
   #overLimit(transaction: Transaction): 'TASK_LIMIT' | 'RECORD_LIMIT' | undefined {
     const { ledger } = this.#core;
     if (transaction.kind === 'put-record') return exceedsRecordLimit(ledger, transaction) ? 'RECORD_LIMIT' : undefined;
@@ -220,7 +225,7 @@ export class Ingress {
     this.#timerSet = true;
   }
 
-  /** The flush timer fired: everything that waits leaves. */
+  /** The flush timer fired: everything that waits is packed and sent. */
   flush(): void {
     this.#timerSet = false;
     for (const queue of this.#queues) this.#pack(queue);
@@ -262,7 +267,7 @@ export class Ingress {
     for (const id of ids) this.#discharge(id);
   }
 
-  /** Lets go of what can no longer be executed after the block at `height`; looks only now and then. */
+  /** Drops what can no longer be executed after the block at `height`. It looks once in several heights. */
   expire(height: Height): void {
     if (height % EXPIRY_STRIDE !== 0) return;
     for (const [id, { expiryHeight }] of this.#charges) if (expiryHeight <= height) this.#discharge(id);

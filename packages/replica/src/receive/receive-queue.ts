@@ -1,14 +1,14 @@
 /**
  * Frames that wait to be judged: one queue for each validator, and the queues take turns.
  *
- * Within a queue what matters most comes first, as in sending. No sender's frames come before another's turn, whatever they
- * are: a flood of certificates by one validator delays the votes of the others by one frame each.
+ * Within a queue the most important frame comes first, as in sending. Nothing that a sender sends gets it more turns
+ * than another: a flood of certificates by one validator delays the votes of the others by one frame each.
  */
 import type { ValidatorId } from '@cloister/encoding';
 import { RECEIVE_FRAMES_MAX } from '../limits.ts';
 import type { SendPriority } from '../step/replica-ports.ts';
 
-/** What a waiting frame costs beside its bytes. */
+/** Bytes that a waiting frame counts for beside its own. */
 const FRAME_COST = 64;
 
 interface Waiting {
@@ -19,7 +19,7 @@ interface Waiting {
 
 export class ReceiveQueue {
   readonly #bytesMax: number;
-  /** In the order of turns; only those with something waiting. */
+  /** Senders in the order of their turns; only those whose queue is not empty. */
   readonly #senders = new Map<ValidatorId, Waiting>();
 
   /** `bytesMax`: for each sender, with `FRAME_COST` for each frame. */
@@ -61,7 +61,7 @@ export class ReceiveQueue {
     return bytes === undefined ? undefined : { from, bytes };
   }
 
-  /** Forgets what waits of a sender. */
+  /** Drops all frames of a sender. */
   drop(from: ValidatorId): void {
     this.#senders.delete(from);
   }

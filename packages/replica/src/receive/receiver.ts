@@ -1,8 +1,9 @@
 /**
- * The way of a frame into consensus: useful? well-formed? signature? in that order, and senders in turn.
+ * Brings frames into consensus. It asks of each frame whether it is useful, then whether it is well-formed, then
+ * whether its signature is good. Senders take turns.
  *
- * A share of work is spent in one stretch and the rest is left to a timer, so that own timers, writes and clients get their
- * turn between. While the share lasts a frame is judged in the step that brought it.
+ * Work is done in bounded stretches with a timer between them, so that timers, writes and clients of this node get
+ * their turn. While a stretch has work left, a frame is judged in the step that brought it.
  */
 import {
   type ConsensusMessage,
@@ -123,7 +124,8 @@ export class Receiver {
   #refuse(from: ValidatorId, code: string, offence: Offence | undefined): void {
     const { core } = this.#parts;
     core.emit({ type: 'refused', from, code });
-    // A twin's frames carry the own name; they are judged like any other, and end this node instead.
+    // A second process with this key sends under this node's own name. Its frames are judged like any other; a
+    // signature in them that the guard does not know stops this node.
     if (offence === undefined || from === core.self || weightOf(core.set, from) === 0n) return;
     core.emit({ type: 'blame', peer: from, offence });
     if (this.#record.forged(from, core.monotonicMs)) this.#queue.drop(from);
@@ -137,7 +139,7 @@ function priorityOf(bytes: Uint8Array): SendPriority {
   return sendPriority(glimpse.value.type);
 }
 
-/** Lower leaves, and is judged, first. */
+/** The lower number is sent first and judged first. */
 export function sendPriority(type: ConsensusMessage['type']): SendPriority {
   return type === 'certificate' ? 0 : type === 'vote' ? 1 : type === 'proposal' ? 2 : 3;
 }

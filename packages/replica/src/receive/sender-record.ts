@@ -1,8 +1,9 @@
 /**
- * Which validators sent what no honest one sends, and until when their frames are dropped unseen.
+ * Remembers which validators sent forgeries, and until when their frames are dropped unread.
  *
- * An honest validator verifies what it passes on, so a forgery is its sender's own. A few are forgiven, since a defect may cause one;
- * then the sender is out for a time that doubles with each further forgery after it came back, and halves again as it behaves.
+ * An honest validator verifies what it passes on, so a forgery is the fault of its sender. A few are forgiven, since a
+ * defect may cause one; then the sender is out for a time that doubles with each further forgery after it came back,
+ * and halves again as it behaves.
  */
 import type { ValidatorId } from '@cloister/encoding';
 
@@ -34,7 +35,7 @@ export class SenderRecord {
     if (monotonicMs < conduct.untilMs) return false;
     conduct.forgeries += 1;
     if (conduct.cutMs === 0 && conduct.forgeries < FORGIVEN) return false;
-    // Each full maximum of good conduct halves the next time out.
+    // The next time out is halved for each stretch of the longest time out without a forgery.
     const halvings = conduct.cutMs === 0 ? 0 : Math.floor((monotonicMs - conduct.untilMs) / CUT_MS_MAX);
     const before = conduct.cutMs / 2 ** Math.min(halvings, 32);
     conduct.cutMs = Math.min(CUT_MS_MAX, Math.max(CUT_MS_FIRST, 2 * before));

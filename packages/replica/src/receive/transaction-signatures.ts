@@ -1,7 +1,7 @@
 /**
- * Which transactions' signatures were verified here, so that each is checked once however often it arrives.
+ * Remembers which transactions' signatures were verified here, so that each is checked once however often it arrives.
  *
- * Keyed by id, which leaves the signature out, so the very signature is compared too.
+ * The key is the transaction's id, which does not cover the signature, so the signature is compared too.
  */
 import { BoundedMap, type Digest, equalBytes } from '@cloister/encoding';
 import { type Transaction, verifyTransaction } from '@cloister/ledger';

@@ -7,7 +7,7 @@ import type { CommittedTip } from '../store/committed-tip.ts';
 import type { GuardMemory } from '../store/guard-memory.ts';
 import type { OpenBlock } from '../store/open-blocks.ts';
 
-/** All that a replica takes up where it left off. */
+/** Everything that a restarted replica goes on from. */
 export interface RecoveredReplica {
   readonly ledger: LedgerState;
   readonly head: GuardHead;
@@ -17,7 +17,10 @@ export interface RecoveredReplica {
   readonly workHeight: Height;
   readonly tip: CommittedTip | undefined;
   readonly guardMemory: GuardMemory;
-  /** Wire forms of the batches of open blocks, each with the block's height: lawful there, or not taken in. */
+  /**
+   * Wire forms of the batches of open blocks, each with the height of its block. A batch that is not allowed at that
+   * height is dropped.
+   */
   readonly batches: readonly { readonly id: Digest; readonly height: Height; readonly bytes: Uint8Array }[];
   readonly committedBatches: readonly { readonly height: Height; readonly ids: readonly Digest[] }[];
   readonly guardKeys: readonly Uint8Array[];

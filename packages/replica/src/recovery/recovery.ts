@@ -1,9 +1,9 @@
 /**
- * Opening a replica over its two databases: the event log is checked, the agreed state replayed, and consensus recovered
- * from the sign guard's records.
+ * Opening a replica over its two databases: the event log is checked, the agreed state replayed, and consensus
+ * recovered from the sign guard's records.
  *
- * A gap is never papered over: damage, a log behind what the guard has signed for, or records that contradict each other
- * stop the start with a typed error.
+ * Nothing is guessed: damage, a log behind what the guard has signed for, or records that contradict each other end the
+ * start with a typed error.
  */
 
 import {

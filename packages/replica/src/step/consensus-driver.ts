@@ -76,7 +76,7 @@ export class ConsensusDriver {
   #checked = 0;
   readonly #inputs: Input[] = [];
   #draining = false;
-  /** Newest timer of each name: what a firing of it means. */
+  /** The newest timer of each name, which says what it means when it fires. */
   readonly #timers = new Map<string, Extract<Effect, { type: 'set-timer' }>>();
   readonly #verifying = new Map<Digest, VerifyRequest>();
   #building: BuildRequest | undefined;
@@ -121,8 +121,8 @@ export class ConsensusDriver {
   }
 
   /**
-   * Batches that proposals under judgement name and the pool does not hold. Of a proposal that its view has outrun, and that
-   * no quorum notarized, nothing more is asked for.
+   * Batches that proposals under judgement name and the pool does not hold. Nothing more is asked for a proposal whose
+   * view is over and that no quorum notarized.
    */
   neededBatches(): ReadonlyMap<Digest, Want> {
     const needed = new Map<Digest, Want>();
@@ -155,7 +155,7 @@ export class ConsensusDriver {
     if (set !== undefined) this.feed({ type: 'timer', timer: set.timer, epoch: set.epoch, view: set.view });
   }
 
-  /** Whether a leader has reason to propose at once; told to the machine when it changes. */
+  /** Tells the machine when it changes whether a leader has reason to propose at once. */
   workPending(pending: boolean): void {
     if (pending === this.#workPending) return;
     this.#workPending = pending;
@@ -177,7 +177,7 @@ export class ConsensusDriver {
 
   /** A synced range; the machine checks certificate and hash chain. */
   chainArrived(range: ArrivedRange): void {
-    // A peer without a validator's name is one that the transport knows by another: it is not blamed here.
+    // A peer that is no validator is known by its libp2p name alone. It is not blamed here.
     const from = parseValidatorId(range.from) ?? this.#parts.core.self;
     this.feed({ type: 'chain-arrived', from, blocks: range.blocks, finalization: range.finalization });
   }
@@ -276,7 +276,7 @@ export class ConsensusDriver {
 
   // Proposals under judgement.
 
-  /** A block of an earlier view may have come late: it does not tell what time it is. */
+  /** A block of an earlier view may have come late, so it says nothing about its leader's clock. */
   #hearTime({ header, ancestors }: VerifyRequest): void {
     const { core, newestCommit } = this.#parts;
     if (header.view !== this.status.view) return;
@@ -301,7 +301,7 @@ export class ConsensusDriver {
     }
   }
 
-  /** Something arrived or was executed that proposals may have waited for. */
+  /** Looks at waiting proposals again: something arrived or was executed. */
   recheck(): void {
     for (const request of [...this.#verifying.values()]) this.#verify(request);
   }

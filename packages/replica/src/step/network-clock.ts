@@ -1,14 +1,14 @@
 /**
- * What time it is for the others, as far as their blocks tell.
+ * Estimates the time of the other validators from their blocks.
  *
  * Each leader stamps its block with its wall clock, so the header of a proposal, when it arrives, shows how far that
- * clock is from this node's. The samples are kept against the monotonic clock: a wall clock that is stepped here moves
- * none of them, and its error shows at once. A leader whose parent lies in its future stamps parent + 1, which tells
+ * clock is from this node's. The samples are differences to the monotonic clock, so a step of this node's wall clock
+ * changes none of them, and shows at once. A leader whose parent lies in its future stamps parent + 1, which tells
  * nothing about its clock.
  *
- * The median by weight is honest once more than twice the weight that may be Byzantine was sampled. Then a wall clock that
- * is off by more than the drift allowed is not used for blocks: this node stamps and judges by the others' time, so that
- * its error costs nobody a view, and it says that its clock is wrong.
+ * The median by weight is honest once more than twice the weight that may be Byzantine was sampled. From then on a wall
+ * clock that is off by more than the allowed drift is not used for blocks. This node then stamps and judges blocks by
+ * the others' time, so that its error costs nobody a view, and it says that its clock is wrong.
  */
 import { type ValidatorSet, weightOf } from '@cloister/consensus';
 import type { ValidatorId } from '@cloister/encoding';
@@ -65,8 +65,8 @@ export class NetworkClock {
   }
 
   /**
-   * Up to which time others' blocks are taken. The later of both clocks: the monotonic clock stands still while a machine
-   * is suspended, and the wall clock may be behind.
+   * The latest time that a block of another node may have. The later of both clocks: the monotonic clock stands still
+   * while a machine is suspended, and the wall clock may be behind.
    */
   latestMs(nowMs: number, monotonicMs: number): number {
     return Math.max(nowMs, this.stampMs(nowMs, monotonicMs)) + BLOCK_DRIFT_MS_MAX;

@@ -1,8 +1,8 @@
 /**
- * Where a replica stands: its newest durable block, when it last heard something new, and whether it is up to date.
+ * The progress of a replica: its newest durable block, when it last heard something new, and whether it is up to date.
  *
- * Everything about the newest block is taken from one record when its write is durable. The ledger itself is ahead of that
- * by the blocks that are being written, so that an answer put together from both would speak of two moments.
+ * Everything about the newest block is taken from one record when its write is durable. The ledger itself is ahead of
+ * that by the blocks that are being written, so an answer made of both would mix two moments.
  */
 import { DEFAULT_TIMING, type MachineStatus } from '@cloister/consensus';
 import type { Height } from '@cloister/encoding';

@@ -15,7 +15,7 @@ export interface ReplicaConfig {
   readonly signer: Ed25519KeyPair;
   /** `DEFAULT_TIMING` for what is not given. */
   readonly timing?: Partial<Timing>;
-  /** In place of consensus' own; for checks that a simulation notices a machine without one of its rules. */
+  /** Replaces the machine of consensus, for tests that a simulation notices a machine without one of its rules. */
   readonly createMachine?: typeof createMachine;
 }
 
@@ -33,7 +33,7 @@ export interface ReplicaCore {
   readonly signer: Ed25519KeyPair;
   readonly genesis: ParsedGenesis;
   readonly set: ValidatorSet;
-  /** In the set, and not rebuilding its log behind what its sign guard has seen. */
+  /** Whether this node is in the set, and its log is not behind what its sign guard has seen. */
   readonly isValidator: boolean;
   readonly epoch: Epoch;
   readonly paramsHash: Digest;

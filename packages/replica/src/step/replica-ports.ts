@@ -1,8 +1,8 @@
 /**
- * The faces of a replica towards the world: what it is told, what it asks for, and what it says of itself.
+ * The interface of a replica: its inputs, its effects, and its status.
  *
- * A replica does no I/O. A shell (the node, or the simulator) hands it inputs one at a time, each with its own reading of
- * the clocks, and carries out the effects first in, first out across steps.
+ * A replica does no I/O. A shell (the node, or the simulator) hands it inputs one at a time, each with its own reading
+ * of the clocks, and carries out the effects first in, first out across steps.
  */
 import type { LeaderRecord } from '@cloister/consensus';
 import type { AccountId, Digest, Epoch, Height, Offence, Result, ValidatorId, View } from '@cloister/encoding';
@@ -122,9 +122,9 @@ export type ReplicaEffect =
   /** A frame or response was refused; for metrics and peer scoring. */
   | { readonly type: 'refused'; readonly from: string; readonly code: string; readonly detail?: string }
   /**
-   * This peer sent something that no honest peer sends; `peer` is the name by which its frames, answers and requests come.
-   * The network cuts off whoever does so repeatedly. What an honest relayer could pass on in good faith is no offence: a
-   * valid but old certificate, a gossiped batch that has expired since.
+   * This peer sent something that no honest peer sends; `peer` is the name by which its frames, answers and requests
+   * come. The network cuts off whoever does so repeatedly. It is no offence to pass on what was good when it was sent,
+   * such as an old certificate or a batch that has expired since.
    */
   | { readonly type: 'blame'; readonly peer: string; readonly offence: Offence }
   /** The replica signs nothing more and answers no further input. */
@@ -174,7 +174,7 @@ export interface SigningStatus {
   /** Validators whose answer is awaited. */
   readonly missing: readonly ValidatorId[];
   readonly signsAboveView: View | undefined;
-  /** No view can pass without this validator's vote, so only its operator can end the silence. */
+  /** No view can end without this validator's vote, so only its operator can end the waiting. */
   readonly needsOverride: boolean;
 }
 
@@ -202,8 +202,8 @@ export interface ReplicaStatus {
   /** How far the wall clock is ahead of the others', negative when behind; undefined before any block was heard. */
   readonly clockSkewMs: number | undefined;
   /**
-   * False while anything that peers showed is not executed here, while no finalization was heard for long, and while the
-   * newest block is old: a node that nobody tells anything does not know whether it is behind.
+   * False in three cases: peers showed blocks that are not executed here, no finalization was heard for long, or the
+   * newest block is old. A node that hears nothing cannot know whether it is behind.
    */
   readonly synced: boolean;
 }

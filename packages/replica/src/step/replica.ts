@@ -176,7 +176,8 @@ export class Replica {
       consensus: this.#consensus,
     });
     this.#tasks = new TaskAssigner(self);
-    // What a past fault left on disk stands before the same rules as what comes from outside.
+    // What is read from disk passes the same rules as what comes from outside, since an earlier fault may have left it
+    // there.
     for (const { id, height, bytes } of recovered.batches) this.#pool.pulled(bytes, { id, height }, 0);
     for (const { ids, height } of recovered.committedBatches) this.#pool.commit(ids, height);
   }
@@ -221,7 +222,7 @@ export class Replica {
     assert(input.monotonicMs >= this.#clocks.monotonicMs, 'the monotonic clock never goes back');
     this.#clocks = { nowMs: input.nowMs, monotonicMs: input.monotonicMs };
     if (this.#halted === undefined) {
-      // Before the start only connections are noted: nothing may overtake the recovered records.
+      // Before the start only connections are noted, so that nothing is counted before the recovered records.
       if (this.#started || input.type === 'start' || input.type === 'peer') this.#take(input);
       if (this.#halted === undefined && this.#started) {
         this.#startRule.progress();

@@ -1,22 +1,22 @@
 /**
- * When a validator that starts may sign: never before it asked what others know of its votes.
+ * Decides when a validator that starts may sign. It must first ask the others what they know of its votes.
  *
- * The sign guard is the memory of what this key signed, and a disk can lose it, an operator can restore an old copy of it,
- * and a key file can be copied to a second machine. A signature made without the memory may contradict an earlier one:
- * it then proves this validator faulty, and with a Byzantine third it splits the chain. So:
+ * The sign guard is the memory of what this key signed, and a disk can lose it, an operator can restore an old copy of
+ * it, and a key file can be copied to a second machine. A signature made without the memory may contradict an earlier
+ * one: it then proves this validator faulty, and with a Byzantine third it splits the chain. So:
  *
  * 1. The guard is whole as far as this machine can tell: validators that make a quorum together with this one must have
- *    answered, and none of them shows an own vote that the guard does not know. No signature could have had an effect
- *    before, so this rule costs no liveness, also after a blackout of all. When the chain went on without this guard, they
- *    are asked again a moment later: a second process with a copy of key and guard shows by then.
- * 2. The guard holds nothing of this key: the same, as long as the chain stands at its beginning, since all start there
- *    with nothing.
- * 3. Otherwise (the chain has begun, or an unknown own vote was shown) validators of a quorum's weight *without this one*
- *    must have answered. A vote of mine in view v rests on a certificate of v − 1, and so on the votes of a quorum; more
- *    than a third of the weight both voted for that certificate and answered, so an honest one among them was in v − 1
- *    and shows a certificate of v − 2 or later. Hence no vote of mine lies above the highest certified view + 2: that is
- *    the floor. Views pass without this validator; then it asks again, and stops (SIGNED_ELSEWHERE) when anybody shows an
- *    own vote above the floor: a second process signs with this key.
+ * answered, and none of them shows an own vote that the guard does not know. No signature could have had an effect
+ * before, so this rule costs no liveness, also after a blackout of all. When the chain went on without this guard, they
+ * are asked again a moment later: a second process with a copy of key and guard shows by then.
+ * 2. The guard holds nothing of this key: the same, as long as the chain stands at its beginning, since all start
+ *    there with nothing.
+ * 3. Otherwise (the chain has begun, or an unknown own vote was shown) validators of a quorum's weight *without this
+ *    one* must have answered. A vote of mine in view v rests on a certificate of v − 1, and so on the votes of a
+ *    quorum; more than a third of the weight both voted for that certificate and answered, so an honest one among them
+ *    was in v − 1 and shows a certificate of v − 2 or later. Hence no vote of mine lies above the highest certified
+ *    view + 2: that is the floor. Views pass without this validator; then it asks again, and stops (SIGNED_ELSEWHERE)
+ *    when anybody shows an own vote above the floor: a second process signs with this key.
  */
 import type { ConsensusMessage, Input, Recall, RecallRequest, Round } from '@cloister/consensus';
 import { compareRounds, weightOf } from '@cloister/consensus';
@@ -97,7 +97,7 @@ export class StartRule {
     this.progress();
   }
 
-  /** After each step: what waited for the log or for a later view goes on. */
+  /** After each step, goes on with what waited for the log or for a later view. */
   progress(): void {
     const { resyncing, round } = this.#parts;
     if (this.#state === 'resyncing' && !resyncing()) this.#ask('asking');
@@ -138,7 +138,7 @@ export class StartRule {
     }
   }
 
-  /** What was sent to a peer before it was connected is lost. */
+  /** Asks a peer that connects later, since what was sent to it before is lost. */
   peerUp(id: string): void {
     const validator = this.#parts.core.set.validators.find((one) => one.id === id);
     if (validator !== undefined && this.#isAsking) this.#requestOf(validator.id);
@@ -157,7 +157,7 @@ export class StartRule {
     const shown: ConsensusMessage[] = [...recall.votes];
     if (recall.certificate !== undefined) shown.unshift(recall.certificate);
     for (const message of shown) feed({ type: 'message', from, message });
-    // The machine follows a certificate that proves the view. A view that nothing proves is nobody's word.
+    // Only a certificate proves the view that an answer names. Without one the answer does not count.
     if (compareRounds(round(), recall) < 0) return;
     this.#answered.add(from);
     this.#decide();

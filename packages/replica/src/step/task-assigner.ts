@@ -1,9 +1,9 @@
 /**
- * Which requests this node owes an answer to, and whose event is provable: handed to the executor once in this life of
- * the process. After a restart the agreed state names them again.
+ * Finds the requests that name this node and whose event is provable, and hands each to the executor once. After a
+ * restart they are found again in the agreed state.
  *
- * It is told of each request as its block is executed, and asks about those alone: a block costs what it brings, however
- * many tasks a tenant keeps open.
+ * It is told of each request when its block is executed and looks at no other tasks. So a block costs as much as the
+ * requests in it, however many tasks a tenant keeps open.
  */
 import type { AccountId, Digest, Height } from '@cloister/encoding';
 import { type LedgerState, openTasksOf, type Task } from '@cloister/ledger';

@@ -1,13 +1,15 @@
 /**
- * Carrying out a `store` effect, in the write order that persist-before-send rests on: one implementation for every shell.
+ * Carries out a `store` effect in the order of writes on which persist-before-send rests. Every shell uses this one
+ * implementation.
  */
 import type { EventLog, OrderedStore } from '@cloister/event-log';
 import type { ReplicaEffect } from '../step/replica-ports.ts';
 import { guardWitnessOp } from './guard-memory.ts';
 
 /**
- * Chain, then the log's head, then guard, then (unsynced, since it only has to survive damage to the guard's file) what the
- * chain remembers of the guard. Rejects with `StoreError`: the shell must stop the node then.
+ * Writes the chain, then the log's head, then the guard, then the witness of the guard in the chain. The witness is not
+ * synced, since it only has to survive damage to the guard's files. Rejects with `StoreError`: the shell must stop the
+ * node then.
  */
 export async function carryOutStore(
   effect: Extract<ReplicaEffect, { type: 'store' }>,

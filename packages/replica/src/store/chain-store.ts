@@ -253,8 +253,8 @@ export class ChainStore implements ChainReader {
   }
 
   /**
-   * In one thread the database is written a moment before the log's head moves, in another long before: a certificate of
-   * that moment vouches for events that this reader cannot prove yet, so the one below it is the newest.
+   * The database is written before the log's head moves. In between, the newest certificate vouches for events that
+   * this reader cannot prove yet, so the one below it counts as the newest.
    */
   async latestFinality(): Promise<FinalityProof | undefined> {
     let latest = await this.latestFinalization();

@@ -2,8 +2,9 @@
  * From committed blocks to durable events, in order.
  *
  * Execution happens here and nowhere else: at finalization, on the agreed state. One commit is one synced chain batch:
- * events, Merkle nodes, head, executed records, the certificate, and blocks that were never voted on here. Nothing of it
- * is told to anyone before the write is durable. A commit whose batches are not all here waits, and those behind it too.
+ * events, Merkle nodes, head, executed records, the certificate, and blocks that were never voted on here. Nothing of
+ * it is told to anyone before the write is durable. A commit whose batches are not all here waits, and so do the
+ * commits after it.
  */
 import {
   type Block,
@@ -32,7 +33,7 @@ export interface Commit {
   readonly finalization: Finalization;
 }
 
-/** As many of a commit's blocks as are executed in one go. */
+/** The part of a commit that is executed in one go. */
 interface CommitPart extends Commit {
   readonly isFirst: boolean;
   readonly isLast: boolean;
@@ -76,7 +77,7 @@ export class CommitPipeline {
   readonly #log: Pick<EventLog, 'prepare'>;
   readonly #handlers: PipelineHandlers;
   readonly #queue: CommitPart[] = [];
-  /** A part of a long commit is being made durable: the next one follows then. */
+  /** Whether a part of a long commit is being written; the next part follows after it. */
   #pausing = false;
   /** Of durable executions. */
   readonly #roots: Map<Height, ExecutedRoot>;
@@ -223,7 +224,9 @@ export class CommitPipeline {
     return true;
   }
 
-  /** A quorum finalized a block that vouches for another execution than mine: mine, or its, is broken. */
+  /**
+   * A quorum finalized a block that vouches for another execution than this node's. One of the two executions is wrong.
+   */
   #diverged(block: Block): boolean {
     const { lastFinal, height } = block.header;
     const root = this.#roots.get(lastFinal.height);

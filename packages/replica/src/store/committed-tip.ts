@@ -1,6 +1,6 @@
 /**
- * The newest commits: what a block under construction may vouch for. Its parent bounds that from above, its own
- * execution from above too, and the parent's word from below.
+ * Remembers the newest commits, one of which a new block vouches for (`lastFinal`). It may not be above the block's
+ * parent or what this node has executed, nor below what the parent vouches for.
  */
 import type { Finalization, Header } from '@cloister/consensus';
 import { asHeight, type Digest, type Height } from '@cloister/encoding';

@@ -1,6 +1,4 @@
-/**
- * Writes that are out: what follows each once it is durable.
- */
+/** Writes that are under way, and what is done when each is durable. */
 import { assert } from '@cloister/encoding';
 import type { ReplicaEffect } from '../step/replica-ports.ts';
 
@@ -21,7 +19,7 @@ export class DurableWrites {
     this.#emit({ type: 'store', token, ...effect });
   }
 
-  /** The shell's word, which it gives once for each write. */
+  /** The shell says once for each write that it is durable. */
   stored(token: number): void {
     const done = this.#waiting.get(token);
     this.#waiting.delete(token);

@@ -1,10 +1,10 @@
 /**
- * How far the sign guard's database can be trusted to be the whole memory of what its key signed.
+ * Finds out whether the sign guard's database still knows all that its key signed.
  *
  * Two small records say so. The *mark* in the guard's database names the key that was made together with it, so that an
  * empty guard of a new key is told from a guard that was lost. The *witness* in the chain database names the newest
  * guard record that was synced. LevelDB drops the end of a damaged log file in silence, so without a witness a flipped
- * byte in the last record would look like a write that never came to be.
+ * byte in the last record would look like a write that never happened.
  */
 import { compareRounds, type GuardState, type Round } from '@cloister/consensus';
 import { hash } from '@cloister/crypto';

@@ -51,8 +51,8 @@ export class OpenBlocks {
   }
 
   /**
-   * Deletes stored blocks that lost, and of their batches what no committed and no other stored block names: those are in
-   * the pool, or in nobody's way, and would stay on disk for ever.
+   * Deletes stored blocks that another block has replaced, with those of their batches that no other block names. They
+   * would stay on disk for ever.
    */
   abandonOps(height: Height): StoreOp[] {
     const ops: StoreOp[] = [];

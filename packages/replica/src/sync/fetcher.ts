@@ -93,7 +93,7 @@ export class Fetcher {
     }
     const peer = [this.#core.self, ...this.#peers.order(prefer)].find((each) => fetch.tried.has(each) === false);
     if (peer === undefined) {
-      // Everyone was asked: the machine's next request begins again.
+      // Everyone was asked. The machine's next request begins anew.
       if (fetch.inFlight === 0) this.#chains.delete(tip);
       return;
     }
@@ -125,7 +125,7 @@ export class Fetcher {
     this.#core.setTimer(HEDGE_TIMER, CHAIN_HEDGE_MS);
   }
 
-  /** The hedge timer fired: what nobody has answered yet is asked of one more. */
+  /** The hedge timer fired: one more peer is asked for what nobody has answered yet. */
   hedge(): void {
     this.#hedging = false;
     for (const [tip, { aboveHeight, prefer }] of [...this.#chains]) this.fetchChain(tip, aboveHeight, prefer);

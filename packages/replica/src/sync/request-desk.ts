@@ -1,6 +1,6 @@
 /**
- * Requests of the sync protocol that are out: each answer goes to whoever asked, once, and is of the kind that was asked
- * for. An answer to nothing that is out is dropped unread.
+ * Keeps the requests of the sync protocol that wait for an answer. Each answer goes once to the part that asked, and
+ * must be of the kind that was asked for. An answer to no waiting request is dropped unread.
  */
 
 import type { ReplicaCore } from '../step/replica-core.ts';

@@ -2,9 +2,9 @@
  * Following the chain by ranges: all that a node outside the validator set does, and a validator that is far behind.
  *
  * Each range comes with a finalization of its last block. The state machine checks that certificate and the hash chain
- * from its own tip on, and execution checks every batch; so from genesis to the tip nothing is taken on a peer's word,
- * and a height that no certificate backs moves nobody. After a long range the next is asked for at once, of the same peer;
- * after a short one, or none, of another.
+ * from its own tip on, and execution checks every batch; so no peer is believed anywhere between genesis and tip, and a
+ * height without a certificate has no effect. After a long range the next is asked for at once, of the same peer; after
+ * a short one, or none, of another.
  */
 import { weightOf } from '@cloister/consensus';
 import { asHeight, parseValidatorId } from '@cloister/encoding';
@@ -29,7 +29,7 @@ export class Follower {
   readonly #parts: FollowerParts;
   #behind: boolean;
   #turn = 0;
-  /** Asked in a row without getting further. */
+  /** How often it asked in a row without progress. */
   #failures = 0;
   /** Who showed the end of a stretch that is fetched by hash. */
   #stretchFrom: string | undefined;
@@ -90,14 +90,14 @@ export class Follower {
     const before = core.committedHeight();
     consensus.chainArrived(range);
     pipeline.offer(range.batches);
-    // A certificate without blocks: the machine fetches them by hash, down from it.
+    // An answer can be a certificate without blocks. The machine then fetches the blocks below it by hash.
     if (range.blocks.length === 0) {
       this.#stretchFrom = range.from;
       return;
     }
     const top = range.blocks.at(-1)?.header.height ?? asHeight(0);
     if (core.committedHeight() === before) {
-      // Consensus may have come past it while it was on its way.
+      // Consensus may have committed these blocks meanwhile.
       if (top > before) peers.blame(range.from, 'LIED', 'RANGE_UNUSABLE');
       this.#settleOrAskOthers();
       return;
@@ -106,7 +106,8 @@ export class Follower {
     this.#failures = 0;
     const full = range.blocks.length > FOLLOW_GAP_BLOCKS;
     if (full) this.#behind = true;
-    // A server that hands out single blocks is passed over; the tip's last few come from anyone.
+    // A server that gives single blocks where there are many is asked last. Near the tip there are few, so any server
+    // will do.
     if (full) peers.served(range.from);
     this.#ask(full ? range.from : peers.pick(this.#turn++, []));
   }

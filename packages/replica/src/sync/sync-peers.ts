@@ -1,8 +1,9 @@
 /**
- * Who is connected, and whom to ask next: several peers in turn, so that one that lies or sleeps costs one attempt.
+ * Knows which peers are connected, and which to ask next. Peers take turns, so that one that lies or is silent costs
+ * one attempt.
  *
- * A peer that answered badly or not at all rests for a doubling time: it is asked again only when nobody else is left. The
- * rest outlives a reconnection. What no honest peer does is also told to the shell, which cuts the peer off.
+ * A peer that answered badly or not at all rests for a doubling time: it is asked again only when nobody else is left.
+ * The rest outlives a reconnection. An offence is also told to the shell, and the network cuts the peer off.
  */
 import type { Offence, ValidatorId } from '@cloister/encoding';
 import { PEER_REST_MS_MAX, PEER_REST_MS_MIN, RESTING_PEERS_MAX } from '../limits.ts';

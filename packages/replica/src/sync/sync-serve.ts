@@ -128,9 +128,9 @@ async function serveChain(
 }
 
 /**
- * Blocks from `fromHeight` on. What does not fit is cut after the last block that has a certificate of its own. Of a stretch
- * that has none within the bounds nothing is served but the certificate at its end: the asker fetches the blocks below it by
- * hash, since nothing less would prove them.
+ * Blocks from `fromHeight` on. What does not fit is cut after the last block that has a certificate of its own. Where a
+ * stretch has no such block within the bounds, only the certificate at its end is served. The asker then fetches the
+ * blocks below it by hash, since nothing else proves them.
  */
 async function serveRange(reader: ChainReader, fromHeight: number, maxBytes: number): Promise<SyncResponse> {
   const blocks: SyncBlock[] = [];
@@ -167,7 +167,10 @@ export async function buildEventProofParts(
   return { finality: encodeFinalityProof(finality), ...record };
 }
 
-/** The record of the event at `sequence`, and its path to the event root of a final header. Undefined when that covers it not. */
+/**
+ * The record of the event at `sequence`, and its path to the event root of a final header. Undefined when the root does
+ * not cover it.
+ */
 export async function buildRecordProof(
   reader: ChainReader,
   sequence: number,
