@@ -1,5 +1,5 @@
 /**
- * The face of the state machine: what goes in, what comes out, and what it is made from.
+ * The interface of the state machine: its inputs, its effects, and what it is created from.
  *
  * The shell feeds inputs one at a time and runs effects first in, first out across steps. The machine owns its state
  * and mutates it inside `step`; for the caller it is opaque.
@@ -67,7 +67,7 @@ export type Input =
   | { readonly type: 'start' }
   /** `from` is the authenticated sender, who need not be a validator. The decoder has checked form and size. */
   | { readonly type: 'message'; readonly from: ValidatorId; readonly message: ConsensusMessage }
-  /** Ends the silence of `startsMuted`. Nothing is signed at or below `floor`. */
+  /** Ends the state of `startsMuted`. Nothing is signed at or below `floor`. */
   | { readonly type: 'may-sign'; readonly floor: Round | undefined }
   /** Answers 'continue', after whatever else waits. */
   | { readonly type: 'continue' }
@@ -126,8 +126,8 @@ export type Input =
 export type HaltCode = 'AGREEMENT_BROKEN' | 'SIGNED_ELSEWHERE';
 
 /**
- * Why a message was not taken. Nobody honest causes `FORGERY_CODES`; the others may be due to a sender that is ahead, behind or
- * asks too much.
+ * Why a message was refused. No honest sender causes a code of `FORGERY_CODES`. The other codes may be due to a sender
+ * that is ahead, is behind or asks too much.
  */
 export type MessageRejectionCode =
   | 'UNKNOWN_SIGNER'
@@ -139,7 +139,7 @@ export type MessageRejectionCode =
   | 'OUTSIDE_WINDOW'
   | 'PROPOSAL_MISMATCH'
   | 'UNSOLICITED_BLOCK'
-  /** Answers to a start go to the shell's rule for it, which asked for them. */
+  /** The shell's rule for starting asked for these answers, and takes them before the machine. */
   | 'UNSOLICITED_RECALL'
   | 'TOO_MANY_REQUESTS'
   | 'NOT_CONNECTED'

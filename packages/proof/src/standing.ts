@@ -1,12 +1,12 @@
 /**
- * Standing: the check that an enclave makes, inside itself, of what the ledger holds against it now.
+ * Standing: the check that an enclave makes of whether the ledger still accepts it.
  *
- * The host hands over proofs and is believed in nothing else. A standing knows the enclave's own identity and a light client
- * that starts at the genesis and never goes back. An event alone proves nothing about now: a host that kept a later
- * revocation to itself would show true events. So each proof brings the facts that its header commits (rules, own attestation, and
- * for a model's key or a request the model and the grant too), under a header no older than any that was seen. They are judged
- * by the ledger's own rule. A host can withhold newer headers, and so delay what the enclave learns, but it cannot show less
- * than what held when the event became final, nor go back.
+ * The host hands over proofs. Nothing else that it says is believed. A standing knows the enclave's own identity and a
+ * light client that starts at the genesis and never goes back. An event alone proves nothing about now: a host that
+ * kept a later revocation to itself would show true events. So each proof brings the facts that its header commits
+ * (rules, own attestation, and for a model's key or a request the model and the grant too), under a header no older
+ * than any that was seen. They are judged by the ledger's own rule. A host can withhold newer headers, and so delay
+ * what the enclave learns, but it cannot show less than what held when the event became final, nor go back.
  */
 import { acceptHeader, type FinalityProof, type Header, type LightClientState } from '@cloister/consensus';
 import { type AccountId, type Digest, fail, ok, type Result } from '@cloister/encoding';
@@ -48,7 +48,7 @@ export interface Standing {
   readonly shown: (KnownRules & { readonly attestation: AttestationFact }) | undefined;
 }
 
-/** What came of a proof. The standing has moved on with it, whatever came. */
+/** The result of judging a proof. The standing has moved on with it in any case. */
 export interface Judged<T, Code extends string> {
   readonly standing: Standing;
   readonly result: Result<T, Code>;
@@ -81,7 +81,7 @@ export type AuthorisationCode =
   | 'GRANT_REPLACED'
   | 'TASK_PAST_DEADLINE';
 
-/** A launched enclave: it trusts the genesis and stands on nothing yet. */
+/** The standing of an enclave at its launch: it trusts the genesis and knows no facts yet. */
 export function launchedStanding(own: OwnIdentity, genesis: LightClientState): Standing {
   return { own, lightClient: genesis, shown: undefined };
 }
@@ -104,7 +104,7 @@ interface Entered {
   readonly attestation: AttestationFact;
 }
 
-/** Goes by the header of a proof and by the facts under it, the own ones first. */
+/** Takes the header of a proof and the facts under it, those about the enclave itself first. */
 function enter(standing: Standing, { finality, documents }: FactsProof): Judged<Entered, OwnFactsCode> {
   const { own } = standing;
   const { header } = finality;

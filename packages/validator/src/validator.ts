@@ -1,12 +1,11 @@
 /**
- * `processTransaction`: what a validator does for a finalized transaction that requires AI and names its enclave.
+ * `processTransaction`: what a validator does for a finalized transaction that asks its enclave for an inference.
  *
- * It stands on the executor's path, after finality and once the request's event is provable; executing a block calls no
- * enclave. Before anything runs, `verifyLocalEnclave` sends a fresh random challenge to the local enclave. The answer
- * is evidence, which is appraised in full against the ledger's measurements at the current height. While such evidence
- * is fresh, a signature of the attested key is enough. A changed image, another keyset, a replayed and a relayed answer
- * are all refused here. A refusal stays within this node and is never an event. Other executors may answer the task, or
- * its deadline ends it.
+ * The executor calls it once the event of the request is provable. Executing a block calls no enclave. Before anything
+ * runs, `verifyLocalEnclave` sends a fresh random challenge to the local enclave. The answer is evidence, which is
+ * appraised in full against the ledger's measurements at the current height. While such evidence is fresh, a signature
+ * of the attested key is enough. A changed image, another keyset, a replayed and a relayed answer are all refused here.
+ * A refusal stays within this node and is never an event. Other executors may answer the task, or its deadline ends it.
  */
 
 import {

@@ -1,8 +1,8 @@
 /**
- * Certificates: one statement, signed by members of weight ≥ q.
+ * A certificate is one statement with signatures of members of weight ≥ q.
  *
- * A certificate is checked whole: q good signatures beside one forged make it invalid, so that whoever relays one
- * vouches for each signer in it, and evidence taken from it names nobody who did not sign.
+ * It is checked whole: one forged signature makes it invalid, also beside q good ones. So a node that relays a
+ * certificate vouches for each signer in it, and fault evidence taken from it names only validators that signed.
  */
 
 import { verifyEd25519Exact } from '@cloister/crypto';
@@ -60,8 +60,8 @@ export function bitmapLength(count: number): number {
 }
 
 /**
- * Checks form, weight (≥ `quorum`, by default the set's) and every signature against the set of the certificate's epoch.
- * That the epoch is the set's is the caller's to know.
+ * Checks form, weight (≥ `quorum`, by default the set's) and every signature against the set of the certificate's
+ * epoch. The caller must give the set of the certificate's epoch.
  */
 export function verifyCertificate(
   set: ValidatorSet,
@@ -87,8 +87,8 @@ export function verifyCertificate(
 }
 
 /**
- * A certificate of verified votes that all say `statement`; each signer at most once, all members of the set.
- * Whether they reach the quorum is the caller's to know.
+ * A certificate of verified votes that all say `statement`; each signer at most once, all members of the set. The
+ * caller knows whether they reach the quorum.
  */
 export function makeCertificate(
   set: ValidatorSet,

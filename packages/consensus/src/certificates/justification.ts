@@ -1,9 +1,9 @@
 /**
- * Justifications: what a proposal's parent rests on, and the hash that the signed proposition carries.
+ * A justification shows why a proposal may build on its parent. The signed proposition carries its hash.
  *
- * The hash covers the statements and not the signatures, which differ between nodes that hold different certificates
- * of the same statement. It covers the nullifications by their number and a hash of their own, so that evidence of a bad
- * justification is small however many nullifications a liar put into it.
+ * The hash covers the statements and not the signatures, which differ between nodes that hold different certificates of
+ * the same statement. It covers the nullifications by their number and a hash of their own, so that evidence of a bad
+ * justification is small, however many nullifications it holds.
  */
 
 import { hash } from '@cloister/crypto';
@@ -54,8 +54,9 @@ export function justificationHash(justification: Justification): Digest {
 }
 
 /**
- * Whether a justification of this summary fails to justify P, for whoever sees the summary alone. More skipped views than
- * any justification on the wire can hold convict nobody: checking them would cost without bound.
+ * Whether a justification of this summary fails to justify P, for whoever sees the summary alone. A summary that names
+ * more skipped views than any justification on the wire can hold convicts nobody, because checking it would cost
+ * without bound.
  */
 export function isSummaryUnjustified(
   proposition: Proposition,

@@ -19,7 +19,7 @@ export class SignatureCache {
     this.#good = new BoundedMap(capacity);
   }
 
-  /** Signatures checked so far, good and bad, beside those remembered: what this cost. */
+  /** How many signatures were really checked so far, good and bad, those found in the cache not counted. */
   get checked(): number {
     return this.#checked;
   }

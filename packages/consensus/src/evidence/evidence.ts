@@ -1,8 +1,10 @@
 /**
- * Evidence: what one validator signed and an honest one never does. Verification is pure and needs only V_epoch.
+ * Fault evidence: signatures of one validator that an honest validator never makes. Verifying it is pure and needs only
+ * V_epoch.
  *
- * Notarize and nullify by one signer in one view is legal. A justification is judged by its statements (coverage, parent hash): its
- * hash leaves signatures out, so bad signatures could have been put there by anyone and prove nothing against the voter.
+ * Notarize and nullify by one signer in one view are no fault. A justification is judged by its statements (coverage,
+ * parent hash): its hash does not cover the signatures, so anyone could have put bad ones there, and they prove nothing
+ * against the voter.
  */
 import { type Digest, type Epoch, fail, ok, type Result } from '@cloister/encoding';
 import { checkSignature, type SignatureCheck } from '../certificates/certificate.ts';
@@ -47,15 +49,15 @@ export function conflictEvidence(a: SignedStatement, b: SignedStatement): FaultE
   return { type, signer: a.signer, first, second };
 }
 
-/** What the evidence says. The round's epoch is that whose set judges it. */
+/** The fault that the evidence proves. The validator set of the round's epoch judges it. */
 export function faultOf(evidence: FaultEvidence): ProvenFault {
   const { epoch, view } = evidence.type === 'bad-justification' ? evidence.vote : evidence.first;
   return { validator: evidence.signer, kind: evidence.type, epoch, view };
 }
 
 /**
- * One fault of a kind convicts a validator for the epoch: who signs twice in every view gives one piece of evidence and
- * not one for each view, which would be gigabytes of blocks a day.
+ * One fault of a kind convicts a validator for the epoch. A validator that signs twice in every view gives one piece of
+ * evidence, and not one for each view, which would fill gigabytes of blocks a day.
  */
 export function faultKey({ validator, kind, epoch }: ProvenFault): string {
   return `${epoch}/${validator}/${kind}`;
@@ -88,7 +90,10 @@ export type FaultEvidenceCode =
   | 'JUSTIFICATION_MISMATCH'
   | 'JUSTIFIED';
 
-/** Whether the evidence holds against `evidence.signer`, a member of `set` = V_epoch of its round. Age is the ledger's to judge. */
+/**
+ * Whether the evidence holds against `evidence.signer`, a member of `set` = V_epoch of its round. The ledger judges its
+ * age.
+ */
 export function verifyFaultEvidence(
   set: ValidatorSet,
   chainId: Digest,

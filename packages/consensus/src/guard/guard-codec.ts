@@ -1,8 +1,8 @@
 /**
- * Stored form of the sign guard's records, and the way back from a database to a `GuardState`.
+ * The stored form of the sign guard's records, and how a `GuardState` is read from a database.
  *
- * A record holds the signed bytes themselves and ends in a checksum. A damaged or contradictory record stops the node:
- * a validator that does not know what it signed does not sign.
+ * A record holds the signed bytes themselves and ends in a checksum. A damaged or contradictory record stops the node,
+ * since a validator that does not know what it signed must not sign.
  */
 
 import { hashBytes } from '@cloister/crypto';

@@ -1,9 +1,10 @@
 /**
- * The sign guard: what this validator has signed, and the refusal to contradict it.
+ * The sign guard remembers what this validator has signed and refuses to contradict it.
  *
  * Each signature is made here, after its check, and becomes a record that must be durable before it leaves the node.
  * The records are also the write-ahead log: they carry the certificates of the view before (and for finalize the
- * notarization), so that a network that lost power everywhere still holds what its next leader must show.
+ * notarization), so that after a loss of power everywhere the network still holds the certificates that its next leader
+ * must show.
  */
 import { asEpoch, asView, type Digest, fail, ok, type Result, type ValidatorId } from '@cloister/encoding';
 import { sameProposition, statementBytes, statementOf } from '../messages/signed-bytes.ts';

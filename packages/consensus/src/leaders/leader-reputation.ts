@@ -1,10 +1,11 @@
 /**
- * Which leaders are passed over at once, and until when: who missed a turn waits a while, and longer each time.
+ * Remembers which leaders are passed over, and until when. A leader that missed a turn is passed over for a while,
+ * longer each time.
  *
- * Passing a leader over costs the others next to nothing, and waiting for one costs a view timer, so one miss is enough. After
- * its time a leader is tried again, and turns led well bring it back for good. Nobody is passed over for a stretch in which more
- * leaders failed than can be faulty: then it was the network. And no more weight is passed over than can be faulty, so
- * that honest leaders remain whatever this node believes.
+ * Passing a leader over costs the others next to nothing, and waiting for one costs a view timer, so one miss is
+ * enough. After that time the leader is tried again. Turns with a block bring it back. If more leaders failed in a
+ * stretch than can be faulty, the network was at fault, and nobody is passed over for it. No more weight is passed over
+ * than can be faulty, so honest leaders remain whatever this node believes.
  */
 import { asView, type ValidatorId, type View } from '@cloister/encoding';
 import { weightOf } from '../certificates/validator-set.ts';
@@ -13,7 +14,10 @@ import type { ValidatorSet } from '../messages/types.ts';
 /** How long a leader is passed over at its first level, in milliseconds of block time; each level doubles it. */
 const PASS_MS = 5_000;
 const PASS_MS_MAX = 300_000;
-/** It is also passed over for 2^level turns at least: where a turn comes once a minute, five seconds are none. */
+/**
+ * It is also passed over for at least 2^level turns, since five seconds mean nothing where its turn comes once a
+ * minute.
+ */
 const LEVEL_MAX = 7;
 /** Views by which the others' decision to try a leader again may come later than this node's, as finality reaches them. */
 const TRIAL_LAG_VIEWS = 2;
@@ -30,7 +34,7 @@ interface Turns {
   /** Block time at which the leader last began to be passed over; undefined: it is not. */
   sinceMs: number | undefined;
   passed: number;
-  /** Its time is over: from the view after this one on it is tried. */
+  /** Set when its time is over: it is tried in views after this one. */
   trialAfter: View | undefined;
   led: number;
 }
@@ -130,8 +134,9 @@ export class LeaderReputation {
   }
 
   /**
-   * The worst first, as far as the weight goes that may be faulty. Of two at one level the one that is passed over stays so:
-   * a view begins before the block below it is final, so if the two took turns at it, neither would be waited for at its turn.
+   * The leaders that are passed over: the worst first, up to the weight that may be faulty. Of two at one level the one
+   * that is passed over already comes first. Otherwise the two could take turns, and since a view begins before the
+   * block below it is final, neither would be waited for at its own turn.
    */
   #decide({ atMs, view }: BlockMoment): void {
     const due = [...this.#turns].filter(([, turns]) => isDue(turns, atMs));

@@ -1,6 +1,4 @@
-/**
- * Evidence as it turns up, one piece for each (signer, kind) of an epoch.
- */
+/** Collects fault evidence, one piece for each (signer, kind) of an epoch. */
 import type { ValidatorId } from '@cloister/encoding';
 import { summaryOf } from '../certificates/justification.ts';
 import { evidenceKey, faultOf, isUnjustified, verifyFaultEvidence } from '../evidence/evidence.ts';
@@ -20,7 +18,10 @@ export function accuse(machine: MachineState, evidence: FaultEvidence): void {
   if (isVoter(machine)) emit(machine, { type: 'send', to: 'all', message: { type: 'evidence', evidence } });
 }
 
-/** What somebody else saw. One piece for each (signer, kind) is of use; only that one is verified. */
+/**
+ * Takes evidence that another node found. Only one piece for each (signer, kind) is of use, and only that one is
+ * verified.
+ */
 export function onEvidence(machine: MachineState, from: ValidatorId, evidence: FaultEvidence): void {
   const { accused, epoch, set } = machine.current;
   const { epoch: ofEpoch, view } = faultOf(evidence);
@@ -53,8 +54,8 @@ export function accuseUnjustified(machine: MachineState, round: RoundState, vote
 }
 
 /**
- * Stops when the own key signed what the guard does not know of: nothing more must be signed here. While nothing is signed
- * yet, such a signature tells only that the guard is not the whole memory; whoever muted the machine judges it.
+ * Stops the node when its own key made a signature that the guard does not know: nothing more may be signed here. While
+ * the machine is muted, such a signature only shows that the guard does not know everything, and the shell judges it.
  */
 export function heedOwn(machine: MachineState, signed: SignedStatement): void {
   const { key, guard, rules } = machine;

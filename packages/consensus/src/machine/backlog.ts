@@ -1,8 +1,9 @@
 /**
- * Certificates that came inside proposals, verified a share in each step: a justification may hold thousands of signatures.
+ * Verifies the certificates that came inside proposals, some of them in each step, because a justification may hold
+ * thousands of signatures.
  *
- * Each sender has one list, and the lists take turns. The first bad certificate condemns the rest of its list: a leader has verified
- * what it puts into a proposal. A newer proposal of a sender replaces what is left of its older one.
+ * Each sender has one list, and the lists take turns. The first bad certificate condemns the rest of its list: a leader
+ * has verified what it puts into a proposal. A newer proposal of a sender replaces what is left of its older one.
  */
 
 import type { ValidatorId, View } from '@cloister/encoding';

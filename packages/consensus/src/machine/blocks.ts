@@ -1,5 +1,5 @@
 /**
- * Blocks above the committed one: keeping, fetching, checking and forgetting them.
+ * Keeps, fetches, checks and forgets blocks above the committed one.
  *
  * A block is kept only when a proposal or certificate of a round, or a missing link below one, asked for it.
  */
@@ -110,11 +110,12 @@ export function checkBlock(
 }
 
 /**
- * Forgets blocks that no round refers to, directly or as an ancestor, and everything at or below the committed height. What a
- * finalization is about to commit is never among them, however long the stretch: it would have to be fetched again.
+ * Forgets blocks that no round refers to, directly or as an ancestor, and everything at or below the committed height.
+ * Blocks that a finalization is about to commit are kept, however many they are, since they would have to be fetched
+ * again.
  */
 export function pruneBlocks(machine: MachineState): void {
-  // While records are replayed, rounds do not yet refer to what they will.
+  // While records are replayed, rounds do not refer to all their blocks yet.
   if (!machine.started) return;
   const kept = new Set<Digest>();
   const keepChain = (tip: Digest | undefined): void => {

@@ -1,6 +1,4 @@
-/**
- * Taking in certificates of any view: verified whole, then the step they allow.
- */
+/** Takes certificates of any view: each is verified whole, and then allows a step. */
 import type { ValidatorId } from '@cloister/encoding';
 import { verifyCertificate, votesOf } from '../certificates/certificate.ts';
 import { LAST_VIEW } from '../messages/limits.ts';
@@ -53,7 +51,7 @@ function keep(round: RoundState, certificate: Certificate): void {
   else round.finalization = certificate;
 }
 
-/** What a quorum of honest validators could not have signed besides what is held; undefined in all but broken networks. */
+/** How the certificate contradicts another that is held. Undefined unless a third of the weight or more is faulty. */
 function contradictionOf(round: RoundState, certificate: Certificate): string | undefined {
   const { notarization, nullification, finalization } = round;
   if (certificate.kind === 'nullify') return finalization === undefined ? undefined : 'nullified and finalized';

@@ -1,6 +1,4 @@
-/**
- * Committing: the ancestors of a finalized block in order, once all of them are here.
- */
+/** Commits the ancestors of a finalized block in order, once all of them are here. */
 import { asHeight, assert, asView, type Digest, type Height } from '@cloister/encoding';
 import { signersOf, verifyCertificate } from '../certificates/certificate.ts';
 import { leaderOf } from '../leaders/leader.ts';
@@ -48,7 +46,7 @@ function commitChain(machine: MachineState, blocks: readonly Block[], finalizati
   pruneBlocks(machine);
 }
 
-/** Who led the views from the last committed block's to the new tip's, and who gave no block in them. */
+/** Notes which leaders gave a block in the views from the last committed block to the new tip, and which gave none. */
 function noteLeaders(machine: MachineState, blocks: readonly Block[]): void {
   const { set, epoch } = machine.current;
   let parent = machine.committed.header;
@@ -64,7 +62,7 @@ function noteLeaders(machine: MachineState, blocks: readonly Block[]): void {
   }
 }
 
-/** The chain batch of a height is durable: a restart will know it, so the guard need not. */
+/** The chain batch of a height is durable. A restart will know it, so the guard may forget it. */
 export function onExecuted(machine: MachineState, height: Height, hash: Digest): void {
   for (let [first] = machine.floors; first !== undefined && first.height <= height; [first] = machine.floors) {
     assert(first.height !== height || first.hash === hash, 'executed: not the committed block');
@@ -74,8 +72,8 @@ export function onExecuted(machine: MachineState, height: Height, hash: Digest):
 }
 
 /**
- * Blocks in a row with the finalization of the last: checked as a whole, then committed as one. Without blocks it is the word
- * that the next certificate is beyond any range.
+ * Takes consecutive blocks with the finalization of the last one. They are checked as a whole and committed as one.
+ * Without blocks it means that the next certificate is too far for any range.
  */
 export function onChainArrived(machine: MachineState, input: Extract<Input, { type: 'chain-arrived' }>): void {
   const { from, finalization } = input;

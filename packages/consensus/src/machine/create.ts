@@ -23,7 +23,7 @@ export interface MachineParts {
 }
 
 const EPOCH_0: Epoch = asEpoch(0);
-/** Being late may be the network's fault once or twice; a turn without a block cost a whole view timer. */
+/** A leader may be late once or twice because of the network. A turn without a block costs a whole view timer. */
 const LATE_TURNS_FORGIVEN = 1;
 
 function committedTip(config: MachineConfig, recovered: RecoveredState | undefined): Committed {

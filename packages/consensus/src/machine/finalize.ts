@@ -9,7 +9,8 @@ import { finalizedView, findRound, type MachineState, type RoundState } from './
 
 /**
  * Signs finalize(P) when the notarization of P is held, its block is here and good, and nothing this node signed in the
- * round says otherwise. `fetch` asks for a block that is not here: on retry, since a proposal usually is on its way.
+ * round says otherwise. `fetch`: ask for the block if it is not here. Used on retry only, since a proposal is usually
+ * on its way.
  */
 export function tryFinalize(machine: MachineState, round: RoundState, fetch = false): void {
   const { notarization } = round;

@@ -20,8 +20,8 @@ import { finalizedView, findRound, type MachineState, type RoundState, rejectMes
 import { uselessProposal } from './useful.ts';
 
 /**
- * Takes the first good proposal of a round, and its certificates also when it fails later. The leader's signature is checked before
- * the hashes: it is cheaper than hashing a body of most of a megabyte.
+ * Takes the first good proposal of a round, and its certificates even if the proposal fails later. The leader's
+ * signature is checked before the hashes, because it is cheaper than hashing a large body.
  */
 export function onProposal(machine: MachineState, from: ValidatorId, proposal: Proposal): void {
   const { proposition } = proposal;
@@ -50,7 +50,7 @@ export function onProposal(machine: MachineState, from: ValidatorId, proposal: P
     rejectMessage(machine, from, 'PROPOSAL_MISMATCH');
     return;
   }
-  // What covers other views than it must proves nothing about this one: its signatures are not worth a look.
+  // A justification for other views proves nothing about this one, so its signatures are not checked.
   if (isCovered(machine, proposal)) carry(machine, from, proposal);
   if (round.proposal !== undefined) return;
   round.proposal = proposal;

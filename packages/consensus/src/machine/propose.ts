@@ -105,8 +105,9 @@ function withinBound(justification: Justification): Justification {
 }
 
 /**
- * On block built: sign and persist the proposal, unless the view is over. The shell has judged the block as every validator
- * will; what it could not know ends here as a view without a proposal, never as a proposal that the others refuse.
+ * On block built: sign and persist the proposal, unless the view is over. The shell has judged the block as every
+ * validator will; if something makes the block bad now, the view stays without a proposal. That is better than a
+ * proposal that the others refuse.
  */
 export function onBlockBuilt(machine: MachineState, round: Round, header: Header, body: Body): void {
   const { epoch, view, building } = machine.current;
@@ -115,7 +116,7 @@ export function onBlockBuilt(machine: MachineState, round: Round, header: Header
   if (!mayPropose(machine)) return;
   const justification = withinBound(building.justification);
   const parentHash = justification.parentCert?.proposition.blockHash ?? machine.current.anchorHash;
-  // Certificates that came in meanwhile may have left the parent behind: then this view is over in all but name.
+  // Certificates that came meanwhile may have made the parent too old. Then this view is practically over.
   const chain = chainTo(machine, parentHash);
   if ('fork' in chain || 'missing' in chain) return;
   const block = blockOf(header, body);

@@ -1,6 +1,6 @@
 /**
- * The start of a validator whose guard may not be its whole memory: telling others what is known of their votes, and
- * signing once the shell's rule allows it.
+ * The start of a validator whose guard may have lost signatures. Validators tell each other what they know of each
+ * other's votes, and this one signs once the shell's rule allows it.
  */
 import { asView, type ValidatorId } from '@cloister/encoding';
 import { weightOf } from '../certificates/validator-set.ts';
@@ -20,7 +20,10 @@ function votesBy(machine: MachineState, signer: ValidatorId): Vote[] {
   return votes.slice(0, MAX_RECALLED_VOTES);
 }
 
-/** Answered before this node may sign itself: two that start together wait for each other's answers. */
+/**
+ * A request is answered even before this node may sign, because two nodes that start together wait for each other's
+ * answers.
+ */
 export function onRecallRequest(machine: MachineState, from: ValidatorId, { nonce }: RecallRequest): void {
   const { epoch, view, set } = machine.current;
   if (from === machine.config.self) return;
@@ -33,7 +36,7 @@ export function onRecallRequest(machine: MachineState, from: ValidatorId, { nonc
   if (!serve(machine, from, answer)) rejectMessage(machine, from, 'TOO_MANY_REQUESTS');
 }
 
-/** From here on this node votes: its view's timer runs, and what it withheld is tried. */
+/** From here on this node votes: the timer of its view starts, and it makes the votes that it withheld. */
 export function onMaySign(machine: MachineState, floor: Round | undefined): void {
   if (!machine.muted) return;
   machine.muted = false;

@@ -1,10 +1,11 @@
 /**
- * Who is sent a certificate: those to whom it may be news, and few of them.
+ * Chooses to whom a certificate is sent: a few nodes for which it may be new.
  *
- * Everybody forms certificates from the votes, which everybody sends to all. A certificate sent by all to all cost 92 MB a block with a
- * hundred validators, for nothing in almost every case. So whoever forms one sends it to the next leader, whose proposal brings it to all, and to
- * a few others. Where that was not enough (votes withheld from some, a silent leader), whoever still waits in the next view after a
- * quarter of T0 sends it to some of those that have not shown to be there, and so does each retry.
+ * Everybody forms certificates from the votes, which everybody sends to all. If all sent each certificate to all, a
+ * block would cost 92 MB with a hundred validators, almost always in vain. So whoever forms one sends it to the next
+ * leader, whose proposal brings it to all, and to a few others. Sometimes that is not enough: votes were withheld from
+ * some, or the leader is silent. So a node that still waits in the next view after a quarter of T0 sends the
+ * certificate to some that have not shown to be there. Each retry does the same.
  */
 import { asView, type ValidatorId, type View } from '@cloister/encoding';
 import { validatorIndex } from '../certificates/validator-set.ts';
@@ -13,18 +14,21 @@ import { CERTIFICATE_FANOUT, RELAY_FANOUT } from '../messages/limits.ts';
 import type { Certificate, ConsensusMessage } from '../messages/types.ts';
 import { certificatesOf, emit, isVoter, type MachineState } from './state.ts';
 
-/** Notes by a peer's own message the view that it has left. What a peer claims concerns nothing but what it is sent. */
+/** Notes by a peer's own message the view that it has left. A false claim only changes what the peer itself is sent. */
 export function noteLeft(machine: MachineState, from: ValidatorId, view: number): void {
   if (validatorIndex(machine.current.set, from) < 0) return;
   if (view > (machine.left.get(from) ?? 0)) machine.left.set(from, asView(view));
 }
 
-/** A peer said where it stands. It may be further back than before: it was restarted. */
+/** A peer said in which view it is. This may be an earlier one than before, after a restart. */
 export function notePosition(machine: MachineState, from: ValidatorId, view: number): void {
   if (validatorIndex(machine.current.set, from) >= 0) machine.left.set(from, asView(Math.max(0, view - 1)));
 }
 
-/** The other members, beginning somewhere else for each of them and each `turn`: so many senders reach everybody equally. */
+/**
+ * The other members, in an order that begins elsewhere for each sender and each `turn`, so that many senders together
+ * reach everybody equally.
+ */
 function othersInTurn({ current, config }: MachineState, turn: number): ValidatorId[] {
   const ids = current.set.validators.map(({ id }) => id);
   const own = config.self === undefined ? -1 : validatorIndex(current.set, config.self);
@@ -40,7 +44,7 @@ export function relayCertificate(machine: MachineState, certificate: Certificate
   const others = othersInTurn(machine, view).filter((id) => id !== leader);
   const chosen = [leader, ...others].slice(0, CERTIFICATE_FANOUT);
   for (const to of chosen) {
-    // Having left the view tells nothing of whether a peer knows that it is final.
+    // A peer that has left the view need not know that it is final.
     const known = certificate.kind !== 'finalize' && hasLeft(machine, to, view);
     if (to !== machine.config.self && !known) emit(machine, { type: 'send', to, message: certificate });
   }
@@ -62,7 +66,7 @@ export function some(machine: MachineState, turn: number): ValidatorId[] {
   return othersInTurn(machine, turn).slice(0, RELAY_FANOUT);
 }
 
-/** The view lasts: whoever may not have come here is shown the way. */
+/** The view lasts. Members that may not be in it are sent the certificates that lead to it. */
 export function relay(machine: MachineState): void {
   if (!isVoter(machine)) return;
   const before = asView(machine.current.view - 1);

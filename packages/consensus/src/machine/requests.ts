@@ -1,6 +1,4 @@
-/**
- * Asking peers for what is missing, and answering what they ask, within bounds for each retry interval.
- */
+/** Asks peers for what is missing and answers their requests, within bounds for each retry interval. */
 import { asView, type Epoch, type ValidatorId, type View } from '@cloister/encoding';
 import { weightOf } from '../certificates/validator-set.ts';
 import {
@@ -94,7 +92,10 @@ export function onBlockRequest(machine: MachineState, from: ValidatorId, request
   }
 }
 
-/** A peer that is behind gets what brings it here, once in each retry interval; its finalization is taken as received. */
+/**
+ * A peer that is behind gets the certificates that bring it to this view, once in each retry interval. The finalization
+ * in its status is taken as if it came alone.
+ */
 export function onStatus(machine: MachineState, from: ValidatorId, status: Status): void {
   if (from === machine.config.self) return;
   const { current } = machine;

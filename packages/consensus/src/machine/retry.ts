@@ -1,5 +1,6 @@
 /**
- * The retry timer: what this node stands for is sent again within an egress budget, and what is missing is asked for again.
+ * The retry timer: own votes and certificates are sent again within an egress budget, and what is missing is asked for
+ * again.
  */
 import { asView, type ValidatorId } from '@cloister/encoding';
 import { MAX_PROPOSAL_BYTES, RELAY_FANOUT } from '../messages/limits.ts';
@@ -13,7 +14,10 @@ import { certificatesOf, emit, finalizedView, findRound, type MachineState } fro
 /** Allowance that may be saved up, so that even the largest proposal goes out in the end. */
 const MAX_BUDGET_BYTES = 2 * MAX_PROPOSAL_BYTES;
 
-/** Once on start; it rearms itself and is no view's, or fast views would starve requests and answers of their renewal. */
+/**
+ * Armed once on start, then by itself. It belongs to no view, because fast views would restart it again and again, and
+ * no request would ever be renewed.
+ */
 export function armRetry(machine: MachineState): void {
   const { epoch, view } = machine.current;
   emit(machine, { type: 'set-timer', timer: 'retry', epoch, view, delayMs: machine.config.timing.retryMs });
@@ -44,8 +48,9 @@ interface Resent {
 }
 
 /**
- * In order of use: the status, own votes, the way into this view, the proposal, older finalize votes. What holds a certificate goes
- * to some, others on each retry, and the way into this view to those that have not shown to be here.
+ * In order of use: the status, own votes, the certificates that led to this view, the proposal, older finalize votes.
+ * The status goes to some members, others on each retry. The certificates go to members that have not shown to be in
+ * this view.
  */
 function retrySet(machine: MachineState): Resent[] {
   const { epoch, view, finalized } = machine.current;

@@ -1,5 +1,6 @@
 /**
- * Signing: through the guard, to a record, and out of the node only when the record is durable.
+ * Signs: the guard allows a signature and makes a record of it. The message leaves the node only when the record is
+ * durable.
  */
 import { assert, asView } from '@cloister/encoding';
 import type {

@@ -93,7 +93,7 @@ export interface EpochState {
   timeouts: number;
   /** Whether the current view has lasted as long as it must before it may be given up early. */
   giveUpDue: boolean;
-  /** Whether the current leader's proposal came in good time, or may still; undefined where nothing had to be done. */
+  /** Whether the current leader's proposal came in time or still may. Undefined where there was no work to propose. */
   punctual: boolean | undefined;
 }
 
@@ -123,9 +123,12 @@ export interface MachineState {
   readonly sets: Map<Epoch, ValidatorSet>;
   readonly current: EpochState;
   committed: Committed;
-  /** Who missed turns by the committed chain: the same on all nodes that committed the same since they started. */
+  /**
+   * Leaders that missed turns, by the committed chain. Nodes that committed the same blocks since they started count
+   * the same.
+   */
   readonly reputation: LeaderReputation;
-  /** Who kept this node waiting, though the view gave a block. */
+  /** Leaders that made this node wait, though the view gave a block. */
   readonly lateness: LeaderReputation;
   readonly blocks: Map<Digest, BlockEntry>;
   /** Requests made since the last retry. */
@@ -151,7 +154,7 @@ export interface MachineState {
   muted: boolean;
   halted: boolean;
   retries: number;
-  /** Where the last retry found the machine: what moved on since needs no resending. */
+  /** View and finalized view at the last retry. If both have moved since, nothing needs to be sent again. */
   lastRetry: { readonly view: View; readonly finalizedView: View };
   retryBudget: number;
   readonly served: Map<ValidatorId, number>;

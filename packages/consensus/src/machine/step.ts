@@ -27,8 +27,8 @@ import { onVote } from './votes.ts';
 const BEFORE_START: ReadonlySet<Input['type']> = new Set(['start', 'chain-head', 'work-pending', 'validator-set']);
 
 /**
- * The state is the same object, changed; effects are to be run first in, first out across steps. `checked`: signatures that the step
- * verified, which is what it cost.
+ * The state is the same object, changed; effects are to be run first in, first out across steps. `checked`: how many
+ * signatures the step verified, which measures its cost.
  */
 export function step(
   machine: MachineState,
@@ -195,7 +195,7 @@ function onBlockArrived(
   return true;
 }
 
-/** Rules without an event of their own: no-ops unless their conditions hold. */
+/** Rules that no single input triggers. Each does nothing unless its conditions hold. */
 function settle(machine: MachineState): void {
   drain(machine);
   if (machine.backlog.size > 0) {
@@ -208,7 +208,10 @@ function settle(machine: MachineState): void {
   tryGiveUp(machine);
 }
 
-/** Who is known to have a block with all that it names: its voters. `notarized`: a quorum is among them. */
+/**
+ * The validators that are known to have a block with its batches: those who voted for it. `notarized`: they are a
+ * quorum.
+ */
 export function blockHolders(
   machine: MachineState,
   blockHash: Digest,

@@ -2,9 +2,9 @@
  * Whether a message can change anything here: asked before its signature is checked, and by the shell before the rest
  * of a frame is decoded.
  *
- * Only what the sender itself stands for is taken from a sender: a vote from its signer, a proposal from its leader. Honest nodes
- * never pass on either, so whoever does is cut off, and nobody can make this node verify signatures in another's name.
- * Certificates come from anyone: an honest node has verified what it relays.
+ * A vote is taken from its signer alone and a proposal from its leader alone. Honest nodes never pass on either, so
+ * nobody can make this node verify signatures in another's name. Certificates come from anyone: an honest node has
+ * verified what it relays.
  */
 import type { ValidatorId, View } from '@cloister/encoding';
 import { weightOf } from '../certificates/validator-set.ts';

@@ -1,6 +1,4 @@
-/**
- * ENTER(v): moving to a view, its timers, and giving up at once where waiting is of no use.
- */
+/** ENTER(v): moves to a view, sets its timers, and gives it up early where waiting is useless. */
 import { asView, type View } from '@cloister/encoding';
 import { leaderOf } from '../leaders/leader.ts';
 import { PACE_MS_MIN } from '../messages/limits.ts';
@@ -9,9 +7,9 @@ import { nullify } from './sign.ts';
 import { emit, finalizedView, findRound, isVoter, type MachineState, roundAt } from './state.ts';
 
 /**
- * T(v) = min(cap, T0·α^k), and the idle interval on top while there is nothing to do. k counts the views since the last finalization that this
- * node waited out to the end, beyond as many as faulty leaders explain: a run of silent leaders says nothing of how fast the network
- * is, and must not make the next silent one cost half a minute.
+ * T(v) = min(cap, T0·α^k), and the idle interval on top while there is nothing to do. k counts the views since the last
+ * finalization that this node waited out to the end, beyond as many as faulty leaders explain: a row of silent leaders
+ * says nothing about the speed of the network, and must not make the next silent leader cost half a minute.
  */
 export function viewTimeoutMs(machine: MachineState): number {
   const { viewTimeoutMs, growth, capMs, idleIntervalMs } = machine.config.timing;

@@ -1,9 +1,9 @@
 /**
- * Which receipt this enclave gave for each task: in one life, it gives no other.
+ * Remembers which receipt this enclave gave for each task. Until it is started anew it gives no other.
  *
- * Results are large and soon make room, so a host can have a task run again. It also has the power over engines and time, so the second run
- * may end otherwise than the first. Two signed outcomes of one task would look like a lie of the enclave. What is kept here of a task
- * is small, and is kept until no proof opens the task any more: after its deadline.
+ * Results are large and soon dropped, so a host can have a task run again. The host also controls engines and time, so
+ * the second run may end differently. Two signed outcomes of one task would look like a lie of the enclave. What is
+ * kept here of a task is small. It is kept until after the task's deadline, when no proof opens the task any more.
  */
 import { type Digest, equalBytes, type Height } from '@cloister/encoding';
 import type { InferenceRequested } from '@cloister/ledger';

@@ -1,12 +1,12 @@
 /**
  * Engines as the vault uses them: one process for each model, killed when it hangs, replaced when it is gone.
  *
- * A model may be hostile. Its engine holds nothing of other models, its owner's others included, so what it does to its
- * process (a loop without end, memory without end, a crash) costs no other model anything but the processor time of one
- * run; and one that keeps doing so is not run for growing times.
+ * A model may be hostile. Its engine holds nothing of other models, those of its own owner included. Whatever it does
+ * to its process (an endless loop, endless memory, a crash) costs other models only the processor time of one run. A
+ * model that repeats it is not run for growing times.
  *
- * The vault keeps no weights. They go through it in pieces into the engine, and are gone with the engine: whoever wants
- * to run such a model again brings its ciphertext again.
+ * The vault keeps no weights. They pass through it in pieces into the engine and are lost with the engine. To run the
+ * model again, its ciphertext must be brought again.
  */
 import { type ModelSignature, TENSOR_DATATYPES, type TensorSpec } from '@cloister/confidential';
 import { BoundedMap, type Digest, fail, type JsonValue, ok, type Result } from '@cloister/encoding';
@@ -25,7 +25,7 @@ export interface EngineModel extends ModelSignature {
   readonly numericClass: NumericClass;
 }
 
-/** Its own bounds are the manifest's; these are for an engine that its model has taken over. */
+/** The manifest has the bounds for a sound engine. These are for an engine that its model has taken over. */
 const SPEC_MAX = 65_536;
 /** The class goes into public receipts: nothing but one of these may stand there. */
 const specs = array(

@@ -1,10 +1,10 @@
 /**
  * The secure entry: the one function that runs inference on a tenant's data.
  *
- * It opens a request only on the proven event that names own keyset, beside proven facts of the same header: that the ledger
- * still lets this enclave execute for this model. What it returns for a task is the same,
- * byte for byte, every time. No refusal carries plaintext: what concerns the input goes sealed to the tenant, a run that
- * failed as well, beside a receipt that says no more than that.
+ * It opens a request only with a proof of the event that names this enclave's keyset, and with proven facts of the same
+ * header, by which the ledger still lets this enclave run this model. For one task it returns the same bytes every
+ * time. No refusal carries plaintext. What concerns the input goes sealed to the tenant, also the reason of a failed
+ * run, whose receipt says only that it failed.
  */
 import {
   checkFinite,
@@ -125,7 +125,7 @@ export async function runInference(
   if (!authorised.ok) return authorised;
   const { event } = authorised.value;
   const { answered, lightClient } = context;
-  // A task that was answered is answered alike, also when its run has cost the model its place.
+  // An answered task gets the same answer again, also when the model is not run any more.
   return context.results.once(event.task, async () => {
     if (!answered.mayRun(event)) return fail('TASK_TOO_OLD');
     const model = context.models.get(event.model);

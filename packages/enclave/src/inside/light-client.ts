@@ -1,5 +1,6 @@
 /**
- * What the enclave knows of the chain: only what was proven to it, from the genesis given at launch.
+ * The light client of the enclave: it knows of the chain only what was proven to it, from the genesis that it got at
+ * launch.
  *
  * The host brings every proof and can withhold them, but never show what is not final, and heights never go back. The
  * light client moves on whatever becomes of the task that a proof came with.

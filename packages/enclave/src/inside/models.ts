@@ -52,7 +52,7 @@ export type ProvisionCode =
  * ends for the sake of another's.
  */
 const TRANSFERS_MAX = 16;
-/** A transfer ends of which no piece came for so long: what it has in an engine would stay there for ever. */
+/** A transfer ends when no piece of it came for this long, because its part in an engine would stay there for ever. */
 export const TRANSFER_IDLE_MS = 60_000;
 /** Part of an engine's memory that the files of all loaded models may come to: a loaded model takes more than its file. */
 const LOADED_SHARE = 0.5;

@@ -1,9 +1,9 @@
 /**
- * What is open in this process, and whether all of it is meant to be.
+ * Finds open descriptors in this process that it was not given.
  *
  * A library may open files without close-on-exec (LevelDB's binding does), and then every process that is started holds
- * them, under bubblewrap too: a hostile model could cut the sign guard short. So each process of an enclave looks at its
- * own descriptors before it does anything, and refuses to work when it finds one that it was not given.
+ * them, under bubblewrap too: a hostile model could cut the sign guard short. So each process of an enclave looks at
+ * its own descriptors before it does anything, and refuses to work when it finds one that it was not given.
  */
 import { readdirSync, readlinkSync } from 'node:fs';
 

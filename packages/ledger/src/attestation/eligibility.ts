@@ -1,9 +1,10 @@
 /**
- * Whether a node may execute for a model, here and now: the one pure answer, with every reason against.
+ * Says whether a node may execute for a model at a height and block time. This is the one pure answer, with every
+ * reason against it.
  *
  * Asked when a request is admitted, before an execution, on every receipt and by whoever shows a status. Nothing scans
- * for what runs out by height or time: an attestation that holds at one height does not at the next because this function
- * says so. What an event takes away ends the tasks that wait for it in the same block (lost-executors.ts).
+ * for attestations that run out by height or time: this function computes it whenever it is asked. If an event ends an
+ * attestation, the tasks that wait for it end in the same block (lost-executors.ts).
  */
 import type { AppraisalPolicy } from '@cloister/attestation';
 import type { AccountId, Digest, Height } from '@cloister/encoding';
@@ -75,7 +76,7 @@ export interface JudgedAttestation
   readonly evicted: Attestation['evicted'] | string;
 }
 
-/** An attestation, and everything by which it stands or falls. */
+/** An attestation, and everything that decides whether it stands. */
 export interface AttestationQuestion {
   readonly attestation: JudgedAttestation;
   readonly policy: AppraisalPolicy;
@@ -113,7 +114,7 @@ export function lapseReasons(
   return reasons;
 }
 
-/** What the policy and the measurements in force say against it; eviction has said so for the policy already. */
+/** The reasons that policy and measurements in force give against it. */
 function policyReasons({
   attestation,
   policy,
@@ -184,7 +185,7 @@ function modelReasons(
   return [...reasons, ...revocationReasons(model, grant)];
 }
 
-/** What an owner took back of a model and of a grant of its key. */
+/** Reasons that come from an owner's revocation of a model or of a grant. */
 export function revocationReasons(
   model: Pick<Model, 'revokedHeight'>,
   grant: Pick<ModelGrant, 'revokedHeight'> | undefined,
@@ -196,7 +197,7 @@ export function revocationReasons(
 }
 
 const REASONS: ReadonlySet<string> = new Set(ELIGIBILITY_REASONS);
-/** Those that pass by themselves: the node's new evidence or its next sign of life takes them away. */
+/** Reasons that pass: the node's next evidence or refresh ends them. */
 const PASSING_REASONS: ReadonlySet<string> = new Set<EligibilityReason>([
   'NO_ATTESTATION',
   'ATTESTATION_LAPSED_HEIGHT',
@@ -208,7 +209,7 @@ export function isEligibilityReason(code: string): code is EligibilityReason {
   return REASONS.has(code);
 }
 
-/** Whether a reason stays as it is: waiting for another one would only make a tenant wait. */
+/** Whether a reason will not pass, so that waiting would only make a tenant wait. */
 export function isLastingReason(reason: EligibilityReason): boolean {
   return !PASSING_REASONS.has(reason);
 }

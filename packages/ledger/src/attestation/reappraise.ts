@@ -1,9 +1,9 @@
 /**
  * Re-appraisal of held attestations: when a policy takes effect, and when newer endorsements came.
  *
- * Each attestation that stands is appraised in full, from its stored bundle, at the block's time. A refusal evicts it; what
- * passes may lose validity and never gains any, but that newer endorsements move the end of the endorsements. Nodes go in
- * ascending order of their ids.
+ * Each attestation that stands is appraised in full, from its stored bundle, at the block's time. A refusal evicts it.
+ * An attestation that passes may lose validity. It gains none, except that newer endorsements may end later. Nodes go
+ * in ascending order of their ids.
  */
 import {
   type AppraisalPolicy,
@@ -105,7 +105,7 @@ export function endorsementsTakingEffect(
   };
   return merges.flatMap(({ attestation, held, merge }) => {
     if (merge.outcome === 'untouched') return [];
-    // What rests on a statement that is no longer the newest is judged so, and not passed over.
+    // An attestation that rests on a statement that is no longer the newest is judged by it all the same.
     const bundle = merge.outcome === 'merged' ? merge.bundle : held;
     return reappraisal(state, context, rules, attestation, bundle) ?? [];
   });

@@ -1,7 +1,8 @@
 /**
- * Whose place a newcomer takes when there are as many members as the parameters allow: the member without weight whose
- * attestation lapsed or was evicted the longest ago. Anybody with a machine may register by attesting, so that without this
- * rule whoever registers and leaves, again and again, closes the network to all who come after.
+ * Chooses the member whose place a newcomer takes when there are as many members as the parameters allow: the member
+ * without weight whose attestation lapsed or was evicted the longest ago. Anybody with a machine may register by
+ * attesting. Without this rule a party that registers and leaves again and again would close the network to all
+ * newcomers.
  */
 import type { AccountId, Height, ValidatorId } from '@cloister/encoding';
 import { asValidatorId } from '@cloister/encoding';
@@ -9,8 +10,9 @@ import type { Attestation, LedgerState } from '../state/state.ts';
 import { isStanding } from './eligibility.ts';
 
 /**
- * The first height at which it surely held no more. At what height its time ran out is kept nowhere. One that lapsed by time alone is
- * refreshed no more, so that its height follows within one refresh window; until then it counts as the last of those who lapsed.
+ * The first height at which the attestation surely did not hold any more. The height at which its time ran out is not
+ * kept. An attestation that lapsed by time alone is not refreshed any more, so it also lapses by height within one
+ * refresh window. Until then it counts as the last that lapsed.
  */
 function lapsedAt({ validUntilHeight, aliveUntilHeight, evicted }: Attestation): number {
   return Math.min(validUntilHeight, aliveUntilHeight, evicted?.height ?? Number.POSITIVE_INFINITY);

@@ -1,8 +1,8 @@
 /**
- * Evidence on the ledger: admitted once by full appraisal at the block's time, then kept alive by refreshes.
+ * Decides about evidence. It is admitted by a full appraisal at the block's time and then kept alive by refreshes.
  *
- * What costs nothing is checked before the appraisal. The nonce is the hash of a recent block, so evidence cannot be
- * older than that block; the keys in it belong to one node for ever; one platform serves one node at a time.
+ * Cheap checks come before the appraisal. The nonce is the hash of a recent block, so evidence cannot be older than
+ * that block; the keys in it belong to one node for ever; one platform serves one node at a time.
  */
 import {
   type AttestationResult,
@@ -67,7 +67,7 @@ function effectOnOthers(
   return endorsementsTakingEffect(state, newer, mergesWith(state, newer, context, sender), context);
 }
 
-/** Why the runtime data does not speak for this sender, chain and moment, with keys that are its own. */
+/** Why the runtime data is not of this sender, this chain and this moment, with keys of its own. */
 function statementRefusal(
   state: LedgerState,
   { sender }: Command<'submit-attestation'>,
@@ -180,7 +180,7 @@ function acceptance(
   };
 }
 
-/** A sign of life: moves `aliveUntilHeight`, never the validity, and cannot wake what has lapsed. */
+/** A refresh moves `aliveUntilHeight` and never the validity. It cannot bring back an attestation that has lapsed. */
 export function decideRefreshAttestation(
   state: LedgerState,
   command: Command<'refresh-attestation'>,

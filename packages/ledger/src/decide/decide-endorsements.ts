@@ -1,5 +1,6 @@
 /**
- * Newer endorsements, brought by anyone: authenticated by themselves, then applied to every result that rests on older ones.
+ * Decides about newer endorsements, which anyone may submit. They are authenticated by themselves and then applied to
+ * every attestation that rests on older ones.
  */
 import { decodeEndorsements, verifyEndorsements } from '@cloister/attestation';
 import { type AccountId, assert, parseBase64 } from '@cloister/encoding';
@@ -38,7 +39,7 @@ export function decideSubmitEndorsements(
   if (raisesEvaluation(state, newer) && !isTrusted(state, command.sender, context)) {
     return reject('ENDORSEMENTS_REFUSED', 'EVALUATION_AHEAD');
   }
-  // Nobody loses a standing for what a submission left out.
+  // No attestation is lost because a submission left something out.
   if (outcomes.has('SIGNER_CHANGED')) return reject('ENDORSEMENTS_REFUSED', 'SIGNER_CHANGED');
   return accept(
     {
@@ -62,7 +63,7 @@ function raisesEvaluation({ statementFloors }: LedgerState, { statements }: Newe
   });
 }
 
-/** Intel publishes two sets of rules at a time. To move everyone to the later one takes more than an account. */
+/** Intel publishes two sets of rules at a time. An account alone cannot move everyone to the later one. */
 function isTrusted(state: LedgerState, sender: AccountId, { height, timeMs }: DecideContext): boolean {
   if (settingsOf(state).governance.members.includes(sender)) return true;
   const attestation = state.attestations.get(sender);

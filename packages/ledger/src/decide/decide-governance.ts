@@ -1,9 +1,10 @@
 /**
- * What governance decides: which measurements may hold keys, by which policy evidence is appraised, and who has an account.
+ * Decides what governance may: which measurements may hold keys, by which policy evidence is appraised, and who has an
+ * account.
  *
  * Members approve by sending the same payload; the one that reaches the threshold carries it. An approval counts for a
- * bounded number of blocks, only while its giver is a member, and only if nothing was decided meanwhile about the pair of
- * measurement and image, or the policy, that it is about: a revocation wipes out what was approved before.
+ * bounded number of blocks, only while its giver is a member, and only if nothing was decided meanwhile about the pair
+ * of measurement and image, or the policy, that it is about: a revocation wipes out what was approved before.
  */
 import { appraisalPolicyFromJson, appraisalPolicyToJson, loosenings, policyDigest } from '@cloister/attestation';
 import { isAcceptableEd25519Key } from '@cloister/crypto';
@@ -43,7 +44,10 @@ export function decideSetMeasurement(
   return carry({ type: 'MeasurementGraced', ...fact, graceUntilHeight });
 }
 
-/** A grace only ever takes away, which needs no waiting: it bounds what is allowed, or ends sooner than the one that runs. */
+/**
+ * A grace needs no delay, because it only takes away: it ends an allowed measurement, or ends sooner than the grace
+ * that runs.
+ */
 function graceRefusal(entry: MeasurementEntry | undefined, until: Height, height: Height): string | undefined {
   if (until <= height) return 'not above the height of the block';
   if (entry === undefined || entry.status === 'revoked') return 'not allowed';
@@ -53,7 +57,7 @@ function graceRefusal(entry: MeasurementEntry | undefined, until: Height, height
 
 /**
  * A policy that is nowhere looser than the one in force takes effect in this very block; any other waits as allowed
- * measurements do, so that whoever relies on the policy in force can see it coming.
+ * measurements do, so that everybody who relies on the policy in force sees it in advance.
  */
 export function decideSetPolicy(state: LedgerState, command: Command<'set-policy'>, context: DecideContext): Decision {
   const { appraisalPolicy: current, params } = settingsOf(state);
@@ -92,7 +96,7 @@ export function decideRegisterAccount(
   { height }: DecideContext,
 ): Decision {
   const { account, name } = command.payload;
-  // A member without weight came by itself: that must not keep governance from giving it an account.
+  // A member without weight registered itself. Governance may give it an account all the same.
   if (isGoverned(state, account)) return reject('ACCOUNT_EXISTS');
   if (!settingsOf(state).governance.members.includes(command.sender)) return reject('NOT_GOVERNANCE');
   if (!isAcceptableEd25519Key(accountBytes(account))) return reject('KEY_UNACCEPTABLE');
@@ -106,7 +110,7 @@ export function decideRegisterAccount(
   });
 }
 
-/** A transaction that approves; `payload` names what, so that equal ones add up. */
+/** A transaction that approves `payload`. Approvals of equal payloads are counted together. */
 interface Approval {
   readonly kind: ProposalKind;
   readonly payload: object;

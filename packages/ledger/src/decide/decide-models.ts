@@ -1,8 +1,8 @@
 /**
- * Models: published by their owners, their keys granted by them to attested enclaves, and both taken back by them.
+ * Decides about models: their owners publish them, grant their keys to attested enclaves, and revoke both.
  *
- * What is taken back is the right to execute, at once and for everybody: each receipt, grant and request after it is refused.
- * The key that an enclave holds is not: see the threat model.
+ * A revocation ends the right to execute at once: each receipt, grant and request after it is refused. It cannot recall
+ * a key that an enclave holds (docs/threat-model.md).
  */
 import { modelId } from '@cloister/confidential';
 import { eligible } from '../attestation/eligibility.ts';

@@ -1,5 +1,6 @@
 /**
- * A request for an inference: admitted when every executor that it names may execute for the model right now.
+ * Decides about a request for an inference. It is admitted when every executor that it names may execute for the model
+ * right now.
  */
 
 import { contentDigest, taskId } from '@cloister/confidential';
@@ -66,7 +67,7 @@ export function decideRequestInference(
   });
 }
 
-/** What is wrong with the request whoever the executors are. */
+/** What is wrong with the request, whichever executors it names. */
 function formRefusal(
   state: LedgerState,
   { payload }: Command<'request-inference'>,
@@ -87,9 +88,9 @@ function formRefusal(
 }
 
 /**
- * Which bound one more open task would break. Whoever opens tasks that nobody can answer fills its own bounds: those of a
- * sender are far below those of an owner and an executor, and a sender with no open task is always let in, so that a few
- * accounts that fill them keep nobody else out.
+ * Which bound one more open task would break. A sender that opens tasks that nobody can answer fills its own bound,
+ * which is far below those of an owner and an executor. A sender without an open task is always let in. So a few
+ * accounts that fill these bounds keep nobody else out.
  */
 export function taskLimit(
   state: LedgerState,

@@ -1,8 +1,8 @@
 /**
- * A receipt: taken from an executor that the request named and that may still execute, when it says what the request
- * event and the attestation say; and what follows from it, completion, dispute or equivocation.
+ * Decides about a receipt. It is taken from an executor that the request named and that may still execute, if it agrees
+ * with the request event and the attestation. Completion, dispute or equivocation may follow.
  *
- * A second, different receipt under one keyset is proof of equivocation by itself, whoever brings it.
+ * A second, different receipt under one keyset is proof of equivocation by itself, whoever submits it.
  */
 import { contentDigest, parseReceipt, type ReceiptStatement, verifyReceipt } from '@cloister/confidential';
 import { type AccountId, assert, fromHex, parseBase64 } from '@cloister/encoding';
@@ -141,8 +141,8 @@ interface GoodReceipt {
 }
 
 /**
- * A receipt whose response nobody can count on. An honest executor asks validators first and declines when too few take the response,
- * so whoever comes with less is named, and is not waited for any more.
+ * A receipt whose response too few validators hold. An honest executor asks validators first, and declines when too few
+ * take the response. So an executor that submits such a receipt is named, and nobody waits for it any more.
  */
 function withhold(
   state: LedgerState,
@@ -209,8 +209,8 @@ function acceptReceipt(
 }
 
 /**
- * A named executor's node says that it will not answer. It could keep silent just as well: its word ends the waiting
- * and proves nothing against anyone.
+ * A named executor's node says that it will not answer. This ends the waiting and proves nothing against anyone, since
+ * the node could have kept silent instead.
  */
 export function decideDeclineTask(
   state: LedgerState,

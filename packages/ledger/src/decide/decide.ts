@@ -1,5 +1,5 @@
 /**
- * What a transaction leads to: events, or the code of its rejection. Pure, synchronous, and changes nothing.
+ * Decides a transaction: the result is events, or the code of its rejection. Pure, synchronous, and changes nothing.
  */
 import type { Decider } from '@cloister/event-log';
 import type { LedgerEvent } from '../events/events.ts';
@@ -70,8 +70,9 @@ export function admissionRefusal(
 }
 
 /**
- * Why evidence of somebody whom the ledger does not know would be rejected in a block of `context`, or undefined. Ingress asks
- * before it packs a stranger's evidence: what costs a stranger nothing is kept nowhere unless it is admitted.
+ * Why evidence of somebody whom the ledger does not know would be rejected in a block of `context`, or undefined.
+ * Ingress asks before it packs a stranger's evidence. Strangers pay nothing, so their evidence is kept only if it would
+ * be admitted.
  */
 export function strangerRefusal(
   state: LedgerState,

@@ -1,16 +1,17 @@
 /**
- * Executing a block: a fold over what it says, in an order that every replica and every replay shares.
+ * Executes a block: a fold over its contents, in an order that every replica and every replay shares.
  *
- * BlockBegun → proven faults of validators → a policy whose height has come → deadlines that are due → each transaction,
- * decided on the state after all earlier events → tasks that lost their executors in this block → the counts and the
- * snapshot that end the block. Every event is folded in as soon as it is made. No enclave, clock or chance is asked.
+ * BlockBegun → proven faults of validators → a policy whose height has come → deadlines that are due → each
+ * transaction, decided on the state after all earlier events → tasks that lost their executors in this block → the
+ * counts and the snapshot that end the block. Every event is folded in as soon as it is made. No enclave, no clock and
+ * no randomness is used.
  *
- * Appraisals are what costs most. Submissions of evidence and of endorsements take one each of maxAppraisalsPerBlock, those
- * of one sender APPRAISALS_PER_SENDER_MAX in all: its further ones of the block are refused unread and take none. What
- * newer endorsements re-appraise is taken from the same budget afterwards: the submission that overdraws it is carried out
- * in full, for no result may outlive its revocation, and all later ones of the block wait. A block therefore costs at most
- * maxAppraisalsPerBlock appraisals and one of each held attestation, and another one of each for a policy that takes effect
- * in it, which only governance can decide.
+ * Appraisals cost most. Submissions of evidence and of endorsements take one each of maxAppraisalsPerBlock, those of
+ * one sender APPRAISALS_PER_SENDER_MAX in all: further ones in the block are refused unread and take no appraisal. What
+ * newer endorsements re-appraise is taken from the same budget afterwards: the submission that overdraws it is carried
+ * out in full, for no result may outlive its revocation, and all later ones of the block wait. A block therefore costs
+ * at most maxAppraisalsPerBlock appraisals and one of each held attestation, and another one of each for a policy that
+ * takes effect in it, which only governance can decide.
  */
 import { faultKey, type ProvenFault } from '@cloister/consensus';
 import { assert, type Digest, type Height } from '@cloister/encoding';
@@ -170,7 +171,10 @@ class BlockExecution {
     return decide(this.#state, transaction, this.#context);
   }
 
-  /** A stranger's evidence that is not admitted leaves no event: strangers cost nothing to make, and events are kept for ever. */
+  /**
+   * A stranger's evidence that is not admitted leaves no event, because events are kept for ever and anybody can make
+   * any number of strangers.
+   */
   #runTransaction(transaction: Transaction, batch: Batch): 'UNKNOWN_SENDER' | undefined {
     const { id, sender, expiryHeight } = transaction;
     const decision = this.#limited(batch, transaction) ?? this.#decide(transaction);

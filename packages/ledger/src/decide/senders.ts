@@ -1,9 +1,10 @@
 /**
- * Who may send transactions, and who may put something on the ledger that stays.
+ * Says who may send transactions, and who may put something on the ledger that stays.
  *
- * Accounts and validators come from governance. A member without weight comes by itself, and needs a machine: hardware serves one
- * standing attestation at a time, but one machine can register one id after the other. So an id counts only while it holds the machine,
- * and leaves nothing that outlives its place among the members.
+ * Accounts and validators come from governance. A member without weight comes by itself, and needs a machine: hardware
+ * serves one standing attestation at a time, but one machine can register one id after the other. So such an id may
+ * send only while its attestation holds the machine, and it may put nothing on the ledger that stays there after it is
+ * replaced.
  */
 import { type AccountId, asValidatorId } from '@cloister/encoding';
 import { isStanding } from '../attestation/eligibility.ts';

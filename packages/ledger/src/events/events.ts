@@ -1,10 +1,11 @@
 /**
- * What has happened: the events that the log stores and the state is a fold of.
+ * The events that the log stores. The state is a fold of them.
  *
- * Past tense, agreed facts only. An event that executes a transaction carries its id (`transaction`, or `id` of a
- * rejection) and expiryHeight, so that replay alone restores which transactions are spent; a transaction has exactly one
- * such event. `height` is that of the block. Binary content is base64, keys and digests are hex. Events that authorise an
- * enclave (ModelKeyGrantAuthorised, InferenceRequested, ReceiptAccepted) name keysets, policy and attestation themselves.
+ * Events are named in the past tense and state only what was agreed. An event that executes a transaction carries its
+ * id (`transaction`, or `id` of a rejection) and expiryHeight, so that replay alone restores which transactions are
+ * spent; a transaction has exactly one such event. `height` is that of the block. Binary content is base64, keys and
+ * digests are hex. Events that authorise an enclave (ModelKeyGrantAuthorised, InferenceRequested, ReceiptAccepted) name
+ * keysets, policy and attestation themselves.
  */
 import type { FaultEvidenceType } from '@cloister/consensus';
 import type { AccountId, Digest, Epoch, Height, JsonValue, ValidatorId, View } from '@cloister/encoding';

@@ -149,7 +149,7 @@ export interface InferenceFailed {
   readonly height: Height;
 }
 
-/** The node of a named executor says that it will not answer: its own word, which costs it the task and nobody else anything. */
+/** The node of a named executor says that it will not answer. This ends the task for this executor alone. */
 export interface ExecutorDeclined extends Cause {
   readonly type: 'ExecutorDeclined';
   readonly task: Digest;
@@ -162,8 +162,8 @@ export interface ExecutorDeclined extends Cause {
 }
 
 /**
- * An executor named in an open task is no longer eligible, once a task: found when an event takes its standing, at its
- * receipt, or at the deadline.
+ * An executor named in an open task is no longer eligible, once a task: found when an event ends its attestation, at
+ * its receipt, or at the deadline.
  */
 export interface ExecutorLapsed {
   readonly type: 'ExecutorLapsed';

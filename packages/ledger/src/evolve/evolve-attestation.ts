@@ -26,7 +26,7 @@ export function acceptAttestation(state: LedgerState, event: AttestationAccepted
   state.attestations.set(node, attestationOf(event, state.eventCount));
 }
 
-/** The standing that an acceptance gives: what the state keeps of it, before anything else about it happened. */
+/** What the state keeps of an attestation when it is accepted. */
 export function attestationOf(event: AttestationAccepted, sequence: number): Attestation {
   return {
     ...pick(attestedMembers, event),

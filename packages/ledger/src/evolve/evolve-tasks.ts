@@ -145,7 +145,7 @@ function drop(state: LedgerState, id: Digest): void {
   enqueue(state.spentByExpiry, task.expiryHeight, id);
 }
 
-/** To be called as a block begins: what is kept no longer goes. */
+/** Call it as a block begins. Drops tasks whose time in the state is over. */
 export function dropOldTasks(state: LedgerState, expired: Height): void {
   for (const id of state.spentByExpiry.get(expired) ?? []) state.spentTasks.delete(id);
   state.spentByExpiry.delete(expired);

@@ -1,5 +1,6 @@
 /**
- * What an event changes. Takes ownership of the state and changes it in place; accepts whatever `decide` can make.
+ * Changes the state by an event. Takes ownership of the state and changes it in place; accepts whatever `decide` can
+ * make.
  *
  * Nothing here judges: an event is a fact. Replaying a log through `evolve` gives the state that execution had.
  */
@@ -52,7 +53,7 @@ import {
 export function evolve(state: LedgerState, event: LedgerEvent): LedgerState {
   const settled = settledBy(event);
   if (settled !== undefined) {
-    // Until it expires by itself, a repeat executes to nothing.
+    // Until the transaction expires, executing it again does nothing.
     state.executed.set(settled.id, settled.code);
     enqueue(state.executedByExpiry, settled.expiryHeight, settled.id);
   }

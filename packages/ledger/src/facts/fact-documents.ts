@@ -1,7 +1,7 @@
 /**
  * The documents of facts (facts.ts): canonical JSON, written from the state and read back from strangers.
  *
- * A document says only what somebody outside has to know to judge for himself; everything else is in the events.
+ * A document holds only what somebody outside needs to judge by. Everything else is in the events.
  */
 import {
   type AppraisalPolicy,
@@ -61,7 +61,7 @@ export interface RulesFact {
   readonly statementFloors: StatementFloors;
 }
 
-/** What judges nothing outside, or is too long to be carried by every proof: the bundle is in the event. */
+/** Members that nobody outside needs, or that are too long for every proof. The bundle is in the event. */
 type NotShown = 'simulated' | 'tcb' | 'nonceHeight' | 'acceptedHeight' | 'acceptedTimeMs' | 'bundle';
 
 /** A node's current attestation. */
@@ -82,7 +82,7 @@ export interface ModelFact {
   readonly height: Height;
   /** Null while its owner has not revoked it. */
   readonly revokedHeight: Height | null;
-  /** Keysets that were ever granted its key: whoever lists fewer leaves some out. */
+  /** How many keysets were ever granted its key. A node that lists fewer leaves some out. */
   readonly grants: number;
 }
 

@@ -1,13 +1,14 @@
 /**
  * The facts that a header commits beside the events: what holds *now*, each under a key of one tree.
  *
- * An event proves that something happened, and says nothing of what was taken back since: whoever is shown events by one
- * node believes that node that there were no others. So each header names the root of a tree (`lastFinal.factsRoot`) that maps
- * every key below to one document, as of the state after its lastFinal. A client that is shown a document with its proof
- * under a fresh header knows that nothing newer was left out. The documents are those of fact-documents.ts.
+ * An event proves that something happened, and says nothing of what was taken back since: a client that is shown events
+ * by one node must believe that node that there were no others. So each header names the root of a tree
+ * (`lastFinal.factsRoot`) that maps every key below to one document, as of the state after its lastFinal. A client that
+ * is shown a document with its proof under a fresh header knows that nothing newer was left out. The documents are
+ * those of fact-documents.ts.
  *
- * The tree is derived from the state, never stored with it: `factTreeOf` makes it from nothing, `factsAfter` changes what the
- * events of a block touched. Both give the same root.
+ * The tree is derived from the state, never stored with it: `factTreeOf` makes it from nothing, `factsAfter` changes
+ * what the events of a block touched. Both give the same root.
  */
 
 import { type KeyedTree, keyedRoot, withKeyedEntry } from '@cloister/crypto';

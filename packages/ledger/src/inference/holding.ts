@@ -1,11 +1,11 @@
 /**
- * A validator's word that it holds a sealed response which is too large for the ledger, and serves it.
+ * A validator's signed statement that it holds and serves a sealed response which is too large for the ledger.
  *
- * Signed bytes: "CLOISTER/HOLDING/1\0" ‖ chainId 32 ‖ task 32 ‖ responseDigest 32, by the holder's validator key.
- * Text form: the holder in hex ‖ the signature in base64.
+ * Signed bytes: "CLOISTER/HOLDING/1\0" ‖ chainId 32 ‖ task 32 ‖ responseDigest 32, by the holder's validator key. Text
+ * form: the holder in hex ‖ the signature in base64.
  *
- * The digest says which bytes they are, so a holder that was shown other bytes has signed another statement. Executors of one
- * task whose outputs are equal have one sealed response, and so may show the same statements.
+ * The digest says which bytes they are, so a holder that was shown other bytes has signed another statement. Executors
+ * of one task whose outputs are equal have one sealed response, and so may show the same statements.
  */
 
 import { type Ed25519KeyPair, verifyEd25519Exact } from '@cloister/crypto';
@@ -77,8 +77,8 @@ export function isHeldByEnough({ members }: Members, executor: AccountId, holder
 }
 
 /**
- * The validators that signed, up to the first statement that is not one of a validator about this response: whoever shows a false
- * one has its further ones unread, so that a signature that fails costs everybody one check.
+ * The validators that signed, up to the first statement that is not one of a validator about this response: the
+ * statements after a false one are not read, so that a list costs everybody at most one failed check.
  */
 export function validHolders(
   state: LedgerState,

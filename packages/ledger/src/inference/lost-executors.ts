@@ -1,9 +1,9 @@
 /**
- * Open tasks that a block may have left without an executor: whoever waits for one learns it at once, and not at the
+ * Finds open tasks that have lost an executor in this block, so that their tenants learn it at once and not at the
  * deadline.
  *
- * An attestation that runs out by its height or its time makes no event. Its tasks end at their deadlines, as do those of an
- * executor that keeps silent.
+ * An attestation that runs out by its height or its time makes no event. Its tasks end at their deadlines, as do those
+ * of an executor that keeps silent.
  */
 import type { AccountId, Digest } from '@cloister/encoding';
 import type { LedgerEvent } from '../events/events.ts';

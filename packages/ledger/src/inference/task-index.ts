@@ -1,9 +1,9 @@
 /**
- * What is looked for among tasks, kept in order so that finding it costs what is found: whose deadline has passed, who may
- * be dropped, how many are open for whom.
+ * Keeps tasks in order, so that a search costs only what it finds: tasks whose deadline has passed, tasks that may be
+ * dropped, how many are open for whom.
  *
- * All of it follows from the tasks themselves (`TaskIndex.of`), so no snapshot holds it. Order never depends on the order
- * of insertion: a state that was decoded goes on exactly as the one that was encoded.
+ * All of it follows from the tasks themselves (`TaskIndex.of`), so no snapshot holds it. Order never depends on the
+ * order of insertion: a state that was decoded goes on exactly as the one that was encoded.
  */
 import type { AccountId, Digest } from '@cloister/encoding';
 import type { Task } from '../state/task.ts';

@@ -1,9 +1,10 @@
 /**
- * What the answers so far make of a task: completed by enough equal receipts, failed as soon as no threshold can be met any
- * more, open otherwise.
+ * The state of a task by its answers so far: completed by enough equal receipts, failed as soon as the threshold cannot
+ * be met any more, else open.
  *
- * A receipt of status 'failed' agrees with none and disputes none: one executor's run may take too long where another's does
- * not. It only uses up the executor that signed it, as a declined task and a withheld response do.
+ * A receipt of status 'failed' neither agrees with another receipt nor disputes it, since a run may take too long on
+ * one machine and not on another. It only ends the task for the executor that signed it, as a decline and a withheld
+ * response do.
  */
 import type { Digest, Height } from '@cloister/encoding';
 import type { InferenceCompleted, InferenceFailed } from '../events/inference-events.ts';
@@ -88,7 +89,9 @@ export function failure(task: Task, code: FailureCode, height: Height): Inferenc
   return { type: 'InferenceFailed', task: id, code, receipts: receipts.length, threshold, height };
 }
 
-/** Why a task failed whose executors all spoke: the one reason that they gave, or that they gave different ones. */
+/**
+ * Why a task failed though all its executors answered: the one reason that they gave, or that they gave different ones.
+ */
 function exhaustionCode(task: Task): FailureCode {
   if (task.disputed) return 'DISPUTED';
   const codes = new Set<FailureCode>(task.executors.flatMap(({ declined }) => declined?.code ?? []));

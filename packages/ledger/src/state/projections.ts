@@ -1,6 +1,4 @@
-/**
- * What the state says to people and programs outside: plain data, in a stable order, computed on demand.
- */
+/** Projections of the state for people and programs outside: plain data, in a stable order, computed on demand. */
 import type { ModelManifest } from '@cloister/confidential';
 import type { AccountId, Digest, Height, ValidatorId } from '@cloister/encoding';
 import { eligible } from '../attestation/eligibility.ts';
@@ -58,7 +56,7 @@ export function projectNetwork(state: LedgerState): NetworkProjection {
 
 export interface MemberProjection extends Member {
   readonly role: 'validator' | 'member';
-  /** Keyset of its attestation, whether or not that holds; null when it has none. */
+  /** Keyset of its attestation, even if that does not hold any more; null when it has none. */
   readonly keyset: Digest | null;
   readonly eligible: boolean;
   readonly reasons: readonly EligibilityReason[];
