@@ -1,15 +1,16 @@
 /**
- * How old a finalized header may be for what it shows to count as the present.
+ * Decides whether a finalized header is new enough to show the present.
  *
- * A node that stopped the clock for its callers shows a true chain that ends some time ago: every proof holds, and a revocation
- * since then is not in it. The chain makes a block each idle interval (a second) at least, so the time of a header can be held
- * against the caller's own clock. Two bounds:
+ * A node that stopped the clock for its callers shows a true chain that ends some time ago: every proof holds, and a
+ * revocation since then is not in it. The chain makes a block each idle interval (a second) at least, so the time of a
+ * header can be held against the caller's own clock. Two bounds:
  *
  * - A header older than `maxHeadAgeMs` is refused at once.
- * - A header older than `LIVE_HEAD_MS` is taken only after a newer one was seen: a chain that stands still is refused.
+ * - A header older than `LIVE_HEAD_MS` is taken only after a newer one was seen: a chain that stands still is
+ *   refused.
  *
- * A caller's clock that is fast makes heads look older, and refuses too much. One that is slow makes them look younger: a
- * header that is more than `CLOCK_TOLERANCE_MS` ahead of it shows that, and nothing is believed by such a clock.
+ * A caller's clock that is fast makes heads look older, and refuses too much. One that is slow makes them look younger:
+ * a header that is more than `CLOCK_TOLERANCE_MS` ahead of it shows that, and nothing is believed by such a clock.
  */
 import { ClientError } from '../errors.ts';
 

@@ -1,9 +1,10 @@
 /**
- * Which executors a request goes to, when the tenant names none: chosen here, at random among the lawful.
+ * Chooses the executors of a request when the tenant names none: at random among those that may execute.
  *
- * A node that could choose would choose its accomplices. So the node only lists the keysets that were granted the model's key; each
- * grant and each attestation is proven under a fresh head, and the head says how many grants there are, so that one that is left
- * out is noticed. Chance is weighted by the validators' weights; distinct platforms come first.
+ * The node must not choose, because a hostile node would choose its accomplices. So the node only lists the keysets
+ * that were granted the model's key; each grant and each attestation is proven under a fresh head, and the head says
+ * how many grants there are, so that one that is left out is noticed. Chance is weighted by the validators' weights;
+ * distinct platforms come first.
  */
 
 import type { ModelManifest } from '@cloister/confidential';
@@ -84,7 +85,7 @@ export async function lawfulExecutors(
     minimumDistinctPlatforms = facts.rules.appraisalPolicy.minimumDistinctPlatforms;
     for (const { node, keyset } of part) {
       const attestation = facts.attestation(node);
-      // The ledger forgets no attestation of a node while a grant to its keys stands.
+      // The ledger keeps the attestation of a node as long as a grant to its keys holds.
       if (attestation === undefined) throw new ClientError('FACT_WITHHELD', `attestation of ${node}`);
       const lawful = attestation.keyset === keyset && isLawful(attestation, facts.rules, facts.head, model.manifest);
       if (lawful) candidates.push({ node, platform: attestation.platform, image: attestation.image });

@@ -1,9 +1,9 @@
 /**
  * Answers of enclaves that this client verified, so that not each request costs each executor new evidence.
  *
- * What is kept is the answer itself. It is appraised again whenever it is used, at the clock and by a fresh head of then:
- * evidence that has lapsed, whose measurement was revoked or whose keys the ledger holds no more is no more use here than
- * anywhere. Up to its bound of age it stands for new evidence, since its keys die with the process that they were made in.
+ * What is kept is the answer itself. It is appraised again whenever it is used, at the clock and by a fresh head of
+ * then: evidence that has lapsed, whose measurement was revoked or whose keys the ledger does not hold any more is
+ * refused. Up to its age limit it serves in place of new evidence, since its keys end with the process that made them.
  */
 import type { Challenge, ChallengeAnswer } from '@cloister/attestation';
 import { type AccountId, BoundedMap } from '@cloister/encoding';

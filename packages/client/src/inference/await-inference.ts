@@ -1,7 +1,7 @@
 /**
- * Waiting for the outcome of a request, and believing none of it until it is verified: the request, the receipts and the
- * completion are proven events; the receipts are signed by the keys that the tenant attested before it sealed; the response
- * is the one that the receipts name, opens under the request's key, and is what they commit to.
+ * Waits for the outcome of a request and believes nothing before it is verified: the request, the receipts and the
+ * completion are proven events; the receipts are signed by the keys that the tenant attested before it sealed; the
+ * response is the one that the receipts name, opens under the request's key, and is what they commit to.
  */
 import { type Outcome, openResponse, parseReceipt, type Receipt, verifyReceipt } from '@cloister/confidential';
 import { type AccountId, type Digest, fromHex, parseBase64 } from '@cloister/encoding';

@@ -1,7 +1,7 @@
 /**
- * An inference under way: all that the tenant needs to wait for it again, in this process or another.
+ * A pending inference: all that the tenant needs to wait for it again, in this process or another.
  *
- * It holds the request's secrets. Its JSON form is for the tenant's own disk.
+ * It holds the request's secrets, so its JSON form is for the tenant's own disk alone.
  */
 import { PLATFORMS, type Platform } from '@cloister/attestation';
 import { MAX_EXECUTORS } from '@cloister/confidential';

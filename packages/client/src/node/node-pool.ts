@@ -1,7 +1,8 @@
 /**
- * The nodes that a client knows. Each question about the present goes to all of them; the newest verified head wins, and its node
- * answers what follows. Whoever lags behind, lies or does not answer is reported and costs nobody anything else: a lie is noticed
- * because everything that counts is proven, and a frozen view because another node shows a newer one.
+ * The nodes that a client knows. Each question about the present goes to all of them; the newest verified head wins,
+ * and its node answers what follows. A node that lags, lies or does not answer is reported and does no other harm. A
+ * lie is noticed because everything that counts is proven. A stopped chain is noticed because another node shows a
+ * newer head.
  */
 
 import type { Edge } from '../edge.ts';

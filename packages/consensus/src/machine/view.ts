@@ -81,8 +81,8 @@ export function onQuarter(machine: MachineState): void {
 }
 
 /**
- * On leaving a view that gave a block: did its leader keep the others waiting? What this node alone saw is kept apart from what the chain
- * shows to all. A view that gave none is the chain's affair.
+ * When a view ends that gave a block, notes whether its leader made this node wait. What only this node saw is kept
+ * apart from what the chain shows to all nodes. Views without a block are counted from the chain.
  */
 function noteLateness(machine: MachineState): void {
   const { config, current, committed } = machine;
@@ -92,7 +92,7 @@ function noteLateness(machine: MachineState): void {
   const moment = { atMs: committed.timestampMs, view: current.view };
   const turn = { leader, view: current.view };
   if (round.notarization === undefined) {
-    // It was not waited for: one of the turns for which it is passed over.
+    // Nobody waited for it: this is one of the turns for which it is passed over.
     if (machine.lateness.isPassedOver(leader)) machine.lateness.missed([turn], moment);
   } else if (current.punctual) machine.lateness.led(leader, moment);
   else machine.lateness.missed([turn], moment);

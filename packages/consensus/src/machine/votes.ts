@@ -1,5 +1,5 @@
 /**
- * Counting votes: once for each (signer, kind, round); a quorum becomes a certificate, a contradiction evidence.
+ * Counts votes, once for each (signer, kind, round). A quorum becomes a certificate, a contradiction becomes evidence.
  */
 import type { ValidatorId } from '@cloister/encoding';
 import { makeCertificate } from '../certificates/certificate.ts';

@@ -183,7 +183,7 @@ export interface BlockMessage {
   readonly header: Header;
   readonly body: Body;
 }
-/** Asks a validator what it knows of the asker's own votes: by one that starts, before its first signature. */
+/** Sent by a validator that starts, before its first signature: asks what others know of its own votes. */
 export interface RecallRequest {
   readonly type: 'recall-request';
   /** Comes back in the answer, so that an answer to an earlier start is not taken for one to this start. */
@@ -242,7 +242,7 @@ export interface ProvenFault extends Round {
   readonly validator: ValidatorId;
   readonly kind: FaultEvidenceType;
 }
-/** A fault that somebody saw, told to the others: the next leader need not have seen it. */
+/** A fault that a node saw. It is sent to all, because the next leader need not have seen it. */
 export interface EvidenceMessage {
   readonly type: 'evidence';
   readonly evidence: FaultEvidence;

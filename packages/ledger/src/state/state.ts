@@ -27,7 +27,7 @@ import type { MeasurementStatus } from '../transactions/common-shapes.ts';
 import type { ProposalKind } from '../transactions/proposal-kinds.ts';
 import type { Task } from './task.ts';
 
-/** What the genesis fixed, and the appraisal policy, which it only began. */
+/** The settings of a network: what the genesis fixed for good, and the appraisal policy, which governance changes. */
 export interface NetworkSettings {
   readonly chainId: Digest;
   readonly name: string;

@@ -2,8 +2,8 @@
  * A batch: transactions that one validator packed and signed, the unit of gossip and of a proposal's body.
  *
  * Signed bytes: "CLOISTER/BATCH/1\0" ‖ chainId 32 ‖ author 32 ‖ epoch u64 ‖ lane u8 ‖ expiryHeight u64 ‖ count u32 ‖
- * var(transaction)…; then the author's signature (64). The id covers the signed bytes. The batch stands or falls as one:
- * a malformed, badly signed or misplaced transaction makes the batch invalid, and any block that names it.
+ * var(transaction)…; then the author's signature (64). The id covers the signed bytes. A batch is valid or invalid as a
+ * whole: a malformed, badly signed or misplaced transaction makes the batch invalid, and any block that names it.
  */
 
 import { type Ed25519KeyPair, hash, verifyEd25519 } from '@cloister/crypto';

@@ -1,5 +1,5 @@
 /**
- * The literal codes with which the ledger says no: to a transaction, to an executor, and about a task.
+ * The codes with which the ledger refuses: a transaction, an executor, or an outcome of a task.
  *
  * Codes end up in events and so in stored bytes: a code is never renamed, and a new one is added at the end.
  */
@@ -114,8 +114,8 @@ export const ELIGIBILITY_REASONS = [
 export type EligibilityReason = (typeof ELIGIBILITY_REASONS)[number];
 
 /**
- * Why a node says that it will not execute a task that names it. None of them tells of the input: what was found after the
- * request was opened goes to the tenant alone, sealed, beside a receipt of status 'failed'.
+ * Why a node says that it will not execute a task that names it. None of them says anything about the input. What the
+ * enclave found after it opened the request goes to the tenant alone, sealed, with a receipt of status 'failed'.
  */
 export const DECLINE_CODES = [
   /** Nobody that the node reached holds the sealed payload. */

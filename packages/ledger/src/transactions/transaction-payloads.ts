@@ -71,7 +71,7 @@ export interface SubmitAttestationPayload {
   readonly bundle: string;
 }
 
-/** The enclave's signed word that it still lives, at a recent block. */
+/** The enclave's signed statement that it still runs, at a recent block. */
 export interface RefreshAttestationPayload {
   /** base64 of an encoded, signed RefreshStatement of @cloister/attestation. */
   readonly statement: string;

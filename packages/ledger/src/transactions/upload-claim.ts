@@ -1,9 +1,9 @@
 /**
- * An account's word that it uploads a blob: without it anybody could fill a node's disk. It is good for these bytes on this
- * chain until a height, on any node; each node counts the blob against the account's room there.
+ * An account's signed claim that it uploads a blob. Without it anybody could fill a node's disk. It is good for these
+ * bytes on this chain until a height, on any node; each node counts the blob against the account's room there.
  *
- * Signed bytes: "CLOISTER/UPLOAD/1\0" ‖ chainId 32 ‖ account 32 ‖ digest 32 ‖ size u64 ‖ expiryHeight u64.
- * Text form: account ‖ '.' ‖ expiryHeight in decimal ‖ '.' ‖ signature in hex.
+ * Signed bytes: "CLOISTER/UPLOAD/1\0" ‖ chainId 32 ‖ account 32 ‖ digest 32 ‖ size u64 ‖ expiryHeight u64. Text form:
+ * account ‖ '.' ‖ expiryHeight in decimal ‖ '.' ‖ signature in hex.
  */
 
 import type { Ed25519KeyPair } from '@cloister/crypto';

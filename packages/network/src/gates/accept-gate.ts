@@ -1,6 +1,6 @@
 /**
- * The first look at a connection, before the runtime has made a socket of it: the place for floods of connections, since a
- * refusal here costs some 20 µs, and one after the transport has taken it 300 µs, whatever the reason. Node asks a server's
+ * The first check of a connection, before the runtime has made a socket of it. Floods of connections are refused here,
+ * because a refusal costs some 20 µs here and 300 µs after the transport has taken the connection. Node asks a server's
  * block list for each address; this one answers by rate and reputation.
  */
 import { BlockList } from 'node:net';

@@ -1,7 +1,7 @@
 /**
- * Gossip is for validators: batches have no other authors, and everybody else follows the chain by ranges. A stream of
- * anybody else is not read, so that its subscriptions and control messages cost nothing; it waits, one for each connection,
- * until its peer proves to be a validator, for a stream is opened before the proof can arrive.
+ * Gossip is for validators: only they author batches, and everybody else follows the chain by ranges. A stream of
+ * anybody else is not read, so that its subscriptions and control messages cost nothing. One for each connection waits
+ * until its peer proves to be a validator, because a stream is opened before the proof can arrive.
  */
 import type { GossipSubComponents } from '@libp2p/gossipsub';
 import type { Connection, Stream, StreamHandler } from '@libp2p/interface';

@@ -68,7 +68,7 @@ export class PeerGate {
 
   #identityOf(peerId: string, address: Multiaddr | undefined): Identity {
     const member = this.#book.isKnownPeer(peerId) ? this.#book.accountOf(peerId) : undefined;
-    // Whoever votes has a name that cannot be changed: its neighbours do not answer for it.
+    // A validator cannot change its name, so the prefix of its address is not charged for what it does.
     const hasWeight = member !== undefined && this.#book.hasWeight(member);
     return { key: member ?? peerId, prefix: hasWeight || address === undefined ? undefined : prefixOf(address) };
   }

@@ -1,8 +1,9 @@
 /**
- * Who is cut off, why and for how long. An offence is something that no honest peer sends; the code that saw it names the
- * peer and the kind. Offences add up to points, points fade, and whoever reaches the threshold is cut off for a back-off
- * that doubles each time. A back-off outlives the connection: it belongs to the member's id, to the libp2p name, and, for
- * whoever has no weight, to the network prefix, so that a new key from the same place starts no new account.
+ * Decides which peers are cut off, why and for how long. An offence is something that no honest peer sends; the code
+ * that saw it names the peer and the kind. Offences add up to points, points fade, and a peer that reaches the
+ * threshold is cut off for a back-off that doubles each time. A back-off outlives the connection: it belongs to the
+ * member's id, to the libp2p name, and, for whoever has no weight, to the network prefix, so that a new key from the
+ * same place starts no new account.
  */
 import type { Offence } from '@cloister/encoding';
 
@@ -12,8 +13,8 @@ const FADE_POINTS_PER_MS = POINTS_MAX / 60_000;
 /** A prefix stands for many peers: it takes four cut-offs' worth of offences within a minute to close it. */
 const PREFIX_POINTS_MAX: number = 4 * POINTS_MAX;
 /**
- * A silent peer costs nobody anything but time, and a slow or partitioned one looks the same: silence is counted, and never
- * cuts off.
+ * A silent peer costs only time, and a slow or partitioned peer looks the same. So silence is counted and never cuts a
+ * peer off.
  */
 const POINTS: Record<Offence, number> = { FORGED: 30, MALFORMED: 30, UNASKED: 30, LIED: 60, FLOOD: 12, SILENT: 0 };
 

@@ -1,8 +1,8 @@
 /**
- * Processor time for a class of peers: a bucket of milliseconds that refills at a share of one core. Work waits for its turn
- * while the bucket is empty, and the turn goes to whoever used the least of late: first among groups (an address prefix, a
- * member), then among the peers of a group. So a peer that floods waits behind one that asks now and then, and all of a class
- * together never take more than their share from the thread that votes.
+ * Processor time for a class of peers: a bucket of milliseconds that refills at a share of one core. Work waits for its
+ * turn while the bucket is empty. The turn goes to the party that used the least lately: first among groups (an address
+ * prefix, a member), then among the peers of a group. So a peer that floods waits behind one that asks now and then,
+ * and all of a class together never take more than their share from the thread that votes.
  */
 import { BoundedMap } from '@cloister/encoding';
 
@@ -128,7 +128,7 @@ export class WorkBudget {
 
   #arm(): void {
     if (this.#timer !== undefined || this.#waiting.length === 0) return;
-    // The debt of one long piece of work may outlast a deadline: whoever's time is up is told in time.
+    // One long piece of work may leave a debt that outlasts a deadline. Those whose time is up are told in time.
     const delayMs = Math.min(250, Math.max(1, Math.ceil(-this.#tokensMs / this.#msPerMs)));
     this.#timer = setTimeout(() => {
       this.#timer = undefined;

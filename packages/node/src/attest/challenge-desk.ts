@@ -1,10 +1,10 @@
 /**
- * Challenges to this node's enclave, from peers and from tenants by way of the API: checked, rate-limited, answered; and
- * challenges to other nodes, handed on to them.
+ * Challenges to this node's enclave, from peers and from tenants by way of the API: checked, rate-limited, answered;
+ * and challenges to other nodes, handed on to them.
  *
- * An answer costs the enclave new evidence, so each asker has so many a minute. A challenge that its challenger signed is
- * counted to that account, if the ledger knows it, wherever it comes from. All others share a small budget by the address or
- * peer that they come from. What no asker may have is refused before it takes anything from any budget.
+ * An answer costs the enclave new evidence, so each asker has so many a minute. A challenge that its challenger signed
+ * is counted to that account, if the ledger knows it, wherever it comes from. All others share a small budget by the
+ * address or peer that they come from. A question that nobody may ask is refused before any budget is charged.
  */
 import {
   CHALLENGE_BYTES,
@@ -44,7 +44,7 @@ export class ChallengeDesk {
   readonly #options: ChallengeDeskOptions;
   /** By account, and by peer for those that nobody signed. */
   readonly #answers: ChallengeRateLimit;
-  /** Of the unsigned ones from the API, all together: peers would count them as this node's own. */
+  /** The budget of all unsigned challenges from the API together, because peers would count them as this node's own. */
   readonly #unsigned: ChallengeRateLimit;
 
   constructor(options: ChallengeDeskOptions) {
@@ -70,7 +70,7 @@ export class ChallengeDesk {
     const name = account ? `account ${challenger}` : asker;
     const waitMs = this.#answers.waitMs(name);
     if (waitMs > 0) return rateLimited(waitMs);
-    // Whoever borrows a name without its key takes nothing from it.
+    // A party that uses another's name without its key takes nothing from the other's budget.
     if (account && !isSignedByChallenger(request)) return fail('CHALLENGE_UNSIGNED', 'not signed by its challenger');
     return this.#answers.take(name) ? ok(undefined) : rateLimited(this.#answers.waitMs(name));
   }

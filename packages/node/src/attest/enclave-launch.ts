@@ -15,7 +15,7 @@ export function imageDirectoryOf(layout: HomeLayout, config: Pick<Config, 'encla
   return config['enclave.image'] === '' ? join(layout.enclave, 'image') : config['enclave.image'];
 }
 
-/** Who the simulated device is, for as long as the home exists. */
+/** The seed of the simulated device, which stays the same as long as the home exists. */
 async function ensureDeviceSeed(layout: HomeLayout): Promise<string> {
   const file = join(layout.enclave, 'device_seed');
   const known = await access(file).then(

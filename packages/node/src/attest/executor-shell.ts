@@ -1,6 +1,6 @@
 /**
- * The executor and the attestation keeper at work: told of every committed block, over the local enclave, one after
- * another, never in the way of consensus.
+ * Runs the executor and the attestation keeper over the local enclave. They are told of every committed block, one
+ * after the other, and never delay consensus.
  */
 
 import type { Ed25519KeyPair } from '@cloister/crypto';

@@ -1,8 +1,10 @@
 /**
- * What this node itself knows of its peers' enclaves: a fresh challenge to each connected member that the ledger has
- * accepted, on connection and from time to time, verified in full against the ledger's own measurements and keyset.
+ * Finds out what this node itself can know of its peers' enclaves. It challenges each connected member that the ledger
+ * has accepted, on connection and from time to time, and verifies the answer in full against the ledger's measurements
+ * and keyset.
  *
- * The outcome never touches the ledger. It decides whether a member is handed sealed workloads, and is shown with its reason.
+ * The outcome never touches the ledger. It decides whether a member is handed sealed workloads, and is shown with its
+ * reason.
  */
 import {
   createEndorsementCache,

@@ -1,4 +1,7 @@
-/** A blob from one member onto the disk: a piece is in memory at a time, and what is not wholly right leaves nothing behind. */
+/**
+ * Downloads a blob from one member to the disk. One piece is in memory at a time, and a blob that is not right leaves
+ * nothing behind.
+ */
 import { createHash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
 import { type Digest, ok } from '@cloister/encoding';

@@ -81,7 +81,7 @@ export class BlobExchange implements BlobPort {
   }
 
   async open(digest: Digest, size: number): Promise<AsyncIterable<Uint8Array> | undefined> {
-    // Looked at again: the enclave would blame the model for what happened to it on this disk.
+    // The file is checked again, because the enclave would blame the model for damage on this disk.
     this.#whole.delete(digest);
     if (await this.hold(digest, size)) {
       const file = await this.#options.store.fileOf(digest);
@@ -92,11 +92,14 @@ export class BlobExchange implements BlobPort {
     const all = members();
     const member = all[turn % all.length];
     if (member === undefined) return undefined;
-    // No room on the disk, whose models the ledger names: they must not keep others from being run.
+    // The disk is full of models that the ledger names. Other models must run all the same.
     return checkedPieces(piecesFrom(blobPieces(request, { member, digest, bytesMax: size })), { digest, size });
   }
 
-  /** Whether the file is what its name says; one that is not goes. It is read once, and not for each piece that is asked for. */
+  /**
+   * Whether the file is what its name says; otherwise it is removed. It is read once, and not for each piece that is
+   * asked for.
+   */
   async #isWhole(digest: Digest): Promise<boolean> {
     const { store } = this.#options;
     const file = await store.fileOf(digest);

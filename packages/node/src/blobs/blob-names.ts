@@ -1,6 +1,6 @@
 /**
- * Which blobs the agreed state names, and as what: looked up by digest, kept up with each block. Looking through every task
- * and model for each question would cost more the more there are, and strangers ask.
+ * Knows which blobs the agreed state names, and as what. It is looked up by digest and updated with each block. Looking
+ * through every task and model for each question would cost more the more there are, and strangers ask.
  */
 import type { AccountId, Digest } from '@cloister/encoding';
 import type { LedgerEvent, LedgerState } from '@cloister/ledger';

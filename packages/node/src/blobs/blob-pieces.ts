@@ -19,7 +19,7 @@ export async function* blobPieces(
     first ??= total;
     if (total !== first || total > bytesMax || offset + piece.length > total) throw new TypeError('another size');
     offset += piece.length;
-    // All but the last are full, so that a peer cannot draw a transfer out by crumbs.
+    // All pieces but the last must be full, so that a peer cannot prolong a transfer with tiny pieces.
     if (offset < total && piece.length < BLOB_PIECE_BYTES) throw new TypeError('a crumb');
     yield { total, piece };
     if (offset === total) return;

@@ -8,7 +8,7 @@ export interface Usage {
 
 const NOTHING: Usage = { bytes: 0, count: 0 };
 
-/** Blobs that this node made or fetched itself are no account's. */
+/** Blobs that this node made or fetched itself count for no account. */
 export class BlobUsage {
   readonly #usage = new Map<AccountId, Usage>();
 

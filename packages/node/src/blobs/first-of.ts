@@ -1,4 +1,7 @@
-/** Asking one member after the other, and the next beside one that is slow: who is silent costs a moment, not its time limit. */
+/**
+ * Asks one member after the other, and a further one when the last is slow, so that a silent member costs a moment and
+ * not its whole time limit.
+ */
 import type { AccountId } from '@cloister/encoding';
 
 /** How long one may be alone with the question. */

@@ -1,5 +1,6 @@
 /**
- * Getting an own large response held: asks as few validators as are enough, and others when those are slow or refuse.
+ * Has validators hold this node's own large response. It asks as few as are enough, and others when those are slow or
+ * refuse.
  */
 import { type AccountId, asValidatorId, type Digest } from '@cloister/encoding';
 import { isHeldByEnough, type LedgerState, verifyHolding } from '@cloister/ledger';

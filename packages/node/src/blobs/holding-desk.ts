@@ -1,10 +1,11 @@
 /**
- * Holding the responses of others: a validator takes the sealed response of an executor that the ledger named, when it is too large
- * for the ledger, keeps it as long as the ledger knows the task, and signs that it does.
+ * Holds the responses of others: a validator takes the sealed response of an executor that the ledger named, when it is
+ * too large for the ledger, keeps it as long as the ledger knows the task, and signs that it does.
  *
- * An executor may be hostile, so it decides nothing: the task is on the ledger, the receipt is signed by the attested enclave, one
- * response is taken for each enclave and task, its room is the tenant's, and one transfer of each executor runs at a time. Whoever
- * draws transfers out or sends other bytes than it named rests for growing times.
+ * An executor may be hostile, so nothing depends on its word: the task is on the ledger, the receipt is signed by the
+ * attested enclave, one response is taken for each enclave and task, its room is the tenant's, and one transfer of each
+ * executor runs at a time. An executor that is slow on purpose or sends other bytes than it named must wait for growing
+ * times.
  */
 import { LARGEST_SEALED_BYTES, parseReceipt, verifyReceipt } from '@cloister/confidential';
 import type { Ed25519KeyPair } from '@cloister/crypto';
@@ -106,7 +107,8 @@ export class HoldingDesk {
     const wanted = judged.value;
     const { task, keyset, digest } = wanted;
     if ((await blobs.fileOf(digest)) === undefined) return this.#take(member, wanted);
-    // Before it is signed: from here on it is none that has to make room, and a restart does not forget it.
+    // This comes before the signature. From here on the blob is not removed for want of room, and a restart does not
+    // forget it.
     names.promise(digest, task);
     try {
       await promises.keep({ task, keyset, digest }, state().tasks);

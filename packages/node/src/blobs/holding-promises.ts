@@ -1,6 +1,6 @@
 /**
- * Which responses this node has said to hold, on disk before it says so: a receipt that rests on its word may come to the ledger long
- * after, and a restart must not make the word a lie.
+ * Remembers on disk which responses this node promised to hold, before it makes the promise. A receipt that rests on
+ * the promise may come to the ledger much later, and a restart must not break the promise.
  *
  * An empty file for each, whose name is task, key set and digest: it is whole or absent.
  */

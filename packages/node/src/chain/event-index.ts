@@ -1,8 +1,7 @@
 /**
- * What the API looks up that neither the state nor the log answers quickly: the fate of every transaction for ever, and
- * the sequences of each type of event. Derived from the log, kept in a database of its own, caught up on opening and
+ * An index for what neither the state nor the log answers quickly: the fate of every transaction for ever, and the
+ * sequences of each type of event. Derived from the log, kept in a database of its own, caught up on opening and
  * rebuilt when it does not belong to the log; losing it loses nothing.
- *
  *     't' ‖ transaction 32 → sequence u64 ‖ height u64 ‖ str code (empty: committed)
  *     'e' …  see type-index.ts
  *     'c' → count u64 ‖ hash 32 of the last event that is indexed

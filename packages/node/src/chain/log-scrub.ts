@@ -1,6 +1,6 @@
 /**
- * The background check of everything that opening did not look at: database files first, then the log, in small steps
- * with pauses, so that it is never noticed.
+ * Checks in the background what opening did not check: database files first, then the log, in small steps with pauses,
+ * so that it disturbs nothing.
  */
 import { type EventLog, EventLogDamaged, RESYNC_ADVICE } from '@cloister/event-log';
 import { scrubLevelFiles } from '@cloister/store-level';

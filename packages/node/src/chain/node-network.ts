@@ -12,7 +12,7 @@ import type { StoredKey } from '../process/key-file.ts';
 import { createPeerRecordStore } from './peer-records.ts';
 import type { ReplicaShell, ShellNetwork } from './replica-shell.ts';
 
-/** What answers what comes in; set before the first peer can reach it. */
+/** The parts that answer what comes in. They are set before the first peer can reach this node. */
 export interface NetworkServices {
   readonly shell: ReplicaShell;
   readonly chain: ChainReader;

@@ -201,7 +201,9 @@ export class ReplicaShell {
     }
   }
 
-  /** Not entered again by what an effect leads to: a listener is told of one block before it is told of the next. */
+  /**
+   * Effects that lead to further inputs do not enter it again, so that a listener is told of one block before the next.
+   */
   #runEffects(): void {
     if (this.#running) return;
     this.#running = true;
@@ -288,7 +290,7 @@ export class ReplicaShell {
     if (peer !== undefined) {
       answer = await this.#options.network.request(peer, bytes, { timeoutMs, maxBytes }).catch(() => undefined);
     }
-    // A refusal without a wait would be asked again at once.
+    // Without a wait the same request would come back at once.
     if (peer === undefined) await new Promise((resolve) => setTimeout(resolve, 50).unref());
     this.#take({ type: 'response', requestId, bytes: answer, ...(peer === undefined ? {} : { from: peer }) });
   }

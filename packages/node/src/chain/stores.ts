@@ -1,8 +1,8 @@
 /**
  * The databases of a node, opened in order and closed together.
  *
- * Chain and sign guard are what the node is: damage there stops the start with words on recovery, and a lock names the
- * process that holds it. Index and peer records are derived or found again: damaged, they are made anew.
+ * Damage to the chain or the sign guard stops the start with advice on recovery, and a lock names the process that
+ * holds it. Index and peer records can be made again, so damaged ones are replaced.
  */
 import { rm } from 'node:fs/promises';
 import { type OrderedStore, StoreError } from '@cloister/event-log';

@@ -1,6 +1,6 @@
 /**
- * The fate of transactions: PENDING ones that this node took in, the executed ones by the index, EXPIRED when the height
- * has passed without execution. UNKNOWN is what this node never saw, which says nothing about other nodes.
+ * The fate of transactions: PENDING ones that this node took in, the executed ones by the index, EXPIRED when the
+ * height has passed without execution. UNKNOWN: this node never saw it; other nodes may have.
  */
 import type { Digest } from '@cloister/encoding';
 import { decodeTransaction, settledBy } from '@cloister/ledger';

@@ -1,6 +1,7 @@
 /**
- * Runs the API in a thread of its own: nothing that a client sends is parsed, verified or answered in the thread that votes.
- * The thread's memory is bounded, and its end, by whatever cause, is not the node's: it is started again, later each time.
+ * Runs the API in a thread of its own, so that nothing that a client sends is parsed, verified or answered in the
+ * thread that votes. The memory of the API's thread is bounded. If it ends for any reason, the node goes on and starts
+ * it again, after a longer wait each time.
  */
 import { Worker } from 'node:worker_threads';
 import type { EventLog } from '@cloister/event-log';

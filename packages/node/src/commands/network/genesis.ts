@@ -1,4 +1,4 @@
-/** `cloister genesis …`: makes, checks and shows the document that names a network. */
+/** `cloister genesis …`: makes, checks and shows a genesis. */
 import { readFile, writeFile } from 'node:fs/promises';
 import {
   type AppraisalPolicy,

@@ -1,4 +1,4 @@
-/** `cloister put`: writes an ordinary record and proves that it stands on the ledger. */
+/** `cloister put`: writes a record and proves that the ledger holds it. */
 import { type CliCommand, positional } from '../command.ts';
 import { CLIENT_FLAGS, connectClient } from './connect.ts';
 

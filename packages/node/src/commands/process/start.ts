@@ -49,7 +49,7 @@ function stopRequested(hasLifeline: boolean): Promise<string> {
     process.on('SIGTERM', onSignal);
     process.on('SIGHUP', onSignal);
     if (!hasLifeline) return;
-    // What is written to the streams of whoever is gone fails, which must not end the draining.
+    // Writing to the streams of a process that is gone fails. That must not end the draining.
     for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
     process.stdin.on('close', () => {
       setTimeout(() => process.exit(1), ORPHAN_MS_MAX).unref();

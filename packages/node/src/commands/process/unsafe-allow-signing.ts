@@ -1,4 +1,7 @@
-/** `cloister unsafe-allow-signing`: an operator's word that a key signed nothing above a view, for a guard that was lost. */
+/**
+ * `cloister unsafe-allow-signing`: an operator vouches that a key signed nothing above a view, after its guard was
+ * lost.
+ */
 import { asEpoch, asValidatorId, asView } from '@cloister/encoding';
 import { guardMarkOp } from '@cloister/replica';
 import { openLevelStore } from '@cloister/store-level';
