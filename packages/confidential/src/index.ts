@@ -3,6 +3,7 @@
  */
 
 export type { DocumentErrorCode } from './document.ts';
+export type { EnclaveDescription } from './image/enclave-description.ts';
 export {
   type EnclaveLimits,
   encodeImageManifest,

@@ -5,28 +5,29 @@ import { keyPair } from '@cloister/testkit/chain';
 import { digitsFile } from '@cloister/testkit/launched';
 import type * as Ort from 'onnxruntime-node';
 import { describe, expect, it } from 'vitest';
-import { type CallHandler, headOnly, partsOnly } from '../src/channel/rpc.ts';
+import type { CallHandler } from '../src/channel/rpc.ts';
 import { Engine } from '../src/engine/engine.ts';
 import { EnginePool } from '../src/inside/engine-pool.ts';
 import { ModelEngine, SUSPENSION_MS_FIRST, SUSPENSION_MS_MAX, Suspensions } from '../src/inside/engines.ts';
 import { ModelRoom } from '../src/inside/model-room.ts';
-import { launcherOf, loads } from './fake-engine.ts';
+import { launcherOf, loads, saysOfModels } from './fake-engine.ts';
 
 const model = hash('model');
 const owner = keyPair('owner').id;
 const SECRET = 'WHAT_THE_TENANT_WROTE';
 
-const never = new Suspensions(() => Number.MAX_SAFE_INTEGER);
+/** None yet; those of a model that loses its engine never end. */
+const never = (): Suspensions => new Suspensions(() => Number.MAX_SAFE_INTEGER);
 
 function engineThat(onCall: CallHandler): ModelEngine {
-  return new ModelEngine(launcherOf(onCall), 5_000, model, never);
+  return new ModelEngine(launcherOf(onCall), 5_000, model, never());
 }
 
 it('has its refusals replaced by a code of the vault', async () => {
   const engine = engineThat(async () => ({ ok: false, code: SECRET, detail: SECRET }));
   expect(await engine.beginLoad('0', 1)).toEqual({ ok: false, code: 'ENGINE_CRASHED' });
-  const failing = engineThat(async (method) =>
-    method === 'run' ? { ok: false, code: 'RUN_FAILED' } : loads('', headOnly(null)),
+  const failing = engineThat(async (method, call) =>
+    method === 'run' ? { ok: false, code: 'RUN_FAILED' } : loads(method, call),
   );
   await failing.beginLoad('0', 1);
   await failing.endLoad('0', model);
@@ -34,7 +35,7 @@ it('has its refusals replaced by a code of the vault', async () => {
 });
 
 it.each<JsonValue>([SECRET, 7, { a: 1 }])('gets nothing but a class into receipts, given %s', async (numericClass) => {
-  const engine = engineThat(async () => ok(headOnly({ numericClass, inputs: [], outputs: [] })));
+  const engine = engineThat(saysOfModels({ numericClass, inputs: [], outputs: [] }));
   await engine.beginLoad('0', 1);
   expect(await engine.endLoad('0', model)).toEqual({ ok: false, code: 'ENGINE_CRASHED' });
 });
@@ -53,7 +54,7 @@ it.each<[string, JsonValue]>([
   ],
   ['a word beside what is asked', { numericClass: 'avx2', inputs: [], outputs: [], more: SECRET }],
 ])('takes no description of a model with %s', async (_, head) => {
-  const engine = engineThat(async () => ok(headOnly(head)));
+  const engine = engineThat(saysOfModels(head));
   await engine.beginLoad('0', 1);
   expect(await engine.endLoad('0', model)).toEqual({ ok: false, code: 'ENGINE_CRASHED' });
   expect(engine.has(model)).toBe(false);
@@ -61,7 +62,7 @@ it.each<[string, JsonValue]>([
 
 it('holds its models as long as its process, which goes with the last of them', async () => {
   const launcher = launcherOf(loads);
-  const engine = new ModelEngine(launcher, 5_000, model, never);
+  const engine = new ModelEngine(launcher, 5_000, model, never());
   await engine.beginLoad('0', 1);
   await engine.endLoad('0', model);
   expect(engine.has(model)).toBe(true);
@@ -77,7 +78,7 @@ it('lets a run come to its end before its model gives way to another', async () 
     if (method !== 'run') return loads(method, call);
     asked.resolve();
     await run.promise;
-    return ok(partsOnly(Uint8Array.of(7)));
+    return ok({ head: {}, parts: [Uint8Array.of(7)] });
   });
   const suspensions = new Suspensions(() => 0);
   const engine = new ModelEngine(launcher, 5_000, model, suspensions);
@@ -164,11 +165,12 @@ describe('a model whose runs never end', () => {
   function scene(timeoutMs: number) {
     const clock = { nowMs: 0 };
     const hangs = { on: true };
-    const onCall: CallHandler = async (method, { head }) => {
+    const onCall: CallHandler = async (method, call) => {
+      const { head } = call;
       const isRun = method === 'run';
       const isHostile = typeof head === 'object' && head !== null && 'model' in head && head.model === model;
       if (isRun && isHostile && hangs.on) return new Promise(() => undefined);
-      return isRun ? ok(partsOnly(Uint8Array.of(1))) : loads(method, headOnly(null));
+      return isRun ? ok({ head: {}, parts: [Uint8Array.of(1)] }) : loads(method, call);
     };
     const pool = new EnginePool(launcherOf(onCall), timeoutMs, 4, () => clock.nowMs);
     const load = async (one: typeof model): Promise<void> => {

@@ -4,8 +4,8 @@ import { mkdtempSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ok } from '@cloister/encoding';
-import { type CallHandler, headOnly, RpcChannel } from '../src/channel/rpc.ts';
+import { type JsonValue, ok } from '@cloister/encoding';
+import { type CallHandler, RpcChannel } from '../src/channel/rpc.ts';
 import type { EngineLauncher } from '../src/inside/platform-link.ts';
 
 /** Two ends of a socket: what is sent is copied, as between processes. */
@@ -33,4 +33,10 @@ export function launcherOf(onCall: CallHandler): EngineLauncher & { readonly sto
 }
 
 /** Loads whatever it is given. */
-export const loads: CallHandler = async () => ok(headOnly({ numericClass: 'avx2', inputs: [], outputs: [] }));
+export const loads: CallHandler = async (method) =>
+  ok({ head: method === 'load-end' ? { numericClass: 'avx2', inputs: [], outputs: [] } : {}, parts: [] });
+
+/** Loads files, and says this of them. */
+export function saysOfModels(head: JsonValue): CallHandler {
+  return async (method, call) => (method === 'load-end' ? ok({ head, parts: [] }) : loads(method, call));
+}

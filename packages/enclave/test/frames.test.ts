@@ -3,8 +3,9 @@ import { ok, utf8 } from '@cloister/encoding';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { ChannelError, FRAME_BYTES_MAX, MessageReader, writeMessage } from '../src/channel/frames.ts';
-import { headOnly, partsOnly, RpcChannel } from '../src/channel/rpc.ts';
+import { type Payload, RpcChannel } from '../src/channel/rpc.ts';
 
+const partsOnly = (...parts: readonly Uint8Array[]): Payload => ({ head: null, parts });
 const LIMIT = 1 << 20;
 
 /** What `writeMessage` puts on a stream. */
@@ -81,12 +82,12 @@ it('answers calls in any order, refusals with their code and exceptions without 
   expect(await client.call('fast', partsOnly(utf8('b')))).toEqual(ok(partsOnly(utf8('b'))));
   release();
   expect(await slow).toEqual(ok(partsOnly(utf8('a'))));
-  expect(await client.call('refuses', headOnly(null))).toEqual({ ok: false, code: 'NO', detail: 'why' });
-  expect(await client.call('throws', headOnly(null))).toEqual({ ok: false, code: 'INTERNAL' });
-  const pending = client.call('slow', headOnly(null)).catch((error: unknown) => error);
+  expect(await client.call('refuses', partsOnly())).toEqual({ ok: false, code: 'NO', detail: 'why' });
+  expect(await client.call('throws', partsOnly())).toEqual({ ok: false, code: 'INTERNAL' });
+  const pending = client.call('slow', partsOnly()).catch((error: unknown) => error);
   server.close();
   await pending;
-  await expect(client.call('fast', headOnly(null))).rejects.toMatchObject({ code: 'CHANNEL_CLOSED' });
+  await expect(client.call('fast', partsOnly())).rejects.toMatchObject({ code: 'CHANNEL_CLOSED' });
 });
 
 it('ends the channel on bytes that are no message', async () => {

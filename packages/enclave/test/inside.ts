@@ -54,7 +54,7 @@ export function launchInside(chain: Chain, run: string): Call {
     ...said,
   } as const;
   const call = unwrap(createEnclave(launch, link, (length) => seed(`keys ${run} ${length}`).subarray(0, length)));
-  return async (method, ...parts) => call(method, { head: null, parts });
+  return async (method, ...parts) => call(method, { head: {}, parts });
 }
 
 /** Evidence onto the ledger. */

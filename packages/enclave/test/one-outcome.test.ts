@@ -6,7 +6,6 @@ import { Chain, seed } from '@cloister/testkit/chain';
 import { grant, publish, request, unwrap } from '@cloister/testkit/launched';
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_ENCLAVE_LIMITS } from '../../platform/src/index.ts';
-import { partsOnly } from '../src/channel/rpc.ts';
 import { AnsweredTasks } from '../src/inside/answered-tasks.ts';
 import { ModelEngine, Suspensions } from '../src/inside/engines.ts';
 import { ResultCache, runInference } from '../src/inside/inference.ts';
@@ -31,7 +30,7 @@ async function openTask() {
   const answers = { run: [output] as readonly Tensor[] | 'CRASH' };
   const launcher = launcherOf(async (method, call) => {
     if (method !== 'run') return loads(method, call);
-    return answers.run === 'CRASH' ? fail('RUN_FAILED') : ok(partsOnly(encodeTensors(answers.run)));
+    return answers.run === 'CRASH' ? fail('RUN_FAILED') : ok({ head: {}, parts: [encodeTensors(answers.run)] });
   });
   const engine = new ModelEngine(launcher, 5_000, model.id, new Suspensions(() => Number.MAX_SAFE_INTEGER));
   await engine.beginLoad('0', 1);

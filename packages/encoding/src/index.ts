@@ -48,5 +48,14 @@ export {
 export { canonicalJson, parseCanonicalJson } from './jcs.ts';
 export { type JsonErrorCode, type JsonLimits, type JsonValue, parseJson } from './json-parser.ts';
 export type { Offence } from './offence.ts';
-export { AssertionFailure, assert, assertContract, CryptoAssertion, fail, ok, type Result } from './result.ts';
+export {
+  AssertionFailure,
+  assert,
+  assertContract,
+  CryptoAssertion,
+  fail,
+  mapResult,
+  ok,
+  type Result,
+} from './result.ts';
 export { type BucketTerms, TokenBuckets } from './token-buckets.ts';

@@ -23,6 +23,11 @@ export function fail<C extends string>(
   return detail === undefined ? { ok: false, code } : { ok: false, code, detail };
 }
 
+/** The result with its value in another form; a refusal as it is. */
+export function mapResult<T, U, C extends string>(result: Result<T, C>, to: (value: T) => U): Result<U, C> {
+  return result.ok ? ok(to(result.value)) : result;
+}
+
 /** A broken invariant of our own code; never the answer to hostile input. */
 export class AssertionFailure extends Error {
   override readonly name: string = 'AssertionFailure';

@@ -49,7 +49,8 @@ export function parseShape<T>(shape: Shape<T>, value: JsonValue | undefined, nam
   }
 }
 
-function isJson(value: unknown): value is JsonValue {
+/** Whether a value is plain data. */
+export function isJson(value: unknown): value is JsonValue {
   if (typeof value === 'object' && value !== null) return Object.values(value).every(isJson);
   return value === null || typeof value === 'string' || typeof value === 'boolean' || Number.isFinite(value);
 }

@@ -1,5 +1,6 @@
+import type { EnclaveDescription } from '@cloister/confidential';
 import { ok } from '@cloister/encoding';
-import { type EnclaveDescription, type EnclavePort, EnclaveUnavailable } from '@cloister/validator';
+import { type EnclavePort, EnclaveUnavailable } from '@cloister/validator';
 import { describe, expect, it } from 'vitest';
 import { type EnclaveRun, type EnclaveState, EnclaveSupervisor } from '../src/attest/enclave-supervisor.ts';
 

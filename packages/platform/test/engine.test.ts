@@ -9,10 +9,14 @@ import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { encodeTensors, type Tensor } from '@cloister/confidential';
+import { hash } from '@cloister/crypto';
+import type { Digest } from '@cloister/encoding';
 import { endlessModel } from '@cloister/testkit/endless-model';
 import { digitsFile, gone, unwrap } from '@cloister/testkit/launched';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { headOnly, RpcChannel } from '../../enclave/src/channel/rpc.ts';
+import { callBy } from '../../enclave/src/channel/call-table.ts';
+import { RpcChannel } from '../../enclave/src/channel/rpc.ts';
+import { ENGINE_CALLS } from '../../enclave/src/engine/engine-calls.ts';
 import { ModelFiles } from '../../enclave/src/engine/model-files.ts';
 import { numericClassOf } from '../../enclave/src/engine/numeric-class.ts';
 import { keepOnExec } from '../../enclave/src/process/libc.ts';
@@ -59,15 +63,16 @@ async function startEngine(...more: number[]): Promise<ChildProcess> {
   return engine;
 }
 
+const [DIGITS, ENDLESS] = [hash('digits'), hash('endless')];
 const input: Tensor = { name: 'image', datatype: 'FP32', shape: [1, 784], data: new Uint8Array(784 * 4) };
 
-async function load(channel: RpcChannel, model: string, onnx: Uint8Array): Promise<void> {
+async function load(channel: RpcChannel, model: Digest, onnx: Uint8Array): Promise<void> {
   const transfer = '0';
-  unwrap(await channel.call('load-begin', headOnly({ transfer, bytes: onnx.length })));
+  unwrap(await callBy(ENGINE_CALLS, channel, 'load-begin', { transfer, bytes: onnx.length }));
   for (const piece of [onnx.subarray(0, 100), onnx.subarray(100)]) {
-    unwrap(await channel.call('load-piece', { head: { transfer }, parts: [piece] }));
+    unwrap(await callBy(ENGINE_CALLS, channel, 'load-piece', { transfer, piece }));
   }
-  unwrap(await channel.call('load-end', headOnly({ transfer, model })));
+  unwrap(await callBy(ENGINE_CALLS, channel, 'load-end', { transfer, model }));
 }
 
 it('takes as many bytes of a file as were announced, and loads nothing less', () => {
@@ -85,13 +90,14 @@ it('writes no telemetry, where onnxruntime left alone does, and gets no memory b
   const engine = await startEngine();
   const channel = new RpcChannel(engine.stdio[3] as unknown as Socket, { messageBytesMax: 1 << 24 });
   const onnx = new Uint8Array(await readFile(digitsFile));
-  await load(channel, 'digits', onnx);
-  unwrap(await channel.call('run', { head: { model: 'digits' }, parts: [encodeTensors([input])] }));
+  await load(channel, DIGITS, onnx);
+  unwrap(await callBy(ENGINE_CALLS, channel, 'run', { model: DIGITS, input: encodeTensors([input]) }));
   expect(await readdir(home, { recursive: true })).toEqual([]);
   // It was started with a gibibyte, and reserves less than another.
-  const beyond = headOnly({ transfer: '1', bytes: 2048 * MEBIBYTE });
-  expect(await channel.call('load-begin', beyond)).toMatchObject({ code: 'MODEL_TOO_LARGE' });
+  const beyond = { transfer: '1', bytes: 2048 * MEBIBYTE };
+  expect(await callBy(ENGINE_CALLS, channel, 'load-begin', beyond)).toMatchObject({ code: 'MODEL_TOO_LARGE' });
 
+  expect(await channel.call('run', { head: { model: DIGITS }, parts: [] })).toMatchObject({ code: 'CALL_MALFORMED' });
   // The channel's end is the engine's.
   channel.close();
   await gone(engine.pid ?? 0);
@@ -109,7 +115,7 @@ it('takes no model while something is open that it was not given', async () => {
   const database = openSync(join(scratch, 'database'), 'a+');
   const engine = await startEngine(database);
   const channel = new RpcChannel(engine.stdio[3] as unknown as Socket, { messageBytesMax: 1 << 24 });
-  const begun = await channel.call('load-begin', headOnly({ transfer: '0', bytes: 1 }));
+  const begun = await callBy(ENGINE_CALLS, channel, 'load-begin', { transfer: '0', bytes: 1 });
   expect(begun).toMatchObject({ code: 'DESCRIPTORS_OPEN' });
   closeSync(database);
 });
@@ -117,10 +123,10 @@ it('takes no model while something is open that it was not given', async () => {
 it('dies with its lifeline, even in the middle of a run', async () => {
   const engine = await startEngine();
   const channel = new RpcChannel(engine.stdio[3] as unknown as Socket, { messageBytesMax: 1 << 24 });
-  await load(channel, 'endless', endlessModel());
-  const ended = channel
-    .call('run', { head: { model: 'endless' }, parts: [encodeTensors([input])] })
-    .catch((error: unknown) => error);
+  await load(channel, ENDLESS, endlessModel());
+  const ended = callBy(ENGINE_CALLS, channel, 'run', { model: ENDLESS, input: encodeTensors([input]) }).catch(
+    (error: unknown) => error,
+  );
   const lifeline = engine.stdio[4];
   lifeline?.destroy();
   await gone(engine.pid ?? 0);

@@ -26,6 +26,7 @@ import {
 import { encodeModelManifest, IMAGE_MANIFEST_FILE } from '@cloister/confidential';
 import { hash } from '@cloister/crypto';
 import { asMeasurement, fromHex, type JsonValue, ok, toBase64 } from '@cloister/encoding';
+import { parseShape } from '@cloister/encoding/shape';
 import { Chain, keyPair, seed } from '@cloister/testkit/chain';
 import { admit, grant, provision, publish, unwrap, Workshop } from '@cloister/testkit/launched';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -37,7 +38,7 @@ import { Models } from '../../enclave/src/inside/models.ts';
 import type { EngineLauncher, PlatformLink } from '../../enclave/src/inside/platform-link.ts';
 import { createVault } from '../../enclave/src/inside/vault.ts';
 import { DEFAULT_ENCLAVE_LIMITS, type LaunchedEnclave } from '../src/index.ts';
-import { parseLaunchOrder } from '../src/process/launch-order.ts';
+import { PLATFORM_ORDERS } from '../src/process/platform-orders.ts';
 
 let workshop: Workshop;
 const policy = simulatedAppraisalPolicy({ maxAgeBlocks: 10, refreshWindowBlocks: 10, nonceWindowBlocks: 10 });
@@ -162,8 +163,7 @@ it('goes by the platform that the ledger accepted, whatever the host says of it'
   const lie = { platform: 'sgx', product: 'x', simulated: true, measurement, isolated: false } as const;
   const launch = { type: 'launch', manifest, genesis: chain.genesis.bytes, nodeId: chain.node.id, ...lie } as const;
   const call = unwrap(createEnclave(launch, link, (length) => seed('keys').subarray(0, length)));
-  const part = async (method: string, ...parts: Uint8Array[]) =>
-    unwrap(await call(method, { head: null, parts })).parts;
+  const part = async (method: string, ...parts: Uint8Array[]) => unwrap(await call(method, { head: {}, parts })).parts;
   chain.block();
   const [bundle = new Uint8Array()] = await part('attest-ledger', chain.finalityBytes());
   chain.provable(chain.node, { kind: 'submit-attestation', payload: { bundle: toBase64(bundle) } });
@@ -173,7 +173,7 @@ it('goes by the platform that the ledger accepted, whatever the host says of it'
   const model = await publish(chain, image, undefined, { releasePolicy });
   await grant(chain, model);
   const parts = [chain.authorityOf('ModelKeyGrantAuthorised'), encodeModelManifest(model.manifest)];
-  const begun = unwrap(await call('provision-begin', { head: null, parts }));
+  const begun = unwrap(await call('provision-begin', { head: {}, parts }));
   const piece = { head: begun.head, parts: [model.sealed.ciphertext] };
   const taken = await call('provision-piece', piece);
   const ended = taken.ok ? await call('provision-end', { head: begun.head, parts: [] }) : taken;
@@ -230,7 +230,8 @@ describe('a launch order', () => {
     ['another kind', { ...hardware, kind: 'none' }, false],
     ['nothing', null, false],
   ])('that names %s', (_, machine, taken) => {
-    const order = { imageDirectory: 'i', label: 'l', nodeId: 'n', tampered: 'refuse', machine };
-    expect(parseLaunchOrder(order)).toEqual(taken ? order : undefined);
+    expect(parseShape(PLATFORM_ORDERS.launch.argument.machine, machine)).toEqual(
+      taken ? { ok: true, value: machine } : expect.objectContaining({ code: 'SHAPE_MISMATCH' }),
+    );
   });
 });

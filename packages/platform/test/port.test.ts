@@ -1,7 +1,7 @@
 /** What the host takes for an answer of its enclave. */
 
 import { duplexPair } from 'node:stream';
-import { headOnly, RpcChannel } from '@cloister/enclave';
+import { RpcChannel } from '@cloister/enclave';
 import { type JsonValue, ok } from '@cloister/encoding';
 import { BlobUnavailable, EnclaveUnavailable } from '@cloister/validator';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -24,7 +24,7 @@ function portToOne(onCall: CallHandler): ChannelEnclavePort {
 
 /** The port to an enclave that says this of itself. */
 function portTo(description: JsonValue): ChannelEnclavePort {
-  return portToOne(async () => ok(headOnly(description)));
+  return portToOne(async () => ok({ head: description, parts: [] }));
 }
 
 const SOUND = {
@@ -71,7 +71,7 @@ it('ends the transfer of a model whose file breaks off, so that nothing of it st
   const calls: unknown[] = [];
   const port = portToOne(async (method, { head }) => {
     calls.push([method, head]);
-    return ok(headOnly(method === 'provision-begin' ? 'the transfer' : null));
+    return ok({ head: method === 'provision-begin' ? { transfer: 'the transfer' } : {}, parts: [] });
   });
   async function* brokenOff(): AsyncGenerator<Uint8Array> {
     yield new Uint8Array(100);
@@ -81,8 +81,8 @@ it('ends the transfer of a model whose file breaks off, so that nothing of it st
   const request = { authority: bytes, manifest: bytes, ciphertext: brokenOff() };
   await expect(port.provisionModel(request)).rejects.toThrow(BlobUnavailable);
   expect(calls).toEqual([
-    ['provision-begin', null],
-    ['provision-piece', 'the transfer'],
-    ['provision-end', 'the transfer'],
+    ['provision-begin', {}],
+    ['provision-piece', { transfer: 'the transfer' }],
+    ['provision-end', { transfer: 'the transfer' }],
   ]);
 });

@@ -2,9 +2,10 @@
  * Decides when this node must submit evidence or a refresh of its enclave to the ledger, and when it must show the
  * ledger's answer to the enclave. A pure function of the agreed state and of what the enclave says about itself.
  */
+
+import type { EnclaveDescription } from '@cloister/confidential';
 import type { AccountId } from '@cloister/encoding';
 import { isStanding, type LedgerState, settingsOf } from '@cloister/ledger';
-import type { EnclaveDescription } from './ports.ts';
 
 /** What to do next for the node's attestation. */
 export type AttestationAction =

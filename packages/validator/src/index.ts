@@ -11,7 +11,6 @@ export type { HoldingPort, LargeResponse } from './holding-port.ts';
 export type {
   BlobPort,
   ClockPort,
-  EnclaveDescription,
   EnclavePort,
   InferenceOutput,
   LedgerPort,

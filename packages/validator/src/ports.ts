@@ -1,38 +1,10 @@
 /**
  * The ports through which executor and attestation keeper reach the enclave, the chain, blobs and time.
  */
-import {
-  type AccountId,
-  CodedError,
-  type Digest,
-  type Height,
-  type Measurement,
-  type Result,
-} from '@cloister/encoding';
+import type { EnclaveDescription } from '@cloister/confidential';
+import { CodedError, type Digest, type Result } from '@cloister/encoding';
 import type { LedgerEvent, LedgerState } from '@cloister/ledger';
 import type { AdmissionCode } from '@cloister/replica';
-
-/** What an enclave says of itself. Nothing here is trusted: `verifyLocalEnclave` appraises evidence instead. */
-export interface EnclaveDescription {
-  readonly nodeId: AccountId;
-  readonly platform: string;
-  readonly simulated: boolean;
-  /** False when the enclave process is only separated by the runtime's permission model: status says UNISOLATED. */
-  readonly isolated: boolean;
-  readonly measurement: Measurement;
-  readonly image: Digest;
-  readonly imageName: string;
-  readonly imageVersion: string;
-  readonly keyset: Digest;
-  /** 64 hex characters each. */
-  readonly hpkeKey: string;
-  readonly signKey: string;
-  readonly phase: 'launched' | 'attested' | 'serving';
-  /** Height of the newest header that the enclave's own light client accepted; 0 at launch. */
-  readonly trustedHeight: Height;
-  /** Models whose weights are loaded. */
-  readonly models: readonly Digest[];
-}
 
 /** The enclave process or its platform could not be reached. This passes, unlike a refusal. */
 export class EnclaveUnavailable extends CodedError<'ENCLAVE_GONE' | 'ENCLAVE_TIMEOUT' | 'ENCLAVE_PROTOCOL'> {}

@@ -10,19 +10,13 @@ import {
   encodeRefresh,
   signRefresh,
 } from '@cloister/attestation';
-import { contentDigest } from '@cloister/confidential';
+import { contentDigest, type EnclaveDescription } from '@cloister/confidential';
 import { type Ed25519KeyPair, SeededRandom } from '@cloister/crypto';
 import { type AccountId, asHeight, assert, type Digest, fail, ok, type Result, utf8 } from '@cloister/encoding';
 import { factKey, signHolding, type Transaction } from '@cloister/ledger';
 import type { AdmissionCode, TaskAssignment } from '@cloister/replica';
 import { type Chain, type Enclave, RESPONSE } from '@cloister/testkit';
-import {
-  type EnclaveDescription,
-  type EnclavePort,
-  EnclaveUnavailable,
-  type ExecutorPorts,
-  type LargeResponse,
-} from '../src/index.ts';
+import { type EnclavePort, EnclaveUnavailable, type ExecutorPorts, type LargeResponse } from '../src/index.ts';
 
 export const CIPHERTEXT: Uint8Array = new Uint8Array(2000).fill(5);
 

@@ -18,7 +18,13 @@ const LAST = 0;
 const MORE = 1;
 
 /** Why a channel cannot be used. */
-export type ChannelErrorCode = 'CHANNEL_CLOSED' | 'FRAME_INVALID' | 'FRAME_TOO_LARGE' | 'MESSAGE_TOO_LARGE';
+export type ChannelErrorCode =
+  | 'CHANNEL_CLOSED'
+  /** An answer that has not the form of its call's. */
+  | 'ANSWER_MALFORMED'
+  | 'FRAME_INVALID'
+  | 'FRAME_TOO_LARGE'
+  | 'MESSAGE_TOO_LARGE';
 
 export class ChannelError extends CodedError<ChannelErrorCode> {}
 

@@ -7,5 +7,7 @@
  * pieces, so that no process ever holds one in a message.
  */
 export const MESSAGE_BYTES_MAX: number = 72 * 1024 * 1024;
-/** Of a sealed model from the validator to its enclave, and of the opened one on to the engine. */
+/** Of a sealed model from the validator to its enclave. */
 export const MODEL_PIECE_BYTES: number = 1024 * 1024;
+/** Of the opened model on to the engine: what a piece opens, after what was left of the one before. */
+export const OPENED_PIECE_BYTES_MAX: number = 2 * MODEL_PIECE_BYTES;

@@ -38,16 +38,6 @@ interface Message extends Payload {
   readonly name: string;
 }
 
-/** A payload of a head alone. */
-export function headOnly(head: JsonValue): Payload {
-  return { head, parts: [] };
-}
-
-/** A payload of parts alone. */
-export function partsOnly(...parts: readonly Uint8Array[]): Payload {
-  return { head: null, parts };
-}
-
 function encode(message: Message): Uint8Array {
   const [name, head] = [utf8(message.name), utf8(canonicalJson(message.head))];
   // To the byte: the writer then makes no copy, of which nobody would know.

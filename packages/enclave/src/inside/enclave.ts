@@ -1,16 +1,11 @@
-/**
- * The calls that a validator can make of its enclave.
- *
- * Methods: `describe`; `attest-ledger` (finality), `attest-challenge` and `prove-presence` (challenge), `refresh` and `accept`
- * (facts), `provision-begin` (authority of the grant, manifest; answers with the name of a transfer, null for a model that is
- * loaded), `provision-piece` {transfer} (ciphertext), `provision-end` {transfer}; `run-inference` (authority of the request,
- * payload). Parts are the bytes in this order. The validator's word is never taken: whatever matters comes with its proof.
- */
-import { imageDigest, parseImageManifest } from '@cloister/confidential';
-import { fail, type JsonValue, ok, parseAccountId, type Result } from '@cloister/encoding';
+/** What answers the calls of a validator, as `calls.ts` lists them. */
+import { type EnclaveDescription, imageDigest, parseImageManifest } from '@cloister/confidential';
+import { fail, mapResult, ok, parseAccountId, type Result } from '@cloister/encoding';
 import { parseGenesis } from '@cloister/ledger';
+import { ENCLAVE_CALLS } from '../calls.ts';
+import { answersTo, nothing } from '../channel/call-table.ts';
 import type { LaunchMessage } from '../channel/platform-messages.ts';
-import { type CallHandler, headOnly, type Payload, partsOnly } from '../channel/rpc.ts';
+import type { CallHandler } from '../channel/rpc.ts';
 import { AnsweredTasks } from './answered-tasks.ts';
 import { answerChallengeBytes, attestForLedger, provePresence, signOwnRefresh } from './attestation.ts';
 import { EnginePool } from './engine-pool.ts';
@@ -22,7 +17,6 @@ import { createVault } from './vault.ts';
 
 /** Engine processes at a time: one for each model that is loaded. */
 const ENGINES_MAX = 16;
-const NO_BYTES: Uint8Array = new Uint8Array(0);
 
 /** The handler of an enclave that was launched with this message, or why it cannot be one. */
 export function createEnclave(
@@ -47,7 +41,7 @@ export function createEnclave(
   const attestation = { vault, lightClient, attester: platform };
   let hasAttested = false;
 
-  function describe(): JsonValue {
+  function describe(): EnclaveDescription {
     return {
       nodeId: vault.identity.nodeId,
       platform: launch.platform,
@@ -66,49 +60,28 @@ export function createEnclave(
     };
   }
 
-  function bytesResult(result: Result<Uint8Array>): Result<Payload> {
-    return result.ok ? ok(partsOnly(result.value)) : result;
-  }
-
-  return ok(async (method, { head, parts }) => {
-    const [first = NO_BYTES, second = NO_BYTES] = parts;
-    switch (method) {
-      case 'describe':
-        return ok(headOnly(describe()));
-      case 'attest-ledger': {
-        const evidence = await attestForLedger(attestation, first);
-        hasAttested ||= evidence.ok;
-        return bytesResult(evidence);
-      }
-      case 'attest-challenge':
-        return bytesResult(await answerChallengeBytes(attestation, first));
-      case 'prove-presence':
-        return bytesResult(provePresence(vault, first));
-      case 'refresh':
-        return bytesResult(signOwnRefresh(attestation, first));
-      case 'accept': {
-        const shown = lightClient.show(first);
-        const stands = shown.ok ? lightClient.current() : shown;
-        return stands.ok ? ok(partsOnly()) : stands;
-      }
-      case 'provision-begin': {
-        const begun = await models.begin({ authority: first, manifest: second });
-        return begun.ok ? ok(headOnly(begun.value ?? null)) : begun;
-      }
-      case 'provision-piece': {
-        const taken = await models.piece(String(head), first);
-        return taken.ok ? ok(partsOnly()) : taken;
-      }
-      case 'provision-end': {
-        const provisioned = await models.end(String(head));
-        return provisioned.ok ? ok(partsOnly()) : provisioned;
-      }
-      case 'run-inference': {
-        const result = await runInference(inference, { authority: first, payload: second });
-        return result.ok ? ok(partsOnly(result.value.receipt, result.value.response)) : result;
-      }
-      default:
-        return fail('METHOD_UNKNOWN');
-    }
-  });
+  return ok(
+    answersTo(ENCLAVE_CALLS, {
+      describe: () => ok(describe()),
+      'attest-ledger': async ({ finality }) => {
+        const bundle = await attestForLedger(attestation, finality);
+        hasAttested ||= bundle.ok;
+        return mapResult(bundle, (bytes) => ({ bundle: bytes }));
+      },
+      'attest-challenge': async ({ challenge }) =>
+        mapResult(await answerChallengeBytes(attestation, challenge), (answer) => ({ answer })),
+      'prove-presence': ({ challenge }) => mapResult(provePresence(vault, challenge), (signature) => ({ signature })),
+      refresh: ({ facts }) => mapResult(signOwnRefresh(attestation, facts), (statement) => ({ statement })),
+      accept: ({ facts }) => {
+        const shown = lightClient.show(facts);
+        return mapResult(shown.ok ? lightClient.current() : shown, nothing);
+      },
+      'provision-begin': async (request) =>
+        mapResult(await models.begin(request), (transfer) => ({ transfer: transfer ?? null })),
+      'provision-piece': async ({ transfer, ciphertext }) =>
+        mapResult(await models.piece(transfer, ciphertext), nothing),
+      'provision-end': async ({ transfer }) => mapResult(await models.end(transfer), nothing),
+      'run-inference': (request) => runInference(inference, request),
+    }),
+  );
 }

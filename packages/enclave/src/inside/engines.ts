@@ -8,35 +8,16 @@
  * The vault keeps no weights. They pass through it in pieces into the engine and are lost with the engine. To run the
  * model again, its ciphertext must be brought again.
  */
-import { type ModelSignature, TENSOR_DATATYPES, type TensorSpec } from '@cloister/confidential';
-import { BoundedMap, type Digest, fail, type JsonValue, ok, type Result } from '@cloister/encoding';
-import { array, count, object, oneOf, parseShape, text } from '@cloister/encoding/shape';
+import { BoundedMap, type Digest, fail, mapResult, ok, type Result } from '@cloister/encoding';
+import { callBy } from '../channel/call-table.ts';
 import { MESSAGE_BYTES_MAX } from '../channel/limits.ts';
-import { type Payload, RpcChannel } from '../channel/rpc.ts';
+import { RpcChannel } from '../channel/rpc.ts';
 import type { EngineCode } from '../engine/engine.ts';
-import { NUMERIC_CLASSES, type NumericClass } from '../engine/numeric-class.ts';
+import { ENGINE_CALLS, type EngineCalls, type EngineModel } from '../engine/engine-calls.ts';
 import type { EngineLauncher } from './platform-link.ts';
 
 /** Why an engine gave no result. */
 export type EngineFailure = EngineCode | 'ENGINE_TIMEOUT' | 'ENGINE_CRASHED' | 'ENGINE_NOT_STARTED' | 'MODEL_SUSPENDED';
-
-/** What an engine says of a model that it loaded. */
-export interface EngineModel extends ModelSignature {
-  readonly numericClass: NumericClass;
-}
-
-/** The manifest has the bounds for a sound engine. These are for an engine that its model has taken over. */
-const SPEC_MAX = 65_536;
-/** The class goes into public receipts: nothing but one of these may stand there. */
-const specs = array(
-  object<TensorSpec>({
-    name: text(SPEC_MAX),
-    datatype: oneOf(TENSOR_DATATYPES),
-    shape: array(count({ min: -1 }), { max: SPEC_MAX }),
-  }),
-  { max: SPEC_MAX },
-);
-const engineModel = object<EngineModel>({ numericClass: oneOf(NUMERIC_CLASSES), inputs: specs, outputs: specs });
 
 /** Codes that a sound engine gives. A model that took its engine over could put what it saw into any other word. */
 const ENGINE_CODES: Readonly<Record<EngineCode, true>> = {
@@ -65,8 +46,6 @@ interface RunningEngine {
   /** Models that it holds. */
   readonly loaded: Set<Digest>;
 }
-
-const NO_BYTES: Uint8Array = new Uint8Array(0);
 
 /** How long a model is not run that cost its engine: this after the first time, doubled with each further one. */
 export const SUSPENSION_MS_FIRST = 1_000;
@@ -136,15 +115,15 @@ export class ModelEngine {
   /** Announces an ONNX file of so many bytes, which comes in pieces. `transfer` is a name that was not used before. */
   async beginLoad(transfer: string, bytes: number): Promise<Result<void, EngineFailure>> {
     if (this.#suspensions.has(this.#model)) return fail('MODEL_SUSPENDED');
-    return this.#nothing('load-begin', { transfer, bytes });
+    return this.#enter('load-begin', { transfer, bytes });
   }
 
   loadPiece(transfer: string, piece: Uint8Array): Promise<Result<void, EngineFailure>> {
-    return this.#nothing('load-piece', { transfer }, piece);
+    return this.#enter('load-piece', { transfer, piece });
   }
 
   async cancelLoad(transfer: string): Promise<void> {
-    if (this.isRunning) await this.#nothing('load-cancel', { transfer });
+    if (this.isRunning) await this.#enter('load-cancel', { transfer });
   }
 
   /** Screens and loads the file whose pieces came. */
@@ -152,12 +131,9 @@ export class ModelEngine {
     return this.#enqueue(async () => {
       const running = this.#running;
       if (running === undefined) return fail('MODEL_NOT_LOADED');
-      const loaded = await this.#call(running, 'load-end', { head: { transfer, model }, parts: [] });
-      if (!loaded.ok) return loaded;
-      const described = parseShape(engineModel, loaded.value.head);
-      if (!described.ok) return fail('ENGINE_CRASHED');
-      running.loaded.add(model);
-      return ok(described.value);
+      const loaded = await this.#call(running, 'load-end', { transfer, model });
+      if (loaded.ok) running.loaded.add(model);
+      return loaded;
     });
   }
 
@@ -170,21 +146,18 @@ export class ModelEngine {
       const running = this.#running;
       if (running?.loaded.delete(model) !== true) return;
       if (running.loaded.size === 0) this.stop();
-      else await this.#call(running, 'unload', { head: { model }, parts: [NO_BYTES] });
+      else await this.#call(running, 'unload', { model });
     });
   }
 
   /** Encoded tensors in, encoded tensors out. */
-  run(model: Digest, tensorBytes: Uint8Array): Promise<Result<Uint8Array, EngineFailure>> {
+  run(model: Digest, input: Uint8Array): Promise<Result<Uint8Array, EngineFailure>> {
     return this.#enqueue(async () => {
       if (!this.has(model) || this.#running === undefined) return fail('MODEL_NOT_LOADED');
       if (this.#suspensions.has(this.#model)) return fail('MODEL_SUSPENDED');
-      const result = await this.#call(this.#running, 'run', { head: { model }, parts: [tensorBytes] });
-      if (!result.ok) return result;
-      const [output] = result.value.parts;
-      if (output === undefined) return fail('ENGINE_CRASHED');
-      this.#suspensions.clear(this.#model);
-      return ok(output);
+      const result = await this.#call(this.#running, 'run', { model, input });
+      if (result.ok) this.#suspensions.clear(this.#model);
+      return mapResult(result, ({ output }) => output);
     });
   }
 
@@ -199,16 +172,15 @@ export class ModelEngine {
     this.stop();
   }
 
-  #nothing(
-    method: string,
-    head: { readonly [name: string]: JsonValue },
-    bytes: Uint8Array = NO_BYTES,
+  /** A call on a file's way in, which may be what starts the engine. */
+  #enter<Name extends 'load-begin' | 'load-piece' | 'load-cancel'>(
+    name: Name,
+    argument: EngineCalls[Name]['argument'],
   ): Promise<Result<void, EngineFailure>> {
     return this.#enqueue(async () => {
       const started = await this.#start();
       if (!started.ok) return started;
-      const answer = await this.#call(started.value, method, { head, parts: [bytes] });
-      return answer.ok ? ok(undefined) : answer;
+      return mapResult(await this.#call(started.value, name, argument), () => undefined);
     });
   }
 
@@ -242,15 +214,19 @@ export class ModelEngine {
     this.#launcher.stopEngine(engine);
   }
 
-  async #call(running: RunningEngine, method: string, payload: Payload): Promise<Result<Payload, EngineFailure>> {
+  async #call<Name extends keyof EngineCalls>(
+    { channel }: RunningEngine,
+    name: Name,
+    argument: EngineCalls[Name]['argument'],
+  ): Promise<Result<EngineCalls[Name]['answer'], EngineFailure>> {
     let timer: NodeJS.Timeout | undefined;
     const timeout = new Promise<'timeout'>((resolve) => {
       timer = setTimeout(resolve, this.#timeoutMs, 'timeout');
     });
     try {
-      const answer = await Promise.race([running.channel.call(method, payload), timeout]);
+      const answer = await Promise.race([callBy(ENGINE_CALLS, channel, name, argument), timeout]);
       if (answer === 'timeout') {
-        running.channel.close();
+        channel.close();
         this.#suspensions.lost(this.#model);
         return fail('ENGINE_TIMEOUT');
       }
@@ -258,6 +234,8 @@ export class ModelEngine {
       // The engine's own words stay here: they may quote the input.
       return fail(Object.hasOwn(ENGINE_CODES, answer.code) ? (answer.code as EngineCode) : 'ENGINE_CRASHED');
     } catch {
+      // It is gone, or answers what no sound engine does: its model has taken it over.
+      channel.close();
       this.#suspensions.lost(this.#model);
       return fail('ENGINE_CRASHED');
     } finally {

@@ -2,7 +2,8 @@
  * Keeps the local enclave running: launches it, launches it again with growing waits when it dies, and stands in for it
  * meanwhile with an `EnclaveUnavailable`. A new launch has new keys; the attestation keeper sees them and attests anew.
  */
-import { type EnclaveDescription, type EnclavePort, EnclaveUnavailable } from '@cloister/validator';
+import type { EnclaveDescription } from '@cloister/confidential';
+import { type EnclavePort, EnclaveUnavailable } from '@cloister/validator';
 import { messageOf } from '../process/errors.ts';
 
 /** One run of an enclave. */

@@ -7,19 +7,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { join, resolve } from 'node:path';
-import { ChannelError, headOnly, MESSAGE_BYTES_MAX, type Payload, RpcChannel } from '@cloister/enclave';
-import {
-  type AccountId,
-  asDigest,
-  asMeasurement,
-  CodedError,
-  type Digest,
-  type JsonValue,
-  type Measurement,
-} from '@cloister/encoding';
+import { ChannelError, callBy, MESSAGE_BYTES_MAX, RpcChannel } from '@cloister/enclave';
+import { type AccountId, CodedError, type Digest, type Measurement } from '@cloister/encoding';
 import type { EnclavePort } from '@cloister/validator';
 import { pinnedNode } from '../image/pinned-node.ts';
 import type { MachineOrder } from '../machines/machine-order.ts';
+import { type LaunchAnswer, PLATFORM_ORDERS } from '../process/platform-orders.ts';
 import type { TamperedImage } from '../process/sealed-image.ts';
 import { ChannelEnclavePort } from './port.ts';
 
@@ -88,14 +81,15 @@ function absolute(machine: MachineOrder): MachineOrder {
   return { ...machine, path: resolve(machine.path), endorsements: { ...endorsements, directory } };
 }
 
-async function orderLaunch(orders: RpcChannel, options: LaunchOptions): Promise<Payload> {
-  const head: JsonValue = {
+async function orderLaunch(orders: RpcChannel, options: LaunchOptions): Promise<LaunchAnswer> {
+  const order = {
     imageDirectory: resolve(options.imageDirectory),
     label: options.label ?? resolve(options.imageDirectory),
     nodeId: options.nodeId,
-    machine: absolute(options.machine) as unknown as JsonValue,
+    machine: absolute(options.machine),
     tampered: options.tampered ?? 'refuse',
-    ...(options.bubblewrap === undefined ? {} : { bubblewrap: [...options.bubblewrap] }),
+    bubblewrap: options.bubblewrap ?? null,
+    genesis: options.genesis,
   };
   let timer: NodeJS.Timeout | undefined;
   const timeout = new Promise<never>((_, reject) => {
@@ -105,7 +99,7 @@ async function orderLaunch(orders: RpcChannel, options: LaunchOptions): Promise<
     );
   });
   try {
-    const answer = await Promise.race([orders.call('launch', { head, parts: [options.genesis] }), timeout]);
+    const answer = await Promise.race([callBy(PLATFORM_ORDERS, orders, 'launch', order), timeout]);
     if (!answer.ok) throw new EnclaveLaunchError(answer.code, answer.detail ?? answer.code);
     return answer.value;
   } finally {
@@ -134,9 +128,9 @@ export async function launchEnclave(options: LaunchOptions): Promise<LaunchedEnc
     orders.close();
     await exited;
   };
-  let launched: Record<string, JsonValue>;
+  let launched: LaunchAnswer;
   try {
-    launched = (await orderLaunch(orders, options)).head as Record<string, JsonValue>;
+    launched = await orderLaunch(orders, options);
   } catch (cause) {
     await stop();
     if (!(cause instanceof ChannelError)) throw cause;
@@ -144,15 +138,15 @@ export async function launchEnclave(options: LaunchOptions): Promise<LaunchedEnc
   }
   return {
     port: new ChannelEnclavePort(enclave, options.callTimeoutMs ?? DEFAULT_CALL_TIMEOUT_MS),
-    measurement: asMeasurement(String(launched.measurement)),
-    image: asDigest(String(launched.image)),
-    isolated: launched.isolated === true,
+    measurement: launched.measurement,
+    image: launched.image,
+    isolated: launched.isolated,
     pids: {
       platform: child.pid ?? 0,
-      enclave: Number(launched.enclavePid),
+      enclave: launched.enclavePid,
       engines: async () => {
-        const answer = await orders.call('pids', headOnly(null));
-        return answer.ok ? (answer.value.head as { engines: number[] }).engines : [];
+        const answer = await callBy(PLATFORM_ORDERS, orders, 'pids', {});
+        return answer.ok ? answer.value.engines : [];
       },
     },
     exited,

@@ -7,7 +7,7 @@
  * enclave, handed on unread; 4 takes the validator's orders: `launch`, then `pids`. When 4 ends, everything ends.
  */
 import { Socket } from 'node:net';
-import { headOnly, MESSAGE_BYTES_MAX, type Payload, RpcChannel } from '@cloister/enclave';
+import { answersTo, MESSAGE_BYTES_MAX, RpcChannel } from '@cloister/enclave';
 import { foreignDescriptors, openDescriptors, shieldProcess } from '@cloister/enclave/process';
 import { assert, CodedError, fail, ok, type Result } from '@cloister/encoding';
 import { parseGenesis } from '@cloister/ledger';
@@ -16,8 +16,8 @@ import type { LaunchedDevice } from '../machines/launched-device.ts';
 import type { MachineOrder } from '../machines/machine-order.ts';
 import { launchDevice, readDeviceSeed } from '../machines/simulated-device.ts';
 import { EnclaveProcess } from './enclave-process.ts';
-import { type LaunchOrder, parseLaunchOrder } from './launch-order.ts';
 import { ORDERS_DESCRIPTOR, PLATFORM_CHANNELS, VALIDATOR_DESCRIPTOR } from './platform-channels.ts';
+import { type LaunchAnswer, type LaunchOrder, PLATFORM_ORDERS } from './platform-orders.ts';
 import { findSandbox } from './sandbox.ts';
 import { sealImage } from './sealed-image.ts';
 
@@ -48,14 +48,14 @@ async function deviceOf(
   return launchOnHardware(machine, genesis.value.genesis.trustAnchors, manifest);
 }
 
-async function launch(order: LaunchOrder, genesis: Uint8Array): Promise<Result<Payload>> {
-  const { machine } = order;
+async function launch(order: LaunchOrder): Promise<Result<LaunchAnswer>> {
+  const { machine, genesis } = order;
   // Before anything is copied.
   const seed = machine.kind === 'simulated' ? await readDeviceSeed(machine.deviceSeedFile) : undefined;
   const sealed = await sealImage(order.imageDirectory, order.tampered);
   const device = await deviceOf(machine, seed, sealed.manifestBytes, genesis);
   const { platform, product, measurement, image } = device;
-  const sandbox = await findSandbox(order.bubblewrap);
+  const sandbox = await findSandbox(order.bubblewrap ?? undefined);
   const isolated = sandbox !== undefined;
   enclave = await EnclaveProcess.start({
     launch: {
@@ -78,20 +78,17 @@ async function launch(order: LaunchOrder, genesis: Uint8Array): Promise<Result<P
   });
   const launched = await enclave.launched;
   if (!launched.ok) return fail(launched.code);
-  return ok(headOnly({ measurement, image, isolated, enclavePid: enclave.vaultPid ?? 0 }));
+  return ok({ measurement, image, isolated, enclavePid: enclave.vaultPid ?? 0 });
 }
 
-async function onCall(method: string, { head, parts }: Payload): Promise<Result<Payload>> {
-  if (method === 'pids') return ok(headOnly({ engines: [...(enclave?.enginePids ?? [])] }));
-  const order = parseLaunchOrder(head);
-  const [genesis] = parts;
-  if (method !== 'launch' || order === undefined || genesis === undefined) return fail('LAUNCH_MALFORMED');
+/** Takes one order, and never another. */
+async function launchOnce(order: LaunchOrder): Promise<Result<LaunchAnswer>> {
   if (ordered) return fail('LAUNCHED_ALREADY');
   ordered = true;
   const [foreign] = foreignAtStart;
   if (foreign !== undefined) return fail('DESCRIPTORS_OPEN', `${foreign.descriptor} is ${foreign.target}`);
   try {
-    return await launch(order, genesis);
+    return await launch(order);
   } catch (error) {
     if (error instanceof CodedError) return fail(error.code, error.message);
     return fail('LAUNCH_FAILED', error instanceof Error ? error.message : undefined);
@@ -106,6 +103,9 @@ process.on('SIGTERM', () => void end());
 process.on('SIGINT', () => void end());
 new RpcChannel(new Socket({ fd: ORDERS_DESCRIPTOR, readable: true, writable: true }), {
   messageBytesMax: MESSAGE_BYTES_MAX,
-  onCall,
+  onCall: answersTo(PLATFORM_ORDERS, {
+    launch: launchOnce,
+    pids: () => ok({ engines: enclave?.enginePids ?? [] }),
+  }),
   onClose: () => void end(),
 });
