@@ -72,6 +72,17 @@ describe('verifyEventProof', () => {
     });
   });
 
+  it('refuses a record of a block above the header, although it is in the log', () => {
+    const strange = new FakeChain();
+    const sequence = strange.append(99, { type: 'BlockBegun', height: 99, hash: strange.chainId, timeMs: 0 } as never);
+    strange.block();
+    expect(verifyEventProof(lightClientOf(strange.genesis), strange.proof(sequence))).toMatchObject({
+      code: 'RECORD_MISPLACED',
+    });
+    const short = { ...chain.proof(2), proof: [new Uint8Array(31)] };
+    expect(() => encodeEventProof(short)).toThrow('a hash has 32 bytes');
+  });
+
   it('refuses an event that no ledger makes, although it is in the log', () => {
     const strange = new FakeChain();
     const sequence = strange.append(0, { type: 'BlockBegun', height: 0, hash: 'not a hash', timeMs: 0 } as never);

@@ -1,5 +1,7 @@
-import { asHeight, type Digest, utf8 } from '@cloister/encoding';
-import { evolve, type FactSubject, factTreeOf, RULES_SUBJECT } from '@cloister/ledger';
+import { encodeFinalityProof } from '@cloister/consensus';
+import { KEYED_PROOF_HASHES_MAX } from '@cloister/crypto';
+import { asHeight, ByteWriter, type Digest, utf8 } from '@cloister/encoding';
+import { evolve, type FactSubject, factKey, factTreeOf, RULES_SUBJECT } from '@cloister/ledger';
 import { FakeChain, IMAGE, validators } from '@cloister/testkit/fake-chain';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -70,6 +72,14 @@ describe('verifyFacts', () => {
     }
   });
 
+  it('takes no document that cannot be read, although it stands under the header', () => {
+    const strange = new FakeChain();
+    for (const measurement of strange.state.measurements.values()) Object.assign(measurement, { status: 'perhaps' });
+    for (let i = 0; i < 3; i++) strange.block();
+    const proof = strange.facts([RULES_SUBJECT]);
+    expect(verifyFacts(lightClientOf(strange.genesis), proof)).toMatchObject({ code: 'FACT_MALFORMED' });
+  });
+
   it('leaves out what there is not', () => {
     expect(documentsOf(factTreeOf(chain.state), [nobody])).toEqual([]);
   });
@@ -86,6 +96,19 @@ describe('the wire form', () => {
     const documents = Array.from({ length: FACTS_MAX }, () => document);
     expect(decodeFactsProof(encodeFactsProof({ ...after, documents })).ok).toBe(true);
     expect(() => encodeFactsProof({ ...after, documents: [...documents, document] })).toThrow('too many facts');
+  });
+
+  it('is refused when it counts more than its bounds, or names nothing', () => {
+    const finality = encodeFinalityProof(after.finality);
+    const begun = () => new ByteWriter(finality.length + 100_000).u8(1).var(finality);
+    const path = (hashes: number) => begun().u8(1).str(factKey(RULES_SUBJECT)).var(utf8('{}')).u16(hashes);
+    for (const [bytes, detail] of [
+      [begun().u8(FACTS_MAX + 1), 'too many facts'],
+      [begun().u8(1).str('nothing'), 'no key of a fact'],
+      [path(KEYED_PROOF_HASHES_MAX + 1), 'path too long'],
+    ] as const) {
+      expect(decodeFactsProof(bytes.finish())).toMatchObject({ code: 'PROOF_MALFORMED', detail });
+    }
   });
 
   it('never throws on hostile bytes, and no mutation shows anything else', () => {

@@ -1,6 +1,6 @@
 import { hash } from '@cloister/crypto';
 import { asHeight, type Digest } from '@cloister/encoding';
-import type { InferenceRequested, LedgerEvent } from '@cloister/ledger';
+import type { FactSubject, InferenceRequested, LedgerEvent } from '@cloister/ledger';
 import { keyPair, START_MS } from '@cloister/testkit/fake-chain';
 import { beforeEach, describe, expect, it } from 'vitest';
 import {
@@ -23,6 +23,7 @@ import {
   grantRevoked,
   keyset,
   measurementRevoked,
+  model,
   modelRevoked,
   policyTookEffect,
   published,
@@ -200,6 +201,38 @@ describe('authorisation', () => {
     // What it has seen stays seen.
     expect(authoriseInference(judged.standing, request).result).toMatchObject({ code: 'HEADER_NOT_NEWEST' });
     expect(authoriseModelKey(judged.standing, grant).result).toMatchObject({ code: 'HEADER_NOT_NEWEST' });
+  });
+
+  it('goes by what holds of its own node, model and keys, whatever of others the host shows in its place', () => {
+    const other = {
+      model: hash('test/another model'),
+      keyset: hash('test/other keys'),
+      node: keyPair('validator 2').id,
+    };
+    decide(accepted({ node: other.node, keyset: other.keyset }));
+    decide({ ...published, model: other.model });
+    const others: FactSubject[] = [{ about: 'attestation', node: other.node }];
+    for (const pair of [
+      { model: other.model, keyset },
+      { model, keyset: other.keyset },
+    ]) {
+      decide({ ...granted(sequence, { keyset: pair.keyset }), model: pair.model });
+      others.push({ about: 'grant', ...pair });
+    }
+    others.push({ about: 'model', model: other.model });
+    // A grant names its model as well: it comes before the model and must not be taken for it.
+    const subjects = [...others, ...ALL.toReversed()];
+    expect(authoriseInference(standing, chain.authority(request.index, subjects)).result.ok).toBe(true);
+    expect(authoriseModelKey(standing, chain.authority(grant.index, subjects)).result.ok).toBe(true);
+    const left = (about: string) => [...others, ...ALL.filter((subject) => subject.about !== about)];
+    for (const [about, code] of [
+      ['attestation', 'ATTESTATION_NOT_SHOWN'],
+      ['model', 'MODEL_NOT_SHOWN'],
+      ['grant', 'GRANT_NOT_SHOWN'],
+    ] as const) {
+      const proof = chain.authority(request.index, left(about));
+      expect(authoriseInference(standing, proof).result).toMatchObject({ code });
+    }
   });
 
   it('gives a model’s key by the newest grant alone', () => {

@@ -2,9 +2,11 @@
 import type { Mutant } from '../instrument.ts';
 import { ATTESTATION } from './attestation.ts';
 import type { Equivalent } from './equivalent.ts';
+import { PROOF } from './proof.ts';
 
 export const EQUIVALENTS: Readonly<Record<string, readonly Equivalent[]>> = {
   attestation: ATTESTATION,
+  proof: PROOF,
 };
 
 export function covers(equivalent: Equivalent, { file, check, statement }: Mutant): boolean {
