@@ -1,4 +1,4 @@
-import { asEpoch, asHeight, asValidatorId } from '@cloister/encoding';
+import { asEpoch, asHeight, asValidatorId, fromHex } from '@cloister/encoding';
 import { Chain, digestOf, genesisWith, tenant, v0, v1 } from '@cloister/testkit';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -33,6 +33,10 @@ function fieldsOf(list: readonly Transaction[], changes: Partial<BatchFields> = 
   };
 }
 const batch = signBatch(v0, fieldsOf(transactions));
+
+function startsAt(bytes: Uint8Array, at: number, part: Uint8Array): boolean {
+  return part.every((byte, index) => bytes[at + index] === byte);
+}
 
 describe('batch', () => {
   test('decodes to what was signed, and verifies as a whole', () => {
@@ -80,6 +84,28 @@ describe('batch', () => {
     );
     expect(() => signBatch(v0, fieldsOf(full))).toThrow('limits of a batch');
     expect(() => signBatch(v0, fieldsOf([]))).toThrow('limits of a batch');
+  });
+
+  test('says which part of its header is none', () => {
+    const start = batch.bytes.findIndex((_, at) => startsAt(batch.bytes, at, fromHex(chainId)));
+    const epochAt = start + 64;
+    const changed = (at: number, ...values: number[]) => {
+      const bytes = batch.bytes.slice();
+      bytes.set(values, at);
+      return decodeBatch(bytes);
+    };
+    expect(changed(0, 0)).toMatchObject({ code: 'BATCH_MALFORMED', detail: 'not a batch' });
+    const beyond = Array.from({ length: 8 }, () => 255);
+    for (const [at, values] of [
+      [epochAt, beyond],
+      [epochAt + 8, [255]],
+      [epochAt + 9, beyond],
+    ] as const) {
+      expect(changed(at, ...values)).toMatchObject({ code: 'BATCH_MALFORMED' });
+    }
+    for (const count of [0, 255]) {
+      expect(changed(epochAt + 17, 0, 0, count, 0)).toMatchObject({ detail: 'number of transactions' });
+    }
   });
 
   test('no bytes make the decoder throw, and no mutation verifies', () => {

@@ -1,5 +1,5 @@
 import type { KeyedTree } from '@cloister/crypto';
-import { asHeight, parseUtf8 } from '@cloister/encoding';
+import { asHeight, parseUtf8, utf8 } from '@cloister/encoding';
 import { type Chain, digestOf, v1 } from '@cloister/testkit';
 import { beforeAll, describe, expect, test } from 'vitest';
 import {
@@ -15,6 +15,7 @@ import {
   initialState,
   type LedgerState,
   parseFact,
+  parseFactKey,
   reasonsAgainst,
 } from '../src/index.ts';
 import { eventfulChain, randomChain } from './workload.ts';
@@ -135,5 +136,58 @@ describe('the tree of facts', () => {
       factKey({ about: 'grant', model: id, keyset: id }),
     ];
     expect(new Set(keys).size).toBe(keys.length);
+  });
+
+  test('keys lead back to their subjects, and no other text leads anywhere', () => {
+    const [model, keyset] = [digestOf('model'), digestOf('keyset')];
+    const subjects: readonly FactSubject[] = [
+      { about: 'rules' },
+      { about: 'attestation', node: v1.id },
+      { about: 'model', model },
+      { about: 'grant', model, keyset },
+    ];
+    for (const subject of subjects) expect(parseFactKey(factKey(subject))).toEqual(subject);
+    for (const text of [
+      '',
+      'rules/',
+      `rules/${model}`,
+      'attestation',
+      `attestation/${v1.id}/`,
+      'attestation/nobody',
+      `node/${v1.id}`,
+      'model',
+      'model/short',
+      `model/${model}/`,
+      `grant/${model}`,
+      `grant/short/${keyset}`,
+      `grant/${model}/short`,
+      `grant/${model}/${keyset}/`,
+    ]) {
+      expect([text, parseFactKey(text)]).toEqual([text, undefined]);
+    }
+  });
+
+  test('documents that are none are refused, each part of them', () => {
+    const { state } = eventfulChain();
+    const [attested] = state.attestations.values();
+    if (attested === undefined) throw new Error('nobody is attested');
+    const node: FactSubject = { about: 'attestation', node: attested.node };
+    const changed = (subject: FactSubject, change: (json: string) => string) => {
+      const text = parseUtf8(factDocument(state, subject) ?? new Uint8Array(0)) ?? '';
+      expect(change(text)).not.toBe(text);
+      return parseFact(subject, utf8(change(text)));
+    };
+    for (const subject of [node, { about: 'rules' }] as const) {
+      expect(changed(subject, (text) => `${text} `)).toMatchObject({ code: 'FACT_MALFORMED' });
+      expect(changed(subject, () => '{}')).toMatchObject({ code: 'FACT_MALFORMED' });
+    }
+    expect(changed({ about: 'rules' }, (text) => text.replace('"UpToDate"', '"Perfect"'))).toMatchObject({
+      code: 'FACT_MALFORMED',
+    });
+  });
+
+  test('there are none of what the state does not hold', () => {
+    expect(factDocument(initialState(), { about: 'rules' })).toBeUndefined();
+    expect(factDocument(initialState(), { about: 'attestation', node: v1.id })).toBeUndefined();
   });
 });

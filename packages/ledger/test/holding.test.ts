@@ -234,4 +234,6 @@ test('a statement is exact: one changed bit and nobody said it', () => {
   }
   expect(verifyHolding(`${v2.id}${text.slice(64)}`, held)).toBeUndefined();
   expect(verifyHolding(text.slice(4), held)).toBeUndefined();
+  expect(verifyHolding(`${text}AAAA`, held)).toBeUndefined();
+  expect(verifyHolding('', held)).toBeUndefined();
 });

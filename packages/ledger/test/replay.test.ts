@@ -1,3 +1,4 @@
+import { parseUtf8, utf8 } from '@cloister/encoding';
 import { type Chain, keyOf } from '@cloister/testkit';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -175,6 +176,18 @@ describe('snapshots', () => {
     const put = { namespace: 'other', key: 'k', value: 'v', sender: keyOf('x').id, transaction: chain.genesis.chainId };
     evolve(copy.value, { type: 'RecordPut', expiryHeight: height, ...put });
     expect(encodeState(chain.state)).toEqual(bytes);
+  });
+
+  test('whose rules are none are refused with what is wrong', () => {
+    const text = parseUtf8(encodeState(chain.state)) ?? '';
+    const changed = (part: RegExp, by: string) => {
+      expect(text).toMatch(part);
+      return decodeState(utf8(text.replace(part, by)));
+    };
+    expect(decodeState(utf8('{'))).toMatchObject({ ok: false, code: expect.not.stringMatching('STATE_SHAPE') });
+    expect(changed(/"acceptedStatuses":\["UpToDate"/, '"acceptedStatuses":["Perfect"')).toMatchObject({
+      code: 'STATE_SHAPE',
+    });
   });
 
   test('are announced as the last event of their block, over the state before it', () => {

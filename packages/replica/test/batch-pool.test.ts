@@ -3,12 +3,13 @@
 import type { Ed25519KeyPair } from '@cloister/crypto';
 import { asEpoch, asHeight, type ValidatorId } from '@cloister/encoding';
 import { type Batch, signBatch } from '@cloister/ledger';
-import { client, putRecord } from '@cloister/testkit/mini-net';
+import { client, junkEvidence, keysFrom, putRecord } from '@cloister/testkit/mini-net';
 import { describe, expect, it } from 'vitest';
 import {
   AUTHOR_SIGNATURES_BURST,
   authorBytesMax,
   BATCH_LIFETIME_HEIGHTS,
+  BLOCK_APPRAISALS_MAX,
   CONDEMNED_BATCHES_MAX,
 } from '../src/limits.ts';
 import { author, genesis, keys, scene } from './block-scene.ts';
@@ -59,6 +60,36 @@ describe('gossiped batches', () => {
     expect(pool.bytesOf(author0)).toBeGreaterThan(share - 64 * 1024);
     expect(refused).toBeGreaterThan(0);
     expect(pool.gossiped(batchOf({ by: keys[2] as Ed25519KeyPair }).bytes, NEXT, 0).ok).toBe(true);
+  });
+
+  it('beyond their author’s share are refused as such, however slowly they come', () => {
+    const { pool } = scene();
+    const share = authorBytesMax(keys.length);
+    const codes: (string | undefined)[] = [];
+    for (let second = 1; codes.at(-1) === undefined && second < 1000; second++) {
+      const result = pool.gossiped(batchOf().bytes, NEXT, second * 1000);
+      codes.push(result.ok ? undefined : result.code);
+    }
+    expect(codes.at(-1)).toBe('BATCH_QUOTA');
+    expect(pool.bytesOf(author.id as ValidatorId)).toBeGreaterThan(share - 64 * 1024);
+    expect(pool.bytesOf(author.id as ValidatorId)).toBeLessThanOrEqual(share);
+  });
+
+  it('hold no more evidence than a block has appraisals', () => {
+    const { pool } = scene();
+    const carrying = (count: number) =>
+      signBatch(author, {
+        chainId: genesis.chainId,
+        author: author.id as ValidatorId,
+        epoch: asEpoch(0),
+        lane: 'attestation',
+        expiryHeight: asHeight(100),
+        transactions: keysFrom('appraised', count).map((sender) => junkEvidence(genesis, sender).bytes),
+      });
+    expect(pool.gossiped(carrying(BLOCK_APPRAISALS_MAX + 1).bytes, NEXT, 0)).toMatchObject({
+      code: 'BATCH_APPRAISALS',
+    });
+    expect(pool.gossiped(carrying(BLOCK_APPRAISALS_MAX).bytes, NEXT, 0).ok).toBe(true);
   });
 
   it('are held in at most a fixed sum, however many authors there are', () => {

@@ -1,16 +1,17 @@
 /** What may stand in a block: leader, pool and validators apply one predicate. */
 import type { Block, Header } from '@cloister/consensus';
-import type { Ed25519KeyPair } from '@cloister/crypto';
+import { type Ed25519KeyPair, hash } from '@cloister/crypto';
 import { asDigest, asHeight, asView, type Digest } from '@cloister/encoding';
 import { client, junkRefresh, keysFrom, putRecord } from '@cloister/testkit/mini-net';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type BuiltBlock, buildBlock } from '../src/blocks/block-builder.ts';
-import { type VerifyRequest, verifyBlock } from '../src/blocks/block-verifier.ts';
+import { judgeBlock, type VerifyRequest, verifyBlock } from '../src/blocks/block-verifier.ts';
 import {
   BATCH_LIFETIME_HEIGHTS,
   BLOCK_AUTHOR_BYTES_MAX,
   BLOCK_BACKLOG_MAX,
+  BLOCK_BATCHES_MAX,
   BLOCK_LANE_BYTES_MAX,
 } from '../src/limits.ts';
 import { author, genesis, keys, parentHeader, request, rootOf, scene } from './block-scene.ts';
@@ -145,6 +146,23 @@ describe('a block', () => {
     const ahead = { lastFinal, height: asHeight(height + 1), view: asView(99) };
     expect(judge(at, [id], ahead)).toEqual({ verdict: 'invalid', reason: 'BACKLOG' });
     expect(judge(at, [], ahead)).toEqual({ verdict: 'valid' });
+  });
+
+  it('with more batches than it may name, or one twice, is refused before any of them is here', () => {
+    const at = scene();
+    const ids = Array.from({ length: BLOCK_BATCHES_MAX + 1 }, (_, index) => hash(`batch ${index}`));
+    expect(judge(at, ids)).toEqual({ verdict: 'invalid', reason: 'BATCHES_TOO_MANY' });
+    expect(judge(at, ids.slice(1))).toMatchObject({ verdict: 'wait' });
+    const twice = ids.slice(0, 1).concat(ids.slice(0, 1));
+    expect(judge(at, twice)).toEqual({ verdict: 'invalid', reason: 'BATCH_REPEATED' });
+  });
+
+  it('with evidence that proves nothing is refused, by the leader that made it, too', () => {
+    const at = scene();
+    const { header, body } = built(scene());
+    const lying = toVerify({ header, body: { ...body, evidence: [Uint8Array.of(1, 2)] } });
+    expect(verifyBlock(at.sources, lying)).toEqual({ verdict: 'invalid', reason: 'EVIDENCE_MALFORMED' });
+    expect(judgeBlock(at.sources, lying)).toEqual({ verdict: 'invalid', reason: 'EVIDENCE_MALFORMED' });
   });
 
   it('of one author beyond half of the bytes, or of one lane beyond its cap, is refused', () => {

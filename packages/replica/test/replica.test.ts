@@ -1,6 +1,6 @@
 import { decodeMessage } from '@cloister/consensus';
 import { SeededRandom } from '@cloister/crypto';
-import { asEpoch, asHeight, type ValidatorId } from '@cloister/encoding';
+import { type AccountId, asEpoch, asHeight, type ValidatorId } from '@cloister/encoding';
 import { MemoryStore } from '@cloister/event-log';
 import { decodeBatch, decodeTransaction, signBatch } from '@cloister/ledger';
 import { client, junkEvidence, junkRefresh, keysFrom, MiniNet, putRecord } from '@cloister/testkit/mini-net';
@@ -151,6 +151,24 @@ describe('following', () => {
     const theirs = await net.node(3).reader.executed(executedHeight);
     expect(own?.eventRoot).toBe(theirs?.eventRoot);
     expect(late.replica.status().halted).toBeUndefined();
+  });
+});
+
+describe('a replica that executes otherwise than the others', () => {
+  it('halts as soon as a finalized block vouches for another state, and says so; the others go on', async () => {
+    const net = await MiniNet.of(4);
+    await net.start();
+    await net.advance(1_000);
+    const broken = net.node(3);
+    // A bit that flipped in memory: it no longer knows the account that the others know.
+    (broken.replica.ledger.accounts as Map<AccountId, unknown>).delete(client.id);
+    for (let index = 0; index < 10; index++) {
+      net.submit(net.node(index % 3), putRecord(net.genesis, { key: `k${index}` }).bytes);
+      await net.advance(500);
+    }
+    expect(broken.replica.status().halted).toMatchObject({ code: 'STATE_DIVERGED' });
+    expect(net.heights()[0]).toBeGreaterThan(broken.replica.status().executedHeight);
+    for (const node of net.nodes.slice(0, 3)) expect(node.replica.status().halted).toBeUndefined();
   });
 });
 

@@ -209,6 +209,15 @@ describe('submit-attestation', () => {
     expect(codesOf(chain.block(chain.evidence(v0, enclave)))).toEqual(['PLATFORM_BOUND']);
   });
 
+  test('a platform is free for others as soon as its node runs on another', () => {
+    const chain = new Chain();
+    chain.block();
+    chain.block(chain.evidence(v0, enclave));
+    chain.block(chain.evidence(v0, enclaveOf(v0, { device: 'another device', run: 'second run' })));
+    const second = enclaveOf(v1, { device: v0.id });
+    expect(codesOf(chain.block(chain.evidence(v1, second)))).toEqual([]);
+  });
+
   test('appraisals of one block are bounded, and strangers beyond the bound are only counted', () => {
     const chain = new Chain(genesisWith({ params: { ...GENESIS.params, maxAppraisalsPerBlock: 1 } }));
     chain.block();

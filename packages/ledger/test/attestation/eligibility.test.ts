@@ -117,7 +117,10 @@ describe('reasons', () => {
   test('KEYSET_RETIRED after a relaunch', () => {
     const other = runningChain(1);
     other.chain.block(other.chain.evidence(v0, enclaveOf(v0, { run: 'second run' })));
-    expect(reasons(other.chain.state, { keyset: other.chain.keyset(e0) })).toEqual(['KEYSET_RETIRED']);
+    const retired = other.chain.keyset(e0);
+    expect(reasons(other.chain.state, { keyset: retired })).toEqual(['KEYSET_RETIRED']);
+    // What holds of the new keys is no answer about the old ones.
+    expect(reasons(other.chain.state, { keyset: retired, model: other.model })).toEqual(['KEYSET_RETIRED']);
   });
 });
 

@@ -1,5 +1,5 @@
 import { contentDigest } from '@cloister/confidential';
-import { asHeight, toBase64 } from '@cloister/encoding';
+import { asHeight, asMeasurement, toBase64 } from '@cloister/encoding';
 import {
   BLOCK_MS,
   codesOf,
@@ -108,6 +108,9 @@ describe('request-inference', () => {
     const code = (count: number, threshold: number) =>
       codesOf(chain.block(chain.request(model, enclaves.slice(0, count), { threshold })));
     expect(code(2, 2)).toEqual(['EXECUTION_POLICY_UNMET']);
+    const fewer = runningChain(3, undefined, { executionPolicy: { ...executionPolicy, m: 2 } });
+    const two = fewer.chain.request(fewer.model, fewer.enclaves.slice(0, 2), { threshold: 2 });
+    expect(codesOf(fewer.chain.block(two))).toEqual(['EXECUTION_POLICY_UNMET']);
     expect(code(3, 2)).toEqual(['EXECUTION_POLICY_UNMET']);
     expect(code(3, 3)).toEqual([]);
     const platforms = { ...executionPolicy, minPlatforms: 2 };
@@ -115,6 +118,12 @@ describe('request-inference', () => {
     expect(codesOf(mixed.chain.block(mixed.chain.request(mixed.model, mixed.enclaves, { threshold: 3 })))).toEqual([
       'EXECUTION_POLICY_UNMET',
     ]);
+  });
+
+  test('names no more executors than the network allows', () => {
+    const { chain, enclaves, model } = runningChain(3, genesisWith({ params: { ...GENESIS.params, maxExecutors: 2 } }));
+    expect(codesOf(chain.block(chain.request(model, enclaves)))).toEqual(['EXECUTORS_INVALID']);
+    expect(codesOf(chain.block(chain.request(model, enclaves.slice(0, 2))))).toEqual([]);
   });
 
   test('a payload above the inline bound is named by its digest', () => {
@@ -188,6 +197,12 @@ describe('submit-result', () => {
     chain.block(request);
     chain.block(chain.result(v0, request, chain.receipt(request, e0)));
     const second = chain.block(chain.result(v1, request, chain.receipt(request, e1, { engine })));
+    expect(eventOf(second, 'InferenceFailed')).toMatchObject({ code: 'DISPUTED' });
+    const sealed = chain.request(model, enclaves);
+    chain.block(sealed);
+    chain.block(chain.result(v0, sealed, chain.receipt(sealed, e0)));
+    const other = chain.receipt(sealed, e1, { responseDigest: contentDigest(PAYLOAD) });
+    expect(typesOf(chain.block(chain.result(v1, sealed, other, PAYLOAD)))).toContain('InferenceDisputed');
     // Nobody is left to tip the scales, so nobody waits for the deadline.
     expect(typesOf(second)).toEqual(['ReceiptAccepted', 'InferenceDisputed', 'InferenceFailed']);
     expect(projectInference(chain.state, chain.taskOf(request))).toMatchObject({
@@ -260,6 +275,7 @@ describe('submit-result', () => {
     ['executor', { executor: v1.id }],
     ['simulated', { simulated: false }],
     ['measurement or image', { image: digestOf('x') }],
+    ['measurement or image', { measurement: asMeasurement('ab'.repeat(48)) }],
   ] as const)('a receipt whose %s is not the request’s is rejected', (member, changes) => {
     const { chain, enclaves, model } = runningChain(1);
     const [enclave = enclaveOf(v0)] = enclaves;
@@ -302,6 +318,7 @@ describe('submit-result', () => {
     expect(codesOf(chain.block(chain.result(owner, request, conflicting)))).toEqual(['KEYSET_DISTRUSTED']);
     const next = chain.block(chain.request(model, [e0]));
     expect(detailOf(next)).toContain('KEYSET_DISTRUSTED');
+    expect(codesOf(chain.block(chain.refresh(v0, e0)))).toEqual(['KEYSET_DISTRUSTED']);
     expect(typesOf(chain.block(chain.result(v1, request, chain.receipt(request, e1))))).toEqual(['ReceiptAccepted']);
     expect(typesOf(chain.block(chain.result(v2, request, chain.receipt(request, e2))))).toContain('InferenceCompleted');
     expect(codesOf(chain.block(chain.evidence(v0, e0)))).toEqual(['KEYSET_DISTRUSTED']);

@@ -6,6 +6,7 @@ import {
   digestOf,
   enclaveOf,
   eventOf,
+  IMAGE,
   owner,
   runningChain,
   tenant,
@@ -83,6 +84,15 @@ describe('grant-model-key', () => {
     const lapsed = eventOf(chain.block(chain.grant(modelId(manifest), chain.keyset(second))), 'TransactionRejected');
     expect(lapsed.detail).toBe('NOT_REFRESHED MODEL_NOT_RELEASED_TO_IMAGE');
   });
+});
+
+test('a model opens on no platform that its owner did not release it to', () => {
+  const { chain, enclaves } = runningChain(1);
+  const [enclave = enclaveOf(v0)] = enclaves;
+  const manifest = chain.manifest({ releasePolicy: { images: [IMAGE], platforms: ['nitro'], mayReplicate: false } });
+  chain.block(chain.transaction(owner, 'publish-model', { manifest }));
+  const refused = eventOf(chain.block(chain.grant(modelId(manifest), chain.keyset(enclave))), 'TransactionRejected');
+  expect(refused).toMatchObject({ code: 'EXECUTOR_NOT_ELIGIBLE', detail: 'MODEL_NOT_RELEASED_TO_PLATFORM' });
 });
 
 describe('revoke-model', () => {
