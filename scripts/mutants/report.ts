@@ -6,6 +6,14 @@ import type { Mutant } from './instrument.ts';
 import type { Finding } from './journal.ts';
 import { isKnownSurvivor } from './survivors.ts';
 
+/**
+ * An assertion says what no input can break. That no test breaks it is what it claims; a test that does, through a caller that
+ * errs, counts as one that noticed.
+ */
+function isAssertion({ check }: Mutant): boolean {
+  return check.startsWith('assert(');
+}
+
 export function report(
   mutants: readonly Mutant[],
   findings: readonly Finding[],
@@ -23,7 +31,7 @@ export function report(
 
   const stopped = findings.some(({ kind }) => kind === 'stopped');
   const survivors = mutants.filter(({ id }) => !killed.has(id));
-  const unlisted = stopped ? [] : survivors.filter((mutant) => !isListed(mutant));
+  const unlisted = stopped ? [] : survivors.filter((mutant) => !isListed(mutant) && !isAssertion(mutant));
   const unexpected = unlisted.filter((mutant) => !isKnownSurvivor(mutant));
   for (const { id, package: owner, file, line, check, statement } of unexpected) {
     console.log(`SURVIVED ${owner}/src/${file}:${line} (${reached.get(id) ?? 0} files) ${check}\n    in ${statement}`);
@@ -32,12 +40,14 @@ export function report(
   const stale = mustBeListed.filter((listed) => !survivors.some((mutant) => covers(listed, mutant)));
   for (const { file, check } of stale) console.log(`LISTED AS EQUIVALENT, yet killed or gone: ${file}: ${check}`);
 
-  console.log('| Package | Mutants | Killed | Equivalent | Survived |\n|---|---|---|---|---|');
+  console.log('| Package | Mutants | Killed | Assertions | Equivalent | Survived |\n|---|---|---|---|---|---|');
   for (const name of new Set(mutants.map((mutant) => mutant.package))) {
     const count = (list: readonly Mutant[]): number => list.filter((mutant) => mutant.package === name).length;
     const left = count(unlisted);
     const equivalent = count(survivors.filter(isListed));
-    console.log(`| ${name} | ${count(mutants)} | ${count(mutants) - count(survivors)} | ${equivalent} | ${left} |`);
+    const asserted = count(survivors.filter((mutant) => isAssertion(mutant) && !isListed(mutant)));
+    const counts = [count(mutants), count(mutants) - count(survivors), asserted, equivalent, left];
+    console.log(`| ${[name, ...counts].join(' | ')} |`);
   }
   if (unlisted.length > unexpected.length) console.log(`${unlisted.length - unexpected.length} survivors are known`);
   console.log(`${mutants.length - survivors.length} killed, ${unexpected.length} survived`);

@@ -3,11 +3,6 @@ import type { Equivalent } from './equivalent.ts';
 
 export const PROOF: readonly Equivalent[] = [
   {
-    file: 'request-of-event.ts',
-    check: "assert(key !== undefined, 'sealedRequestOf: not a decoded event');",
-    reason: 'for the compiler only: the decoder of events has made sure that the key is base64',
-  },
-  {
     file: 'standing.ts',
     check: 'rules === undefined',
     reason: 'a fact about the rules is there exactly when their document is, which the other operand asks',
