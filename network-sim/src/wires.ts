@@ -40,7 +40,7 @@ export class Wires {
       if (node !== undefined && behaviour.clockOffMs !== undefined) node.context.skewMs = behaviour.clockOffMs();
       const burst = node?.up === true ? behaviour.tick?.() : undefined;
       if (node !== undefined && burst !== undefined) {
-        for (const { to, bytes, afterMs } of burst.frames) this.#deliver(node, to, 'vote', bytes, afterMs);
+        for (const { to, bytes, afterMs } of burst.frames) this.#deliver(node, to, 'consensus', bytes, afterMs);
         for (const bytes of burst.gossip) this.#gossipOne(node, bytes);
       }
       this.#tickLater(index, behaviour);
@@ -57,7 +57,7 @@ export class Wires {
     for (const { to, bytes, afterMs } of outgoing) {
       if (bytes !== last) checkers.frame(node.id, bytes);
       last = bytes;
-      this.#deliver(node, to, 'vote', bytes, afterMs);
+      this.#deliver(node, to, 'consensus', bytes, afterMs);
     }
     trace(`${node.index} sends ${outgoing.length} ${hash('network-sim/frame', effect.bytes).slice(0, 12)}`);
   }
@@ -70,7 +70,7 @@ export class Wires {
     for (const other of this.#parts.nodes) if (other !== node) this.#deliver(node, other.index, 'batch', bytes);
   }
 
-  #deliver(from: SimNode, to: number, channel: 'vote' | 'batch', bytes: Uint8Array, afterMs = 0): void {
+  #deliver(from: SimNode, to: number, channel: 'consensus' | 'batch', bytes: Uint8Array, afterMs = 0): void {
     const { network, nodes, byzantine, scheduler } = this.#parts;
     const depart = () =>
       network.send(from.index, to, () => {

@@ -35,7 +35,7 @@ export interface Burst {
 
 export interface Behaviour {
   /** A frame (`vote`) or a gossiped batch (`batch`) of node `from` reached this node. */
-  hear?(from: number, channel: 'vote' | 'batch', bytes: Uint8Array): void;
+  hear?(from: number, channel: 'consensus' | 'batch', bytes: Uint8Array): void;
   /** What leaves instead of the frame `bytes` to `targets`. */
   send?(targets: readonly number[], bytes: Uint8Array): readonly Outgoing[];
   /** What is gossiped instead of the batch `bytes`. */

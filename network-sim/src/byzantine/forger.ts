@@ -40,8 +40,8 @@ class Forger implements Behaviour {
     this.#set = makeValidatorSet(context.validators.map((id) => ({ id, weight: 1n })));
   }
 
-  hear(_from: number, channel: 'vote' | 'batch', bytes: Uint8Array): void {
-    if (channel !== 'vote') return;
+  hear(_from: number, channel: 'consensus' | 'batch', bytes: Uint8Array): void {
+    if (channel !== 'consensus') return;
     const message = decodeMessage(bytes);
     if (!message.ok) return;
     if (message.value.type === 'vote') this.#view = Math.max(this.#view, message.value.view);

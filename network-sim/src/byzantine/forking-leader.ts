@@ -16,7 +16,7 @@ export const forkingLeader: MakeBehaviour = (context) => {
   const heard = new Map<number, Proposal>();
   return {
     hear(_from, channel, bytes) {
-      const message = channel === 'vote' ? decodeMessage(bytes) : undefined;
+      const message = channel === 'consensus' ? decodeMessage(bytes) : undefined;
       if (message?.ok !== true || message.value.type !== 'proposal') return;
       heard.set(message.value.proposition.view, message.value);
       for (const view of heard.keys()) if (heard.size > PROPOSALS_KEPT) heard.delete(view);

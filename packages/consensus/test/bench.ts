@@ -236,6 +236,6 @@ export function sent(effects: readonly Effect[]): ConsensusMessage[] {
 }
 
 /** Kinds of own votes sent. */
-export function votesSent(effects: readonly Effect[]): string[] {
+export function consensusFramesSent(effects: readonly Effect[]): string[] {
   return sent(effects).flatMap((message) => (message.type === 'vote' ? [`${message.kind} ${message.view}`] : []));
 }

@@ -3,9 +3,9 @@ import type { NetworkCounters } from './types.ts';
 
 export function noCounts(): NetworkCounters {
   return {
-    votesSent: 0,
-    votesDropped: 0,
-    votesReceived: 0,
+    consensusFramesSent: 0,
+    consensusFramesDropped: 0,
+    consensusFramesReceived: 0,
     framesRefused: 0,
     batchesPublished: 0,
     batchesReceived: 0,

@@ -1,4 +1,4 @@
-/** The libp2p adapter: gossip of batches, direct streams for votes, requests and answers, peer exchange, own liveness. */
+/** The libp2p adapter: gossip of batches, direct streams for what consensus sends, requests and answers, peer exchange, own liveness. */
 export { createNetwork } from './create-network.ts';
 export { DEFAULT_LIMITS } from './limits.ts';
 

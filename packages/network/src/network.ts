@@ -1,4 +1,4 @@
-/** The adapter in one: identity and peer exchange in the middle, votes, gossip and requests around it. */
+/** The adapter in one: identity and peer exchange in the middle, consensus messages, gossip and requests around it. */
 
 import { ed25519KeyPair } from '@cloister/crypto';
 import type { AccountId, Offence, ValidatorId } from '@cloister/encoding';
@@ -52,7 +52,7 @@ export class LibP2PNetwork implements Network {
   readonly #book: PeerBook;
   readonly #connections: PeerConnections;
   readonly #gossip: BatchGossip;
-  readonly #votes: ConsensusStreams;
+  readonly #consensus: ConsensusStreams;
   readonly #server: RequestServer;
   readonly #caller: Caller;
   readonly #liveness: Liveness;
@@ -117,7 +117,7 @@ export class LibP2PNetwork implements Network {
       onBatch: (bytes: Uint8Array, source: string) => handlers.onBatch(bytes, book.accountOf(source) ?? source),
     };
     this.#gossip = new BatchGossip(router, batchTopic(chainId), limits, this.counters, named);
-    this.#votes = new ConsensusStreams({
+    this.#consensus = new ConsensusStreams({
       host,
       protocol: consensusProtocol(chainId),
       book,
@@ -154,7 +154,7 @@ export class LibP2PNetwork implements Network {
 
   async start(): Promise<void> {
     await this.#book.load();
-    await this.#votes.start();
+    await this.#consensus.start();
     for (const protocol of REQUEST_PROTOCOLS) {
       await this.#server.register(this.#parts.host, protocol, requestProtocol(this.#options.chainId, protocol));
     }
@@ -205,11 +205,11 @@ export class LibP2PNetwork implements Network {
   }
 
   sendConsensus(to: ValidatorId, bytes: Uint8Array, priority: Priority): void {
-    this.#votes.send(to, bytes, priority);
+    this.#consensus.send(to, bytes, priority);
   }
 
   broadcastConsensus(bytes: Uint8Array, priority: Priority): void {
-    this.#votes.broadcast(bytes, priority);
+    this.#consensus.broadcast(bytes, priority);
   }
 
   async gossipBatch(bytes: Uint8Array): Promise<void> {
@@ -229,7 +229,7 @@ export class LibP2PNetwork implements Network {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#liveness.stop();
-    this.#votes.stop();
+    this.#consensus.stop();
     this.#twins.stop();
     this.#parts.budgets.stop();
     await this.#parts.host.stop();
@@ -244,7 +244,7 @@ export class LibP2PNetwork implements Network {
   }
 
   #onDisconnect(peerId: string): void {
-    this.#votes.drop(peerId);
+    this.#consensus.drop(peerId);
     this.#parts.door.forget(peerId);
     this.#liveness.forget(peerId);
     this.#book.forget(peerId);

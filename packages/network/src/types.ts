@@ -139,14 +139,14 @@ export type NetworkLimits = {
   readonly weightlessMax: number;
   /** Connections of one peer: simultaneous dials make two, and a half-dead one may linger beside its successor. */
   readonly connectionsPerPeerMax: number;
-  /** Bytes of one frame on a vote stream. */
-  readonly voteFrameBytesMax: number;
+  /** Bytes of one frame on a consensus stream. */
+  readonly consensusFrameBytesMax: number;
   /** Bytes queued for one peer before the least important leave. */
-  readonly voteQueueBytesMax: number;
+  readonly consensusQueueBytesMax: number;
   /** A queued frame older than this is dropped, not sent: votes of a past partition help nobody. */
-  readonly voteAgeMsMax: number;
-  /** Frames a second taken from one member's vote streams (burst: three times that); what is beyond is dropped. */
-  readonly voteFramesPerSecond: number;
+  readonly consensusAgeMsMax: number;
+  /** Frames a second taken from one member's consensus streams (burst: three times that); what is beyond is dropped. */
+  readonly consensusFramesPerSecond: number;
   readonly gossipBytesMax: number;
   /** Batches being judged at once; what is beyond is ignored, and found by sync. */
   readonly gossipJudgedMax: number;
@@ -195,9 +195,9 @@ export type PeerInfo = {
 
 /** Monotonic counters, for metrics. */
 export type NetworkCounters = {
-  votesSent: number;
-  votesDropped: number;
-  votesReceived: number;
+  consensusFramesSent: number;
+  consensusFramesDropped: number;
+  consensusFramesReceived: number;
   framesRefused: number;
   batchesPublished: number;
   batchesReceived: number;

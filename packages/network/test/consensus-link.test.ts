@@ -42,7 +42,7 @@ function link(): ConsensusLink {
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['performance', 'setTimeout', 'clearTimeout', 'setImmediate', 'clearImmediate'] });
-  counters = { votesSent: 0, votesDropped: 0 } as NetworkCounters;
+  counters = { consensusFramesSent: 0, consensusFramesDropped: 0 } as NetworkCounters;
   opened = [];
   openings = 0;
   opens = () => new FakeStream();
@@ -56,7 +56,7 @@ describe('a vote link', () => {
     votes.send(utf8('certificate'), 0);
     await vi.advanceTimersByTimeAsync(1);
     expect(opened[0]?.texts).toEqual(['greeting', 'certificate', 'batch']);
-    expect(counters.votesSent).toBe(2);
+    expect(counters.consensusFramesSent).toBe(2);
   });
 
   it('that cannot open is idle until the next send, and then tries once', async () => {
@@ -72,7 +72,7 @@ describe('a vote link', () => {
     await vi.advanceTimersByTimeAsync(10);
     expect(openings).toBe(2);
     expect(opened[0]?.texts).toEqual(['greeting', 'two']);
-    expect(counters.votesDropped).toBe(1);
+    expect(counters.consensusFramesDropped).toBe(1);
   });
 
   it('reopens at a bounded pace while the peer resets every stream, however much is sent', async () => {
@@ -106,7 +106,7 @@ describe('a vote link', () => {
     stream.dispatchEvent(new Event('drain'));
     await vi.advanceTimersByTimeAsync(1);
     expect(stream.texts).toEqual(['greeting', 'first', 'fresh']);
-    expect(counters.votesDropped).toBe(1);
+    expect(counters.consensusFramesDropped).toBe(1);
   });
 
   it('stays bounded towards a peer that never reads', async () => {
@@ -115,16 +115,18 @@ describe('a vote link', () => {
     const frame = new Uint8Array(64 * 1024);
     for (let sent = 0; sent < 1_000; sent++) votes.send(frame, 2);
     await vi.advanceTimersByTimeAsync(1);
-    expect(counters.votesDropped).toBeGreaterThan(1_000 - DEFAULT_LIMITS.voteQueueBytesMax / frame.length - 1);
+    expect(counters.consensusFramesDropped).toBeGreaterThan(
+      1_000 - DEFAULT_LIMITS.consensusQueueBytesMax / frame.length - 1,
+    );
     expect(opened[0]?.texts).toEqual(['greeting']);
   });
 
   it('drops a frame that the receiver would refuse, and an empty one', async () => {
     const votes = link();
-    votes.send(new Uint8Array(DEFAULT_LIMITS.voteFrameBytesMax + 1), 0);
+    votes.send(new Uint8Array(DEFAULT_LIMITS.consensusFrameBytesMax + 1), 0);
     votes.send(new Uint8Array(0), 0);
     await vi.advanceTimersByTimeAsync(1);
-    expect([openings, counters.votesDropped]).toEqual([0, 2]);
+    expect([openings, counters.consensusFramesDropped]).toEqual([0, 2]);
   });
 
   it('closed while it opens aborts the stream and sends nothing more', async () => {

@@ -92,7 +92,7 @@ describe('garbage on every protocol', () => {
         // Small frames of noise, so that the content is judged and not only the length.
         stream.send(frameBytes([random.bytes(round * 50)]));
         if (protocol === 'sync' || protocol === 'attest') expect((await answer)?.[0]).toBe(0);
-        else if (protocol === 'vote') expect(round === 0 || (await answer) === undefined).toBe(true);
+        else if (protocol === 'consensus') expect(round === 0 || (await answer) === undefined).toBe(true);
         else expect([1, undefined]).toContain((await answer)?.[0]);
         stream.abort(new Error('done'));
       }
@@ -236,13 +236,13 @@ describe('names that cost nothing', () => {
 describe('a validator that floods its vote stream', () => {
   it('is heard at its rate, and the rest is dropped', async () => {
     await stopAll(nodes);
-    nodes = await startMembers(['a', 'b'], { answer: async () => utf8('sync 8') }, { voteFramesPerSecond: 10 });
+    nodes = await startMembers(['a', 'b'], { answer: async () => utf8('sync 8') }, { consensusFramesPerSecond: 10 });
     const { counters } = at(0).network;
     for (let i = 0; i < 2_000; i++) at(1).network.sendConsensus(at(0).id as ValidatorId, utf8(`vote ${i}`), 1);
-    while (counters.votesReceived + counters.framesRefused < 2_000)
+    while (counters.consensusFramesReceived + counters.framesRefused < 2_000)
       await new Promise((resolve) => setImmediate(resolve));
-    expect(counters.votesReceived).toBeLessThan(1_000);
-    expect(counters.votesReceived).toBeGreaterThanOrEqual(30);
+    expect(counters.consensusFramesReceived).toBeLessThan(1_000);
+    expect(counters.consensusFramesReceived).toBeGreaterThanOrEqual(30);
   });
 });
 
@@ -252,7 +252,7 @@ describe('peer records that lie', () => {
     const answer = answerOf(asked);
     asked.send(frameBytes([encodePeerRecords([bytes])]));
     expect((await answer)?.[0]).toBe(0);
-    const voted = await connection.newStream(protocolName('vote'));
+    const voted = await connection.newStream(protocolName('consensus'));
     voted.send(frameBytes([bytes, utf8('a vote')]));
     await ended(voted);
   }

@@ -13,10 +13,17 @@ import { consensusProtocol, requestProtocol } from '../src/streams/protocol-name
 import type { RequestProtocol } from '../src/types.ts';
 import { chainId, seedOf, type TestNode } from './cluster.ts';
 
-export const PROTOCOLS: readonly ('vote' | RequestProtocol)[] = ['vote', 'sync', 'blob', 'hold', 'attest', 'peers'];
+export const PROTOCOLS: readonly ('consensus' | RequestProtocol)[] = [
+  'consensus',
+  'sync',
+  'blob',
+  'hold',
+  'attest',
+  'peers',
+];
 
-export function protocolName(protocol: 'vote' | RequestProtocol): string {
-  return protocol === 'vote' ? consensusProtocol(chainId) : requestProtocol(chainId, protocol);
+export function protocolName(protocol: 'consensus' | RequestProtocol): string {
+  return protocol === 'consensus' ? consensusProtocol(chainId) : requestProtocol(chainId, protocol);
 }
 
 export type RawPeer = {

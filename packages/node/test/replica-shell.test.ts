@@ -62,7 +62,7 @@ function store(token: number, guardSync = true): Store {
   return { type: 'store', token, chain: [op], guard: [op], guardSync, append: [] };
 }
 function send(mark: number): ReplicaEffect {
-  return { type: 'send', to: PEER, channel: 'vote', priority: 1, bytes: Uint8Array.of(mark) };
+  return { type: 'send', to: PEER, channel: 'consensus', priority: 1, bytes: Uint8Array.of(mark) };
 }
 
 /** Resolves when the replica is given an input that fits. */

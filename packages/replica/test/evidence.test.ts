@@ -112,7 +112,7 @@ describe('a double voter', () => {
       const { view } = witness.replica.status();
       // Ahead of the views that the liar's own replica votes in.
       for (const label of ['aa', 'bb']) {
-        net.input(witness, { type: 'frame', channel: 'vote', from: liar.id, bytes: vote(view + 20, label) });
+        net.input(witness, { type: 'frame', channel: 'consensus', from: liar.id, bytes: vote(view + 20, label) });
       }
     };
     for (let round = 0; round < 5; round++) {

@@ -6,7 +6,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { encodeSyncRequest, type ReplicaEffect, serveSync } from '../src/index.ts';
 
 interface Frame {
-  readonly channel: 'vote' | 'batch';
+  readonly channel: 'consensus' | 'batch';
   readonly from: ValidatorId;
   readonly bytes: Uint8Array;
 }
@@ -29,7 +29,7 @@ beforeAll(async () => {
   const said = net.nodes.map(({ id, effects }) =>
     effects.flatMap((effect): Frame[] => {
       if (effect.type !== 'send' && effect.type !== 'gossip') return [];
-      return [{ channel: effect.type === 'send' ? 'vote' : 'batch', from: id, bytes: effect.bytes }];
+      return [{ channel: effect.type === 'send' ? 'consensus' : 'batch', from: id, bytes: effect.bytes }];
     }),
   );
   const longest = Math.max(...said.map(({ length }) => length));

@@ -195,9 +195,10 @@ describe('hostile input', () => {
               return bytes;
             }),
         ),
-        fc.constantFrom('vote', 'batch', 'response', 'submit'),
+        fc.constantFrom('consensus', 'batch', 'response', 'submit'),
         async (bytes, kind) => {
-          if (kind === 'vote' || kind === 'batch') net.input(target, { type: 'frame', channel: kind, from, bytes });
+          if (kind === 'consensus' || kind === 'batch')
+            net.input(target, { type: 'frame', channel: kind, from, bytes });
           else if (kind === 'submit') expect(net.submit(target, bytes).ok).toBe(false);
           else net.input(target, { type: 'response', requestId: bytes.length, bytes });
           const answer = await serveSync(target.reader, bytes);

@@ -258,7 +258,7 @@ describe('answers about own votes', () => {
     return encodeMessage({ type: 'recall', nonce, ...at, certificate: undefined, votes: [], ...changes });
   }
   function answer(net: Net, from: number, bytes: Uint8Array): void {
-    net.input(net.node(0), { type: 'frame', channel: 'vote', from: net.node(from).id, bytes });
+    net.input(net.node(0), { type: 'frame', channel: 'consensus', from: net.node(from).id, bytes });
   }
 
   it('count when they are of two others', async () => {
@@ -275,7 +275,12 @@ describe('answers about own votes', () => {
     answer(net, 1, recall(nonce));
     answer(net, 2, recall(nonce - 1));
     answer(net, 3, recall(nonce, { view: asView(2) }));
-    net.input(node, { type: 'frame', channel: 'vote', from: 'ab'.repeat(32) as ValidatorId, bytes: recall(nonce) });
+    net.input(node, {
+      type: 'frame',
+      channel: 'consensus',
+      from: 'ab'.repeat(32) as ValidatorId,
+      bytes: recall(nonce),
+    });
     expect(signing(node).state).toBe('asking');
   });
 
@@ -305,7 +310,7 @@ describe('own votes of long ago', () => {
     await net.advance(5_000);
     await net.restart(VICTIM);
     for (const bytes of old)
-      net.input(net.node(VICTIM), { type: 'frame', channel: 'vote', from: net.node(0).id, bytes });
+      net.input(net.node(VICTIM), { type: 'frame', channel: 'consensus', from: net.node(0).id, bytes });
     await net.advance(2_000);
     expect(net.node(VICTIM).id).toBe(id);
     expect(net.node(VICTIM).replica.status().halted).toBeUndefined();

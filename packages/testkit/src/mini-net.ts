@@ -240,7 +240,7 @@ export class MiniNet {
         break;
       case 'send':
       case 'gossip': {
-        const channel = effect.type === 'send' ? 'vote' : 'batch';
+        const channel = effect.type === 'send' ? 'consensus' : 'batch';
         for (const other of this.nodes) {
           const meant = effect.type === 'gossip' || effect.to === 'all' || effect.to === other.id;
           if (other === node || !meant || node.cut || other.cut) continue;

@@ -106,7 +106,7 @@ export class ByzantineNode {
       seeds,
       handlers: {
         onConsensus: (from, bytes) => {
-          this.#behaviour.hear?.(this.#indexOf(from), 'vote', bytes);
+          this.#behaviour.hear?.(this.#indexOf(from), 'consensus', bytes);
           shell.frame(from, bytes);
         },
         onBatch: (bytes, from) => {

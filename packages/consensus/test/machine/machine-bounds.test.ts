@@ -9,6 +9,7 @@ import {
   CHAIN,
   certificate,
   chainOf,
+  consensusFramesSent,
   FROM_GENESIS,
   leaderAt,
   ofType,
@@ -16,7 +17,6 @@ import {
   sent,
   setOfSize,
   vote,
-  votesSent,
 } from '../bench.ts';
 
 const set = setOfSize(4);
@@ -148,12 +148,12 @@ describe('a justification beyond 256 KiB', () => {
     expect(machineStatus(receiver.machine).view).toBe(views + 1);
     const waiting = receiver.receive(proposal, proposer);
     const fetches = ofType(waiting, 'fetch-certificates');
-    expect(votesSent(waiting)).toEqual([]);
+    expect(consensusFramesSent(waiting)).toEqual([]);
     expect(fetches.every(({ from }) => from[0] === proposer)).toBe(true);
     const answers = fetches.flatMap(({ epoch, fromView, toView }) => {
       return sent(bench.receive({ type: 'cert-request', epoch, fromView, toView }, receiver.self));
     });
-    expect(votesSent(answers.flatMap((answer) => receiver.receive(answer, proposer)))).toEqual([
+    expect(consensusFramesSent(answers.flatMap((answer) => receiver.receive(answer, proposer)))).toEqual([
       `notarize ${views + 1}`,
     ]);
   });
@@ -237,7 +237,7 @@ describe('the guard’s floor', () => {
     const bench = new Bench(set, voter, { recovered: { guard, committed: undefined, blocks: [] } });
     expect(ofType(bench.receive(one.proposal, leader), 'persist')).toEqual([]);
     bench.receive(certificate(set, 'nullify', blank(3)));
-    expect(votesSent(bench.timer('view'))).toEqual(['nullify 4']);
+    expect(consensusFramesSent(bench.timer('view'))).toEqual(['nullify 4']);
   });
 });
 

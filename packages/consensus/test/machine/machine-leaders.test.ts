@@ -7,12 +7,12 @@ import {
   blank,
   blockOn,
   certificate,
+  consensusFramesSent,
   leaderAt,
   ofType,
   proposalOf,
   setOfSize,
   vote,
-  votesSent,
 } from '../bench.ts';
 
 const set = setOfSize(4);
@@ -27,7 +27,7 @@ function run(bench: Bench, to: number, absent: ValidatorId): string[] {
   for (let view = 1; view <= to; view++) {
     if (leaderAt(set, view) === absent) {
       const nullification = certificate(set, 'nullify', blank(view));
-      votes.push(...votesSent(bench.receive(nullification)));
+      votes.push(...consensusFramesSent(bench.receive(nullification)));
       nullifications.push(nullification);
       continue;
     }
@@ -35,7 +35,8 @@ function run(bench: Bench, to: number, absent: ValidatorId): string[] {
     const proposal = proposalOf(set, block, view, { parentCert: parent?.parentCert, nullifications });
     const parentCert = certificate(set, 'notarize', proposal.proposition);
     const finalization = certificate(set, 'finalize', proposal.proposition);
-    for (const message of [proposal, parentCert, finalization]) votes.push(...votesSent(bench.receive(message)));
+    for (const message of [proposal, parentCert, finalization])
+      votes.push(...consensusFramesSent(bench.receive(message)));
     parent = { block, parentCert };
     nullifications = [];
   }
@@ -48,7 +49,7 @@ describe('a leader whose turn gave no block in the committed chain', () => {
     run(bench, 5, silent);
     bench.receive(vote(silent, 'nullify', blank(6)));
     expect(leaderAt(set, 6)).toBe(silent);
-    expect(votesSent(bench.log).filter((each) => each.startsWith('nullify'))).toEqual(['nullify 6']);
+    expect(consensusFramesSent(bench.log).filter((each) => each.startsWith('nullify'))).toEqual(['nullify 6']);
     expect(machineStatus(bench.machine).leaders).toEqual([
       { validator: silent, missedInARow: 1, missed: 1, passedOver: true },
     ]);
@@ -57,7 +58,7 @@ describe('a leader whose turn gave no block in the committed chain', () => {
   it('leads on, as it sees itself', () => {
     const bench = new Bench(set, silent);
     run(bench, 5, silent);
-    expect(votesSent(bench.log).filter((each) => each.startsWith('nullify'))).toEqual([]);
+    expect(consensusFramesSent(bench.log).filter((each) => each.startsWith('nullify'))).toEqual([]);
   });
 
   it('is not passed over by an observer’s vote, which there is none of', () => {
@@ -138,11 +139,11 @@ describe('pacing', () => {
         nullifications: nullifications.slice(1),
       });
       const timers = ofType(bench.log, 'set-timer').filter((each) => each.timer === 'give-up' && each.view === view);
-      const early = votesSent(bench.receive(bad));
+      const early = consensusFramesSent(bench.receive(bad));
       if (timers.length > 0) {
         expect(early).toEqual([]);
         expect(
-          votesSent(bench.input({ type: 'timer', timer: 'give-up', epoch: asEpoch(0), view: asView(view) })),
+          consensusFramesSent(bench.input({ type: 'timer', timer: 'give-up', epoch: asEpoch(0), view: asView(view) })),
         ).toEqual([`nullify ${view}`]);
         delays.push(timers[0]?.delayMs ?? 0);
       }

@@ -17,13 +17,13 @@ import {
   blockOn,
   certificate,
   chainOf,
+  consensusFramesSent,
   FROM_GENESIS,
   leaderAt,
   ofType,
   proposalOf,
   setOfSize,
   vote,
-  votesSent,
 } from '../bench.ts';
 
 const set = setOfSize(4);
@@ -193,6 +193,6 @@ describe('certificates in a proposal', () => {
     );
     expect(ofType(effects, 'continue').length).toBeGreaterThan(1);
     expect(ofType(effects, 'fetch-certificates')).toEqual([]);
-    expect(votesSent(effects)).toEqual([`notarize ${length + 1}`]);
+    expect(consensusFramesSent(effects)).toEqual([`notarize ${length + 1}`]);
   });
 });

@@ -8,6 +8,7 @@ import {
   blockOn,
   certificate,
   chainOf,
+  consensusFramesSent,
   FROM_GENESIS,
   leaderAt,
   ofType,
@@ -16,7 +17,6 @@ import {
   sent,
   setOfSize,
   vote,
-  votesSent,
 } from '../bench.ts';
 
 const set = setOfSize(4);
@@ -38,20 +38,20 @@ describe('voting', () => {
     expect(sent(verified)).toEqual([]);
     expect(bench.machine.current.rounds.get(asView(1))?.votes.notarize.has(voter)).toBe(false);
     const done = bench.input({ type: 'persisted', token: persist?.token ?? 0 });
-    expect(votesSent(done)).toEqual(['notarize 1']);
+    expect(consensusFramesSent(done)).toEqual(['notarize 1']);
     expect(bench.machine.current.rounds.get(asView(1))?.votes.notarize.has(voter)).toBe(true);
     expect(bench.input({ type: 'persisted', token: persist?.token ?? 0 })).toEqual([]);
   });
 
   it('goes from proposal to notarization to finalization, and commits', () => {
     const bench = new Bench(set, voter);
-    expect(votesSent(bench.receive(one.proposal, leader))).toEqual(['notarize 1']);
+    expect(consensusFramesSent(bench.receive(one.proposal, leader))).toEqual(['notarize 1']);
     const [a, b] = bench.others();
     if (a === undefined || b === undefined) throw new Error('no others');
     bench.receive(vote(a, 'notarize', one.proposal.proposition), a);
     const notarized = bench.receive(vote(b, 'notarize', one.proposal.proposition), b);
     expect(sent(notarized).filter((message) => message.type === 'certificate')).toHaveLength(3);
-    expect(votesSent(notarized)).toEqual(['finalize 1']);
+    expect(consensusFramesSent(notarized)).toEqual(['finalize 1']);
     expect(machineStatus(bench.machine)).toMatchObject({ view: 2, committed: { height: 0 } });
     bench.receive(vote(a, 'finalize', one.proposal.proposition), a);
     const final = bench.receive(vote(b, 'finalize', one.proposal.proposition), b);
@@ -85,21 +85,21 @@ describe('voting', () => {
   it('does not finalize after nullify, nor nullify after finalize', () => {
     const nullified = new Bench(set, voter);
     nullified.receive(one.proposal, leader);
-    expect(votesSent(nullified.timer('view'))).toEqual(['nullify 1']);
-    expect(votesSent(nullified.receive(one.notarization))).toEqual([]);
+    expect(consensusFramesSent(nullified.timer('view'))).toEqual(['nullify 1']);
+    expect(consensusFramesSent(nullified.receive(one.notarization))).toEqual([]);
     const finalized = new Bench(set, voter);
     finalized.receive(one.proposal, leader);
-    expect(votesSent(finalized.receive(one.notarization))).toEqual(['finalize 1']);
-    expect(votesSent(finalized.timer('view', 1))).toEqual([]);
+    expect(consensusFramesSent(finalized.receive(one.notarization))).toEqual(['finalize 1']);
+    expect(consensusFramesSent(finalized.timer('view', 1))).toEqual([]);
   });
 
   it('finalizes a block that it did not vote for, once it has fetched it', () => {
     const bench = new Bench(set, voter);
-    expect(votesSent(bench.receive(one.notarization))).toEqual([]);
+    expect(consensusFramesSent(bench.receive(one.notarization))).toEqual([]);
     const retried = bench.timer('retry');
     expect(ofType(retried, 'fetch-block')).toMatchObject([{ hash: one.block.hash }]);
     const { header, body } = one.block;
-    expect(votesSent(bench.input({ type: 'block-arrived', header, body }))).toEqual(['finalize 1']);
+    expect(consensusFramesSent(bench.input({ type: 'block-arrived', header, body }))).toEqual(['finalize 1']);
   });
 
   it('commits ancestors in order, fetching what is missing', () => {
@@ -145,9 +145,9 @@ describe('voting', () => {
 describe('giving up a view', () => {
   it('on its timer, once', () => {
     const bench = new Bench(set, voter);
-    expect(votesSent(bench.timer('view'))).toEqual(['nullify 1']);
-    expect(votesSent(bench.timer('view'))).toEqual([]);
-    expect(votesSent(bench.receive(one.proposal, leader))).toEqual([]);
+    expect(consensusFramesSent(bench.timer('view'))).toEqual(['nullify 1']);
+    expect(consensusFramesSent(bench.timer('view'))).toEqual([]);
+    expect(consensusFramesSent(bench.receive(one.proposal, leader))).toEqual([]);
   });
 
   it('on a late timer of an earlier view, no', () => {
@@ -178,7 +178,7 @@ describe('giving up a view', () => {
     const honest = blockOn(set, undefined, 1);
     const header = { ...honest.header, ...change } as typeof honest.header;
     const proposal = proposalOf(set, { ...honest, header, hash: blockHashOf(header) }, 1, FROM_GENESIS);
-    expect(votesSent(bench.receive(proposal, leader))).toEqual(['nullify 1']);
+    expect(consensusFramesSent(bench.receive(proposal, leader))).toEqual(['nullify 1']);
   });
 
   it('on the leader’s equivocation, with evidence', () => {
@@ -187,12 +187,12 @@ describe('giving up a view', () => {
     const second = proposalOf(set, blockOn(set, undefined, 1, 'second'), 1, FROM_GENESIS);
     const effects = bench.receive(second, leader);
     expect(ofType(effects, 'evidence')).toMatchObject([{ evidence: { type: 'double-propose', signer: leader } }]);
-    expect(votesSent(effects)).toEqual(['nullify 1']);
+    expect(consensusFramesSent(effects)).toEqual(['nullify 1']);
   });
 
   it('on the leader’s own nullify', () => {
     const bench = new Bench(set, voter);
-    expect(votesSent(bench.receive(vote(leader, 'nullify', blank(1)), leader))).toEqual(['nullify 1']);
+    expect(consensusFramesSent(bench.receive(vote(leader, 'nullify', blank(1)), leader))).toEqual(['nullify 1']);
   });
 });
 
@@ -204,7 +204,7 @@ describe('proposals', () => {
     expect(bench.receive(mixed, leader)).toMatchObject([{ type: 'rejected', code: 'PROPOSAL_MISMATCH' }]);
     const body = { ...one.proposal.body, batches: [] };
     expect(bench.receive({ ...one.proposal, body }, leader)).toMatchObject([{ code: 'PROPOSAL_MISMATCH' }]);
-    expect(votesSent(bench.receive(one.proposal, leader))).toEqual(['notarize 1']);
+    expect(consensusFramesSent(bench.receive(one.proposal, leader))).toEqual(['notarize 1']);
   });
 
   it('signed by another than the leader are refused', () => {
@@ -224,7 +224,7 @@ describe('proposals', () => {
       leaderAt(set, 3),
     );
     expect(machineStatus(bench.machine).view).toBe(3);
-    expect(votesSent(effects)).toEqual(['nullify 3']);
+    expect(consensusFramesSent(effects)).toEqual(['nullify 3']);
   });
 
   it('without a skipped view’s nullification are refused, and notarizing them is evidence', () => {
@@ -232,7 +232,7 @@ describe('proposals', () => {
     bench.receive(certificate(set, 'nullify', blank(1)));
     const proposal = proposalOf(set, blockOn(set, undefined, 2), 2, FROM_GENESIS);
     const effects = bench.receive(proposal, leaderAt(set, 2));
-    expect(votesSent(effects)).toEqual(['nullify 2']);
+    expect(consensusFramesSent(effects)).toEqual(['nullify 2']);
     const guilty = leaderAt(set, 2);
     const accused = bench.receive(vote(guilty, 'notarize', proposal.proposition), guilty);
     expect(ofType(accused, 'evidence')).toMatchObject([{ evidence: { type: 'bad-justification', signer: guilty } }]);
@@ -247,13 +247,13 @@ describe('proposals', () => {
     };
     const proposal = proposalOf(set, two.block, 2, { parentCert: spoiled, nullifications: [] });
     const waiting = bench.receive(proposal, leaderAt(set, 2));
-    expect(votesSent(waiting)).toEqual([]);
+    expect(consensusFramesSent(waiting)).toEqual([]);
     expect(ofType(waiting, 'fetch-certificates')).toMatchObject([{ fromView: 1, toView: 1 }]);
     bench.receive(one.proposal, leader);
     bench.receive(one.notarization);
     const { header, body } = one.block;
     bench.input({ type: 'block-arrived', header, body });
-    expect(votesSent(bench.log)).toContain('notarize 2');
+    expect(consensusFramesSent(bench.log)).toContain('notarize 2');
   });
 
   it('are sent again byte by byte after a restart', () => {

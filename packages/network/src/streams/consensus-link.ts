@@ -37,17 +37,17 @@ export class ConsensusLink {
     this.#greeting = greeting;
     this.#limits = limits;
     this.#counters = counters;
-    this.#queue = new SendQueue(limits.voteQueueBytesMax, limits.voteAgeMsMax);
+    this.#queue = new SendQueue(limits.consensusQueueBytesMax, limits.consensusAgeMsMax);
   }
 
   /** Queues a frame. One above the receiver's bound would cost the stream: it is dropped and counted here. */
   send(bytes: Uint8Array, priority: Priority): void {
     if (this.#closed) return;
-    if (bytes.length > this.#limits.voteFrameBytesMax || bytes.length === 0) {
-      this.#counters.votesDropped += 1;
+    if (bytes.length > this.#limits.consensusFrameBytesMax || bytes.length === 0) {
+      this.#counters.consensusFramesDropped += 1;
       return;
     }
-    this.#counters.votesDropped += this.#queue.push(bytes, priority, performance.now());
+    this.#counters.consensusFramesDropped += this.#queue.push(bytes, priority, performance.now());
     this.#schedule();
   }
 
@@ -78,9 +78,9 @@ export class ConsensusLink {
     try {
       while (!this.#queue.isEmpty && !stream.writableNeedsDrain) {
         const { frames, stale } = this.#queue.take(WRITE_BYTES, performance.now());
-        this.#counters.votesDropped += stale;
+        this.#counters.consensusFramesDropped += stale;
         if (frames.length === 0) continue;
-        this.#counters.votesSent += frames.length;
+        this.#counters.consensusFramesSent += frames.length;
         stream.send(frameBytes(frames));
       }
     } catch (error) {
@@ -92,7 +92,7 @@ export class ConsensusLink {
   async #reopen(): Promise<void> {
     if (this.#opening || this.#pause !== undefined) return;
     const monotonicMs = performance.now();
-    this.#counters.votesDropped += this.#queue.dropStale(monotonicMs);
+    this.#counters.consensusFramesDropped += this.#queue.dropStale(monotonicMs);
     if (this.#queue.isEmpty) return;
     if (monotonicMs < this.#notBeforeMs) {
       this.#pause = setTimeout(
@@ -111,7 +111,7 @@ export class ConsensusLink {
         stream.abort(new Error('link closed'));
         return;
       }
-      stream.maxWriteBufferLength = this.#limits.voteQueueBytesMax;
+      stream.maxWriteBufferLength = this.#limits.consensusQueueBytesMax;
       stream.addEventListener('drain', () => this.#schedule());
       stream.addEventListener('close', () => this.#lost(stream, undefined));
       stream.send(frameBytes([this.#greeting()]));

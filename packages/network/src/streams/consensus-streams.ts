@@ -122,7 +122,7 @@ export class ConsensusStreams {
   /** The first frame is the sender's signed peer record: without a validator behind it nothing else is read. */
   #receive(stream: Stream, connection: Connection): void {
     const peerId = connection.remotePeer.toString();
-    const reader = new FrameReader(this.#limits.voteFrameBytesMax);
+    const reader = new FrameReader(this.#limits.consensusFrameBytesMax);
     let member: AccountId | undefined;
     let refused = false;
     // Throws when the stream must end, be it for what arrived or for a handler that failed on it.
@@ -140,11 +140,11 @@ export class ConsensusStreams {
       // The binding may have moved to another node of this member, or the member may have no vote any more.
       if (!this.#book.hasWeight(member) || this.#book.accountOf(peerId) !== member) throw new Error('not a member');
       if (frame.length === 0) throw new Error('empty frame');
-      if (!this.#rate.take(peerId, this.#limits.voteFramesPerSecond, performance.now())) {
+      if (!this.#rate.take(peerId, this.#limits.consensusFramesPerSecond, performance.now())) {
         this.#counters.framesRefused += 1;
         return;
       }
-      this.#counters.votesReceived += 1;
+      this.#counters.consensusFramesReceived += 1;
       const from = member as ValidatorId;
       this.#heard(peerId);
       this.#budgets.handle(() => this.#handlers.onConsensus(from, frame));

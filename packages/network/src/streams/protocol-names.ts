@@ -9,7 +9,7 @@ function prefix(chainId: Digest): string {
 }
 
 export function consensusProtocol(chainId: Digest): string {
-  return `${prefix(chainId)}/vote/1`;
+  return `${prefix(chainId)}/consensus/1`;
 }
 
 export function requestProtocol(chainId: Digest, protocol: RequestProtocol): string {

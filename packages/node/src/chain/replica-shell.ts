@@ -90,7 +90,7 @@ export class ReplicaShell {
 
   /** A frame of an authenticated member's direct stream. */
   frame(from: ValidatorId, bytes: Uint8Array): void {
-    this.#take({ type: 'frame', channel: 'vote', from, bytes });
+    this.#take({ type: 'frame', channel: 'consensus', from, bytes });
   }
 
   /** A gossiped batch that `from` passed on, be it a member's id or a stranger's name; resolves with the replica's verdict on it. */

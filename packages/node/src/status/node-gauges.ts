@@ -42,9 +42,12 @@ export function shownAttestations(state: LedgerState): readonly AttestationProje
 }
 
 const NETWORK_COUNTERS = {
-  votesSent: ['cloister_network_votes_sent_total', 'Frames sent on direct streams'],
-  votesDropped: ['cloister_network_votes_dropped_total', 'Frames dropped unsent: too old, or the queue was full'],
-  votesReceived: ['cloister_network_votes_received_total', 'Frames received on direct streams'],
+  consensusFramesSent: ['cloister_network_consensus_frames_sent_total', 'Frames sent on direct streams'],
+  consensusFramesDropped: [
+    'cloister_network_consensus_frames_dropped_total',
+    'Frames dropped unsent: too old, or the queue was full',
+  ],
+  consensusFramesReceived: ['cloister_network_consensus_frames_received_total', 'Frames received on direct streams'],
   framesRefused: ['cloister_network_frames_refused_total', 'Frames refused for form, size or sender'],
   batchesPublished: ['cloister_network_batches_published_total', 'Batches gossiped'],
   batchesReceived: ['cloister_network_batches_received_total', 'Batches received by gossip'],

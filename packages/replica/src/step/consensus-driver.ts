@@ -256,7 +256,7 @@ export class ConsensusDriver {
 
   send(to: ValidatorId | 'all', message: ConsensusMessage): void {
     const priority = sendPriority(message.type);
-    this.#parts.core.emit({ type: 'send', to, channel: 'vote', priority, bytes: encodeMessage(message) });
+    this.#parts.core.emit({ type: 'send', to, channel: 'consensus', priority, bytes: encodeMessage(message) });
   }
 
   #persist({ token, record, block }: Extract<Effect, { type: 'persist' }>): void {

@@ -29,7 +29,7 @@ export type ReplicaInput = ReplicaClocks & UntimedInput;
 export type UntimedInput =
   | { readonly type: 'start' }
   /** Bytes from an authenticated member; any content. */
-  | { readonly type: 'frame'; readonly channel: 'vote'; readonly from: ValidatorId; readonly bytes: Uint8Array }
+  | { readonly type: 'frame'; readonly channel: 'consensus'; readonly from: ValidatorId; readonly bytes: Uint8Array }
   /** A gossiped batch; `from` passed it on: a member's id, or the name by which the network knows a stranger. */
   | { readonly type: 'frame'; readonly channel: 'batch'; readonly from: string; readonly bytes: Uint8Array }
   /** The answer to a `request` effect; undefined when it failed, timed out or was refused. */
@@ -59,7 +59,7 @@ export type ReplicaEffect =
   | {
       readonly type: 'send';
       readonly to: ValidatorId | 'all';
-      readonly channel: 'vote';
+      readonly channel: 'consensus';
       readonly priority: SendPriority;
       readonly bytes: Uint8Array;
     }

@@ -250,7 +250,7 @@ export class Replica {
         this.#follower.poll();
         break;
       case 'frame':
-        if (input.channel === 'vote') this.#consensus.frame(input.from, input.bytes);
+        if (input.channel === 'consensus') this.#consensus.frame(input.from, input.bytes);
         else this.#intake.gossiped(input.from, input.bytes);
         break;
       case 'response':
