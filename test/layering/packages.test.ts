@@ -1,0 +1,49 @@
+/** What ARCHITECTURE.md says of the packages, against what their own manifests say. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { packageTable, rowText } from './package-table.ts';
+
+const root = join(import.meta.dirname, '../..');
+
+interface Manifest {
+  readonly name: string;
+  readonly description: string;
+  readonly engines?: object;
+  readonly dependencies?: object;
+}
+
+function manifestIn(folder: string): Manifest {
+  return JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8')) as Manifest;
+}
+
+const table = packageTable();
+const folders = readdirSync(join(root, 'packages'));
+
+describe('the table of packages', () => {
+  it('has one row for each package, those of lower layers first', () => {
+    expect(table.map(({ folder }) => folder).sort()).toEqual([...folders].sort());
+    const layers = table.map(({ layer }) => layer);
+    expect(layers).toEqual([...layers].sort((a, b) => a - b));
+  });
+
+  it.each(table)('says of $folder what its manifest says', (row) => {
+    const { name, description, dependencies = {} } = manifestIn(`packages/${row.folder}`);
+    expect(name).toBe(`@cloister/${row.folder}`);
+    const restsOn = Object.keys(dependencies).flatMap((each) => /^@cloister\/(.*)$/.exec(each)?.[1] ?? []);
+    // The whole row, so that a failure shows the line to write.
+    expect(rowText(row)).toBe(rowText({ ...row, description, restsOn: restsOn.sort() }));
+  });
+
+  it.each(table)('has $folder rest on packages of lower layers alone', ({ layer, restsOn }) => {
+    const layerOf = (folder: string): number => table.find((row) => row.folder === folder)?.layer ?? Number.NaN;
+    for (const each of restsOn) expect(layerOf(each), each).toBeLessThan(layer);
+  });
+});
+
+it.each([...folders.map((folder) => `packages/${folder}`), 'network-sim', 'test'])(
+  '%s names the versions of Node.js that it runs on',
+  (folder) => {
+    expect(manifestIn(folder).engines).toEqual({ node: '>=22' });
+  },
+);
