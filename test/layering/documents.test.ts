@@ -92,6 +92,44 @@ describe('ARCHITECTURE.md', () => {
   });
 });
 
+/** Commands in code spans and code blocks: scripts of the root, and verbs of the command line. */
+function commandsIn(text: string): { readonly scripts: string[]; readonly verbs: string[] } {
+  const code = [...text.matchAll(/```[\s\S]*?```|`[^`\n]+`|^ {4}.*$/gm)].map(([span]) => span).join('\n');
+  const scripts = [...code.matchAll(/npx -y pnpm@12 ([a-z:]+)/g)].map(([, name = '']) => name);
+  const verbs = [...code.matchAll(/(?:^|`|\$ |pnpm@12 |^ {4})cloister ([a-z-]+(?: [a-z-]+)?)/gm)].map(
+    ([, verb = '']) => verb,
+  );
+  return { scripts, verbs };
+}
+
+describe('commands in documents', () => {
+  const scripts = Object.keys(JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).scripts);
+  const folder = join(root, 'packages/node/src/commands');
+  const verbs = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    .flatMap((name) => [...readFileSync(join(folder, name), 'utf8').matchAll(/^ {2}name: '([a-z -]+)',$/gm)])
+    .map(([, name = '']) => name);
+
+  /** Whether the words begin with a command; `help` is of the command line itself. */
+  function isVerb(words: string): boolean {
+    const [first = ''] = words.split(' ');
+    return first === 'help' || verbs.includes(words) || verbs.includes(first);
+  }
+
+  it.each(documents)('%s names only scripts and verbs that there are', (document) => {
+    const named = commandsIn(readFileSync(join(root, document), 'utf8'));
+    expect(named.scripts.filter((name) => !scripts.includes(name))).toEqual([]);
+    expect(named.verbs.filter((words) => !isVerb(words))).toEqual([]);
+  });
+
+  it('finds a script and a verb that are not there', () => {
+    const named = commandsIn('run `npx -y pnpm@12 nothing` or\n\n    npx -y pnpm@12 cloister model paint x\n');
+    expect(named.scripts).toEqual(['nothing', 'cloister']);
+    expect(named.verbs.filter((words) => !isVerb(words))).toEqual(['model paint']);
+    expect(isVerb('genesis create')).toBe(true);
+  });
+});
+
 describe('docs/glossary.md', () => {
   const anchors = new Set(
     [...readFileSync(join(root, 'docs/glossary.md'), 'utf8').matchAll(/^### (.+)$/gm)].map(([, term = '']) =>
