@@ -1,5 +1,5 @@
 /**
- * Results and assertions: the two ways in which code of this project says "no".
+ * Results and assertions: the two ways in which code of this project refuses.
  *
  * Hostile or merely wrong input is answered with a `Result` whose `code` is a literal, so that callers can switch on it
  * and clients can be told about it. An assertion marks a bug in our own code: it throws, and nobody catches it.

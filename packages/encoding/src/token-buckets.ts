@@ -25,8 +25,8 @@ export class TokenBuckets {
   readonly #buckets: BoundedMap<string, Bucket>;
 
   /**
-   * The name whose bucket was used longest ago makes room for another. It comes back with a full bucket: nobody loses by that,
-   * and who wants to gain by it has to be seen under as many other names first.
+   * The name whose bucket was used longest ago makes room for another. It comes back with a full bucket. Nobody loses
+   * by that, and to gain by it a party must first appear under as many other names.
    */
   constructor(namesMax: number) {
     this.#buckets = new BoundedMap(namesMax);

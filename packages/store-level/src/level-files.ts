@@ -78,8 +78,8 @@ async function check(directory: string, bytesMax: number): Promise<void> {
 }
 
 /**
- * What is damaged in a database that nobody has open, in words, or undefined. Looks at all log files and at the newest
- * table files up to `bytesMax`.
+ * Says in words what is damaged in a database that nobody has open; undefined when nothing is. Checks all log files and
+ * at the newest table files up to `bytesMax`.
  */
 export async function checkLevelFiles(directory: string, bytesMax: number): Promise<string | undefined> {
   try {

@@ -38,7 +38,7 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** Who holds the database, in words; a record left by a process that is gone counts for nothing. */
+/** Says in words which process holds the database. A record of a process that is gone does not count. */
 export async function describeHolder(directory: string): Promise<string> {
   const pid = await readPid(directory);
   if (pid === process.pid) return `this process itself (${pid})`;

@@ -177,8 +177,8 @@ function levelAt(directory: string, shared: boolean): Database {
 }
 
 /**
- * A second way into a database that another thread of this process holds open as `shared`, to read it. What was written
- * there before a call is seen by it. Throws `StoreError` STORE_LOCKED when nobody shares it.
+ * A second way into a database that another thread of this process holds open as `shared`, to read it. It sees
+ * everything that was written before the call. Throws `StoreError` STORE_LOCKED when nobody shares it.
  */
 export async function openLevelReader(directory: string): Promise<ReadableStore> {
   const database = levelAt(directory, true);

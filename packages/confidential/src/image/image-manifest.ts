@@ -45,7 +45,9 @@ export const IMAGE_LIMITS: {
   readonly pathBytes: number;
 } = { manifestBytes: 1 << 20, files: 4096, fileBytes: 1 << 30, imageBytes: 2 ** 31, pathBytes: 512 };
 
-/** What an enclave started from the image takes at most: bytes, milliseconds, mebibytes. All positive. */
+/**
+ * Upper limits of an enclave that is started from the image, in bytes, milliseconds and mebibytes. All are positive.
+ */
 export interface EnclaveLimits {
   readonly modelBytesMax: number;
   readonly payloadBytesMax: number;

@@ -2,8 +2,8 @@
  * The public description of a model whose weights are sealed.
  *
  * The manifest's digest is the model's id. It binds the ciphertext, the key, the ONNX file (by a digest that only the
- * key's holders can recompute) and the owner's policies; whoever holds the key grants it under this id alone, so no
- * other manifest over the same ciphertext can come by the key.
+ * key's holders can recompute) and the owner's policies; the key is granted under this id alone, so another manifest
+ * over the same ciphertext never gets the key.
  */
 
 import { hash } from '@cloister/crypto';

@@ -1,8 +1,8 @@
 /**
- * Opening a sealed model as it comes, piece by piece: nobody has to hold ciphertext and plaintext at once.
+ * Opens a sealed model piece by piece as it arrives, so that no process holds ciphertext and plaintext at once.
  *
- * What a piece completes is given out at once. It is authentic by its own tag, and worth nothing before `finish` has found
- * size and digests to be those of the manifest.
+ * What a piece completes is given out at once. Its own tag shows that it is authentic. It must not be used before
+ * `finish` has compared size and digests with the manifest.
  */
 import { aesGcmOpen, type HashStream, sha256Stream } from '@cloister/crypto';
 import {
@@ -102,7 +102,7 @@ export class ModelOpening {
   finish(): Result<void, OpenModelCode> {
     const { size, ciphertextDigest, onnxDigest } = this.#manifest;
     if (this.#received !== size || size <= MODEL_HEADER_BYTES) return fail('MODEL_SIZE_MISMATCH');
-    // First: a ciphertext that was changed on its way is nobody's fault who made the model.
+    // This check comes first, because the model's owner is not to blame for a ciphertext that was changed on its way.
     if (digestFromBytes(this.#ciphertextHash.digest()) !== ciphertextDigest) return fail('CIPHERTEXT_DIGEST_MISMATCH');
     if (this.#fault !== undefined) return fail(this.#fault);
     return saltDigest(this.#modelKey, this.#onnxHash.digest()) === onnxDigest

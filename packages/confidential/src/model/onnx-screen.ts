@@ -1,10 +1,10 @@
 /**
- * What an ONNX file may not contain, found before the runtime sees it: data in other files, operators of foreign libraries,
- * randomness. The owner's client asks before it seals a file, and the engine asks again before it loads one.
+ * Finds what an ONNX file may not contain before the runtime sees the file: data in other files, operators of foreign
+ * libraries, randomness. The owner's client asks before it seals a file, and the engine asks again before it loads one.
  *
- * A small reader of the protobuf wire format that visits every occurrence of the fields that matter, at any depth: a parser
- * that merges repeated fields or takes the last one finds nothing that was not looked at here.
- * Source: onnx/onnx.proto of ONNX 1.19 (field numbers), protobuf encoding guide.
+ * A small reader of the protobuf wire format that visits every occurrence of the fields that matter, at any depth: a
+ * parser that merges repeated fields or takes the last one finds nothing that was not looked at here. Source:
+ * onnx/onnx.proto of ONNX 1.19 (field numbers), protobuf encoding guide.
  */
 import { equalBytes, fail, ok, parseUtf8, type Result, utf8 } from '@cloister/encoding';
 
@@ -27,7 +27,7 @@ const TAG_MAX = 0xffff_ffff;
 /** By these bytes at offset 4 onnxruntime takes a file for one of its own format, which nothing here reads. */
 const ORT_FORMAT: Uint8Array = utf8('ORTM');
 const ORT_FORMAT_OFFSET = 4;
-/** So many bytes of a file tell a text: a binary model has control characters (its first tag is one) and lengths there. */
+/** The number of bytes that are enough to recognise a text. A binary model has control characters and lengths there. */
 const TEXT_BYTES = 4096;
 /** Operator sets that onnxruntime brings itself. */
 const DOMAINS: ReadonlySet<string> = new Set(['', 'ai.onnx', 'ai.onnx.ml', 'com.microsoft']);

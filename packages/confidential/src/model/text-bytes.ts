@@ -12,7 +12,10 @@ function sequenceBytes(lead: number): number {
   return lead >= 0xf0 && lead <= 0xf4 ? 4 : 0;
 }
 
-/** What the second byte may be, lest a text had two forms, or surrogates, or more than Unicode has. */
+/**
+ * The range of the second byte. It excludes a second form of a text, surrogates, and numbers that Unicode does not
+ * have.
+ */
 function isSecond(lead: number, second: number): boolean {
   const from = lead === 0xe0 ? 0xa0 : lead === 0xf0 ? 0x90 : 0x80;
   const to = lead === 0xed ? 0x9f : lead === 0xf4 ? 0x8f : 0xbf;

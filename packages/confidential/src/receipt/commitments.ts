@@ -1,5 +1,5 @@
 /**
- * What a request's ciphertext and its result are tied to, without telling what is in them.
+ * Commitments that tie a request's ciphertext and its result to their contents without revealing them.
  *
  * The input and the output are committed to under two salts derived from the request's own, so that either can be
  * disclosed alone. AES-GCM does not commit to its key, hence the key commitment. Every digest is domain-separated.

@@ -1,9 +1,9 @@
 /**
  * A sealed inference request.
  *
- * The tenant draws a key K, a salt and a nonce, seals the padded tensors under a key derived from K, and seals K to each
- * executor's attested key by HPKE. What both are bound to is in request-context. All randomness comes in from the
- * caller; `openRequest` blames nobody: its codes say what did not hold, not whose fault it is.
+ * The tenant draws a key K, a salt and a nonce, seals the padded tensors under a key derived from K, and seals K to
+ * each executor's attested key by HPKE. What both are bound to is in request-context. All randomness comes in from the
+ * caller; the codes of `openRequest` say which check failed, and not whose fault that is.
  */
 
 import { aesGcmOpen, aesGcmSeal, hpkeOpen, hpkeSeal, isAcceptableX25519Key } from '@cloister/crypto';

@@ -1,8 +1,8 @@
 /**
- * What an execution came to, as the tenant alone reads it: tensors, or a reason why the model gave none.
+ * The outcome of an execution, which only the tenant reads: tensors, or the reason why the model gave none.
  *
- * A failure that every honest executor would meet (an input the model does not take) is an outcome like any other: it is
- * committed to and sealed, so the ledger cannot tell it from a success. Failures that could differ between executors
+ * A failure that every honest executor would meet (an input the model does not take) is an outcome like any other: it
+ * is committed to and sealed, so the ledger cannot tell it from a success. Failures that could differ between executors
  * are no outcome and yield no receipt.
  */
 import { assert, ByteWriter, DecodeError, decodeWith, fail, ok, type Result, utf8 } from '@cloister/encoding';

@@ -38,7 +38,10 @@ export const MAX_SERVED_PEERS = 1024;
  * checking all at once held the event loop for most of a second.
  */
 export const SIGNATURES_PER_STEP = 128;
-/** Shortest time that a view lasts once a whole turn of leaders gave no finalization, in milliseconds; it grows by α. */
+/**
+ * The shortest time that a view lasts after a whole turn of leaders without a finalization, in milliseconds. It grows
+ * by α.
+ */
 export const PACE_MS_MIN = 50;
 /** Validators to whom a newly formed certificate is sent at once, the next leader among them. Of four validators that is all. */
 export const CERTIFICATE_FANOUT = 3;

@@ -1,5 +1,5 @@
 /**
- * What a runtime must bring: the primitives that are fast in native code and exist in pure TypeScript as well.
+ * The primitives that a runtime must bring. They are fast in native code and exist in pure TypeScript as well.
  *
  * package.json's `#backend` import picks the implementation: node:crypto on the server, noble elsewhere. Arguments
  * arrive with their lengths already checked by the module that faces the public; both implementations must give the

@@ -1,6 +1,6 @@
 /**
- * What a machine can do: every way to evidence that this project knows, whether it is there, and whether this process can
- * collect with it.
+ * Finds out what a machine can do: for each way to get evidence that this project knows, whether the machine has it and
+ * whether this process can use it.
  */
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';

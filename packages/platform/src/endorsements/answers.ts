@@ -1,6 +1,4 @@
-/**
- * What is asked of a vendor's service, and how its answer is read.
- */
+/** The questions to a vendor's service, and how their answers are read. */
 import type { ValidityPeriod } from '@cloister/attestation';
 import { fail, type Result } from '@cloister/encoding';
 import type { FetchedAnswer } from './fetcher.ts';

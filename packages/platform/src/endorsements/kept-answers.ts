@@ -40,8 +40,8 @@ const HOUR_MS = 3_600_000;
 /** Renewal begins when a third of the life is left, ten days at most. */
 const MARGIN_MS_MAX: number = 240 * HOUR_MS;
 /**
- * What changes while it is valid is asked for once an hour: as soon as the ledger has seen newer statements or CRLs, evidence
- * with the kept ones is refused.
+ * Statements and CRLs are asked for once an hour also while they are valid, because the ledger refuses evidence with
+ * older ones as soon as it has seen newer ones.
  */
 const CHANGES_MS: number = HOUR_MS;
 /** Nothing that holds is asked for more often. */

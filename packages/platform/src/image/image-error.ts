@@ -1,6 +1,4 @@
-/**
- * What can be wrong with an enclave image on disk, its signature, or the machine that is to build or start it.
- */
+/** The faults of an enclave image on disk, of its signature, or of the machine that builds or starts it. */
 import { CodedError } from '@cloister/encoding';
 
 export type ImageErrorCode =

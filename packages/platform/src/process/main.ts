@@ -1,10 +1,11 @@
 /**
- * The platform: a process of its own that stands for the machine, or asks the one that it runs in.
+ * The platform: a process of its own that simulates a machine, or asks the confidential guest that it runs in.
  *
- * Simulated, it measures an image, runs what it measured, holds the device key, and signs evidence only for that measurement.
- * On hardware the machine signs, and only an image that its evidence names is started. Either way evidence is given only when
- * that enclave asks, over a channel that the validator process does not hold. Descriptor 3 is the validator's channel to the
- * enclave, handed on unread; 4 takes the validator's orders: `launch`, then `pids`. When 4 ends, everything ends.
+ * Simulated, it measures an image, runs what it measured, holds the device key, and signs evidence only for that
+ * measurement. On hardware the machine signs, and only an image that its evidence names is started. Either way evidence
+ * is given only when that enclave asks, over a channel that the validator process does not hold. Descriptor 3 is the
+ * validator's channel to the enclave, handed on unread; 4 takes the validator's orders: `launch`, then `pids`. When 4
+ * ends, everything ends.
  */
 import { Socket } from 'node:net';
 import { answersTo, MESSAGE_BYTES_MAX, RpcChannel } from '@cloister/enclave';

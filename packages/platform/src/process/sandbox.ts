@@ -12,7 +12,7 @@ import { openMemoryFile, sealMemoryFile } from '@cloister/enclave/process';
 import { ImageError } from '../image/image-error.ts';
 import { seccompFilter } from './seccomp.ts';
 
-/** Where distributions put it. The operator's PATH is not asked. */
+/** The paths at which distributions install it. The operator's PATH is not used. */
 const BUBBLEWRAP_PATHS = ['/usr/bin/bwrap', '/usr/local/bin/bwrap', '/bin/bwrap'] as const;
 /** What the dynamic linker needs; those that exist are there, read-only. */
 const LIBRARY_PATHS = ['/lib', '/lib64', '/usr/lib', '/usr/lib64', '/etc/ld.so.cache'] as const;

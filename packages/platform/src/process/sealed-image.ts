@@ -18,8 +18,8 @@ import { readImageManifest } from '../image/inspect.ts';
 const PIECE_BYTES: number = 1024 * 1024;
 
 /**
- * What to do with an image that is not what its manifest says. `refuse` is for operation. `measure` does what hardware does:
- * it measures what is there and runs it, and leaves the judgement to whoever reads the evidence.
+ * What to do with an image that is not what its manifest says. `refuse` is for operation. `measure` does what hardware
+ * does: it measures what is there and runs it, and leaves the judgement to those who appraise the evidence.
  */
 export type TamperedImage = 'refuse' | 'measure';
 

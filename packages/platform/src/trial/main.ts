@@ -1,8 +1,8 @@
 /**
  * The child of a trial: loads one ONNX file in the enclave's engine, and runs it, on the owner's machine.
  *
- * Nothing is secret from whoever started it, so that the runtime's own words go back to them. The file comes by standard
- * input; the process lives no longer than its parent, and gets no more memory than an engine of the enclave.
+ * Nothing in it is secret from the owner who started it, so it passes on the runtime's own messages. The file comes by
+ * standard input; the process lives no longer than its parent, and gets no more memory than an engine of the enclave.
  */
 import { writeSync } from 'node:fs';
 import {
@@ -101,7 +101,7 @@ async function serve(): Promise<void> {
   const loaded = await engine.load(MODEL, onnx);
   if (!loaded.ok) return say({ step: 'refused', code: loaded.code, detail: loaded.detail });
   say({ step: 'loaded', ...loaded.value });
-  // What differs is told by whoever reads this; a run would only say it again, less clearly.
+  // The parent reports the differences. A run would only report them again, less clearly.
   if (signatureDifferences(loaded.value, order.signature).length === 0) {
     await runAll(engine, loaded.value, order.signature, tensors);
   }

@@ -1,4 +1,4 @@
-/** What the child of a trial says, one line of JSON for each step. */
+/** The messages of the child of a trial, one line of JSON for each step. */
 import type { ModelSignature } from '@cloister/confidential';
 import type { EngineCode } from '@cloister/enclave';
 
