@@ -143,7 +143,7 @@ export type NetworkLimits = {
   readonly consensusFrameBytesMax: number;
   /** Bytes queued for one peer before the least important leave. */
   readonly consensusQueueBytesMax: number;
-  /** A queued frame older than this is dropped, not sent: votes of a past partition help nobody. */
+  /** A queued frame older than this is dropped, not sent, because votes from a past partition are of no use. */
   readonly consensusAgeMsMax: number;
   /** Frames a second taken from one member's consensus streams (burst: three times that); what is beyond is dropped. */
   readonly consensusFramesPerSecond: number;

@@ -2,7 +2,8 @@
 /** The command line's entry. */
 import { dispatch } from './commands/dispatch.ts';
 
-// By this signal Node.js opens a debugger, through which whoever may signal reads the keys. With a listener it does not.
+// On this signal Node.js opens a debugger, through which a process that may send signals could read the keys. With a
+// listener it does not open one.
 process.on('SIGUSR1', () => undefined);
 
 // What was under way when a signal came does not hold the process up.

@@ -70,7 +70,7 @@ export function putRecord(
   return signed.value;
 }
 
-/** Evidence that is none: it costs a block one appraisal like any other. */
+/** Bytes that are no evidence. They cost a block one appraisal, as evidence does. */
 export function junkEvidence(genesis: ParsedGenesis, sender: Ed25519KeyPair): Transaction {
   return attestationOf(genesis, sender, { kind: 'submit-attestation', payload: { bundle: 'AAAA' } });
 }

@@ -1,5 +1,6 @@
 /**
- * Newer endorsements that come by themselves: authenticated without any evidence, then put into bundles that they touch.
+ * Newer endorsements that come without evidence. They are authenticated by themselves and then put into the bundles
+ * that they touch.
  *
  * Anyone may submit them, so that what is not signed by the vendor, not current or older than what was seen is refused
  * before any bundle is looked at: endorsements that nobody signed can take nobody's acceptance.

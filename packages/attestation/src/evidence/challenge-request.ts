@@ -1,7 +1,6 @@
 /**
- * A challenge as it is handed in: alone, or followed by a signature of its challenger, who is then counted as that account
- * and not as whoever else asks from the same address.
- *
+ * A challenge as it is handed in: alone, or followed by a signature of its challenger. A signed one is counted to the
+ * challenger's account, and not to the address that it comes from.
  *     challenge 128 ‖ nothing | Ed25519 signature 64 over "CLOISTER/CHALLENGE-REQUEST/1\0" ‖ challenge digest
  */
 

@@ -59,7 +59,7 @@ export interface EvidenceBundle {
   readonly endorsements: Endorsements;
 }
 
-/** What a platform's endorsements hold at most; whatever else came would be verified by nobody. */
+/** The most that a platform's endorsements may hold. Nothing would verify anything beyond it. */
 const MOST_ENDORSEMENTS: Readonly<Record<Platform, Readonly<Record<'certificates' | 'crls' | 'statements', number>>>> =
   {
     nitro: { certificates: 0, crls: 0, statements: 0 },

@@ -1,9 +1,9 @@
 /**
  * A sign of presence: the attested sign key signs a fresh challenge, without new evidence.
  *
- * It proves that whoever answers holds the key now. What the key's holder is, evidence has shown before: whoever relies on
- * presence must hold that evidence, still standing, and take new evidence when the key, the policy or its own bound of age
- * changes. Evidence costs a platform tens of milliseconds, a signature none to speak of.
+ * It proves that the party that answers holds the key now. What the key's holder is, evidence has shown before: whoever
+ * relies on presence must hold that evidence, still standing, and take new evidence when the key, the policy or its own
+ * bound of age changes. Evidence costs a platform tens of milliseconds, a signature none to speak of.
  */
 
 import { verifyEd25519 } from '@cloister/crypto';

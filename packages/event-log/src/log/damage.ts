@@ -1,7 +1,7 @@
 /**
- * What can be wrong with an event log on disk, and what its operator does about it.
+ * The kinds of damage of an event log on disk, and what the operator can do.
  *
- * A damaged log stops the node: a validator with a gap does not sign, and its peers hold every block.
+ * A damaged log stops the node, because a validator with a gap must not sign. Its peers hold every block.
  */
 import { CodedError } from '@cloister/encoding';
 

@@ -76,7 +76,7 @@ export class WorkBudgets {
     }
   }
 
-  /** The peer behind a connection is a member: its handshake is no stranger's. */
+  /** The peer behind a connection is a member, so its handshake is not charged to strangers. */
   welcome(connection: Connection): void {
     if (connection.direction !== 'inbound' || this.#welcomed.has(connection)) return;
     this.#welcomed.add(connection);

@@ -1,7 +1,7 @@
 /**
- * What arrives on a connection reaches its streams in small slices, each paid from the budget of whoever sent it. While the
- * budget is empty the socket is not read, so that the sender's own buffers fill instead of memory here. Between slices the
- * event loop gets its turn: 64 KiB may hold five thousand stream openings.
+ * Bytes that arrive on a connection reach its streams in small slices, each paid from the budget of its sender. While
+ * the budget is empty the socket is not read, so that the sender's own buffers fill instead of memory here. Between
+ * slices the event loop gets its turn: 64 KiB may hold five thousand stream openings.
  */
 import { type MessageStream, type Stream, StreamMessageEvent } from '@libp2p/interface';
 import type { Purse } from './budgets.ts';

@@ -1,6 +1,6 @@
 /**
- * A token bucket for each peer. Buckets outlive connections, so that whoever reconnects goes on with the one that it emptied;
- * the one that was used longest ago makes room.
+ * A token bucket for each peer. Buckets outlive connections, so that a peer that reconnects finds the bucket that it
+ * emptied. The one that was used longest ago is forgotten first.
  */
 import { TokenBuckets } from '@cloister/encoding';
 

@@ -44,7 +44,7 @@ export type HostOptions = {
   readonly gater: ConnectionGater;
   /** Asked about each connection before there is a socket. */
   readonly acceptGate: BlockList;
-  /** Those who gossip: nobody else gets batches, or is heard. */
+  /** The peers that gossip. No other peer gets batches or is listened to. */
   readonly door: GossipDoor;
   readonly gossips: (peerId: string) => boolean;
   /** A connection is up: what arrives on it is paid from this purse. */

@@ -1,4 +1,7 @@
-/** Who was asked for its peer records, and the places of strangers: beyond them one has a moment to show that it is a member. */
+/**
+ * Remembers which peers were asked for their peer records, and counts the places of strangers. A stranger beyond them
+ * has a moment to show that it is a member.
+ */
 import type { Connection } from '@libp2p/interface';
 import { groupOf } from '../gates/budgets.ts';
 import type { PeerConnections } from '../host/connections.ts';

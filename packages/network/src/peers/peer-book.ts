@@ -1,4 +1,4 @@
-/** Who is who: verified peer records, the binding of libp2p names to member ids, and the members of the moment. */
+/** Knows the peers: verified peer records, the binding of libp2p names to member ids, and the current members. */
 import type { AccountId, Digest } from '@cloister/encoding';
 import { PEER_RECORDS_MAX } from '../limits.ts';
 import type { PeerRecord, PeerRecordStore } from '../types.ts';

@@ -1,4 +1,4 @@
-/** Who is up, as the handlers are told: a member once, by however many nodes or connections it is reached. */
+/** Tells the handlers which peers are up. A member is reported once, however many nodes or connections it has. */
 
 type Name = { readonly id: string; readonly isMember: boolean };
 

@@ -1,6 +1,6 @@
 /**
- * Challenges to this node's enclave, from peers and from tenants by way of the API: checked, rate-limited, answered;
- * and challenges to other nodes, handed on to them.
+ * Takes challenges to this node's enclave, from peers and from tenants through the API: it checks them, limits their
+ * rate and answers them. It hands challenges to other nodes on.
  *
  * An answer costs the enclave new evidence, so each asker has so many a minute. A challenge that its challenger signed
  * is counted to that account, if the ledger knows it, wherever it comes from. All others share a small budget by the

@@ -134,7 +134,7 @@ export class BlobExchange implements BlobPort {
   }
 }
 
-/** What is under way for a digest is shared by whoever asks for it meanwhile. */
+/** A fetch that is under way for a digest is shared by all that ask for it meanwhile. */
 function once<T>(underWay: Map<Digest, Promise<T>>, digest: Digest, begin: () => Promise<T>): Promise<T> {
   const running = underWay.get(digest);
   if (running !== undefined) return running;

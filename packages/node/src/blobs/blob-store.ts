@@ -110,7 +110,7 @@ export class BlobStore {
     return this.#entries.has(digest);
   }
 
-  /** Where a blob lies, once it is wholly there. Its contents are to be checked against its name by whoever reads it. */
+  /** Where a blob lies, once it is wholly there. The reader must check its contents against its name. */
   async fileOf(digest: Digest): Promise<{ readonly path: string; readonly size: number } | undefined> {
     await this.#writing.get(digest)?.catch(() => undefined);
     const entry = this.#entries.get(digest);

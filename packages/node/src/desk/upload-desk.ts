@@ -29,7 +29,8 @@ export class UploadDesk {
   async open({ digest, size, account }: UploadRequest): Promise<Result<UploadTicket | 'held', UploadCode>> {
     const { blobs, names, state } = this.#options;
     if (account === null) {
-      // What the ledger names is wanted by the network, whoever brings it: the digest says that it is the right thing.
+      // The network needs a blob that the ledger names, whichever account brings it. The digest shows that it is the
+      // right one.
       if (!names.has(digest))
         return fail('UPLOAD_NOT_CLAIMED', 'no account signed for it, and the ledger does not name it');
     } else if (!isKnownSender(state(), account)) return fail('SENDER_UNKNOWN', account);
@@ -55,7 +56,7 @@ export class UploadDesk {
     else await this.#options.blobs.release(reservation);
   }
 
-  /** Whoever was writing is gone: all its uploads are given up. */
+  /** The thread that was writing is gone, so all its uploads are given up. */
   async abandon(): Promise<void> {
     await Promise.all([...this.#open.keys()].map((ticket) => this.close(ticket, false)));
   }

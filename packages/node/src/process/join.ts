@@ -1,6 +1,6 @@
 /**
- * Joining with one address and the genesis hash: the genesis comes from whoever answers there and is believed only
- * because its hash is the chain id; every certificate is then checked from it to the tip by following.
+ * Joins a network by one address and the genesis hash. The peer at the address serves the genesis, which is believed
+ * only because its hash is the chain id. From there every certificate up to the tip is checked.
  */
 import { type Digest, parseHex } from '@cloister/encoding';
 import { chainIdOf, MAX_GENESIS_BYTES, type ParsedGenesis } from '@cloister/ledger';

@@ -267,7 +267,7 @@ class NodeProcess implements RunningNode {
     return this.#stopping;
   }
 
-  /** Each step is taken whatever became of the ones before: the databases are closed in any case. */
+  /** Each step runs even if an earlier one failed, so that the databases are closed in any case. */
   async #drain(): Promise<void> {
     const core = this.#core;
     const { log } = this.#options;

@@ -33,7 +33,7 @@ export interface MetricSources {
 /** Members whose attestations are shown one by one. */
 export const NODES_SHOWN_MAX = 512;
 
-/** Validators first: whoever joins without weight takes the place of none of them, whatever its id. */
+/** Validators come first, so that a member without weight never takes the place of one, whatever its id. */
 export function shownAttestations(state: LedgerState): readonly AttestationProjection[] {
   const all = listAttestations(state);
   const hasWeight = ({ node }: AttestationProjection): boolean =>

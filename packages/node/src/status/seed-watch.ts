@@ -1,6 +1,6 @@
 /**
- * While no validator is connected, the addresses in the config file are read again: a node whose only address leads to nobody, or
- * to a peer that hides the network, is helped by another address and needs no restart.
+ * While no validator is connected, the addresses in the config file are read again: if its only address leads nowhere,
+ * or to a peer that hides the network, the operator adds another address and need not restart the node.
  */
 import { messageOf } from '../process/errors.ts';
 import type { Log } from '../process/log-lines.ts';

@@ -3,7 +3,7 @@ import type { PeerInfo, TwinSeen } from '@cloister/network';
 import type { SigningStatus } from '@cloister/replica';
 import type { Log } from '../process/log-lines.ts';
 
-/** Living twins answer each other every few seconds; the word of the last one stands for so long. */
+/** Running twins answer each other every few seconds, so the last answer counts for this long. */
 export const TWIN_SEEN_MS = 60_000;
 
 /** The other process, as last seen. */
@@ -46,7 +46,7 @@ export class TwinWatch {
     this.#last = { peerId, address, atMs: monotonicMs() };
     log('warn', 'twin-seen', { peerId, address, certain: isFresh, do: twinWords(this.#last, monotonicMs()) });
     const state = signing();
-    // Whoever signs goes on, and whoever has no vote contradicts nobody.
+    // The process that signs goes on. A process without a vote contradicts nothing.
     if (!isFresh || state === 'signing' || state === 'observer' || !(signs || yields)) return;
     onHalt(
       'KEY_IN_USE',

@@ -195,7 +195,7 @@ async function publishModels(
   return { single: await publish(parties, singlePlan(options.layout), options), several: await several() };
 }
 
-/** Whom a tenant asks: one executor of those that may, in turn; or whoever the SDK chooses by the model's policy. */
+/** The executors that a tenant asks: each lawful one in turn, or those that the SDK chooses by the model's policy. */
 function executorsFor({ executionPolicy, executors }: PublishedModel, index: number): readonly AccountId[] | undefined {
   if (executionPolicy.k > 1) return undefined;
   return executors.slice(index % executors.length, (index % executors.length) + 1).map(({ id }) => id);

@@ -1,10 +1,10 @@
 /**
- * How a program of the image is started: under bubblewrap where it works, else under Node's permission model alone.
+ * Starts a program of the image: under bubblewrap where it works, else under Node's permission model alone.
  *
- * The permission model is a seat belt, not isolation: native addons pass it. Only bubblewrap's namespaces (no network, own
- * process ids, nothing of the machine but its libraries) with a seccomp filter count as isolated. The environment is empty
- * in both cases, so NODE_OPTIONS and its like have no effect. The program comes from sealed memory on descriptor 0: there is
- * no file of it.
+ * The permission model does not isolate, since native addons can get around it. Only bubblewrap's namespaces (no
+ * network, own process ids, nothing of the machine but its libraries) with a seccomp filter count as isolated. The
+ * environment is empty in both cases, so NODE_OPTIONS and its like have no effect. The program comes from sealed memory
+ * on descriptor 0: there is no file of it.
  */
 import { spawn } from 'node:child_process';
 import { closeSync, openSync, statSync, writeSync } from 'node:fs';

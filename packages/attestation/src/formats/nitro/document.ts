@@ -1,9 +1,9 @@
 /**
  * The attestation document of AWS Nitro enclaves: a COSE_Sign1 (RFC 9052) around a CBOR map.
  *
- * Source: AWS Nitro Enclaves, "Attestation process", with its size limits. The outer structure is of definite length and
- * may bear tag 18. The payload is a map that newer hypervisors write with indefinite length; it is signed as it stands, so
- * that this leaves nobody a choice.
+ * Source: AWS Nitro Enclaves, "Attestation process", with its size limits. The outer structure is of definite length
+ * and may bear tag 18. The payload is a map that newer hypervisors write with indefinite length; it is signed in that
+ * form, so there is only one.
  */
 import { concatBytes, equalBytes, fail, fromHex, ok, type Result } from '@cloister/encoding';
 import { type CborValue, cborBytes, cborHead, cborMap, cborTag, cborText, parseCbor } from '../../evidence/cbor.ts';

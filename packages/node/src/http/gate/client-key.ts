@@ -1,4 +1,7 @@
-/** Who asks, for budgets: the address of the connection. What a header says of other addresses is the client's own claim. */
+/**
+ * Names a client for its budgets: by the address of the connection. Addresses in headers are the client's own claim and
+ * do not count.
+ */
 import { isIPv6 } from 'node:net';
 
 /** One machine has a whole /64 of IPv6 addresses to choose from; and an IPv4 address has two ways to be written. */

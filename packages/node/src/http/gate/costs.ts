@@ -45,7 +45,10 @@ export const CLIENTS_MAX = 4_096;
 /** A request that must wait no longer than this for its tokens waits; another is told when to come back. */
 export const PATIENCE_MS = 250;
 
-/** For a transaction that is no transaction, is signed by nobody, or by somebody whom the chain does not know. */
+/**
+ * For bytes that are no transaction, and for a transaction that is not signed, or not by an account that the chain
+ * knows.
+ */
 export const REFUSED_SUBMISSION_COST = 20;
 /** For an upload that is not taken. */
 export const REFUSED_UPLOAD_COST = 20;

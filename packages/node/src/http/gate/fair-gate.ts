@@ -1,5 +1,6 @@
 /**
- * So many at a time, and the clients by turns: whoever has many requests waiting is served one of them for each of another's.
+ * Serves a bounded number of requests at a time, and clients by turns: a client with many waiting requests is served
+ * one of them for each request of another.
  */
 import { ApiError } from '../api-error.ts';
 

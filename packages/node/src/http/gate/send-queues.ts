@@ -5,7 +5,7 @@
 import { createReadStream } from 'node:fs';
 import { type Socket, SocketAddress } from 'node:net';
 
-/** Read of one table at most: whoever opens and closes connections makes it longer. */
+/** Bytes that are read of one table at most, since clients that open and close connections make it longer. */
 const TABLE_BYTES_MAX: number = 2 * 1024 * 1024;
 /** Local and remote address and port, state, and what waits to be acknowledged; see proc_pid_net(5). */
 const LINE = /^ *\d+: ([0-9A-F]+):([0-9A-F]{4}) ([0-9A-F]+):([0-9A-F]{4}) [0-9A-F]{2} ([0-9A-F]{8}):/;

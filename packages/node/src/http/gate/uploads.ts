@@ -9,7 +9,7 @@ export const CLAIM_HEADER = 'cloister-upload';
 export interface UploadRequest {
   readonly digest: Digest;
   readonly size: number;
-  /** Whose signature came with it; null for an upload that only the ledger's naming it can justify. */
+  /** The account that signed it. Null for an upload that is allowed only because the ledger names it. */
   readonly account: AccountId | null;
 }
 

@@ -101,7 +101,7 @@ const getBlob = route({
   refusals: [404],
   handle: async ({ node }, { params: { digest } }) => {
     const file = await node.blob(digest);
-    // A damaged file is not served: whoever keeps blobs finds out when it reads it itself.
+    // A damaged file is not served. The blob store finds the damage when it reads the file.
     if (file === undefined || (await digestOfFile(file.path)) !== digest) {
       throw new ApiError(404, 'NOT_FOUND', 'neither this node nor a connected member has it', { cost: 2 });
     }

@@ -1,4 +1,7 @@
-/** Transactions: handed in, and what became of them. Their signatures are checked here, so that the other thread sees good ones. */
+/**
+ * Routes for transactions: handing one in, and asking what became of it. Signatures are checked here, so that the
+ * thread that votes sees only good ones.
+ */
 import { type Digest, parseJson } from '@cloister/encoding';
 import { decodeTransaction, MAX_TRANSACTION_BYTES, type Transaction, transactionSigningBytes } from '@cloister/ledger';
 import type { AdmissionCode } from '@cloister/replica';
@@ -27,7 +30,7 @@ const STATUS_OF: { readonly [Code in AdmissionCode]: number } = {
   HALTED: 503,
 };
 
-/** Codes that say nothing bad of whoever handed it in: others may have filled what is full. */
+/** Codes that are not the fault of the client that handed the transaction in: others may have filled what is full. */
 const BLAMELESS: ReadonlySet<AdmissionCode> = new Set(['QUOTA_EXCEEDED', 'TASK_LIMIT', 'BACKPRESSURE', 'HALTED']);
 
 function refused(code: AdmissionCode, detail?: string): ApiError {

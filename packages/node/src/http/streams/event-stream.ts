@@ -13,7 +13,7 @@ const PAGE_BYTES: number = 512 * 1024;
 /** Tokens for looking whether there is anything new. */
 const LOOK_COST = 0.2;
 const KEEP_ALIVE_MS = 15_000;
-/** After so long a stream ends and its reader comes back: one that nobody reads any more is not held for ever. */
+/** A stream ends after this time and its reader comes back, so that a stream that nobody reads is not held for ever. */
 const STREAM_MS_MAX = 900_000;
 
 export interface StreamQuery {

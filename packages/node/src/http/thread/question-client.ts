@@ -42,7 +42,7 @@ interface Waiting {
   readonly reject: (error: CodedError<string>) => void;
 }
 
-/** How many wait is bounded by whoever asks: each request of a client asks one question at a time. */
+/** The number of waiting questions is bounded by the requests, each of which asks one question at a time. */
 export class QuestionClient {
   readonly #send: (message: AskMessage) => void;
   readonly #waiting = new Map<number, Waiting>();
