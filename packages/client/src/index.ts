@@ -31,6 +31,12 @@ export type {
   NodeStatus,
   TransactionFate,
 } from './node/api.ts';
-export { createHttpApi, type HttpApiOptions, JSON_ANSWER_BYTES_MAX } from './node/api-http.ts';
-export { readListedModel } from './node/api-shapes.ts';
+export { createHttpApi } from './node/api-http.ts';
+export { type HttpApiOptions, JSON_ANSWER_BYTES_MAX } from './node/http-calls.ts';
 export type { NodeReport, OnNodeReport } from './node/node-pool.ts';
+export {
+  type HeldAttestation,
+  type ListedMeasurement,
+  OperatorApi,
+  type Told,
+} from './node/operator-api.ts';

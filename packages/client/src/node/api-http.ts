@@ -1,15 +1,11 @@
-/**
- * The `NodeApi` port over HTTP, by `fetch`. Every call has a timeout and every answer a bound; each failure is a
- * `ClientError` with an API code.
- */
-import { type AccountId, type Digest, type JsonValue, parseJson, toBase64 } from '@cloister/encoding';
+/** The `NodeApi` port over HTTP. */
+import { type AccountId, type Digest, toBase64 } from '@cloister/encoding';
 import { type FactSubject, factKey } from '@cloister/ledger';
 import { ClientError } from '../errors.ts';
 import type { BlobUpload, ListedAttestation, NodeApi } from './api.ts';
 import {
   readAttestations,
   readBytesMember,
-  readErrorBody,
   readEventList,
   readFate,
   readInference,
@@ -17,192 +13,57 @@ import {
   readNext,
   readStatus,
 } from './api-shapes.ts';
-
-/** Bytes of a JSON answer. */
-export const JSON_ANSWER_BYTES_MAX: number = 32 * 1024 * 1024;
-const ERROR_BYTES_MAX: number = 64 * 1024;
-const GENESIS_BYTES_MAX: number = 1024 * 1024;
-const JSON_DEPTH_MAX = 32;
-
-export interface HttpApiOptions {
-  /** Such as http://127.0.0.1:8080; a path is kept. */
-  readonly baseUrl: string;
-  /** For one call; blobs get ten times as long. */
-  readonly timeoutMs?: number;
-  readonly fetch?: typeof globalThis.fetch;
-}
-
-interface Call {
-  readonly path: string;
-  readonly json?: JsonValue;
-  readonly body?: Uint8Array;
-  readonly headers?: { readonly [name: string]: string };
-  readonly maxBytes: number;
-  readonly timeoutMs: number;
-}
-
-interface Answer {
-  readonly status: number;
-  readonly bytes: Uint8Array;
-  /** What a node that is busy asks to wait; undefined when it does not. */
-  readonly retryAfterMs: number | undefined;
-}
+import { asJson, GENESIS_BYTES_MAX, type HttpApiOptions, HttpCalls } from './http-calls.ts';
 
 /** Pages of one list. */
 const PAGES_MAX = 1_000;
 
-/** How long to wait before asking again, from an answer of 429 or 503 that says so in whole seconds. */
-function retryAfterMs({ status, headers }: Response): number | undefined {
-  const text = status === 429 || status === 503 ? headers.get('retry-after') : null;
-  return text !== null && /^\d{1,5}$/.test(text) ? Math.max(50, Number(text) * 1_000) : undefined;
-}
-
-/** As Node's `fetch` says it; browsers ask again by themselves. */
-function isBrokenConnection(error: unknown): boolean {
-  const { cause } = error as { readonly cause?: { readonly code?: unknown } };
-  return ['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'].includes(String(cause?.code));
-}
-
-/** Reads a body of at most `maxBytes`, and no more of a longer one. */
-async function readBody(response: Response, maxBytes: number): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of response.body ?? []) {
-    length += chunk.length;
-    if (length > maxBytes) throw new ClientError('API_ANSWER_TOO_LARGE', `more than ${maxBytes} bytes`);
-    chunks.push(chunk);
-  }
-  const bytes = new Uint8Array(length);
-  let at = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, at);
-    at += chunk.length;
-  }
-  return bytes;
-}
-
-function asJson(bytes: Uint8Array): JsonValue {
-  const parsed = parseJson(bytes, { maxBytes: JSON_ANSWER_BYTES_MAX, maxDepth: JSON_DEPTH_MAX });
-  if (!parsed.ok) throw new ClientError('API_ANSWER_MALFORMED', parsed.code);
-  return parsed.value;
-}
-
 class HttpApi implements NodeApi {
   readonly name: string;
-  readonly #baseUrl: string;
-  readonly #timeoutMs: number;
-  readonly #fetch: typeof globalThis.fetch;
+  readonly #calls: HttpCalls;
 
   constructor(options: HttpApiOptions) {
-    this.#baseUrl = options.baseUrl.replace(/\/+$/, '');
-    this.name = this.#baseUrl;
-    this.#timeoutMs = options.timeoutMs ?? 10_000;
-    // A browser's `fetch` refuses to be called as a method of anything but the global object.
-    this.#fetch = options.fetch ?? globalThis.fetch.bind(globalThis);
-  }
-
-  async #call({ path, json, body, headers, maxBytes, timeoutMs }: Call): Promise<Answer> {
-    const signal = AbortSignal.timeout(timeoutMs);
-    const content = json === undefined ? body : JSON.stringify(json);
-    const type = json === undefined ? 'application/octet-stream' : 'application/json';
-    const init: RequestInit =
-      content === undefined
-        ? { signal, redirect: 'error' }
-        : {
-            signal,
-            redirect: 'error',
-            method: 'POST',
-            body: content as string | Uint8Array<ArrayBuffer>,
-            headers: { ...headers, 'content-type': type },
-          };
-    try {
-      const response = await this.#reach(`${this.#baseUrl}${path}`, init);
-      const bytes = await readBody(response, response.ok ? maxBytes : ERROR_BYTES_MAX);
-      return { status: response.status, bytes, retryAfterMs: retryAfterMs(response) };
-    } catch (cause) {
-      if (cause instanceof ClientError) throw cause;
-      if (signal.aborted) throw new ClientError('API_TIMEOUT', `${path} after ${timeoutMs} ms`, { cause });
-      throw new ClientError('API_UNREACHABLE', `${this.#baseUrl}${path}`, { cause });
-    }
-  }
-
-  /**
-   * Once more when the connection broke: a connection that was kept for reuse may be one that the node has just closed. Every
-   * call may come twice: a transaction and a blob are known by their digests.
-   */
-  async #reach(url: string, init: RequestInit): Promise<Response> {
-    try {
-      return await this.#fetch(url, init);
-    } catch (error) {
-      if (!isBrokenConnection(error)) throw error;
-      return this.#fetch(url, init);
-    }
-  }
-
-  /** Asks again when the node is busy and says how long, as long as that ends within the call's time. */
-  async #patiently(call: Call): Promise<Answer> {
-    const endMs = performance.now() + call.timeoutMs;
-    for (;;) {
-      const answer = await this.#call({ ...call, timeoutMs: Math.max(1, Math.ceil(endMs - performance.now())) });
-      const { retryAfterMs: waitMs } = answer;
-      if (waitMs === undefined || performance.now() + waitMs >= endMs) return answer;
-      await new Promise((resolve) => setTimeout(resolve, waitMs));
-    }
-  }
-
-  /** The answer when it is a success, or undefined when it is an error under one of `absent`. */
-  async #ask(
-    call: Partial<Call> & { readonly path: string },
-    absent: readonly string[] = [],
-  ): Promise<Uint8Array | undefined> {
-    const answer = await this.#patiently({ maxBytes: JSON_ANSWER_BYTES_MAX, timeoutMs: this.#timeoutMs, ...call });
-    if (answer.status >= 200 && answer.status < 300) return answer.bytes;
-    const parsed = parseJson(answer.bytes, { maxBytes: ERROR_BYTES_MAX, maxDepth: JSON_DEPTH_MAX });
-    const error = parsed.ok ? readErrorBody(parsed.value) : undefined;
-    if (error !== undefined && absent.includes(error.code)) return undefined;
-    const code = error?.code ?? `HTTP_${answer.status}`;
-    throw new ClientError('API_REFUSED', `${code} ${error?.detail ?? ''}`.trim());
-  }
-
-  async #json(call: Partial<Call> & { readonly path: string }): Promise<JsonValue> {
-    return asJson((await this.#ask(call)) ?? new Uint8Array(0));
+    this.#calls = new HttpCalls(options);
+    this.name = this.#calls.name;
   }
 
   async status() {
-    return readStatus(await this.#json({ path: '/v1/status' }));
+    return readStatus(await this.#calls.json({ path: '/v1/status' }));
   }
 
   async genesis() {
-    return (await this.#ask({ path: '/v1/genesis', maxBytes: GENESIS_BYTES_MAX })) ?? new Uint8Array(0);
+    return (await this.#calls.ask({ path: '/v1/genesis', maxBytes: GENESIS_BYTES_MAX })) ?? new Uint8Array(0);
   }
 
   async submitTransaction(bytes: Uint8Array) {
-    await this.#json({ path: '/v1/transactions', json: { transaction: toBase64(bytes) } });
+    await this.#calls.json({ path: '/v1/transactions', json: { transaction: toBase64(bytes) } });
   }
 
   async transactionFate(id: Digest) {
-    return readFate(await this.#json({ path: `/v1/transactions/${id}` }));
+    return readFate(await this.#calls.json({ path: `/v1/transactions/${id}` }));
   }
 
   async putBlob(body: Uint8Array, { digest, claim }: BlobUpload) {
     const headers = { 'cloister-digest': digest, 'cloister-upload': claim };
-    await this.#json({ path: '/v1/blobs', body, headers, timeoutMs: 10 * this.#timeoutMs });
+    await this.#calls.json({ path: '/v1/blobs', body, headers, timeoutMs: 10 * this.#calls.timeoutMs });
   }
 
   async getBlob(digest: Digest, maxBytes: number) {
-    return this.#ask({ path: `/v1/blobs/${digest}`, maxBytes, timeoutMs: 10 * this.#timeoutMs }, ['NOT_FOUND']);
+    return this.#calls.ask({ path: `/v1/blobs/${digest}`, maxBytes, timeoutMs: 10 * this.#calls.timeoutMs }, [
+      'NOT_FOUND',
+    ]);
   }
 
   async events(query: { readonly from: number; readonly limit: number; readonly type: string }) {
     const search = new URLSearchParams({ from: `${query.from}`, limit: `${query.limit}`, type: query.type });
-    return readEventList(await this.#json({ path: `/v1/events?${search}` }));
+    return readEventList(await this.#calls.json({ path: `/v1/events?${search}` }));
   }
 
   async attestations() {
     const found: ListedAttestation[] = [];
     let path = '/v1/attestations';
     for (let pages = 0; pages < PAGES_MAX; pages++) {
-      const page = await this.#json({ path });
+      const page = await this.#calls.json({ path });
       found.push(...readAttestations(page));
       const next = readNext(page);
       if (next === undefined) return found;
@@ -213,27 +74,27 @@ class HttpApi implements NodeApi {
 
   async challenge(node: AccountId, challenge: Uint8Array) {
     const json = { challenge: toBase64(challenge) };
-    return readBytesMember(await this.#json({ path: `/v1/attestations/${node}/challenge`, json }), 'answer');
+    return readBytesMember(await this.#calls.json({ path: `/v1/attestations/${node}/challenge`, json }), 'answer');
   }
 
   async model(model: Digest) {
-    const bytes = await this.#ask({ path: `/v1/models/${model}` }, ['NOT_FOUND']);
+    const bytes = await this.#calls.ask({ path: `/v1/models/${model}` }, ['NOT_FOUND']);
     return bytes === undefined ? undefined : readModel(asJson(bytes));
   }
 
   async inference(task: Digest) {
-    const bytes = await this.#ask({ path: `/v1/inferences/${task}` }, ['NOT_FOUND']);
+    const bytes = await this.#calls.ask({ path: `/v1/inferences/${task}` }, ['NOT_FOUND']);
     return bytes === undefined ? undefined : readInference(asJson(bytes));
   }
 
   async facts(subjects: readonly FactSubject[]) {
     const keys = subjects.map(factKey).join(',');
-    const bytes = await this.#ask({ path: `/v1/proofs/facts?keys=${keys}` }, ['NOT_PROVABLE']);
+    const bytes = await this.#calls.ask({ path: `/v1/proofs/facts?keys=${keys}` }, ['NOT_PROVABLE']);
     return bytes === undefined ? undefined : readBytesMember(asJson(bytes), 'proof');
   }
 
   async eventProof(sequence: number) {
-    const bytes = await this.#ask({ path: `/v1/proofs/events/${sequence}` }, ['NOT_FOUND', 'NOT_PROVABLE']);
+    const bytes = await this.#calls.ask({ path: `/v1/proofs/events/${sequence}` }, ['NOT_FOUND', 'NOT_PROVABLE']);
     return bytes === undefined ? undefined : readBytesMember(asJson(bytes), 'proof');
   }
 }

@@ -9,11 +9,11 @@ import {
   forecast,
   VENDOR_ANCHORS,
 } from '@cloister/attestation';
+import type { HeldAttestation } from '@cloister/client';
 import { type JsonValue, parseBase64 } from '@cloister/encoding';
-import type { AttestationProjection } from '@cloister/ledger';
 import { NodeError } from '../../process/errors.ts';
 import { type CliCommand, type ExitCode, type Invocation, positional, textFlag, UsageError } from '../command.ts';
-import { getList, NODE_FLAG, nodeUrl } from '../network/connect.ts';
+import { NODE_FLAG, operatorApi, said } from '../network/connect.ts';
 import { type NetworkRules, type Pace, readPace, readRules } from '../policy/network-rules.ts';
 import {
   ENDORSEMENT_FLAGS,
@@ -69,21 +69,19 @@ async function forecastFile(invocation: Invocation): Promise<ExitCode> {
   return costsNow(made) ? 3 : 0;
 }
 
-type Listed = AttestationProjection & { readonly bundle: string };
-type Member = { readonly id: string; readonly name: string; readonly role: string };
-
 async function forecastNetwork(invocation: Invocation): Promise<ExitCode> {
   for (const name of ['at', 'genesis', ...Object.keys(ENDORSEMENT_FLAGS)]) {
     if (invocation.flags[name] !== undefined) throw new UsageError(`--${name} belongs to a file of evidence`);
   }
   const { output } = invocation;
-  const url = await nodeUrl(invocation);
-  const [network, pace, attestations, members] = await Promise.all([
-    readRules(output, url),
-    readPace(output, url),
-    getList(output, url, '/v1/attestations', 'attestations') as Promise<unknown> as Promise<readonly Listed[]>,
-    getList(output, url, '/v1/validators', 'validators') as Promise<unknown> as Promise<readonly Member[]>,
+  const api = await operatorApi(invocation);
+  const [network, pace, held, listed] = await Promise.all([
+    readRules(output, api),
+    readPace(output, api),
+    api.attestations(),
+    api.validators(),
   ]);
+  const [attestations, members] = [said(output, held), said(output, listed)];
   const policyPath = textFlag(invocation, 'policy');
   const rules = policyPath === undefined ? network : { ...network, policy: await readPolicy(policyPath) };
   const sets = await setsOf(invocation, rules.trustAnchors);
@@ -126,7 +124,7 @@ async function forecastNetwork(invocation: Invocation): Promise<ExitCode> {
 }
 
 async function forecastHeld(
-  held: Listed,
+  held: HeldAttestation,
   bundle: EvidenceBundle,
   rules: NetworkRules,
   { blockMs }: Pace,
@@ -151,7 +149,10 @@ async function forecastHeld(
 }
 
 /** Last height at which its software counts, where that is limited. */
-function graceOf({ platform, measurement, image }: Listed, { measurements }: NetworkRules): number | undefined {
+function graceOf(
+  { platform, measurement, image }: HeldAttestation,
+  { measurements }: NetworkRules,
+): number | undefined {
   const entry = measurements.find(
     (view) => view.platform === platform && view.measurement === measurement && view.image === image,
   );

@@ -1,7 +1,6 @@
 /** How the commands of tenants and owners reach a node: its API, the trusted genesis hash, the caller's key. */
-import { CloisterClient, createHttpApi, type NodeApi } from '@cloister/client';
-import { type Digest, type JsonValue, parseDigest } from '@cloister/encoding';
-import { NodeError } from '../../process/errors.ts';
+import { CloisterClient, createHttpApi, type NodeApi, OperatorApi, type Told } from '@cloister/client';
+import { type Digest, parseDigest } from '@cloister/encoding';
 import { homeLayout, readGenesis } from '../../process/home.ts';
 import { type Flag, type Invocation, listFlag, type Output, requiredFlag, textFlag, UsageError } from '../command.ts';
 import { accountKey } from '../process/keys.ts';
@@ -30,8 +29,11 @@ export const CLIENT_FLAGS: { readonly [name: string]: Flag } = {
   },
 };
 
+/** How long an operator waits for one answer. */
+const API_MS = 15_000;
+
 /** The node that a verb asks which needs one: the first that is named. */
-export async function nodeUrl(invocation: Invocation): Promise<string> {
+async function nodeUrl(invocation: Invocation): Promise<string> {
   const [first] = await nodeUrls(invocation);
   if (first === undefined) throw new UsageError('--node is empty');
   return first;
@@ -67,44 +69,13 @@ export async function connectClient(invocation: Invocation): Promise<{ client: C
   return { client, api };
 }
 
-/** One JSON document of a node's API, which says of which kind its chain is. @throws NodeError API_FAILED */
-export async function getJson(output: Pick<Output, 'ofChain'>, baseUrl: string, path: string): Promise<JsonValue> {
-  let response: Response;
-  try {
-    response = await fetch(new URL(path, `${baseUrl}/`), { signal: AbortSignal.timeout(15_000) });
-  } catch (cause) {
-    throw new NodeError('API_FAILED', `${baseUrl} does not answer`, { cause });
-  }
-  const body = (await response.json().catch(() => null)) as JsonValue;
-  if (response.ok) {
-    // A node that does not say that its chain is real is not taken to say so.
-    output.ofChain(response.headers.get('cloister-simulated') !== 'false');
-    return body;
-  }
-  const { code = 'UNKNOWN', message = '' } = (body ?? {}) as { code?: string; message?: string };
-  throw new NodeError('API_FAILED', `${path}: ${response.status} ${code} ${message}`.trim());
+/** A node's API for the verbs of operators. */
+export async function operatorApi(invocation: Invocation): Promise<OperatorApi> {
+  return new OperatorApi({ baseUrl: await nodeUrl(invocation), timeoutMs: API_MS });
 }
 
-/** Pages of one list. */
-const PAGES_MAX = 1_000;
-
-/** All items of one of the API's lists, page after page. @throws NodeError API_FAILED */
-export async function getList(
-  output: Output,
-  baseUrl: string,
-  path: string,
-  name: string,
-): Promise<readonly JsonValue[]> {
-  const items: JsonValue[] = [];
-  let at = path;
-  for (let pages = 0; pages < PAGES_MAX; pages++) {
-    const page = (await getJson(output, baseUrl, at)) as { readonly [member: string]: JsonValue } | null;
-    const found = page?.[name];
-    if (!Array.isArray(found)) throw new NodeError('API_FAILED', `${path} has no list of ${name}`);
-    items.push(...(found as readonly JsonValue[]));
-    const { next } = page ?? {};
-    if (typeof next !== 'string') return items;
-    at = `${path}?after=${encodeURIComponent(next)}`;
-  }
-  throw new NodeError('API_FAILED', `${path} has no end`);
+/** What an answer says, after the output was told of which kind its chain is. */
+export function said<T>(output: Output, told: Told<T>): T {
+  output.ofChain(told.simulated);
+  return told.value;
 }

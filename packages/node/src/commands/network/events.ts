@@ -1,14 +1,6 @@
 /** `cloister events`: the log, from a node's API. */
-import type { JsonValue } from '@cloister/encoding';
 import { type CliCommand, numberFlag, textFlag } from '../command.ts';
-import { getJson, NODE_FLAG, nodeUrl } from './connect.ts';
-
-type Listed = {
-  readonly sequence: number;
-  readonly height: number;
-  readonly type: string;
-  readonly payload: JsonValue;
-};
+import { NODE_FLAG, operatorApi, said } from './connect.ts';
 
 const PAGE = 500;
 
@@ -26,24 +18,20 @@ export const events: CliCommand = {
   chain: 'always',
   async run(invocation) {
     const { output } = invocation;
-    const url = await nodeUrl(invocation);
+    const api = await operatorApi(invocation);
     let from = numberFlag(invocation, 'from', { min: 0, max: Number.MAX_SAFE_INTEGER }) ?? 0;
     let left = numberFlag(invocation, 'limit', { min: 1, max: 1_000_000 }) ?? 100;
     const type = textFlag(invocation, 'type');
     while (left > 0) {
-      const query = new URLSearchParams({ from: String(from), limit: String(Math.min(left, PAGE)) });
-      if (type !== undefined) query.set('type', type);
-      const page = (await getJson(output, url, `/v1/events?${query}`)) as unknown as {
-        readonly events: readonly Listed[];
-      };
-      for (const event of page.events) {
-        const { sequence, height, type: name, payload } = event;
-        output.result(event as unknown as JsonValue, `${sequence} @${height} ${name} ${JSON.stringify(payload)}`);
+      const page = said(output, await api.events({ from, limit: Math.min(left, PAGE), type }));
+      for (const { sequence, height, type: name, payload } of page) {
+        const text = `${sequence} @${height} ${name} ${JSON.stringify(payload)}`;
+        output.result({ sequence, height, type: name, payload }, text);
       }
-      const last = page.events.at(-1);
+      const last = page.at(-1);
       if (last === undefined) break;
       from = last.sequence + 1;
-      left -= page.events.length;
+      left -= page.length;
     }
     return 0;
   },

@@ -2,9 +2,9 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { type ModelDescription, readListedModel } from '@cloister/client';
+import type { ModelDescription } from '@cloister/client';
 import { MODEL_KEY_BYTES, TENSOR_DATATYPES, type TensorDatatype, type TensorSpec } from '@cloister/confidential';
-import { type AccountId, type JsonValue, parseAccountId, parseDigest, parseHex, toHex } from '@cloister/encoding';
+import { type AccountId, parseAccountId, parseDigest, parseHex, toHex } from '@cloister/encoding';
 import { tryModel } from '@cloister/platform';
 import { keepGranted } from '../../attest/kept-grant.ts';
 import { makePrivateFolder, writeFileAtomic } from '../../process/atomic-file.ts';
@@ -12,7 +12,7 @@ import { NodeError } from '../../process/errors.ts';
 import { homeLayout } from '../../process/home.ts';
 import { platformFlag, platformName, platformsGiven } from '../../process/platforms.ts';
 import { type CliCommand, listFlag, numberFlag, positional, requiredFlag, textFlag, UsageError } from '../command.ts';
-import { CLIENT_FLAGS, connectClient, getList, NODE_FLAG, nodeUrl } from './connect.ts';
+import { CLIENT_FLAGS, connectClient, NODE_FLAG, operatorApi, said } from './connect.ts';
 import { readTensors } from './tensors-json.ts';
 
 function modelKeyPath(home: string | undefined, model: string): string {
@@ -219,13 +219,6 @@ export const modelRevokeGrant: CliCommand = {
   },
 };
 
-/** One line of the list, from what the node answered; nothing of it is proven. */
-function modelLine(listed: JsonValue): string {
-  const { manifest, model, grants, revokedHeight } = readListedModel(listed);
-  const revoked = revokedHeight === null ? '' : `, REVOKED at height ${revokedHeight}`;
-  return `${model} ${manifest.name} ${manifest.version}, key in ${grants.length} enclaves${revoked}`;
-}
-
 export const modelList: CliCommand = {
   name: 'model list',
   summary: 'List the published models and how many enclaves hold the key of each.',
@@ -235,9 +228,12 @@ export const modelList: CliCommand = {
   chain: 'always',
   async run(invocation) {
     const { output } = invocation;
-    const models = await getList(output, await nodeUrl(invocation), '/v1/models', 'models');
-    const lines = models.map(modelLine);
-    output.result({ models }, lines.length === 0 ? 'no models' : lines.join('\n'));
+    const told = await (await operatorApi(invocation)).models();
+    const lines = said(output, told).map(({ manifest, model, grants, revokedHeight }) => {
+      const revoked = revokedHeight === null ? '' : `, REVOKED at height ${revokedHeight}`;
+      return `${model} ${manifest.name} ${manifest.version}, key in ${grants.length} enclaves${revoked}`;
+    });
+    output.result({ models: told.json }, lines.length === 0 ? 'no models' : lines.join('\n'));
     return 0;
   },
 };

@@ -1,7 +1,8 @@
 /** `cloister status`: what a node says of itself and of the network. */
+import type { OperatorStatus } from '@cloister/client';
 import type { JsonValue } from '@cloister/encoding';
 import type { CliCommand } from '../command.ts';
-import { getJson, NODE_FLAG, nodeUrl } from './connect.ts';
+import { NODE_FLAG, operatorApi, said } from './connect.ts';
 
 function rows(value: JsonValue, indent = ''): string[] {
   if (typeof value !== 'object' || value === null) return [`${indent}${String(value)}`];
@@ -13,16 +14,10 @@ function rows(value: JsonValue, indent = ''): string[] {
 }
 
 /** First what an operator looks for: whether the node is ready, and what it waits for. */
-function readinessLines(value: JsonValue): string[] {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return [];
-  const { ready, reasons, waitsFor, missing } = value as { readonly [key: string]: JsonValue };
-  const words = (list: JsonValue | undefined): string[] => (Array.isArray(list) ? list.map(String) : []);
-  const away = (Array.isArray(missing) ? missing : []).map((one) => {
-    const { name, id } = one as { readonly name: string; readonly id: string };
-    return `  not connected: ${name || id}`;
-  });
-  const head = ready === true ? 'ready' : `NOT READY: ${words(reasons).join(', ')}`;
-  return [head, ...words(waitsFor).map((sentence) => `  ${sentence}`), ...away, ''];
+function headOf({ ready, reasons, waitsFor, missing }: OperatorStatus): string[] {
+  const away = missing.map(({ name, id }) => `  not connected: ${name || id}`);
+  const head = ready ? 'ready' : `NOT READY: ${reasons.join(', ')}`;
+  return [head, ...waitsFor.map((sentence) => `  ${sentence}`), ...away, ''];
 }
 
 export const status: CliCommand = {
@@ -34,8 +29,9 @@ export const status: CliCommand = {
   chain: 'always',
   async run(invocation) {
     const { output } = invocation;
-    const value = await getJson(output, await nodeUrl(invocation), '/v1/status');
-    output.result(value, [...readinessLines(value), ...rows(value)].join('\n'));
+    const told = await (await operatorApi(invocation)).status();
+    const read = said(output, told);
+    output.result(told.json, [...headOf(read), ...rows(told.json)].join('\n'));
     return 0;
   },
 };

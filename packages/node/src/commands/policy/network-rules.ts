@@ -1,10 +1,11 @@
 /** The rules of a network as a node tells them: trust anchors, policy in force and to come, measurements, pace of blocks. */
-import { type AppraisalPolicy, appraisalPolicyFromJson, type TrustAnchors } from '@cloister/attestation';
-import { canonicalJson, type Digest, type JsonValue, utf8 } from '@cloister/encoding';
-import { type MeasurementProjection, parseGenesis } from '@cloister/ledger';
+import type { AppraisalPolicy, TrustAnchors } from '@cloister/attestation';
+import type { ListedMeasurement, OperatorApi } from '@cloister/client';
+import type { Digest } from '@cloister/encoding';
+import { parseGenesis } from '@cloister/ledger';
 import { NodeError } from '../../process/errors.ts';
 import type { Output } from '../command.ts';
-import { getJson } from '../network/connect.ts';
+import { said } from '../network/connect.ts';
 
 export type ScheduledChange = {
   readonly policy: AppraisalPolicy;
@@ -21,56 +22,30 @@ export type NetworkRules = {
   readonly scheduled: ScheduledChange | undefined;
   /** Names policy, anchors and measurements together. */
   readonly rulesDigest: string;
-  readonly measurements: readonly MeasurementProjection[];
+  readonly measurements: readonly ListedMeasurement[];
   readonly height: number;
   /** Block time. */
   readonly atMs: number;
 };
 
-function policyOf(value: JsonValue): AppraisalPolicy {
-  const policy = appraisalPolicyFromJson(value);
-  if (!policy.ok) throw new NodeError('API_FAILED', `the node's policy is not understood: ${policy.code}`);
-  return policy.value;
-}
-
-type PolicyAnswer = {
-  readonly policy: JsonValue;
-  readonly policyDigest: string;
-  readonly scheduled: {
-    readonly policy: JsonValue;
-    readonly loosenings: readonly string[];
-    readonly effectiveHeight: number;
-  } | null;
-};
-
-function changeOf(scheduled: PolicyAnswer['scheduled']): ScheduledChange | undefined {
-  if (scheduled === null) return undefined;
-  const { policy, loosenings, effectiveHeight } = scheduled;
-  return { policy: policyOf(policy), loosenings, effectiveHeight };
-}
-
-/** @throws NodeError API_FAILED */
-export async function readRules(output: Output, url: string): Promise<NetworkRules> {
-  const parsed = parseGenesis(utf8(canonicalJson(await getJson(output, url, '/v1/genesis'))));
+/** @throws ClientError with an API code; NodeError API_FAILED for a genesis that is none */
+export async function readRules(output: Output, api: OperatorApi): Promise<NetworkRules> {
+  const parsed = parseGenesis(await api.genesis());
   if (!parsed.ok) throw new NodeError('API_FAILED', `the node's genesis is not understood: ${parsed.code}`);
-  const [status, measured, current] = await Promise.all([
-    getJson(output, url, '/v1/status') as Promise<unknown> as Promise<{ height: number; blockTimeMs: number }>,
-    getJson(output, url, '/v1/measurements') as Promise<unknown> as Promise<{
-      measurements: readonly MeasurementProjection[];
-    }>,
-    getJson(output, url, '/v1/policy') as Promise<unknown> as Promise<PolicyAnswer>,
-  ]);
+  const [status, measurements, current] = await Promise.all([api.status(), api.measurements(), api.policy()]);
   const { name: network, trustAnchors } = parsed.value.genesis;
+  const { height, blockTimeMs } = said(output, status);
+  const { policy, policyDigest, scheduled } = said(output, current);
   return {
     network,
     chainId: parsed.value.chainId,
     trustAnchors,
-    policy: policyOf(current.policy),
-    scheduled: changeOf(current.scheduled),
-    rulesDigest: current.policyDigest,
-    measurements: measured.measurements,
-    height: status.height,
-    atMs: status.blockTimeMs,
+    policy,
+    scheduled: scheduled ?? undefined,
+    rulesDigest: policyDigest,
+    measurements: said(output, measurements),
+    height,
+    atMs: blockTimeMs,
   };
 }
 
@@ -81,10 +56,8 @@ const ASSUMED_BLOCK_MS = 1000;
 export type Pace = { readonly blockMs: number; readonly isMeasured: boolean };
 
 /** Block time from one block to the next, over the newest blocks that the node has; a second where it has too few. */
-export async function readPace(output: Output, url: string): Promise<Pace> {
-  const { blocks } = (await getJson(output, url, `/v1/blocks?limit=${PACE_BLOCKS}`)) as unknown as {
-    readonly blocks: readonly { readonly height: number; readonly timeMs: number }[];
-  };
+export async function readPace(output: Output, api: OperatorApi): Promise<Pace> {
+  const blocks = said(output, await api.blocks(PACE_BLOCKS));
   const [first, last] = [blocks[0], blocks.at(-1)];
   if (first === undefined || last === undefined || last.height <= first.height || last.timeMs <= first.timeMs) {
     return { blockMs: ASSUMED_BLOCK_MS, isMeasured: false };

@@ -1,12 +1,11 @@
 /** `cloister policy show`: by which rules a network takes evidence, and what is about to change. */
 import { appraisalPolicyToJson, loosenings, policyDigest } from '@cloister/attestation';
-import type { JsonValue } from '@cloister/encoding';
-import type { MeasurementProjection } from '@cloister/ledger';
+import type { ListedMeasurement } from '@cloister/client';
 import type { CliCommand } from '../command.ts';
-import { NODE_FLAG, nodeUrl } from '../network/connect.ts';
+import { NODE_FLAG, operatorApi } from '../network/connect.ts';
 import { readRules, type ScheduledChange } from './network-rules.ts';
 
-function describeMeasurement(view: MeasurementProjection): string {
+function describeMeasurement(view: ListedMeasurement): string {
   const { platform, name, measurement, image, phase, graceUntilHeight, effectiveHeight, nodes } = view;
   const until = graceUntilHeight === null ? '' : `, counts until block ${graceUntilHeight}`;
   const from = phase === 'pending' ? `, counts from block ${effectiveHeight}` : '';
@@ -29,7 +28,7 @@ export const policyShow: CliCommand = {
   positionals: { min: 0, max: 0 },
   chain: 'always',
   async run(invocation) {
-    const rules = await readRules(invocation.output, await nodeUrl(invocation));
+    const rules = await readRules(invocation.output, await operatorApi(invocation));
     const { network, chainId, policy, scheduled, measurements, height, rulesDigest } = rules;
     const json = {
       network,
@@ -47,7 +46,7 @@ export const policyShow: CliCommand = {
               loosenings: [...loosenings(policy, scheduled.policy)],
               effectiveHeight: scheduled.effectiveHeight,
             },
-      measurements: JSON.parse(JSON.stringify(measurements)) as JsonValue,
+      measurements: measurements.map((one) => ({ ...one })),
     };
     const lines = [
       `${network} ${chainId}, block ${height}`,

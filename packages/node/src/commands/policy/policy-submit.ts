@@ -14,7 +14,7 @@ import { asHeight, parseDigest, parseMeasurement, toBase64 } from '@cloister/enc
 import type { EndorsedPlatform, SetMeasurementPayload } from '@cloister/ledger';
 import { readEndorsements, readPolicy } from '../attest/attest-files.ts';
 import { type CliCommand, type Invocation, numberFlag, positional, requiredFlag, UsageError } from '../command.ts';
-import { CLIENT_FLAGS, connectClient, nodeUrl } from '../network/connect.ts';
+import { CLIENT_FLAGS, connectClient, operatorApi } from '../network/connect.ts';
 import { readRules } from './network-rules.ts';
 
 type Proposed = GovernedTransaction<'set-policy'> | GovernedTransaction<'set-measurement'>;
@@ -142,7 +142,7 @@ export const policyEndorsements: CliCommand = {
     const platform = ENDORSED.find((name) => name === requiredFlag(invocation, 'platform'));
     if (platform === undefined) throw new UsageError(`--platform is one of ${ENDORSED.join(', ')}`);
     const endorsements = standAloneEndorsements(platform, await readEndorsements(invocation.positionals));
-    const { trustAnchors, atMs } = await readRules(invocation.output, await nodeUrl(invocation));
+    const { trustAnchors, atMs } = await readRules(invocation.output, await operatorApi(invocation));
     const verified = verifyEndorsements({ platform, endorsements, trustAnchors, atMs });
     if (!verified.ok) {
       const { code, detail = '' } = verified;
