@@ -38,5 +38,6 @@ export {
   type HeldAttestation,
   type ListedMeasurement,
   OperatorApi,
+  type OperatorStatus,
   type Told,
 } from './node/operator-api.ts';

@@ -1,16 +1,17 @@
 /** `cloister policy check` and `cloister policy diff`: a policy file by itself, and beside the one in force. */
 import { type AppraisalPolicy, appraisalPolicyToJson, loosenings, policyDigest } from '@cloister/attestation';
 import { canonicalJson, type JsonValue } from '@cloister/encoding';
+import { anyObject, parseShape } from '@cloister/encoding/shape';
 import { NodeError } from '../../process/errors.ts';
 import { readPolicy, readPolicyFile } from '../attest/attest-files.ts';
 import { type CliCommand, type Invocation, positional, textFlag } from '../command.ts';
-import { NODE_FLAG, nodeUrl } from '../network/connect.ts';
+import { NODE_FLAG, operatorApi } from '../network/connect.ts';
 import { readRules } from './network-rules.ts';
 
 /** The policy in force, if a node is named or runs in the home. */
 async function policyInForce(invocation: Invocation): Promise<AppraisalPolicy | undefined> {
   try {
-    return (await readRules(invocation.output, await nodeUrl(invocation))).policy;
+    return (await readRules(invocation.output, await operatorApi(invocation))).policy;
   } catch (error) {
     const isNone = error instanceof NodeError && error.code === 'STOPPED' && textFlag(invocation, 'node') === undefined;
     if (!isNone) throw error;
@@ -73,8 +74,8 @@ export function differencesOf(from: JsonValue, to: JsonValue, path = ''): readon
 }
 
 function membersOf(value: JsonValue): { readonly [member: string]: JsonValue } | undefined {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
-  return value as { readonly [member: string]: JsonValue };
+  const read = parseShape(anyObject, value);
+  return read.ok ? read.value : undefined;
 }
 
 export const policyDiff: CliCommand = {
@@ -86,7 +87,7 @@ export const policyDiff: CliCommand = {
   chain: 'always',
   async run(invocation) {
     const next = await readPolicy(positional(invocation, 0));
-    const { policy: current } = await readRules(invocation.output, await nodeUrl(invocation));
+    const { policy: current } = await readRules(invocation.output, await operatorApi(invocation));
     const looser = loosenings(current, next);
     const differences = differencesOf(appraisalPolicyToJson(current), appraisalPolicyToJson(next));
     const lines = differences.map(({ path, from, to }) => {
