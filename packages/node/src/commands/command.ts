@@ -1,5 +1,6 @@
 /** The shape of a command, and what it is given: parsed flags, positionals, and one place to print. */
 import { assert, CodedError, type JsonValue } from '@cloister/encoding';
+import { plainLines } from '../process/plain-text.ts';
 
 /** 0 done, 1 failed, 2 usage, 3 verification failed. */
 export type ExitCode = 0 | 1 | 2 | 3;
@@ -74,7 +75,7 @@ export class Output {
 
   /** Progress and remarks: text mode only. */
   note(text: string): void {
-    if (!this.json) process.stdout.write(`${text}\n`);
+    if (!this.json) process.stdout.write(`${plainLines(text)}\n`);
   }
 
   /** The result of a command, or one item of a stream of them. Text says SIMULATED once, before the first. */
@@ -87,7 +88,7 @@ export class Output {
     }
     if (simulated === true && !this.#isSaid) process.stdout.write(`${SIMULATED_LINE}\n`);
     this.#isSaid = true;
-    process.stdout.write(`${text}\n`);
+    process.stdout.write(`${plainLines(text)}\n`);
   }
 }
 

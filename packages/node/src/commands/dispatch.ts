@@ -1,6 +1,7 @@
 /** Finds the command, parses its words strictly, runs it, and turns what it throws into a code and an exit status. */
 import { parseArgs } from 'node:util';
 import { codeOf, messageOf } from '../process/errors.ts';
+import { plainLines } from '../process/plain-text.ts';
 import { type CliCommand, type ExitCode, type Flag, Output, UsageError } from './command.ts';
 import { helpFor, overview } from './help.ts';
 import { COMMANDS } from './registry.ts';
@@ -80,7 +81,10 @@ function report(error: unknown, json: boolean): ExitCode {
   const code = codeOf(error);
   const usage = code === 'USAGE' || code.startsWith('CONFIG_');
   const message = messageOf(error);
-  process.stderr.write(json ? `${JSON.stringify({ error: { code, message } })}\n` : `cloister: ${code}: ${message}\n`);
+  // Some errors begin with their code; others do not.
+  const said = message === code || message.startsWith(`${code}: `) ? message : `${code}: ${message}`;
+  const line = json ? JSON.stringify({ error: { code, message } }) : `cloister: ${plainLines(said)}`;
+  process.stderr.write(`${line}\n`);
   if (code === 'INTERNAL' && error instanceof Error) process.stderr.write(`${error.stack}\n`);
   return usage ? 2 : 1;
 }

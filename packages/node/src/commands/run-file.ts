@@ -1,6 +1,8 @@
 /** Where a running node is reached: written by `start` into its home, read by the other commands. */
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { parseJson } from '@cloister/encoding';
+import { array, count, nullable, object, parseShape, text } from '@cloister/encoding/shape';
 import { writeFileAtomic } from '../process/atomic-file.ts';
 import { NodeError } from '../process/errors.ts';
 import { homeLayout } from '../process/home.ts';
@@ -12,6 +14,13 @@ export type RunFile = {
   /** Dialable multiaddrs. */
   readonly addresses: readonly string[];
 };
+
+const RUN_BYTES_MAX = 64 * 1024;
+const runFile = object<RunFile>({
+  pid: count(),
+  api: nullable(text(2_048)),
+  addresses: array(text(2_048), { max: 64 }),
+});
 
 function pathOf(home: string | undefined): string {
   return join(homeLayout(home).root, 'run.json');
@@ -28,8 +37,9 @@ export async function removeRunFile(home: string | undefined): Promise<void> {
 /** The API of the node that runs in this home. @throws NodeError STOPPED when none does. */
 export async function runningApi(home: string | undefined): Promise<string> {
   try {
-    const run = JSON.parse(await readFile(pathOf(home), 'utf8')) as RunFile;
-    if (typeof run.api === 'string') return run.api;
+    const parsed = parseJson(await readFile(pathOf(home)), { maxBytes: RUN_BYTES_MAX, maxDepth: 4 });
+    const run = parsed.ok ? parseShape(runFile, parsed.value) : parsed;
+    if (run.ok && run.value.api !== null) return run.value.api;
   } catch {
     // No file, or an unfinished one: the same advice.
   }

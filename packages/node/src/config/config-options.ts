@@ -25,6 +25,7 @@ export interface Config {
   readonly 'blobs.blob_bytes_max': number;
   readonly 'blobs.account_bytes_max': number;
   readonly 'blobs.retention_hours': number;
+  readonly 'log.format': 'text' | 'json';
   readonly 'log.verify': 'checkpoint' | 'full';
   readonly 'consensus.view_timeout_ms': number;
   readonly 'consensus.idle_interval_ms': number;
@@ -153,6 +154,11 @@ export const CONFIG_OPTIONS: { readonly [Key in ConfigKey]: ConfigOption<Config[
     is: integer(1, 24 * 3650),
     default: 1,
     about: 'Hours for which a blob is kept that the ledger does not name, or no longer names.',
+  },
+  'log.format': {
+    is: { type: 'choice', of: ['text', 'json'] },
+    default: 'text',
+    about: 'Form of the lines that the process writes to standard error: text or json.',
   },
   'log.verify': {
     is: { type: 'choice', of: ['checkpoint', 'full'] },

@@ -44,7 +44,7 @@ export async function startNode(options: StartOptions): Promise<RunningNode> {
   const { layout, config, join } = options;
   const nowMs = (): number => Date.now();
   const write = (line: string): void => void process.stderr.write(`${line}\n`);
-  const log = options.log ?? createLog({ level: config['node.log_level'], write, nowMs });
+  const log = options.log ?? createLog({ level: config['node.log_level'], format: config['log.format'], write, nowMs });
   const genesis = join === undefined ? await readGenesis(layout) : await obtainGenesis(layout, join, keys.node.seed);
   await ensureFolders(layout);
   const stores = await openStores(layout);

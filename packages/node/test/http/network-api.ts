@@ -35,6 +35,12 @@ export async function networkApi(): Promise<NetworkApi> {
     chainId: chain.genesis.chainId,
     height: chain.height,
     blockTimeMs: chain.state.timeMs,
+    eventCount: chain.log.length,
+    eventRoot: chain.genesis.chainId,
+    ready: true,
+    reasons: [],
+    waitsFor: [],
+    missing: [],
   });
   Object.assign(fake.node, { self: v0.id, status });
   const context: ApiContext = {

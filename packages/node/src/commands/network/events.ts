@@ -24,7 +24,7 @@ export const events: CliCommand = {
     const type = textFlag(invocation, 'type');
     while (left > 0) {
       const page = said(output, await api.events({ from, limit: Math.min(left, PAGE), type }));
-      for (const { sequence, height, type: name, payload } of page) {
+      for (const { sequence, height, type: name, payload } of page.slice(0, left)) {
         const text = `${sequence} @${height} ${name} ${JSON.stringify(payload)}`;
         output.result({ sequence, height, type: name, payload }, text);
       }

@@ -8,14 +8,8 @@ import {
   trustAnchorsFromJson,
 } from '@cloister/attestation';
 import { simulatedAppraisalPolicy } from '@cloister/attestation/simulated';
-import {
-  type AccountId,
-  type JsonValue,
-  type Measurement,
-  parseAccountId,
-  parseJson,
-  parseMeasurement,
-} from '@cloister/encoding';
+import { type AccountId, type Measurement, parseAccountId, parseJson, parseMeasurement } from '@cloister/encoding';
+import { bool, member, parseShape } from '@cloister/encoding/shape';
 import {
   DEFAULT_PARAMS,
   GENESIS_SCHEMA,
@@ -242,8 +236,9 @@ export const genesisShow: CliCommand = {
     const json = parseJson(bytes, { maxBytes: MAX_GENESIS_BYTES, maxDepth: 16 });
     if (!json.ok) throw new NodeError('GENESIS_INVALID', `${path}: ${json.code}`);
     const { value } = json;
-    const anchors = (value as { readonly trustAnchors?: { readonly simulated?: JsonValue } } | null)?.trustAnchors;
-    invocation.output.ofChain(anchors?.simulated !== false);
+    // Printed although it may be invalid; what does not say that it is real counts as simulated.
+    const simulated = parseShape(member('trustAnchors', member('simulated', bool)), value);
+    invocation.output.ofChain(!simulated.ok || simulated.value);
     invocation.output.result(value, JSON.stringify(value, null, 2));
     return 0;
   },

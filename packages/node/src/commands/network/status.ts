@@ -1,13 +1,15 @@
 /** `cloister status`: what a node says of itself and of the network. */
 import type { OperatorStatus } from '@cloister/client';
 import type { JsonValue } from '@cloister/encoding';
+import { plainLine } from '../../process/plain-text.ts';
 import type { CliCommand } from '../command.ts';
 import { NODE_FLAG, operatorApi, said } from './connect.ts';
 
 function rows(value: JsonValue, indent = ''): string[] {
-  if (typeof value !== 'object' || value === null) return [`${indent}${String(value)}`];
-  return Object.entries(value).flatMap(([name, item]) => {
-    if (typeof item !== 'object' || item === null) return [`${indent}${name.padEnd(22)} ${String(item)}`];
+  if (typeof value !== 'object' || value === null) return [`${indent}${plainLine(String(value))}`];
+  return Object.entries(value).flatMap(([key, item]) => {
+    const name = plainLine(key);
+    if (typeof item !== 'object' || item === null) return [`${indent}${name.padEnd(22)} ${plainLine(String(item))}`];
     const inner = rows(item, `${indent}  `);
     return inner.length === 0 ? [`${indent}${name.padEnd(22)} none`] : [`${indent}${name}`, ...inner];
   });

@@ -1,7 +1,8 @@
 /** Tensors as JSON in the Open Inference Protocol's form: {name, datatype, shape, data}. */
 import { readFile } from 'node:fs/promises';
-import type { Tensor, TensorDatatype } from '@cloister/confidential';
+import { TENSOR_DATATYPES, type Tensor, type TensorDatatype } from '@cloister/confidential';
 import { type JsonValue, parseJson, utf8 } from '@cloister/encoding';
+import { anyJson, array, count, member, oneOf, openObject, parseShape, text } from '@cloister/encoding/shape';
 import { UsageError } from '../command.ts';
 
 type Codec = {
@@ -46,7 +47,10 @@ const CODECS: Readonly<Record<Exclude<TensorDatatype, 'BYTES'>, Codec>> = {
   FP32: { bytes: 4, write: (v, at, x) => v.setFloat32(at, x, true), read: (v, at) => v.getFloat32(at, true) },
   FP64: { bytes: 8, write: (v, at, x) => v.setFloat64(at, x, true), read: (v, at) => v.getFloat64(at, true) },
 };
-const DATATYPES: readonly string[] = [...Object.keys(CODECS), 'BYTES'];
+const NAME_CHARACTERS_MAX = 1_024;
+const INPUTS_MAX = 1_024;
+const DIMENSIONS_MAX = 8;
+const ELEMENTS_MAX: number = 1 << 26;
 const PREFIX_BYTES = 4;
 /** Numbers take more room in JSON than in a tensor. */
 const FILE_BYTES_MAX: number = 256 * 1024 * 1024;
@@ -83,19 +87,28 @@ function textsOf(name: string, data: readonly JsonValue[]): Uint8Array {
   return bytes;
 }
 
+/** What the file says; members that the protocol has beside these are passed over. */
+const inputsShape = member(
+  'inputs',
+  array(
+    openObject({
+      name: text(NAME_CHARACTERS_MAX),
+      datatype: oneOf(TENSOR_DATATYPES),
+      shape: array(count(), { max: DIMENSIONS_MAX }),
+      data: array(anyJson, { max: ELEMENTS_MAX }),
+    }),
+    { max: INPUTS_MAX },
+  ),
+);
+
 /** @throws UsageError for what is not {inputs: [{name, datatype, shape, data}]}. */
 function tensorsFromJson(value: JsonValue): Tensor[] {
-  const inputs = (value as { inputs?: JsonValue } | null)?.inputs;
-  if (!Array.isArray(inputs)) throw new UsageError('the input must be {"inputs": [{name, datatype, shape, data}]}');
-  return inputs.map((input): Tensor => {
-    const { name, datatype, shape, data } = (input ?? {}) as { [key: string]: JsonValue };
-    const flat = Array.isArray(data) ? data.flat(8) : undefined;
-    const isKnown = typeof datatype === 'string' && DATATYPES.includes(datatype);
-    if (typeof name !== 'string' || !isKnown || !Array.isArray(shape) || flat === undefined) {
-      throw new UsageError(`an input needs name, shape, data and a datatype among ${DATATYPES.join(', ')}`);
-    }
+  const read = parseShape(inputsShape, value, 'input');
+  if (!read.ok) throw new UsageError(`${read.detail} in {"inputs": [{name, datatype, shape, data}]}`);
+  return read.value.map(({ name, datatype, shape, data }): Tensor => {
+    const flat = data.flat(DIMENSIONS_MAX);
     const bytes = isNumeric(datatype) ? numbersOf(name, CODECS[datatype], flat) : textsOf(name, flat);
-    return { name, datatype: datatype as TensorDatatype, shape: shape.map(Number), data: bytes };
+    return { name, datatype, shape, data: bytes };
   });
 }
 
