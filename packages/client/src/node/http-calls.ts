@@ -20,7 +20,7 @@ export interface HttpApiOptions {
   readonly fetch?: typeof globalThis.fetch;
 }
 
-export interface Call {
+export interface HttpCall {
   readonly path: string;
   readonly json?: JsonValue;
   readonly body?: Uint8Array;
@@ -29,7 +29,7 @@ export interface Call {
   readonly timeoutMs: number;
 }
 
-export interface Answer {
+export interface HttpAnswer {
   /** Whether the node says that its chain is simulated; one that does not say that it is real is not taken to say so. */
   readonly simulated: boolean;
   readonly status: number;
@@ -89,7 +89,7 @@ export class HttpCalls {
     this.#fetch = options.fetch ?? globalThis.fetch.bind(globalThis);
   }
 
-  async #call({ path, json, body, headers, maxBytes, timeoutMs }: Call): Promise<Answer> {
+  async #call({ path, json, body, headers, maxBytes, timeoutMs }: HttpCall): Promise<HttpAnswer> {
     const signal = AbortSignal.timeout(timeoutMs);
     const content = json === undefined ? body : JSON.stringify(json);
     const type = json === undefined ? 'application/octet-stream' : 'application/json';
@@ -129,7 +129,7 @@ export class HttpCalls {
   }
 
   /** Asks again when the node is busy and says how long, as long as that ends within the call's time. */
-  async #patiently(call: Call): Promise<Answer> {
+  async #patiently(call: HttpCall): Promise<HttpAnswer> {
     const endMs = performance.now() + call.timeoutMs;
     for (;;) {
       const answer = await this.#call({ ...call, timeoutMs: Math.max(1, Math.ceil(endMs - performance.now())) });
@@ -140,15 +140,15 @@ export class HttpCalls {
   }
 
   /** Whatever the node answers, an error of its own too. */
-  call(call: Partial<Call> & { readonly path: string }): Promise<Answer> {
+  call(call: Partial<HttpCall> & { readonly path: string }): Promise<HttpAnswer> {
     return this.#call({ maxBytes: JSON_ANSWER_BYTES_MAX, timeoutMs: this.timeoutMs, ...call });
   }
 
   /** The answer when it is a success, or undefined when it is an error under one of `absent`. */
   async answer(
-    call: Partial<Call> & { readonly path: string },
+    call: Partial<HttpCall> & { readonly path: string },
     absent: readonly string[] = [],
-  ): Promise<Answer | undefined> {
+  ): Promise<HttpAnswer | undefined> {
     const answer = await this.#patiently({ maxBytes: JSON_ANSWER_BYTES_MAX, timeoutMs: this.timeoutMs, ...call });
     if (answer.status >= 200 && answer.status < 300) return answer;
     const parsed = parseJson(answer.bytes, { maxBytes: ERROR_BYTES_MAX, maxDepth: JSON_DEPTH_MAX });
@@ -159,13 +159,13 @@ export class HttpCalls {
   }
 
   async ask(
-    call: Partial<Call> & { readonly path: string },
+    call: Partial<HttpCall> & { readonly path: string },
     absent: readonly string[] = [],
   ): Promise<Uint8Array | undefined> {
     return (await this.answer(call, absent))?.bytes;
   }
 
-  async json(call: Partial<Call> & { readonly path: string }): Promise<JsonValue> {
+  async json(call: Partial<HttpCall> & { readonly path: string }): Promise<JsonValue> {
     return asJson((await this.ask(call)) ?? new Uint8Array(0));
   }
 }
