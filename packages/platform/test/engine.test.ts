@@ -13,6 +13,7 @@ import { hash } from '@cloister/crypto';
 import type { Digest } from '@cloister/encoding';
 import { endlessModel } from '@cloister/testkit/endless-model';
 import { digitsFile, gone, unwrap } from '@cloister/testkit/launched';
+import { encodeOnnx } from '@cloister/testkit/onnx-writer';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { callBy } from '../../enclave/src/channel/call-table.ts';
 import { RpcChannel } from '../../enclave/src/channel/rpc.ts';
@@ -53,7 +54,7 @@ function start(program: readonly string[], stdio: ('ignore' | 'pipe' | number)[]
 async function startEngine(...more: number[]): Promise<ChildProcess> {
   // Whatever this test's own process inherited does not go on from here.
   for (const { descriptor } of openDescriptors()) if (descriptor > 2) keepOnExec(descriptor, false);
-  const image = join(scratch, 'image');
+  const image = await mkdtemp(join(scratch, 'image-'));
   await buildImage(image);
   const files = ['engine.mjs', 'native/libonnxruntime.so.1', 'native/onnxruntime_binding.node'];
   const [program = -1, ...native] = files.map((name) => openSync(join(image, name), 'r'));
@@ -63,7 +64,7 @@ async function startEngine(...more: number[]): Promise<ChildProcess> {
   return engine;
 }
 
-const [DIGITS, ENDLESS] = [hash('digits'), hash('endless')];
+const [DIGITS, ENDLESS, PRODUCT] = [hash('digits'), hash('endless'), hash('product')];
 const input: Tensor = { name: 'image', datatype: 'FP32', shape: [1, 784], data: new Uint8Array(784 * 4) };
 
 async function load(channel: RpcChannel, model: Digest, onnx: Uint8Array): Promise<void> {
@@ -84,6 +85,39 @@ it('takes as many bytes of a file as were announced, and loads nothing less', ()
   expect(files.append('0', piece)).toMatchObject({ ok: true });
   expect(files.append('0', piece)).toMatchObject({ code: 'MODEL_TOO_LARGE' });
   expect(files.end('0')).toMatchObject({ code: 'MODEL_NOT_LOADED' });
+});
+
+/** y = x · W, in so many columns. */
+function productModel(columns: number): Uint8Array {
+  const input = { name: 'image', shape: [1, 784] };
+  const data = Float32Array.from({ length: 784 * columns }, (_, i) => (i % 251) / 251);
+  const weights = [{ name: 'w', shape: [784, columns], data }];
+  const nodes = [{ operator: 'MatMul', inputs: ['image', 'w'], outputs: ['y'] }];
+  return encodeOnnx({ name: 'product', nodes, weights, input, output: { name: 'y', shape: [1, columns] } });
+}
+
+/** Memory of its own that an engine takes once it has loaded a model. */
+async function memoryWith(onnx: Uint8Array): Promise<number> {
+  const engine = await startEngine();
+  const channel = new RpcChannel(engine.stdio[3] as unknown as Socket, { messageBytesMax: 1 << 24 });
+  const transfer = '0';
+  unwrap(await callBy(ENGINE_CALLS, channel, 'load-begin', { transfer, bytes: onnx.length }));
+  for (let at = 0; at < onnx.length; at += MEBIBYTE) {
+    const piece = onnx.subarray(at, at + MEBIBYTE);
+    unwrap(await callBy(ENGINE_CALLS, channel, 'load-piece', { transfer, piece }));
+  }
+  unwrap(await callBy(ENGINE_CALLS, channel, 'load-end', { transfer, model: PRODUCT }));
+  const status = await readFile(`/proc/${engine.pid}/status`, 'latin1');
+  channel.close();
+  await gone(engine.pid ?? 0);
+  return Number(/RssAnon:\s+(\d+) kB/.exec(status)?.[1]) * 1024;
+}
+
+it('takes no more memory for a model than 1.2 times its size: no piece and no file of it stays', async () => {
+  const [small, large] = [productModel(1), productModel(16_000)];
+  const more = (await memoryWith(large)) - (await memoryWith(small));
+  expect(more / large.length).toBeGreaterThan(0.9);
+  expect(more / large.length).toBeLessThanOrEqual(1.2);
 });
 
 it('writes no telemetry, where onnxruntime left alone does, and gets no memory beyond its limit', async () => {

@@ -28,9 +28,20 @@ export type ChannelErrorCode =
 
 export class ChannelError extends CodedError<ChannelErrorCode> {}
 
+/**
+ * Overwrites bytes and gives their memory back, when nothing else lies in it. Garbage collection would leave it for as long as it likes: beside
+ * a model that came in pieces, three copies of it.
+ */
+export function erase(bytes: Uint8Array): void {
+  bytes.fill(0);
+  const { buffer } = bytes;
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === bytes.byteLength) buffer.transfer(0);
+}
+
 /** Cuts a byte stream into messages. */
 export class MessageReader {
   readonly #messageBytesMax: number;
+  readonly #erases: boolean;
   #chunks: Uint8Array[] = [];
   #buffered = 0;
   /** Body bytes of the frame under way, or undefined while its length is awaited. */
@@ -38,8 +49,10 @@ export class MessageReader {
   #fragments: Uint8Array[] = [];
   #messageBytes = 0;
 
-  constructor(messageBytesMax: number) {
+  /** `erases`: chunks are this reader's own, and are erased once their bytes are in a message. */
+  constructor(messageBytesMax: number, erases = false) {
     this.#messageBytesMax = messageBytesMax;
+    this.#erases = erases;
   }
 
   /** The messages that `chunk` completes. Throws `ChannelError`; the stream is of no use afterwards. */
@@ -50,9 +63,10 @@ export class MessageReader {
     for (;;) {
       this.#frameBytes ??= this.#readLength();
       if (this.#frameBytes === undefined || this.#buffered < this.#frameBytes) return messages;
-      const body = this.#take(this.#frameBytes);
+      const [kind] = this.#take(1);
+      const body = this.#take(this.#frameBytes - 1);
       this.#frameBytes = undefined;
-      const message = this.#endFrame(body);
+      const message = this.#endFrame(kind, body);
       if (message !== undefined) messages.push(message);
     }
   }
@@ -69,15 +83,15 @@ export class MessageReader {
     return length;
   }
 
-  #endFrame(body: Uint8Array): Uint8Array | undefined {
-    const kind = body[0];
+  #endFrame(kind: number | undefined, body: Uint8Array): Uint8Array | undefined {
     if (kind !== LAST && kind !== MORE) throw new ChannelError('FRAME_INVALID', `frame of kind ${kind}`);
     // A message cut into empty pieces would never reach its bound.
-    if (kind === MORE && body.length === 1) throw new ChannelError('FRAME_INVALID', 'empty fragment');
-    this.#fragments.push(body.subarray(1));
-    this.#messageBytes += body.length - 1;
+    if (kind === MORE && body.length === 0) throw new ChannelError('FRAME_INVALID', 'empty fragment');
+    this.#fragments.push(body);
+    this.#messageBytes += body.length;
     if (kind === MORE) return undefined;
     const message = join(this.#fragments, this.#messageBytes);
+    if (this.#erases && this.#fragments.length > 1) for (const fragment of this.#fragments) erase(fragment);
     this.#fragments = [];
     this.#messageBytes = 0;
     return message;
@@ -101,13 +115,21 @@ export class MessageReader {
       }
     }
     this.#buffered -= count;
-    return join(taken, count);
+    if (!this.#erases) return join(taken, count);
+    // Never the chunk itself: what is handed on has its memory to itself.
+    const copy = copyOf(taken, count);
+    for (const bytes of taken) erase(bytes);
+    return copy;
   }
 }
 
 function join(pieces: readonly Uint8Array[], length: number): Uint8Array {
   const [only] = pieces;
   if (only !== undefined && pieces.length === 1) return only;
+  return copyOf(pieces, length);
+}
+
+function copyOf(pieces: readonly Uint8Array[], length: number): Uint8Array {
   const joined = new Uint8Array(length);
   let at = 0;
   for (const piece of pieces) {

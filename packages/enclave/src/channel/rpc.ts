@@ -17,7 +17,7 @@ import {
   type Result,
   utf8,
 } from '@cloister/encoding';
-import { ChannelError, MessageReader, writeMessage } from './frames.ts';
+import { ChannelError, erase, MessageReader, writeMessage } from './frames.ts';
 
 const HEAD_BYTES_MAX: number = 1024 * 1024;
 const PARTS_MAX = 8;
@@ -73,7 +73,10 @@ export interface RpcOptions {
   readonly messageBytesMax: number;
   /** Answers calls of the other side; without it, a call ends the channel. */
   readonly onCall?: CallHandler;
-  /** Overwrites messages once they are on their way, and the parts of own answers: for channels that carry plaintext. */
+  /**
+   * Overwrites messages once they are on their way or read, with the parts of own answers and of calls that were answered: for
+   * channels that carry plaintext, or more than should stay in memory.
+   */
   readonly erases?: boolean;
   /** Told once when the channel is gone, whoever ended it. */
   readonly onClose?: (cause: ChannelError) => void;
@@ -96,7 +99,7 @@ export class RpcChannel {
   constructor(stream: Duplex, options: RpcOptions) {
     this.#stream = stream;
     this.#options = options;
-    this.#reader = new MessageReader(options.messageBytesMax);
+    this.#reader = new MessageReader(options.messageBytesMax, options.erases);
     stream.on('data', (chunk: Uint8Array) => this.#receive(chunk));
     stream.on('end', () => this.#end(new ChannelError('CHANNEL_CLOSED', 'the other side closed the channel')));
     stream.on('close', () => this.#end(new ChannelError('CHANNEL_CLOSED', 'the channel is closed')));
@@ -120,7 +123,11 @@ export class RpcChannel {
   #receive(chunk: Uint8Array): void {
     if (this.#closed !== undefined) return;
     try {
-      for (const message of this.#reader.push(chunk)) this.#dispatch(decode(message));
+      for (const bytes of this.#reader.push(chunk)) {
+        const message = decode(bytes);
+        if (this.#options.erases === true) erase(bytes);
+        this.#dispatch(message);
+      }
     } catch (error) {
       if (!(error instanceof ChannelError)) throw error;
       this.#end(error);
@@ -154,7 +161,7 @@ export class RpcChannel {
       ? { id, kind: RESULT, name: '', ...answer.value }
       : { id, kind: REFUSAL, name: answer.code, head: answer.detail ?? null, parts: [] };
     this.#write(message);
-    if (this.#options.erases === true) for (const part of message.parts) part.fill(0);
+    if (this.#options.erases === true) for (const part of [...message.parts, ...parts]) erase(part);
   }
 
   #write(message: Message): void {

@@ -15,6 +15,7 @@ import {
   ENGINE_LIFELINE_DESCRIPTOR,
   ENGINE_STARTER_DESCRIPTOR,
 } from '../channel/descriptors.ts';
+import { erase } from '../channel/frames.ts';
 import { MESSAGE_BYTES_MAX } from '../channel/limits.ts';
 import { type CallHandler, RpcChannel } from '../channel/rpc.ts';
 import { beginProgram } from '../process/begin-program.ts';
@@ -50,7 +51,7 @@ function callsOf(engine: Engine, numericClass: NumericClass): CallHandler {
       if (!file.ok) return file;
       const loaded = await engine.load(model, file.value);
       // The session has what it needs; of the file nothing stays.
-      file.value.fill(0);
+      erase(file.value);
       return mapResult(loaded, ({ inputs, outputs }) => ({ numericClass, inputs, outputs }));
     },
     'load-cancel': ({ transfer }) => {
