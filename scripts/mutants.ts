@@ -1,10 +1,10 @@
 /**
  * Mutation run: switches off each check of the packages that decide something, in turn, and requires that a test notices.
  *
- *   node scripts/mutants.ts [--packages NAME,…] [--files PART,…] [--tests PART,…] [--own] [--shards N] [--slow MS]
+ *   node scripts/mutants.ts [--packages NAME,…] [--files PART,…] [--tests PART,…] [--own] [--shards N] [--budget MS]
  *                           [--sample N --cpu SECONDS] [--changed] [--record]
  *
- * `--own` asks only the tests of the packages themselves, `--changed` takes the files that differ from the last commit,
+ * `--budget` is the processor's time for the tests that try one mutant, in milliseconds. `--own` asks only the tests of the packages themselves, `--changed` takes the files that differ from the last commit,
  * `--sample` takes so many checks by the last commit's digest. Prints the survivors, a row of the table for each package,
  * and `N killed, M survived`; exit code 1 when a survivor is neither among the equivalent mutants of `mutants/equivalents`
  * nor among the known ones of `mutants/survivors.json`, which `--record` writes.
@@ -28,7 +28,7 @@ const { values: options } = parseArgs({
     tests: { type: 'string', default: '' },
     own: { type: 'boolean', default: false },
     shards: { type: 'string', default: '2' },
-    slow: { type: 'string', default: '400' },
+    budget: { type: 'string', default: '2500' },
     sample: { type: 'string', default: '' },
     cpu: { type: 'string', default: '' },
     changed: { type: 'boolean', default: false },
@@ -61,7 +61,7 @@ async function main(): Promise<number> {
           tests: cheapestFirst(plan.tests),
           chosen: share.map(({ id }) => id),
           listed: share.filter(isListed).map(({ id }) => id),
-          slowMs: Number(options.slow),
+          mutantMs: Number(options.budget),
           cpuMs: options.cpu === '' ? undefined : (Number(options.cpu) * 1000) / shards,
         }),
       ),

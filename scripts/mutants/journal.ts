@@ -7,7 +7,7 @@ import { appendFileSync, readFileSync } from 'node:fs';
 export type Finding =
   /** A test is about to run with this check switched off. */
   | { readonly kind: 'trying'; readonly id: number; readonly test: string }
-  | { readonly kind: 'tried' }
+  | { readonly kind: 'tried'; readonly id: number; readonly tookMs: number }
   | { readonly kind: 'killed'; readonly id: number; readonly test: string }
   /** A test file came to its end: the checks that it reached, and the processor's time without any mutant and with all. */
   | {

@@ -14,7 +14,7 @@ export interface Share {
   /** The mutants that this process tries, and those of them that are listed as equivalent. */
   readonly chosen: readonly number[];
   readonly listed: readonly number[];
-  readonly slowMs: number;
+  readonly mutantMs: number;
   readonly cpuMs: number | undefined;
 }
 
@@ -61,7 +61,7 @@ function runVitest(share: Share, journal: string, settings: string): Promise<str
       MUTANTS_SETTINGS: settings,
       MUTANTS_CHOSEN: share.chosen.join(),
       MUTANTS_LISTED: share.listed.join(),
-      MUTANTS_SLOW_MS: String(share.slowMs),
+      MUTANTS_MUTANT_MS: String(share.mutantMs),
       ...(share.cpuMs === undefined ? {} : { MUTANTS_CPU_MS: String(share.cpuMs) }),
     },
   });

@@ -16,9 +16,12 @@ interface RunningTest {
   onFinished?: readonly ((context: never) => unknown)[] | undefined;
 }
 
-/** A test that takes longer by itself, in milliseconds of the processor's time, is not asked about mutants. */
-const SLOW_MS = Number(process.env.MUTANTS_SLOW_MS ?? '400');
-/** The same for mutants that are listed as equivalent: that quick tests cannot catch them is enough. */
+/**
+ * How much of the processor's time, in milliseconds, the tests may take that try one mutant. Quick tests come first and are
+ * always asked; of the slow ones, as many as fit.
+ */
+const MUTANT_MS = Number(process.env.MUTANTS_MUTANT_MS ?? '2500');
+/** A test that takes no longer by itself is quick. Mutants that are listed as equivalent are tried by quick tests alone. */
 const QUICK_MS = 20;
 /** A mutant that runs this many times as long as the test by itself is caught: the check kept a loop from going on. */
 const HANG_FACTOR = 20;
@@ -30,6 +33,7 @@ const chosen = new Set((process.env.MUTANTS_CHOSEN ?? '').split(',').map(Number)
 const stopMs = Number(process.env.MUTANTS_CPU_MS ?? 'Infinity');
 
 const killed = new Set<number>();
+let tried = new Map<number, number>();
 let reached = new Set<number>();
 let cpuMs = 0;
 /** What earlier test files have spent, and where this process stood when the present one began. */
@@ -76,13 +80,13 @@ export default class MutantRunner extends TestRunner {
     const hangMs = Math.max(HANG_MIN_MS, HANG_FACTOR * (performance.now() - startedAt));
     cpuMs += tookMs;
     for (const id of hits) if (chosen.has(id)) reached.add(id);
-    if (tookMs > SLOW_MS) return;
     for (const id of hits) {
-      if (!chosen.has(id) || killed.has(id) || (tookMs > QUICK_MS && listed.has(id))) continue;
+      if (!chosen.has(id) || killed.has(id) || !isWorth(id, tookMs)) continue;
       if (isOutOfTime()) return;
       append(journal, { kind: 'trying', id, test: name });
       const isCaught = await fails(test, run, id, hangMs);
-      append(journal, { kind: 'tried' });
+      append(journal, { kind: 'tried', id, tookMs });
+      tried.set(id, (tried.get(id) ?? 0) + tookMs);
       if (!isCaught) continue;
       // Whatever the mutant left behind must not be what fails.
       if (await fails(test, run, -1, hangMs)) {
@@ -97,8 +101,10 @@ export default class MutantRunner extends TestRunner {
   override onCollectStart(task: Parameters<TestRunner['onCollectStart']>[0]): void {
     super.onCollectStart(task);
     spentMs = 0;
+    tried = new Map();
     for (const finding of findingsIn(journal)) {
       if (finding.kind === 'killed') killed.add(finding.id);
+      if (finding.kind === 'tried') tried.set(finding.id, (tried.get(finding.id) ?? 0) + finding.tookMs);
       if (finding.kind === 'done') spentMs += finding.spentMs;
     }
     [reached, cpuMs] = [new Set(), 0];
@@ -116,6 +122,11 @@ export default class MutantRunner extends TestRunner {
       append(journal, { kind: 'done', path: filepath, reached: [...reached], tookMs, spentMs: spent });
     }
   }
+}
+
+/** Whether a test of this length is asked about the mutant. */
+function isWorth(id: number, tookMs: number): boolean {
+  return tookMs <= QUICK_MS || (!listed.has(id) && (tried.get(id) ?? 0) + tookMs <= MUTANT_MS);
 }
 
 function cpuNow(): number {
