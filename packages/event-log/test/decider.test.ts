@@ -66,6 +66,34 @@ describe('decider specification', () => {
     expect(() => impure.given([]).when(deposit, context)).toThrow('decide must not change the state');
   });
 
+  it.each<[string, { bytes: Uint8Array; map: Map<string, number>; set: Set<number> }]>([
+    ['bytes', { bytes: Uint8Array.of(2), map: new Map([['a', 1]]), set: new Set([1]) }],
+    ['a map', { bytes: Uint8Array.of(1), map: new Map([['a', 2]]), set: new Set([1]) }],
+    ['a set', { bytes: Uint8Array.of(1), map: new Map([['a', 1]]), set: new Set([2]) }],
+  ])('sees a change within %s', (_, changed) => {
+    const impure = deciderSpecification<typeof changed, undefined, undefined, undefined, never>({
+      initial: () => ({ bytes: Uint8Array.of(1), map: new Map([['a', 1]]), set: new Set([1]) }),
+      decide(state) {
+        Object.assign(state, changed);
+        return ok([]);
+      },
+      evolve: (state) => state,
+    });
+    expect(() => impure.given([]).when(undefined, undefined)).toThrow('decide must not change the state');
+  });
+
+  it('shows bytes, maps and sets as what they are', () => {
+    const event = { bytes: Uint8Array.of(1, 2), map: new Map([['a', 1]]), set: new Set([1]) };
+    const told = deciderSpecification<object, undefined, typeof event, undefined, never>({
+      initial: () => ({}),
+      decide: () => ok([event]),
+      evolve: (state) => state,
+    });
+    expect(() => told.given([]).when(undefined, undefined).thenEvents([])).toThrow(
+      'got events [{bytes: bytes:0102, map: Map[["a", 1]], set: Set[1]}]',
+    );
+  });
+
   it('folds from the initial state or from a given one', () => {
     expect(foldEvents(account, [deposited, deposited])).toEqual({ balance: 12n, closed: false });
     expect(foldEvents(account, [deposited], { balance: 1n, closed: true })).toEqual({ balance: 7n, closed: true });

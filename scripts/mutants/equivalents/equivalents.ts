@@ -2,10 +2,12 @@
 import type { Mutant } from '../instrument.ts';
 import { ATTESTATION } from './attestation.ts';
 import type { Equivalent } from './equivalent.ts';
+import { EVENT_LOG } from './event-log.ts';
 import { PROOF } from './proof.ts';
 
 export const EQUIVALENTS: Readonly<Record<string, readonly Equivalent[]>> = {
   attestation: ATTESTATION,
+  'event-log': EVENT_LOG,
   proof: PROOF,
 };
 
