@@ -1,6 +1,6 @@
 /** Each bound of the formats, one step within and one step beyond. */
-import { SeededRandom } from '@cloister/crypto';
-import { concatBytes } from '@cloister/encoding';
+import { aesGcmSeal, SeededRandom } from '@cloister/crypto';
+import { ByteWriter, concatBytes, type Digest } from '@cloister/encoding';
 import { bytes, int, message, protoText } from '@cloister/testkit/onnx-writer';
 import { describe, expect, it } from 'vitest';
 import {
@@ -24,6 +24,7 @@ import {
   openRequest,
   type RequestContext,
   SMALLEST_SEALED_BYTES,
+  saltedOnnxDigest,
   screenOnnx,
   sealedSizeClass,
   sealModel,
@@ -33,6 +34,7 @@ import {
   type Tensor,
   type TensorSpec,
 } from '../src/index.ts';
+import { chunkAad, chunkKey, chunkNonce, MODEL_MAGIC } from '../src/model/model.ts';
 import { bytes32, digest, executorKeys, fp32, image, keysets, modelManifest, sealInput } from './samples.ts';
 
 describe('sizes', () => {
@@ -118,6 +120,13 @@ describe('tensors', () => {
     expect(!short.ok && !long.ok && short.code).toBe(!long.ok && long.code);
   });
 
+  it('of bytes take no character that ends in the next element', () => {
+    const data = Uint8Array.from([1, 0, 0, 0, 0xc2, 0x80, 0, 0, 0, ...new Uint8Array(0x80).fill(65)]);
+    expect(checkTensors([{ name: 't', datatype: 'BYTES', shape: [2], data }])).toMatchObject({
+      code: 'TENSOR_DATA_VALUE',
+    });
+  });
+
   it('match a declaration in which each name stands once', () => {
     const spec: TensorSpec = { name: 'x', datatype: 'FP32', shape: [2] };
     const x = fp32('x', [2], [1, 2]);
@@ -157,6 +166,20 @@ describe('a model', () => {
     const longer = ModelOpening.start(key, sealed);
     if (!longer.ok) throw new Error(longer.code);
     expect(longer.value.push(concatBytes(sealed.ciphertext, Uint8Array.of(1)))).toEqual([]);
+  });
+
+  it('is refused when its owner sealed another file than its header names, or none', () => {
+    const sealedUnder = (onnxDigest: Digest, file: Uint8Array) => {
+      const header = new ByteWriter(57).fixed(MODEL_MAGIC).u64(file.length).digest(onnxDigest).finish();
+      const aad = chunkAad(onnxDigest, file.length, 0, true);
+      const ciphertext = concatBytes(header, aesGcmSeal(chunkKey(key, onnxDigest), chunkNonce(0), aad, file));
+      const manifest = { ...sealed, onnxDigest, size: ciphertext.length, ciphertextDigest: contentDigest(ciphertext) };
+      return openModel({ ciphertext, modelKey: key, manifest });
+    };
+    expect(sealedUnder(sealed.onnxDigest, onnx)).toEqual({ ok: true, value: onnx });
+    expect(sealedUnder(sealed.onnxDigest, onnx.toReversed())).toMatchObject({ code: 'ONNX_DIGEST_MISMATCH' });
+    const none = new Uint8Array(0);
+    expect(sealedUnder(saltedOnnxDigest(key, none), none)).toMatchObject({ code: 'MODEL_MALFORMED' });
   });
 
   it('differs from its manifest by names, datatypes, numbers of dimensions and sizes', () => {

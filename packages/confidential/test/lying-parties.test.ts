@@ -8,6 +8,7 @@ import {
   contentDigest,
   encodeOutcome,
   encodeTensors,
+  INPUT_BYTES_MAX,
   inputCommitment,
   inputSalt,
   keyCommitment,
@@ -92,6 +93,18 @@ describe('a tenant who lies', () => {
       const request = { ...sealed, executors: [{ keyset: keysets[0], enc, sealedKey }] };
       expect(await openRequest({ sealed: request, ...as })).toMatchObject({ code: 'KEY_COMMITMENT_MISMATCH' });
     }
+  });
+
+  it('is refused for more input than an enclave takes', () => {
+    const size = 32 * 1024 * 1024;
+    const large = encodeTensors([
+      { name: 'x', datatype: 'UINT8', shape: [INPUT_BYTES_MAX + 1], data: new Uint8Array(INPUT_BYTES_MAX + 1) },
+    ]);
+    const bound = { ...context, inputCommitment: inputCommitment(inputSalt(salt), large) };
+    expect(openPayload(payloadOf(plainOf(large), { size }, bound), K)).toMatchObject({
+      code: 'PAYLOAD_MALFORMED',
+      detail: 'TENSORS_TOO_LARGE',
+    });
   });
 
   it('cannot seal tensors that are none', async () => {

@@ -134,6 +134,11 @@ describe('an event', () => {
   });
 });
 
+it('an event that is gone is damage where a proof asks for its leaf', async () => {
+  await store.batch([{ type: 'del', key: eventKey(9) }], { sync: true });
+  await expect(log.inclusion(8, 16)).rejects.toMatchObject({ code: 'EVENT_MISSING', firstBadSequence: 9 });
+});
+
 describe('a snapshot', () => {
   it('whose state is not that of its digest, or whose event is gone, is passed over', async () => {
     const at = log.head;

@@ -1,14 +1,8 @@
 /** Mutants of packages/attestation that no test can catch. */
-import type { Equivalent } from './equivalent.ts';
+import { ABSENT_MEMBER, type Equivalent, NARROWING, ONLY_FASTER } from './equivalent.ts';
 
-/** The compiler asks for it; what comes before has made sure of it. */
-const NARROWING = 'for the compiler only: an earlier check has made sure of it';
 /** Whoever reads past the end is refused at the end. */
 const REFUSED_AT_END = 'what reads past its end is refused by the demand to be exactly at the end';
-/** A found entry is what computing it anew gives. */
-const ONLY_FASTER = 'saves work: computing anew gives the same';
-/** A choice between a member of a result and undefined. */
-const ABSENT_MEMBER = 'the other kind of result has no such member, which gives undefined as well';
 
 export const ATTESTATION: readonly Equivalent[] = [
   { file: 'evidence/cbor.ts', check: 'count > this.#bytes.length - this.#at', in: 'truncated', reason: REFUSED_AT_END },

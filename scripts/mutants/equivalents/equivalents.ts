@@ -1,12 +1,14 @@
 /** All mutants that no test can catch, by package. */
 import type { Mutant } from '../instrument.ts';
 import { ATTESTATION } from './attestation.ts';
+import { CONFIDENTIAL } from './confidential.ts';
 import type { Equivalent } from './equivalent.ts';
 import { EVENT_LOG } from './event-log.ts';
 import { PROOF } from './proof.ts';
 
 export const EQUIVALENTS: Readonly<Record<string, readonly Equivalent[]>> = {
   attestation: ATTESTATION,
+  confidential: CONFIDENTIAL,
   'event-log': EVENT_LOG,
   proof: PROOF,
 };

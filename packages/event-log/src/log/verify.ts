@@ -52,17 +52,12 @@ class NodeCheck {
 }
 
 /**
- * The position after the events from `from` up to `to` (exclusive), all of them checked, and with `nodes` their stored
- * Merkle nodes too. Throws `EventLogDamaged`.
+ * The position after the events from `from` up to `to` (exclusive), all of them and their stored Merkle nodes checked.
+ * Throws `EventLogDamaged`.
  */
-export async function verifyEvents(
-  store: OrderedStore,
-  from: LogHead,
-  to: number,
-  options: { readonly nodes: boolean } = { nodes: true },
-): Promise<LogHead> {
+export async function verifyEvents(store: OrderedStore, from: LogHead, to: number): Promise<LogHead> {
   let { frontier, hash, height } = from;
-  const nodeCheck = options.nodes ? new NodeCheck(store, from.count, to) : undefined;
+  const nodeCheck = new NodeCheck(store, from.count, to);
   try {
     for await (const [key, stored] of store.range({ gte: eventKey(from.count), lt: eventKey(to) })) {
       const sequence = frontier.size;
@@ -76,7 +71,7 @@ export async function verifyEvents(
         throw new EventLogDamaged('EVENT_CHAIN_BROKEN', sequence, what);
       }
       const appended = appendWithNodes(frontier, digestToBytes(event.hash));
-      if (nodeCheck !== undefined) await nodeCheck.check(sequence, appended.nodes);
+      await nodeCheck.check(sequence, appended.nodes);
       frontier = appended.frontier;
       hash = event.hash;
       height = event.height;
@@ -85,7 +80,7 @@ export async function verifyEvents(
   } catch (error) {
     throw asDamage(error, frontier.size);
   } finally {
-    await nodeCheck?.end();
+    await nodeCheck.end();
   }
   return headAt(from.chainId, hash, height, frontier);
 }
