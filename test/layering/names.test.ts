@@ -21,7 +21,22 @@ function sources(): Source[] {
   );
 }
 
-/** Names that more than one package declares and exports, each with the files that do. */
+/**
+ * The testkit holds several test worlds, of which a test takes one: each has its own chain, keys and start. The two back-ends
+ * of `crypto` implement one interface, and the runtime picks one of them.
+ */
+function mayRepeat({ path }: Source): boolean {
+  return path.startsWith('packages/testkit/') || path.startsWith('packages/crypto/src/backends/');
+}
+
+/** Whether files that declare one name mean different things by it: in two packages, or in two files of one package. */
+function isDouble(found: readonly Source[]): boolean {
+  const inOnePackage = new Set(found.map(({ folder }) => folder)).size === 1;
+  const files = new Set(found.map(({ path }) => path));
+  return !inOnePackage || (files.size > 1 && !found.every(mayRepeat));
+}
+
+/** Names that more than one file declares and exports, each with the files that do. */
 function doublesOf(given: readonly Source[]): string[] {
   const byName = new Map<string, Source[]>();
   for (const source of given) {
@@ -30,16 +45,16 @@ function doublesOf(given: readonly Source[]): string[] {
     }
   }
   return [...byName]
-    .filter(([, found]) => new Set(found.map(({ folder }) => folder)).size > 1)
+    .filter(([, found]) => isDouble(found))
     .map(([name, found]) => `${name}: ${found.map(({ path }) => path).join(', ')}`);
 }
 
 describe('exported names', () => {
-  it('are declared in one package each: what is the same is imported, what is not has a name of its own', () => {
+  it('are declared once: what is the same is imported, what is not has a name of its own', () => {
     expect(doublesOf(sources())).toEqual([]);
   });
 
-  it('are found where two packages declare them, whatever they declare', () => {
+  it('are found where two files declare them, whatever they declare', () => {
     const one = {
       folder: 'packages/one',
       path: 'one.ts',
@@ -47,5 +62,6 @@ describe('exported names', () => {
     };
     const two = { folder: 'packages/two', path: 'two.ts', text: 'export type Proposal = string;\nconst LIMIT = 2;\n' };
     expect(doublesOf([one, two])).toEqual(['Proposal: one.ts, two.ts']);
+    expect(doublesOf([one, { ...one, path: 'other.ts' }])).toHaveLength(2);
   });
 });

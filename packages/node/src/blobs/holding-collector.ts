@@ -9,7 +9,7 @@ import type { AskMember } from './blob-pieces.ts';
 import { decodeHoldAnswer, encodeHoldRequest, HOLD_ANSWER_BYTES_MAX, type HoldAnswer } from './holding-messages.ts';
 
 /** How long a validator may take before another is asked beside it, and how long all may take: each, and a second for each MiB. */
-export const PATIENCE_MS = 3_000;
+export const HOLDER_PATIENCE_MS = 3_000;
 export const COLLECT_MS = 30_000;
 const MS_PER_BYTE: number = 1_000 / (1024 * 1024);
 const RETRY_MS_FIRST = 50;
@@ -77,8 +77,8 @@ export class HoldingCollector implements HoldingPort {
       while (!this.#isEnough([...held.keys()]) && !this.#options.isStopped()) {
         const willing = this.#others().filter((id) => !refused.has(id));
         if (clock.monotonicMs() > untilMs || !this.#isEnough(willing)) break;
-        this.#askMore(collection, PATIENCE_MS + moreMs);
-        await Promise.race([collection.changed, clock.sleep(PATIENCE_MS / 6)]);
+        this.#askMore(collection, HOLDER_PATIENCE_MS + moreMs);
+        await Promise.race([collection.changed, clock.sleep(HOLDER_PATIENCE_MS / 6)]);
       }
     } finally {
       collection.isOver = true;

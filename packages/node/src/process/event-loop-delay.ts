@@ -5,7 +5,7 @@
 
 const SAMPLE_MS = 20;
 /** A stall: no input may hold the loop longer. */
-export const STALL_MS = 50;
+export const LOOP_STALL_MS = 50;
 const WINDOW_MS = 10_000;
 
 export class EventLoopDelay {
@@ -16,7 +16,7 @@ export class EventLoopDelay {
   /** Longest lateness of the window before, and of the running one. */
   #previousMs = 0;
   #currentMs = 0;
-  /** Samples that came later than STALL_MS, since the start. */
+  /** Samples that came later than LOOP_STALL_MS, since the start. */
   stalls = 0;
 
   /** `nowMs` is a monotonic clock. */
@@ -47,7 +47,7 @@ export class EventLoopDelay {
       this.#currentMs = 0;
     }
     this.#currentMs = Math.max(this.#currentMs, lateMs);
-    if (lateMs > STALL_MS) this.stalls++;
+    if (lateMs > LOOP_STALL_MS) this.stalls++;
   }
 }
 

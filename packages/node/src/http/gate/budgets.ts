@@ -4,10 +4,10 @@ import { type BucketTerms, TokenBuckets } from '@cloister/encoding';
 import { ApiError } from '../api-error.ts';
 import {
   ACCOUNT_TRANSACTIONS_PER_SECOND,
+  BUDGET_PATIENCE_MS,
   BURST_SECONDS,
   CLIENTS_MAX,
   GROUP_LIMITS,
-  PATIENCE_MS,
   ROUTE_GROUPS,
   type RouteGroup,
   WAITING_MAX,
@@ -63,8 +63,8 @@ export class ClientBudgets {
   async pay(client: string, group: RouteGroup, tokens: number): Promise<void> {
     const waitMs = this.#take(client, group, tokens);
     if (waitMs === 0) return;
-    await sleep(Math.min(waitMs, PATIENCE_MS));
-    const leftMs = waitMs <= PATIENCE_MS ? this.#take(client, group, tokens) : waitMs - PATIENCE_MS;
+    await sleep(Math.min(waitMs, BUDGET_PATIENCE_MS));
+    const leftMs = waitMs <= BUDGET_PATIENCE_MS ? this.#take(client, group, tokens) : waitMs - BUDGET_PATIENCE_MS;
     if (leftMs > 0) throw this.#refusal(leftMs);
   }
 
@@ -85,7 +85,7 @@ export class ClientBudgets {
     while (goesOn()) {
       const waitMs = this.#take(client, group, tokens);
       if (waitMs === 0) return;
-      await sleep(Math.min(waitMs, PATIENCE_MS));
+      await sleep(Math.min(waitMs, BUDGET_PATIENCE_MS));
     }
   }
 

@@ -43,7 +43,7 @@ export const BURST_SECONDS = 4;
 /** Clients whose budgets are remembered, for each group. */
 export const CLIENTS_MAX = 4_096;
 /** A request that must wait no longer than this for its tokens waits; another is told when to come back. */
-export const PATIENCE_MS = 250;
+export const BUDGET_PATIENCE_MS = 250;
 
 /**
  * For bytes that are no transaction, and for a transaction that is not signed, or not by an account that the chain
