@@ -11,6 +11,8 @@ interface Manifest {
   readonly description: string;
   readonly engines?: object;
   readonly dependencies?: object;
+  readonly optionalDependencies?: object;
+  readonly devDependencies?: object;
 }
 
 function manifestIn(folder: string): Manifest {
@@ -19,6 +21,7 @@ function manifestIn(folder: string): Manifest {
 
 const table = packageTable();
 const folders = readdirSync(join(root, 'packages'));
+const workspace = [...folders.map((folder) => `packages/${folder}`), 'network-sim', 'test'];
 
 describe('the table of packages', () => {
   it('has one row for each package, those of lower layers first', () => {
@@ -41,10 +44,18 @@ describe('the table of packages', () => {
   });
 });
 
-it.each([...folders.map((folder) => `packages/${folder}`), 'network-sim', 'test'])(
-  '%s names the versions of Node.js that it runs on',
-  (folder) => {
-    // 22.14 is the first of its line that can be told to start no debugger by a signal (--disable-sigusr1).
-    expect(manifestIn(folder).engines).toEqual({ node: '^22.14.0 || >=24' });
-  },
-);
+it.each(workspace)('%s names the versions of Node.js that it runs on', (folder) => {
+  // 22.14 is the first of its line that can be told to start no debugger by a signal (--disable-sigusr1).
+  expect(manifestIn(folder).engines).toEqual({ node: '^22.14.0 || >=24' });
+});
+
+it('docs/dependencies.md gives a reason for each package of others that is installed, and for no other', () => {
+  const installed = ['.', ...workspace].flatMap((folder) => {
+    const { dependencies, optionalDependencies, devDependencies } = manifestIn(folder);
+    return Object.keys({ ...dependencies, ...optionalDependencies, ...devDependencies });
+  });
+  const rows = readFileSync(join(root, 'docs/dependencies.md'), 'utf8').matchAll(/^\| (`[^|]*) \|/gm);
+  const named = [...rows].flatMap(([, names]) => Array.from(String(names).matchAll(/`([^`]+)`/g), ([, name]) => name));
+  const others = new Set(installed.filter((name) => !name.startsWith('@cloister/')));
+  expect(named.toSorted()).toEqual([...others].sort());
+});
