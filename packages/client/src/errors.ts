@@ -68,7 +68,7 @@ export class ClientError extends CodedError<ClientErrorCode> {
   readonly detail: string | undefined;
   /** The transaction under way, when there is one. */
   readonly transaction: Digest | undefined;
-  /** Of INFERENCE_FAILED: what each executor said. */
+  /** For INFERENCE_FAILED: the reason of each executor. */
   readonly reasons: readonly FailureReason[];
 
   constructor(

@@ -74,7 +74,7 @@ export type TwinSeen = {
   /** It names this run, so it was signed since this process started. Without that it may be old, and made by a clock that was ahead. */
   readonly isFresh: boolean;
   readonly signs: boolean;
-  /** Of two that do not sign yet one gives way: whether it is this one. Both processes find the same. */
+  /** When neither of two processes signs yet, one gives way: whether it is this one. Both processes find the same. */
   readonly yields: boolean;
 };
 

@@ -19,11 +19,11 @@ export const BLOCK_BACKLOG_MAX = 8;
 export const BLOCK_SPACING_MS = 40;
 /** Bytes of all batches of one block. */
 export const BLOCK_BATCH_BYTES_MAX: number = 2 * 1024 * 1024;
-/** Of one author's batches in one block: half, so that nobody fills a block alone. */
+/** Bytes of one author's batches in one block: half of all, so that nobody fills a block alone. */
 export const BLOCK_AUTHOR_BYTES_MAX: number = BLOCK_BATCH_BYTES_MAX / 2;
 /**
- * Of one lane's batches in one block. The lanes that come first are capped, so that a flood of junk refreshes or results
- * leaves at least 640 KiB to what tenants send.
+ * Bytes of one lane's batches in one block. The lanes that come first are capped, so that a flood of junk refreshes or
+ * results leaves at least 640 KiB to what tenants send.
  */
 export const BLOCK_LANE_BYTES_MAX: Readonly<Record<Lane, number>> = {
   attestation: 512 * 1024,
@@ -63,12 +63,12 @@ export const BATCH_HOP_MS = 10;
 /** A batch expires this many heights after the one at which it was packed, or with its last transaction. */
 export const BATCH_LIFETIME_HEIGHTS = 256;
 
-/** Of one sender, not yet final, taken in by this node. */
+/** Bytes of one sender's transactions that this node took in and that are not final. */
 export const SENDER_BYTES_MAX: number = 1024 * 1024;
 /** The same of a key that nobody knows, which may only submit evidence; and how many such transactions at once. */
 export const STRANGER_BYTES_MAX: number = 64 * 1024;
 export const STRANGERS_MAX = 64;
-/** Of all authors' batches taken from gossip, and of one author's whatever the number of authors. */
+/** Bytes of all authors' batches taken from gossip, and bounds for one author's, whatever the number of authors. */
 const POOL_BYTES_MAX: number = 64 * 1024 * 1024;
 const AUTHOR_BYTES_MAX: number = 2 * BLOCK_BATCH_BYTES_MAX;
 const AUTHOR_BYTES_MIN: number = 256 * 1024;

@@ -97,7 +97,7 @@ function softwareOfNitro({ pcrs, userData }: NitroDocument): ReportedSoftware {
   };
 }
 
-/** Of genuine evidence. */
+/** The software that genuine evidence reports. */
 export function softwareOf(verified: VerifiedEvidence): ReportedSoftware {
   switch (verified.format) {
     case 'sev-snp':

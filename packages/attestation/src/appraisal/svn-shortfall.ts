@@ -37,7 +37,7 @@ export interface ShortSvn {
 /** A part of the platform whose levels are counted by themselves. */
 export interface ComponentTcb {
   readonly part: 'platform' | 'tdx-module' | 'quoting-enclave';
-  /** Of the level that it reaches. */
+  /** Status of the level that it reaches. */
   readonly status: IntelTcbStatus;
   /** Date of that level, in milliseconds of the Unix epoch; undefined for AMD, and where no level is reached. */
   readonly levelDateMs: number | undefined;

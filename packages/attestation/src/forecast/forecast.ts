@@ -45,7 +45,7 @@ export interface ForecastInput {
   readonly trustAnchors: TrustAnchors;
   /** Block time, in milliseconds of the Unix epoch. */
   readonly atMs: number;
-  /** Of evidence that a ledger accepted; without them no age is known. */
+  /** Heights of evidence that a ledger accepted. Without them no age is known. */
   readonly heights?: AttestationHeights | undefined;
   /** A policy that was decided and waits for its height. */
   readonly scheduled?: { readonly policy: EvidenceRequirements; readonly effectiveHeight: number } | undefined;

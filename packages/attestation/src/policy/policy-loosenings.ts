@@ -22,7 +22,7 @@ const switchedOn: IsLooser<boolean> = (current, next) => next && !current;
 const switchedOff: IsLooser<boolean> = (current, next) => current && !next;
 const gained: IsLooser<readonly string[]> = (current, next) => next.some((element) => !current.includes(element));
 const lost: IsLooser<readonly string[]> = (current, next) => gained(next, current);
-/** Of lists of which an empty one accepts anything. */
+/** For lists where an empty list accepts anything. */
 const gainedOrEmptied: IsLooser<readonly string[]> = (current, next) =>
   current.length > 0 && (next.length === 0 || gained(current, next));
 

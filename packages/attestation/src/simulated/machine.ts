@@ -67,7 +67,7 @@ export interface SimulatedMachineOptions {
   /** At least 16 bytes; the same seed is the same machine. */
   readonly seed: Uint8Array;
   readonly platform: Platform;
-  /** Of SEV-SNP; Genoa when not given. */
+  /** Product line of an SEV-SNP machine; Genoa when not given. */
   readonly product?: SnpProduct | undefined;
 }
 

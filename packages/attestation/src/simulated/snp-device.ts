@@ -25,7 +25,7 @@ export interface SimulatedSnpDeviceOptions {
   /** At least 16 bytes; the same seed is the same chip. */
   readonly seed: Uint8Array;
   readonly product: SnpProduct;
-  /** Of the device certificate. */
+  /** Validity of the device certificate. */
   readonly validity: Validity;
   /** Firmware of the device, certified in its key's certificate. */
   readonly tcb?: SnpTcb;

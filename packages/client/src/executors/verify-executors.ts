@@ -25,7 +25,7 @@ export interface Choice {
 
 export interface VerifiedExecutors {
   readonly enclaves: readonly VerifiedEnclave[];
-  /** Of one head, newer than every answer that was not kept. */
+  /** Facts of one head that is newer than every answer that was not kept. */
   readonly facts: FreshFacts;
 }
 

@@ -21,7 +21,7 @@ export interface GuardRecord {
   readonly signed: SignedStatement;
   /** Held certificates of view − 1; for finalize, the notarization as well. */
   readonly certificates: readonly Certificate[];
-  /** Of a proposal, so that it can be sent again byte by byte. */
+  /** The justification of a proposal, so that it can be sent again byte by byte. */
   readonly justification: Justification | undefined;
   readonly head: GuardHead;
   /** Nothing is signed in this round or below; earlier records may be gone. */
@@ -71,7 +71,7 @@ export function illegalSignature(own: OwnVotes, statement: Statement): GuardRefu
   }
 }
 
-/** Of a validator that never signed. The chain id stands for the hash of an empty log. */
+/** The guard of a validator that never signed. The chain id stands for the hash of an empty log. */
 export function emptyGuard(chainId: Digest): GuardState {
   return { records: [], floor: { epoch: asEpoch(0), view: asView(0) }, head: { count: 0, hash: chainId } };
 }

@@ -267,7 +267,7 @@ export function halt(machine: MachineState, code: HaltCode, detail: string): voi
 }
 
 export interface Carried {
-  /** Of the proposal. */
+  /** View of the proposal. */
   readonly view: View;
   /** The next one last. */
   readonly certificates: Certificate[];

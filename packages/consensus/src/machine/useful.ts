@@ -37,8 +37,8 @@ export function heldCertificate(round: RoundState | undefined, kind: VoteKind): 
 }
 
 /**
- * Of one view at most two propositions are verified: the second, if different, is evidence and gives the view up. Beyond the
- * window a proposal is taken for its certificates alone, one of each leader in each retry interval.
+ * At most two propositions of one view are verified. A second, different one is evidence and gives the view up. Beyond
+ * the window a proposal is taken for its certificates alone, one of each leader in each retry interval.
  */
 export function uselessProposal(
   machine: MachineState,

@@ -196,7 +196,9 @@ export interface Recall {
   readonly epoch: Epoch;
   /** Where the answerer is. */
   readonly view: View;
-  /** Of view − 1: why the answerer is there. Undefined in the first view of an epoch. */
+  /**
+   * A certificate of view − 1, which shows why the answerer is in its view. Undefined in the first view of an epoch.
+   */
   readonly certificate: Certificate | undefined;
   /** The asker's votes above the answerer's highest finalization and in its round, the highest views first. */
   readonly votes: readonly Vote[];

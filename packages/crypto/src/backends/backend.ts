@@ -39,7 +39,7 @@ export interface RsaPssVerification {
   readonly modulus: Uint8Array;
   /** Big-endian; leading zeros allowed. */
   readonly exponent: Uint8Array;
-  /** Of the message and of MGF1. */
+  /** Hash of the message and of MGF1. */
   readonly hash: SignatureHash;
   /** Exact, in bytes. */
   readonly saltLength: number;

@@ -63,7 +63,7 @@ export interface ModelsContext {
   readonly lightClient: EnclaveLightClient;
   readonly engines: EnginePool;
   readonly limits: EnclaveLimits;
-  /** Of the image's manifest. */
+  /** The engine that the image's manifest names. */
   readonly engine: { readonly name: string; readonly version: string };
 }
 

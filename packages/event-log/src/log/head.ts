@@ -29,7 +29,7 @@ export interface LogHead {
   readonly hash: Digest;
   /** RFC 9162 root over the hashes of all events. */
   readonly root: Digest;
-  /** Of the last event; 0 for an empty log. */
+  /** Height of the last event; 0 for an empty log. */
   readonly height: Height;
   readonly frontier: MerkleFrontier;
 }

@@ -30,7 +30,7 @@ export const EVENT_PAYLOAD_BYTES_MAX: number = 4 * 1024 * 1024;
 export interface EventRecord {
   /** Position in the log, from 0. */
   readonly sequence: number;
-  /** Of the block whose execution produced the event. */
+  /** Height of the block whose execution produced the event. */
   readonly height: Height;
   /** 1 to 64 printable ASCII characters without spaces. */
   readonly type: string;

@@ -59,7 +59,7 @@ export interface InferenceRequested extends Cause, RequestFields {
   readonly type: 'InferenceRequested';
   readonly task: Digest;
   readonly sender: AccountId;
-  /** Of the model. */
+  /** Owner of the model. */
   readonly owner: AccountId;
   readonly executors: readonly AuthorisedExecutor[];
   /** Block time after which no receipt is taken. */
@@ -91,7 +91,7 @@ export interface ReceiptAccepted extends Cause {
   readonly receipt: string;
   /** base64 of the sealed response, or null when it is a blob. */
   readonly response: string | null;
-  /** Of a blob: validators beside the executor that signed that they hold it. */
+  /** For a blob: the validators beside the executor that signed that they hold it. */
   readonly holders: readonly AccountId[];
   readonly height: Height;
 }

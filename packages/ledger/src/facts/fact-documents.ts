@@ -68,7 +68,7 @@ type NotShown = 'simulated' | 'tcb' | 'nonceHeight' | 'acceptedHeight' | 'accept
 export interface AttestationFact extends Omit<AttestedFields, NotShown> {
   readonly about: 'attestation';
   readonly keysetStatus: Keyset['status'];
-  /** Of its AttestationAccepted. */
+  /** Sequence of its AttestationAccepted. */
   readonly sequence: number;
   /** Code of the re-appraisal that refused it; null while none did. */
   readonly evicted: string | null;
@@ -78,7 +78,7 @@ export interface ModelFact {
   readonly about: 'model';
   readonly model: Digest;
   readonly owner: AccountId;
-  /** Of its publication. */
+  /** Height of its publication. */
   readonly height: Height;
   /** Null while its owner has not revoked it. */
   readonly revokedHeight: Height | null;
@@ -92,7 +92,7 @@ export interface GrantFact {
   readonly keyset: Digest;
   /** The keyset's node. */
   readonly node: AccountId;
-  /** Of its ModelKeyGrantAuthorised. */
+  /** Sequence of its ModelKeyGrantAuthorised. */
   readonly sequence: number;
   readonly revokedHeight: Height | null;
 }

@@ -126,7 +126,7 @@ export class TaskIndex {
     return this.#openOfSender.of(sender);
   }
 
-  /** Of all models of an owner. */
+  /** Open tasks of all models of an owner. */
   openOfOwner(owner: AccountId): number {
     return this.#openOfOwner.of(owner);
   }

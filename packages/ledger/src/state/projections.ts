@@ -220,7 +220,7 @@ export interface RecordProjection {
   readonly key: string;
   readonly value: string;
   readonly owner: AccountId;
-  /** Of the block that wrote it. */
+  /** Height of the block that wrote it. */
   readonly height: Height;
 }
 

@@ -120,7 +120,7 @@ export interface ScheduledPolicy {
   /** Members by which it lets in what the policy in force keeps out. */
   readonly loosenings: readonly string[];
   readonly effectiveHeight: Height;
-  /** Of the decision. */
+  /** Height of the decision. */
   readonly height: Height;
 }
 
@@ -139,7 +139,7 @@ export interface Model {
 export interface ModelGrant {
   /** The keyset's node: the keyset itself is forgotten with a member that is replaced. */
   readonly node: AccountId;
-  /** Of its ModelKeyGrantAuthorised. */
+  /** Sequence of its ModelKeyGrantAuthorised. */
   readonly sequence: number;
   /** Null while its owner has not revoked it and its keyset is known. */
   readonly revokedHeight: Height | null;

@@ -119,7 +119,7 @@ export interface SubmitResultPayload {
   readonly receipt: string;
   /** base64 of the sealed response, or null when it is a blob. */
   readonly response: string | null;
-  /** Of a blob: the statements of validators that hold it (`signHolding`), each of another one. Otherwise none. */
+  /** For a blob: statements of different validators that hold it (`signHolding`). Otherwise none. */
   readonly holdings: readonly string[];
 }
 

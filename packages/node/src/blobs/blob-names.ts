@@ -9,7 +9,7 @@ import type { HoldingPromise } from './holding-promises.ts';
 
 interface Use {
   readonly as: 'model' | 'payload' | 'response';
-  /** Of the model or the task. */
+  /** Id of the model or the task. */
   readonly id: Digest;
 }
 

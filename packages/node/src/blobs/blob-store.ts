@@ -16,7 +16,7 @@ import { BlobUsage } from './blob-usage.ts';
 export interface BlobLimits {
   readonly quotaBytes: number;
   readonly blobBytesMax: number;
-  /** Of what one account uploaded. */
+  /** Bytes that one account may have uploaded. */
   readonly accountBytesMax: number;
   /** How long a blob is kept that the ledger does not name. */
   readonly retentionMs: number;
@@ -51,7 +51,7 @@ export type BlobRefusal = 'BLOB_TOO_LARGE' | 'BLOB_QUOTA_EXCEEDED' | 'BLOB_ACCOU
 
 /** Blobs on disk at a time, however small they are: each costs memory and a directory entry. */
 export const BLOBS_MAX = 65_536;
-/** Of those, uploaded by one account. */
+/** The same for the uploads of one account. */
 export const BLOBS_PER_ACCOUNT_MAX = 4_096;
 /** Blobs looked at to make room for one. */
 const EVICTION_LOOKS_MAX = 4_096;

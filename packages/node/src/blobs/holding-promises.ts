@@ -15,7 +15,7 @@ export const STALE_PROMISES = 256;
 
 export interface HoldingPromise {
   readonly task: Digest;
-  /** Of the enclave that made the response. */
+  /** Keyset of the enclave that made the response. */
   readonly keyset: Digest;
   readonly digest: Digest;
 }

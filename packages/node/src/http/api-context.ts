@@ -17,6 +17,6 @@ export interface ApiContext {
   /** An encoded EventProof; undefined while the event is not provable. */
   readonly eventProof: (sequence: number) => Promise<Uint8Array | undefined>;
   readonly blobBytesMax: number;
-  /** Of the API itself; the node's own are asked for. */
+  /** Metrics of the API itself. Those of the node are asked for. */
   readonly metrics: MetricsRegistry;
 }

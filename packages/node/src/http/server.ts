@@ -32,7 +32,7 @@ export interface ApiServer {
 }
 
 const JSON_BODY_BYTES_MAX = 64 * 1024;
-/** Of a whole request; a body that stalls is cut off earlier, by `Connections`. */
+/** Time for a whole request. `ClientConnections` ends a body that stalls earlier. */
 const REQUEST_MS_MAX = 900_000;
 
 function createApp(simulated: boolean): FastifyInstance {

@@ -12,7 +12,7 @@ export type LogFields = { readonly [name: string]: string | number | boolean | u
 export type Log = (level: LogLevel, subject: string, fields?: LogFields) => void;
 
 const ORDER: readonly LogLevel[] = ['debug', 'info', 'warn', 'error'];
-/** Of one text; what follows is cut off. */
+/** Characters of one text in a log line; the rest is cut off. */
 export const LOG_TEXT_CHARACTERS_MAX = 2_048;
 
 function bounded(value: string | number | boolean): string | number | boolean {

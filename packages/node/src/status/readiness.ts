@@ -28,7 +28,7 @@ export interface ReadinessFacts {
   readonly self: AccountId;
   /** Some member, of weight or not, is connected. */
   readonly isConnected: boolean;
-  /** Of the enclave and its attestation; empty when this node has none or all is well. */
+  /** Reasons that concern the enclave and its attestation; empty when this node has no enclave or all is well. */
   readonly enclaveReasons: readonly string[];
   /** Left on the disk of the databases; undefined when it cannot be told. */
   readonly freeBytes: number | undefined;

@@ -16,7 +16,7 @@ export const DSTACK_SOCKET = '/var/run/dstack.sock';
 export interface DstackOptions {
   /** `DSTACK_SOCKET` unless told otherwise. */
   readonly socketPath?: string;
-  /** Of the whole exchange. */
+  /** Time for the whole exchange. */
   readonly timeoutMs?: number;
 }
 

@@ -219,7 +219,7 @@ class Answers {
   readonly #source: KeptAnswers;
   readonly #nowMs: number;
   readonly #isFresh: boolean;
-  /** Of all of them. */
+  /** When the first of them must be renewed. */
   renewAtMs: number = Number.POSITIVE_INFINITY;
   /** One at least was fetched before. */
   isAnyKept = false;

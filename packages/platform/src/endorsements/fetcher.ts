@@ -24,7 +24,7 @@ export interface EndorsementFetcher {
 export interface HttpsFetcherOptions {
   /** Names (with port, unless it is 443) of the hosts that may be asked. */
   readonly hosts: readonly string[];
-  /** Of one attempt, body included. */
+  /** Time for one attempt, body included. */
   readonly timeoutMs?: number;
   readonly attempts?: number;
   /** Longest wait between attempts; a service that asks for more is not asked again. */

@@ -31,7 +31,7 @@ export interface ImageDeviation {
 }
 
 export interface ImageInspection extends ReadManifest {
-  /** Of the manifest as it stands, whatever the files are. */
+  /** Measurement of the manifest as it is, whatever the files are. */
   readonly measurement: Measurement;
   readonly image: Digest;
   /** Empty when every file is as the manifest says. */

@@ -27,7 +27,7 @@ export interface TrialOrder {
   readonly onnxBytes: number;
   /** Encoded tensors of the owner, which come after the file. */
   readonly tensorBytes: number;
-  /** Of the manifest. */
+  /** Inputs and outputs that the manifest names. */
   readonly signature: ModelSignature;
   readonly memoryBytesMax: number;
 }

@@ -57,7 +57,7 @@ export interface TrialSubject extends ModelSignature {
 }
 
 export interface TrialLimits {
-  /** Of a load, and of each run. */
+  /** Time for the load, and for each run. */
   readonly stepMsMax: number;
   readonly memoryBytesMax: number;
 }
@@ -67,7 +67,7 @@ const ENCLAVE_LIMITS: TrialLimits = {
   stepMsMax: DEFAULT_ENCLAVE_LIMITS.runMsMax,
   memoryBytesMax: DEFAULT_ENCLAVE_LIMITS.memoryMibMax * MEBIBYTE + ENGINE_RESERVED_BYTES,
 };
-/** Of all that the child says. */
+/** Bytes of all messages of the child. */
 const WORDS_BYTES_MAX: number = MEBIBYTE;
 const PROGRAM: string = join(import.meta.dirname, `main.${import.meta.filename.endsWith('.ts') ? 'ts' : 'js'}`);
 

@@ -25,7 +25,7 @@ export const PULL_TIMER = 'pull';
 
 /** What a batch is wanted for. */
 export interface Want {
-  /** Of the block that names it. */
+  /** Height of the block that names it. */
   readonly height: Height;
   /** Who has shown to hold it, best first. */
   readonly sources: readonly string[];

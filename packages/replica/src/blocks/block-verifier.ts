@@ -36,7 +36,7 @@ export interface VerifierSources {
   readonly core: ReplicaCore;
   readonly pool: BatchPool;
   readonly evidence: EvidencePool;
-  /** Of an executed height. */
+  /** The roots of an executed height. */
   readonly root: (height: Height) => ExecutedRoot | undefined;
 }
 

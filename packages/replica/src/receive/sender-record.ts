@@ -14,7 +14,7 @@ const CUT_MS_MAX = 600_000;
 
 interface Conduct {
   forgeries: number;
-  /** Of the last time out; 0 before the first. */
+  /** Length of the last time out; 0 before the first. */
   cutMs: number;
   untilMs: number;
 }

@@ -53,7 +53,7 @@ export interface DriverParts {
   readonly pool: BatchPool;
   readonly evidence: EvidencePool;
   readonly fetcher: Fetcher;
-  /** Of an executed block, durable or about to be. */
+  /** Roots of an executed block, durable or about to be. */
   readonly root: (height: Height) => ExecutedRoot | undefined;
   readonly newestCommit: (height: number) => CommittedTip | undefined;
   readonly persistOps: (block: Block) => StoreOp[];

@@ -109,7 +109,7 @@ export type ReplicaEffect =
       readonly transactionCount: number;
       readonly firstSequence: number;
       readonly events: readonly LedgerEvent[];
-      /** Of every transaction in the block, in order. */
+      /** The fate of every transaction in the block, in order. */
       readonly fates: readonly ExecutionFate[];
       readonly provableHeight: Height;
       /** How many events that is: those with lower sequences are provable. */
@@ -154,7 +154,7 @@ export type AdmissionCode =
 export interface TaskAssignment {
   readonly task: Digest;
   readonly sender: AccountId;
-  /** Of the model. */
+  /** Owner of the model. */
   readonly owner: AccountId;
   readonly model: Digest;
   readonly keyset: Digest;

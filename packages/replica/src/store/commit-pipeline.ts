@@ -37,7 +37,7 @@ export interface Commit {
 interface CommitPart extends Commit {
   readonly isFirst: boolean;
   readonly isLast: boolean;
-  /** Of the commit's last block, which the finalization is of. */
+  /** Height of the commit's last block, which the finalization certifies. */
   readonly height: Height;
 }
 
@@ -65,7 +65,7 @@ export interface PipelineHandlers {
 
 export interface PipelineStart {
   readonly roots: ReadonlyMap<Height, ExecutedRoot>;
-  /** Of the state after the last executed block. */
+  /** Facts of the state after the last executed block. */
   readonly facts: KeyedTree;
   /** Blocks stored and not final, by hash. */
   readonly open: ReadonlyMap<Digest, OpenBlock>;
@@ -79,7 +79,7 @@ export class CommitPipeline {
   readonly #queue: CommitPart[] = [];
   /** Whether a part of a long commit is being written; the next part follows after it. */
   #pausing = false;
-  /** Of durable executions. */
+  /** Roots of durable executions. */
   readonly #roots: Map<Height, ExecutedRoot>;
   readonly #open: OpenBlocks;
   /** Batches that came with a range, by the id under which its blocks name them. */

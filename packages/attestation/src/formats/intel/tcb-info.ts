@@ -65,7 +65,7 @@ export interface TcbInfo {
   readonly fmspc: Uint8Array;
   readonly pceId: Uint8Array;
   readonly tcbEvaluationDataNumber: number;
-  /** Of a module whose major version is 0; undefined for SGX. */
+  /** The TDX module with major version 0; undefined for SGX. */
   readonly tdxModule: TdxModule | undefined;
   readonly tdxModuleIdentities: readonly TdxModuleIdentity[];
   /** In Intel's order, newest first. */

@@ -47,7 +47,7 @@ export interface SimulatedCollateral {
   readonly moduleLevels: ReadonlyMap<number, readonly SimulatedComponentLevel[]>;
   readonly qeLevels: readonly SimulatedComponentLevel[];
   readonly pckIssuer: 'platform-ca' | 'processor-ca';
-  /** Of both CRLs; 1 when not given. */
+  /** Number of both CRLs; 1 when not given. */
   readonly crlNumber?: bigint;
   readonly revokedByRoot?: readonly bigint[];
   readonly revokedPcks?: readonly bigint[];

@@ -21,7 +21,7 @@ import { type EnclaveFields, writeEnclaveReport } from './report-writer.ts';
 export interface SimulatedIntelDeviceOptions {
   /** At least 16 bytes; the same seed is the same platform. */
   readonly seed: Uint8Array;
-  /** Of the PCK certificate. */
+  /** Validity of the PCK certificate. */
   readonly validity: Validity;
   readonly pckIssuer?: 'platform-ca' | 'processor-ca';
   /** 16 SVNs. */

@@ -58,7 +58,7 @@ export async function readEndorsements(paths: readonly string[]): Promise<Eviden
 export type GivenEvidence = {
   readonly evidence: Uint8Array;
   readonly endorsements: EvidenceEndorsements;
-  /** Of a file that holds a whole bundle, as the ledger does. */
+  /** The bundle, if the file holds a whole one as the ledger does. */
   readonly bundle: EvidenceBundle | undefined;
 };
 

@@ -36,7 +36,7 @@ interface Connection {
   readonly client: string;
   /** Requests that are not answered yet. */
   requests: number;
-  /** Of those, with a body that has not ended. */
+  /** How many of them have a body that has not ended. */
   bodies: number;
   /** Since when it waits for a request. */
   idleSinceMs: number;

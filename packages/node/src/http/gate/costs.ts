@@ -13,7 +13,7 @@ export const BULK_EVENTS = 100;
 export interface GroupLimits {
   /** Requests that are worked on at a time. */
   readonly slots: number;
-  /** Of those, for one client; all of them when it alone asks. */
+  /** Slots for one client; all of them while no other client asks. */
   readonly slotsPerClient: number;
 }
 

@@ -34,7 +34,7 @@ function ref(name: string): JsonSchema {
 }
 
 export const API_SCHEMAS: { readonly [name: string]: JsonSchema } = {
-  /** Of every JSON answer: whether the chain stands on simulated trust anchors. */
+  /** A member of every JSON answer: whether the chain stands on simulated trust anchors. */
   Simulated: shape({ simulated: FLAG }),
   Error: shape({ code: STRING, message: STRING }, { detail: STRING }),
   Status: shape(

@@ -54,7 +54,7 @@ export interface AnyRoute {
   readonly body: RouteBody;
   readonly bodyFields: Fields<Record<string, unknown>>;
   readonly headers: { readonly [name: string]: string };
-  /** Of the successful answer. */
+  /** Form of the successful answer. */
   readonly answer: { readonly contentType: string; readonly schema?: JsonSchema };
   /** Statuses of refusals beside 400 and 500. */
   readonly refusals: readonly number[];

@@ -10,7 +10,7 @@ import { streamEvents, streamStart } from './event-stream.ts';
 
 const readStreamQuery = fieldsReader(STREAM_QUERY);
 
-/** Of one client; a quarter of all would leave room for three others, were that more. */
+/** Event streams of one client. */
 export const STREAMS_PER_CLIENT_MAX = 16;
 
 export interface EventStreamsOptions {
