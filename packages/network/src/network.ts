@@ -1,16 +1,12 @@
 /** The adapter in one: identity and peer exchange in the middle, consensus messages, gossip and requests around it. */
-
 import { ed25519KeyPair } from '@cloister/crypto';
 import type { AccountId, Offence, ValidatorId } from '@cloister/encoding';
-import type { Multiaddr } from '@multiformats/multiaddr';
 import { Caller, dial, type RequestOptions } from './caller.ts';
-import type { WorkBudgets } from './gates/budgets.ts';
-import type { GossipDoor } from './gates/gossip-door.ts';
-import type { PeerGate } from './gates/peer-gate.ts';
 import type { PeerConnections } from './host/connections.ts';
-import type { Connection, GossipRouter, Host } from './host/host.ts';
+import type { Connection, GossipRouter } from './host/host.ts';
 import { Liveness } from './host/liveness.ts';
 import { PEER_LIST_BYTES_MAX } from './limits.ts';
+import type { NetworkParts } from './network-parts.ts';
 import { parseAddress } from './peers/addresses.ts';
 import { Introductions } from './peers/introductions.ts';
 import type { PeerBook } from './peers/peer-book.ts';
@@ -25,25 +21,12 @@ import {
   type Network,
   type NetworkCounters,
   NetworkError,
-  type NetworkLimits,
   type NetworkOptions,
   type PeerInfo,
   type PeerRecord,
   type Priority,
   type RequestProtocol,
 } from './types.ts';
-
-export type NetworkParts = {
-  readonly limits: NetworkLimits;
-  readonly host: Host;
-  readonly book: PeerBook;
-  readonly gate: PeerGate;
-  readonly door: GossipDoor;
-  readonly budgets: WorkBudgets;
-  readonly connections: PeerConnections;
-  readonly counters: NetworkCounters;
-  readonly seeds: readonly Multiaddr[];
-};
 
 export class LibP2PNetwork implements Network {
   readonly counters: NetworkCounters;
@@ -112,11 +95,9 @@ export class LibP2PNetwork implements Network {
       },
     });
     book.onNewer = (record) => this.#twins.onNewer(record);
-    const named = {
-      ...handlers,
-      onBatch: (bytes: Uint8Array, source: string) => handlers.onBatch(bytes, book.accountOf(source) ?? source),
-    };
-    this.#gossip = new BatchGossip(router, batchTopic(chainId), limits, this.counters, named);
+    const onBatch: typeof handlers.onBatch = (bytes, source) =>
+      handlers.onBatch(bytes, book.accountOf(source) ?? source);
+    this.#gossip = new BatchGossip(router, batchTopic(chainId), limits, this.counters, { ...handlers, onBatch });
     this.#consensus = new ConsensusStreams({
       host,
       protocol: consensusProtocol(chainId),
@@ -133,13 +114,11 @@ export class LibP2PNetwork implements Network {
     });
     this.#server = new RequestServer({
       limits,
+      counters: this.counters,
       serve: (protocol, peerId, bytes) => this.#serve(protocol, peerId, bytes),
       isMember: (peerId) => book.isKnownPeer(peerId),
       purse: (peerId, address) => budgets.asking(peerId, address),
       flooded: (peerId) => gate.blame(peerId, 'FLOOD'),
-      refused: () => {
-        this.counters.requestsRefused += 1;
-      },
     });
   }
 

@@ -4,7 +4,8 @@ import { MemoryStore, type OrderedStore, StoreError } from '@cloister/event-log'
 import type { ReplicaEffect, ReplicaInput } from '@cloister/replica';
 import { digestOf } from '@cloister/testkit';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { ReplicaShell, type ShellNetwork } from '../src/chain/replica-shell.ts';
+import { ReplicaShell } from '../src/chain/replica-shell.ts';
+import type { ShellNetwork } from '../src/chain/shell-ports.ts';
 
 const PEER: ValidatorId = asValidatorId('11'.repeat(32));
 const KEY = Uint8Array.of(1);

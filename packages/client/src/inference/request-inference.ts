@@ -34,6 +34,17 @@ function thresholdOf(request: InferenceRequest, manifest: ModelManifest, k: numb
   return threshold;
 }
 
+/** What can be refused before any executor is asked. */
+function checkRequest(request: InferenceRequest, manifest: ModelManifest): void {
+  const matched = matchTensors(request.inputs, manifest.inputs);
+  if (!matched.ok) throw new ClientError('INPUT_MISMATCH', [matched.code, matched.detail].filter(Boolean).join(' '));
+  const finite = checkFinite(request.inputs);
+  if (!finite.ok) throw new ClientError('INPUT_INVALID', `${finite.code} ${finite.detail ?? ''}`.trim());
+  const { executors: named } = request;
+  if (named !== undefined) thresholdOf(request, manifest, named.length);
+  else if (request.executorCount !== undefined) thresholdOf(request, manifest, request.executorCount);
+}
+
 /**
  * Verifies the executors, seals the inputs to them, and hands the request in. When this returns, the request may or may
  * not be in a block: `awaitInference` waits for its outcome. All randomness is fresh with every call.
@@ -47,13 +58,7 @@ export async function requestInference(
   const { api, chain, keyPair, edge } = context;
   const model = await fetchModel(context, request.model);
   const { manifest } = model;
-  const matched = matchTensors(request.inputs, manifest.inputs);
-  if (!matched.ok) throw new ClientError('INPUT_MISMATCH', [matched.code, matched.detail].filter(Boolean).join(' '));
-  const finite = checkFinite(request.inputs);
-  if (!finite.ok) throw new ClientError('INPUT_INVALID', `${finite.code} ${finite.detail ?? ''}`.trim());
-  const { executors: named } = request;
-  if (named !== undefined) thresholdOf(request, manifest, named.length);
-  else if (request.executorCount !== undefined) thresholdOf(request, manifest, request.executorCount);
+  checkRequest(request, manifest);
   const verified = await verifyExecutors(context, { request, model, deadline });
   const { enclaves } = verified;
   const { head } = verified.facts;
@@ -113,14 +118,9 @@ export async function requestInference(
     transaction,
     model: request.model,
     onnxDigest: manifest.onnxDigest,
-    executors: enclaves.map(({ node, result }) => ({
-      node,
-      keyset: result.keyset,
-      platform: result.platform,
-      image: result.image,
-      measurement: result.measurement,
-      signKey: result.runtime.sign_key,
-    })),
+    executors: enclaves.map(({ node, result: { keyset, platform, image, measurement, runtime } }) => {
+      return { node, keyset, platform, image, measurement, signKey: runtime.sign_key };
+    }),
     requestKey: random.requestKey32,
     salt: random.salt32,
   };

@@ -8,7 +8,7 @@ import { appraisalPolicyFromJson, trustAnchorsFromJson } from '@cloister/attesta
 import { faultKey } from '@cloister/consensus';
 import { asHeight, assert, type Digest } from '@cloister/encoding';
 import { raiseFloors } from '../attestation/floors.ts';
-import { ledgerPolicyDigest, measurementKey } from '../attestation/measurement-set.ts';
+import { ledgerPolicyDigest } from '../attestation/measurement-set.ts';
 import { forgetMember } from '../attestation/replace-member.ts';
 import { proposalId } from '../decide/decision.ts';
 import {
@@ -20,22 +20,15 @@ import {
   settledBy,
 } from '../events/events.ts';
 import type { ModelGrantRevoked } from '../events/inference-events.ts';
-import type {
-  AppraisalPolicyScheduled,
-  AppraisalPolicyTookEffect,
-  MeasurementAllowed,
-  MeasurementGraced,
-  MeasurementRevoked,
-} from '../events/policy-events.ts';
 import { recordUseAfter } from '../state/record-use.ts';
-import { settingsOf } from '../state/settings-of.ts';
-import type { LedgerState, MeasurementEntry, Model } from '../state/state.ts';
+import type { LedgerState, Model } from '../state/state.ts';
 import {
   acceptAttestation,
   evictAttestation,
   reappraiseAttestation,
   refreshAttestation,
 } from './evolve-attestation.ts';
+import { forgetOldBlocks, schedulePolicy, setMeasurement, takePolicy } from './evolve-policy.ts';
 import {
   completeTask,
   declineExecutor,
@@ -62,6 +55,7 @@ export function evolve(state: LedgerState, event: LedgerEvent): LedgerState {
   return state;
 }
 
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: one case for each event, and nothing else.
 function apply(state: LedgerState, event: LedgerEvent): void {
   switch (event.type) {
     case 'NetworkFounded':
@@ -243,64 +237,4 @@ function approve(state: LedgerState, event: GovernanceApproved): void {
   const proposal = state.proposals.get(event.proposal) ?? { kind: event.kind, approvals: new Map() };
   proposal.approvals.set(event.member, event.lapsesHeight);
   state.proposals.set(event.proposal, proposal);
-}
-
-/** Drops the blocks whose hashes are no nonces any more; the window changes with the policy. */
-function forgetOldBlocks(state: LedgerState): void {
-  const oldest = state.height - settingsOf(state).appraisalPolicy.nonceWindowBlocks;
-  for (const height of state.recentBlocks.keys()) {
-    if (height >= oldest) break;
-    state.recentBlocks.delete(height);
-  }
-}
-
-type MeasurementChanged = MeasurementAllowed | MeasurementGraced | MeasurementRevoked;
-
-function setMeasurement(state: LedgerState, event: MeasurementChanged): void {
-  const { platform, measurement, image, name, height } = event;
-  const pair = { platform, measurement, image };
-  const key = measurementKey(pair);
-  const change = measurementChange(event, state.measurements.get(key));
-  state.measurements.set(key, { ...pair, name, ...change, height });
-  state.policyDigest = ledgerPolicyDigest(settingsOf(state), state.measurements);
-  const { status } = change;
-  const graceUntilHeight = event.type === 'MeasurementGraced' ? event.graceUntilHeight : null;
-  state.proposals.delete(proposalId('set-measurement', { ...pair, status, graceUntilHeight, name }));
-}
-
-function measurementChange(
-  event: MeasurementChanged,
-  previous: MeasurementEntry | undefined,
-): Pick<MeasurementEntry, 'status' | 'effectiveHeight' | 'graceUntilHeight'> {
-  switch (event.type) {
-    case 'MeasurementAllowed': {
-      // A grace runs on while the pair waits to be allowed again.
-      const graceUntilHeight = previous?.status === 'grace-until' ? previous.graceUntilHeight : null;
-      return { status: 'allowed', effectiveHeight: event.effectiveHeight, graceUntilHeight };
-    }
-    case 'MeasurementGraced': {
-      const effectiveHeight = previous?.effectiveHeight ?? event.height;
-      return { status: 'grace-until', effectiveHeight, graceUntilHeight: event.graceUntilHeight };
-    }
-    case 'MeasurementRevoked':
-      return { status: 'revoked', effectiveHeight: event.height, graceUntilHeight: null };
-  }
-}
-
-function schedulePolicy(state: LedgerState, event: AppraisalPolicyScheduled): void {
-  const appraisalPolicy = appraisalPolicyFromJson(event.appraisalPolicy);
-  assert(appraisalPolicy.ok, 'AppraisalPolicyScheduled: the policy was checked');
-  const { loosenings, effectiveHeight, height } = event;
-  state.scheduledPolicy = { appraisalPolicy: appraisalPolicy.value, loosenings, effectiveHeight, height };
-  state.policyDecidedHeight = height;
-  state.proposals.delete(proposalId('set-policy', { policy: event.appraisalPolicy }));
-}
-
-function takePolicy(state: LedgerState, event: AppraisalPolicyTookEffect): void {
-  const appraisalPolicy = appraisalPolicyFromJson(event.appraisalPolicy);
-  assert(appraisalPolicy.ok, 'AppraisalPolicyTookEffect: the policy was checked');
-  state.network = { ...settingsOf(state), appraisalPolicy: appraisalPolicy.value };
-  state.scheduledPolicy = null;
-  state.policyDigest = event.policyDigest;
-  forgetOldBlocks(state);
 }

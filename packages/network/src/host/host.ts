@@ -76,6 +76,7 @@ function meshDegrees(memberCount: number): { D: number; Dlo: number; Dhi: number
   return { D: 6, Dlo: 4, Dhi: 12, Dscore: 4, Dout: 2 };
 }
 
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: one literal of settings, each with its reason.
 export async function createHost(options: HostOptions): Promise<Host> {
   // A connection and its multiplexer have one list of streams, which is what tells them to belong together.
   const muxers = new WeakMap<readonly Stream[], { readonly muxer: StreamMuxer; readonly reads: PacedReads }>();

@@ -7,7 +7,13 @@ import type { Purse } from '../gates/budgets.ts';
 import { PeerRateLimit } from '../gates/peer-rate-limit.ts';
 import type { Connection, Host, Stream } from '../host/host.ts';
 import { SERVE_MS_MAX } from '../limits.ts';
-import { NetworkError, type NetworkErrorCode, type NetworkLimits, type RequestProtocol } from '../types.ts';
+import {
+  type NetworkCounters,
+  NetworkError,
+  type NetworkErrorCode,
+  type NetworkLimits,
+  type RequestProtocol,
+} from '../types.ts';
 import { FrameReader, frameBytes } from './framing.ts';
 
 const GRANTED = 0;
@@ -110,7 +116,7 @@ export class RequestServer {
   readonly #limits: NetworkLimits;
   readonly #serve: Serve;
   readonly #isMember: (peerId: string) => boolean;
-  readonly #refused: () => void;
+  readonly #counters: Pick<NetworkCounters, 'requestsRefused'>;
   readonly #purse: (peerId: string, address: Multiaddr) => Purse;
   readonly #flooded: (peerId: string) => void;
   readonly #rate = new PeerRateLimit();
@@ -123,7 +129,7 @@ export class RequestServer {
     limits: NetworkLimits;
     serve: Serve;
     isMember: (peerId: string) => boolean;
-    refused: () => void;
+    counters: Pick<NetworkCounters, 'requestsRefused'>;
     /** What a peer's requests are paid from. */
     purse: (peerId: string, address: Multiaddr) => Purse;
     /** A peer goes on asking far beyond its rate. */
@@ -132,7 +138,7 @@ export class RequestServer {
     this.#limits = parts.limits;
     this.#serve = parts.serve;
     this.#isMember = parts.isMember;
-    this.#refused = parts.refused;
+    this.#counters = parts.counters;
     this.#purse = parts.purse;
     this.#flooded = parts.flooded;
   }
@@ -158,10 +164,10 @@ export class RequestServer {
       if (!isMember && answer !== undefined) heldBytes = answer.length;
       this.#strangerAnswerBytes += heldBytes;
       const granted = answer !== undefined && this.#strangerAnswerBytes <= this.#limits.strangerAnswersBytesMax;
-      if (!granted) this.#refused();
+      if (!granted) this.#counters.requestsRefused += 1;
       await this.#write(stream, granted ? granting(answer) : REFUSED);
     } catch (error) {
-      this.#refused();
+      this.#counters.requestsRefused += 1;
       stream.abort(error instanceof Error ? error : new Error('request failed'));
     } finally {
       this.#strangerAnswerBytes -= heldBytes;

@@ -10,7 +10,8 @@ import type { HoldingDesk } from '../blobs/holding-desk.ts';
 import type { Config } from '../config/config-options.ts';
 import type { StoredKey } from '../process/key-file.ts';
 import { createPeerRecordStore } from './peer-records.ts';
-import type { ReplicaShell, ShellNetwork } from './replica-shell.ts';
+import type { ReplicaShell } from './replica-shell.ts';
+import type { ShellNetwork } from './shell-ports.ts';
 
 /** The parts that answer what comes in. They are set before the first peer can reach this node. */
 export interface NetworkServices {

@@ -5,56 +5,11 @@
  * then guard synced) before anything queued after it happens. Verdicts, admissions, timers and reports wait for nothing.
  * A failed write stops the node. Inputs are worked off in slices, so that the process stays responsive.
  */
-import { type Digest, fail, type Offence, type Result, type ValidatorId } from '@cloister/encoding';
-import type { EventLog, OrderedStore } from '@cloister/event-log';
+import { type Digest, fail, type Result, type ValidatorId } from '@cloister/encoding';
 import type { BatchVerdict } from '@cloister/network';
-import {
-  type AdmissionCode,
-  carryOutStore,
-  type ReplicaEffect,
-  type ReplicaInput,
-  type SendPriority,
-  type UntimedInput,
-} from '@cloister/replica';
+import { type AdmissionCode, carryOutStore, type ReplicaEffect, type UntimedInput } from '@cloister/replica';
 import { NamedTimers } from '../process/named-timers.ts';
-import type { CommittedBlock } from './event-bus.ts';
-
-export interface SteppedReplica {
-  step(input: ReplicaInput): readonly ReplicaEffect[];
-}
-
-/** What the shell needs of the network. */
-export interface ShellNetwork {
-  sendConsensus(to: ValidatorId, bytes: Uint8Array, priority: SendPriority): void;
-  broadcastConsensus(bytes: Uint8Array, priority: SendPriority): void;
-  gossipBatch(bytes: Uint8Array): Promise<void>;
-  /** Connected peers in the order in which to ask for anything: members first. */
-  syncPeers(): readonly string[];
-  /** The peer sent what no honest peer sends. */
-  blame(peer: string, offence: Offence): void;
-  request(peer: string, bytes: Uint8Array, options: { timeoutMs: number; maxBytes: number }): Promise<Uint8Array>;
-}
-
-type Effect<Type extends ReplicaEffect['type']> = Extract<ReplicaEffect, { readonly type: Type }>;
-
-export interface ReplicaShellOptions {
-  readonly replica: SteppedReplica;
-  readonly chain: OrderedStore;
-  readonly guard: OrderedStore;
-  readonly log: Pick<EventLog, 'adopt'>;
-  readonly network: ShellNetwork;
-  /** Wall clock. */
-  readonly nowMs: () => number;
-  readonly monotonicMs: () => number;
-  readonly onCommitted: (block: CommittedBlock) => void;
-  readonly onExecute: (effect: Effect<'execute'>) => void;
-  readonly onEvidence: (effect: Effect<'evidence'>) => void;
-  readonly onRefused: (effect: Effect<'refused'>) => void;
-  /** A batch was not published; peers that need it will ask for it. */
-  readonly onUnpublished: (error: unknown) => void;
-  /** The replica halted or a write failed: nothing more is stepped. Called once. */
-  readonly onHalt: (code: string, detail: string) => void;
-}
+import type { ReplicaShellOptions, ShellEffect } from './shell-ports.ts';
 
 /** Longest stretch of steps before timers and sockets get their turn, in milliseconds. */
 const SLICE_MS = 8;
@@ -222,7 +177,7 @@ export class ReplicaShell {
 
   /** Writes the stores at the front of the queue: each chain part before any of their guard parts, both synced. */
   #writeStores(): void {
-    const stores: Effect<'store'>[] = [];
+    const stores: ShellEffect<'store'>[] = [];
     for (const effect of this.#effects) {
       if (effect.type !== 'store') break;
       stores.push(effect);
@@ -230,7 +185,7 @@ export class ReplicaShell {
     this.#effects.splice(0, stores.length);
     const [first] = stores;
     if (first === undefined) return;
-    const merged: Effect<'store'> = {
+    const merged: ShellEffect<'store'> = {
       type: 'store',
       token: first.token,
       chain: stores.flatMap((store) => store.chain),
@@ -284,7 +239,7 @@ export class ReplicaShell {
     }
   }
 
-  async #request({ requestId, to, bytes, timeoutMs, maxBytes }: Effect<'request'>): Promise<void> {
+  async #request({ requestId, to, bytes, timeoutMs, maxBytes }: ShellEffect<'request'>): Promise<void> {
     const peer = to === 'any' ? this.#anyPeer() : to;
     let answer: Uint8Array | undefined;
     if (peer !== undefined) {

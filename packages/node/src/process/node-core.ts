@@ -105,6 +105,7 @@ async function openReplicaOf(
 }
 
 /** Opens what has state on disk and wires the rest. Throws typed errors: StoreError, EventLogDamaged, NodeError, a CodedError of a StartRefusal. */
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: it wires the parts, in the order in which they need each other.
 export async function createCore(options: CoreOptions): Promise<NodeCore> {
   const { layout, config, keys, genesis, stores, log, nowMs, monotonicMs, network, observe } = options;
   const signer = ed25519KeyPair(keys.validator.seed);

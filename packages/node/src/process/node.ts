@@ -1,7 +1,6 @@
 /**
  * A running node: everything opened and started in order, and drained in the reverse order.
  */
-import { readFile } from 'node:fs/promises';
 import { type AccountId, assert, type Digest } from '@cloister/encoding';
 import type { Network } from '@cloister/network';
 import type { SigningStatus } from '@cloister/replica';
@@ -24,6 +23,7 @@ import { createLog, type Log } from './log-lines.ts';
 import type { NodeContext } from './node-context.ts';
 import { createCore, type NodeCore } from './node-core.ts';
 import { createContext, createMetrics, type NodeParts } from './node-parts.ts';
+import { nodePackageVersion } from './node-version.ts';
 import type { RunningNode, StartOptions, StopReason } from './running-node.ts';
 
 const BLOB_SWEEP_MS = 300_000;
@@ -31,12 +31,6 @@ const BLOB_SWEEP_MS = 300_000;
 const DRAIN_MS_MAX = 20_000;
 
 const monotonicMs = (): number => performance.now();
-
-async function packageVersion(): Promise<string> {
-  const file = new URL('../../package.json', import.meta.url);
-  const { version } = JSON.parse(await readFile(file, 'utf8')) as { readonly version: string };
-  return version;
-}
 
 /** Throws `NodeError`, `StoreError`, `EventLogDamaged`, `NetworkError` or a `CodedError` of a `StartRefusal`; nothing is left open then. */
 export async function startNode(options: StartOptions): Promise<RunningNode> {
@@ -50,13 +44,15 @@ export async function startNode(options: StartOptions): Promise<RunningNode> {
   const stores = await openStores(layout);
   const node = new NodeProcess({ ...options, log }, stores, nowMs);
   try {
-    await node.open(keys, genesis, await packageVersion());
+    await node.open(keys, genesis, await nodePackageVersion());
     return node;
   } catch (error) {
     await node.abandon();
     throw error;
   }
 }
+
+type NodeKeys = Awaited<ReturnType<typeof readNodeKeys>>;
 
 class NodeProcess implements RunningNode {
   readonly #options: StartOptions & { readonly log: Log };
@@ -110,12 +106,8 @@ class NodeProcess implements RunningNode {
     return this.#opened.genesis.genesis.trustAnchors.simulated;
   }
 
-  async open(
-    keys: Awaited<ReturnType<typeof readNodeKeys>>,
-    genesis: Awaited<ReturnType<typeof readGenesis>>,
-    version: string,
-  ): Promise<void> {
-    const { layout, config, join, log, launch } = this.#options;
+  async open(keys: NodeKeys, genesis: Awaited<ReturnType<typeof readGenesis>>, version: string): Promise<void> {
+    const { layout, config, log, launch } = this.#options;
     const parts: NodeParts = {
       core: () => this.#core,
       network: () => this.#network,
@@ -152,6 +144,29 @@ class NodeProcess implements RunningNode {
     });
     this.#core = core;
     await saveSnapshotIfDue(core.opened.log, core.opened.replica.ledger);
+    this.#network = await this.#startNetwork(core, keys, metrics);
+    this.addresses = this.#network.addresses();
+    this.#context = createContext(parts, core, metrics);
+    this.#startParts(core, metrics);
+    const { readiness, waitsFor } = this.#context;
+    this.#watch = new ReadinessWatch({ directory: layout.chain, readiness, waitsFor, log });
+    this.#watch.start();
+    const { readSeeds: read } = this.#options;
+    if (read !== undefined) {
+      const add = (seeds: readonly string[]): void => this.#network?.addSeeds(seeds);
+      this.#seeds = new SeedWatch({ isLost: this.#context.isLost, read, add, log });
+      this.#seeds.start();
+    }
+    if (config['api.enabled']) {
+      const { context, simulated } = this;
+      this.#api = createApi({ core, context, config, layout, version, simulated, log, monotonicMs });
+      this.apiUrl = await this.#api.start();
+    }
+    log('info', 'started', { node: this.id, chain: this.chainId, api: this.apiUrl, simulated: this.simulated });
+  }
+
+  #startNetwork(core: NodeCore, keys: NodeKeys, metrics: NodeMetrics): Promise<Network> {
+    const { config, join, log } = this.#options;
     const { all: members, weightless } = membersOf(core.opened.replica.ledger);
     const signing = (): SigningStatus['state'] => core.opened.replica.status().signing.state;
     const twins = new TwinWatch({
@@ -163,8 +178,8 @@ class NodeProcess implements RunningNode {
       onHalt: (code, detail) => this.#onHalt(code, detail),
     });
     this.#twins = twins;
-    this.#network = await startNetwork({
-      chainId: genesis.chainId,
+    return startNetwork({
+      chainId: core.genesis.chainId,
       nodeKey: keys.node,
       member: {
         id: core.self,
@@ -192,24 +207,6 @@ class NodeProcess implements RunningNode {
         },
       }),
     });
-    this.addresses = this.#network.addresses();
-    this.#context = createContext(parts, core, metrics);
-    this.#startParts(core, metrics);
-    const { readiness, waitsFor } = this.#context;
-    this.#watch = new ReadinessWatch({ directory: layout.chain, readiness, waitsFor, log });
-    this.#watch.start();
-    const { readSeeds: read } = this.#options;
-    if (read !== undefined) {
-      const add = (seeds: readonly string[]): void => this.#network?.addSeeds(seeds);
-      this.#seeds = new SeedWatch({ isLost: this.#context.isLost, read, add, log });
-      this.#seeds.start();
-    }
-    if (config['api.enabled']) {
-      const { context, simulated } = this;
-      this.#api = createApi({ core, context, config, layout, version, simulated, log, monotonicMs });
-      this.apiUrl = await this.#api.start();
-    }
-    log('info', 'started', { node: this.id, chain: this.chainId, api: this.apiUrl, simulated: this.simulated });
   }
 
   #startParts(core: NodeCore, metrics: NodeMetrics): void {

@@ -11,8 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { utf8 } from '@cloister/encoding';
 import { build, type Metafile, type Plugin } from 'esbuild';
 import { ImageError } from './image-error.ts';
-import { ENCLAVE_PROGRAM, ENGINE_PROGRAM } from './program-names.ts';
-import type { ImageProgram } from './programs.ts';
+import { ENCLAVE_PROGRAM, ENGINE_PROGRAM, type ImageProgram } from './program-names.ts';
 
 /** The enclave's sources, as they lie in the checkout. */
 const ENCLAVE_SOURCES: string = dirname(fileURLToPath(import.meta.resolve('@cloister/enclave')));

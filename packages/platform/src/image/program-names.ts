@@ -8,3 +8,8 @@ export const ENGINE_PROGRAM = 'engine.mjs';
 export const NATIVE_DIRECTORY = 'native';
 export const NATIVE_BINDING = 'onnxruntime_binding.node';
 export const NATIVE_LIBRARY = 'libonnxruntime.so.1';
+
+export interface ImageProgram {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+}

@@ -9,12 +9,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { IMAGE_MANIFEST_FILE, type ImageManifest, parseImageManifest } from '@cloister/confidential';
 import { ImageError } from './image-error.ts';
-import { ENCLAVE_PROGRAM, ENGINE_PROGRAM } from './program-names.ts';
-
-export interface ImageProgram {
-  readonly name: string;
-  readonly bytes: Uint8Array;
-}
+import { ENCLAVE_PROGRAM, ENGINE_PROGRAM, type ImageProgram } from './program-names.ts';
 
 const IS_CHECKOUT: boolean = import.meta.filename.endsWith('.ts');
 const PACKED: string = join(import.meta.dirname, '..', '..', 'programs');

@@ -34,7 +34,7 @@ import { Replica } from '../step/replica.ts';
 import type { ExecutedRoot, ReplicaConfig } from '../step/replica-core.ts';
 import { GUARD_RANGE, hashOfOpenKey, OPEN_RANGE } from '../store/chain-keys.ts';
 import { ChainStore } from '../store/chain-store.ts';
-import { rootOf } from '../store/commit-pipeline.ts';
+import { rootOf } from '../store/executed-block.ts';
 import { type GuardMemory, guardFault, readGuardMark } from '../store/guard-memory.ts';
 import type { OpenBlock } from '../store/open-blocks.ts';
 import type { RecoveredReplica } from './recovered.ts';

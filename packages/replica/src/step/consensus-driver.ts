@@ -7,7 +7,6 @@
  */
 import {
   type Block,
-  blockHolders,
   blockOf,
   type ConsensusMessage,
   createMachine,
@@ -31,7 +30,6 @@ import type { StoreOp } from '@cloister/event-log';
 import type { BatchPool } from '../batches/batch-pool.ts';
 import type { Want } from '../batches/batch-puller.ts';
 import { BUILD_TIMER, type BuildRequest, buildBlock } from '../blocks/block-builder.ts';
-import { type VerifyRequest, verifyBlock } from '../blocks/block-verifier.ts';
 import type { EvidencePool } from '../blocks/evidence-pool.ts';
 import { RECEIVE_TIMER, Receiver, sendPriority } from '../receive/receiver.ts';
 import type { RecoveredReplica } from '../recovery/recovered.ts';
@@ -40,6 +38,7 @@ import type { Commit } from '../store/commit-pipeline.ts';
 import type { CommittedTip } from '../store/committed-tip.ts';
 import { GuardKeys } from '../store/guard-keys.ts';
 import type { ArrivedRange, Fetcher } from '../sync/fetcher.ts';
+import { ProposalJudge } from './proposal-judge.ts';
 import type { ExecutedRoot, ReplicaConfig, ReplicaCore } from './replica-core.ts';
 
 const TIMER_PREFIX = 'consensus/';
@@ -78,7 +77,7 @@ export class ConsensusDriver {
   #draining = false;
   /** The newest timer of each name, which says what it means when it fires. */
   readonly #timers = new Map<string, Extract<Effect, { type: 'set-timer' }>>();
-  readonly #verifying = new Map<Digest, VerifyRequest>();
+  readonly #judge: ProposalJudge;
   #building: BuildRequest | undefined;
   #workPending = false;
   #certificateAttempts = 0;
@@ -99,6 +98,7 @@ export class ConsensusDriver {
       },
       recovered.machine,
     );
+    this.#judge = new ProposalJudge(parts, (answer) => this.feed(answer));
     this.#receiver = new Receiver({
       core,
       useless: (from, glimpse) => uselessAtAGlimpse(this.#machine, from, glimpse),
@@ -120,28 +120,17 @@ export class ConsensusDriver {
     this.feed({ type: 'start' });
   }
 
-  /**
-   * Batches that proposals under judgement name and the pool does not hold. Nothing more is asked for a proposal whose
-   * view is over and that no quorum notarized.
-   */
   neededBatches(): ReadonlyMap<Digest, Want> {
-    const needed = new Map<Digest, Want>();
-    for (const { header, body, blockHash } of this.#verifying.values()) {
-      const { voters, notarized } = blockHolders(this.#machine, blockHash);
-      if (!notarized && header.view < this.status.view) continue;
-      const want: Want = { height: header.height, sources: [header.proposer, ...voters] };
-      for (const id of body.batches) {
-        const known =
-          this.#parts.pool.get(id) !== undefined || this.#parts.pool.condemned(id, header.height) !== undefined;
-        if (!known) needed.set(id, want);
-      }
-    }
-    return needed;
+    return this.#judge.neededBatches(this.#machine);
   }
 
-  /** Ids that proposals under judgement name. */
   namedBatches(): Digest[] {
-    return [...this.#verifying.values()].flatMap(({ body }) => body.batches);
+    return this.#judge.namedBatches();
+  }
+
+  /** Looks at waiting proposals again: something arrived or was executed. */
+  recheck(): void {
+    this.#judge.recheck();
   }
 
   frame(from: ValidatorId, bytes: Uint8Array): void {
@@ -211,9 +200,7 @@ export class ConsensusDriver {
         break;
       }
       case 'verify-block':
-        this.#hearTime(effect);
-        this.#verifying.set(effect.blockHash, effect);
-        this.#verify(effect);
+        this.#judge.take(effect, this.status.view);
         break;
       case 'build-block':
         this.#building = effect;
@@ -229,7 +216,7 @@ export class ConsensusDriver {
         onCatchUp(effect.from);
         break;
       case 'commit':
-        this.#forgetBelow(effect.blocks.at(-1)?.header.height);
+        this.#judge.forgetBelow(effect.blocks.at(-1)?.header.height);
         onCommit({ blocks: effect.blocks, finalization: effect.finalization });
         break;
       case 'evidence':
@@ -272,43 +259,6 @@ export class ConsensusDriver {
   #fetchCertificates({ epoch, fromView, toView, from }: Extract<Effect, { type: 'fetch-certificates' }>): void {
     const to = from[this.#certificateAttempts++ % Math.max(1, from.length)] ?? 'all';
     this.send(to, { type: 'cert-request', epoch, fromView, toView });
-  }
-
-  // Proposals under judgement.
-
-  /** A block of an earlier view may have come late, so it says nothing about its leader's clock. */
-  #hearTime({ header, ancestors }: VerifyRequest): void {
-    const { core, newestCommit } = this.#parts;
-    if (header.view !== this.status.view) return;
-    const parent = ancestors.at(-1)?.header ?? newestCommit(header.height - 1)?.header;
-    const parentTimestampMs = parent?.timestampMs ?? core.genesis.genesis.timeMs;
-    const { proposer, timestampMs } = header;
-    core.networkClock.heard({ proposer, timestampMs, parentTimestampMs }, core.monotonicMs);
-  }
-
-  #verify(request: VerifyRequest): void {
-    const { core, pool, evidence, root, onMissing } = this.#parts;
-    const verdict = verifyBlock({ core, pool, evidence, root }, request);
-    if (verdict.verdict === 'wait') {
-      if (verdict.missing.length > 0) onMissing();
-      return;
-    }
-    this.#verifying.delete(request.blockHash);
-    const answer = { type: 'block-verified', blockHash: request.blockHash, verdict: verdict.verdict } as const;
-    this.feed(verdict.verdict === 'valid' ? answer : { ...answer, reason: verdict.reason });
-    if (verdict.verdict === 'invalid') {
-      core.emit({ type: 'refused', from: request.header.proposer, code: 'BLOCK_INVALID', detail: verdict.reason });
-    }
-  }
-
-  /** Looks at waiting proposals again: something arrived or was executed. */
-  recheck(): void {
-    for (const request of [...this.#verifying.values()]) this.#verify(request);
-  }
-
-  #forgetBelow(height: Height | undefined): void {
-    if (height === undefined) return;
-    for (const [hash, { header }] of this.#verifying) if (header.height <= height) this.#verifying.delete(hash);
   }
 
   // Building.

@@ -4,10 +4,10 @@
  */
 import type { createMachine, Timing, ValidatorSet } from '@cloister/consensus';
 import type { Ed25519KeyPair } from '@cloister/crypto';
-import type { Digest, Epoch, Height, ValidatorId } from '@cloister/encoding';
-import type { LedgerState, ParsedGenesis } from '@cloister/ledger';
-import type { NetworkClock } from './network-clock.ts';
-import type { ReplicaEffect } from './replica-ports.ts';
+import { asEpoch, asValidatorId, type Digest, type Epoch, type Height, type ValidatorId } from '@cloister/encoding';
+import { genesisValidatorSet, type LedgerState, type ParsedGenesis, paramsHash } from '@cloister/ledger';
+import { NetworkClock } from './network-clock.ts';
+import type { ReplicaClocks, ReplicaEffect } from './replica-ports.ts';
 
 export interface ReplicaConfig {
   readonly genesis: ParsedGenesis;
@@ -50,4 +50,44 @@ export interface ReplicaCore {
   /** Height of the last block whose execution is durable. */
   executedHeight(): Height;
   halt(code: string, detail: string): void;
+}
+
+interface CoreSources extends Pick<ReplicaCore, 'emit' | 'committedHeight' | 'executedHeight' | 'halt'> {
+  /** Readings of the current input. */
+  readonly clocks: () => ReplicaClocks;
+  /** Whether the log is behind what the sign guard has seen. */
+  readonly resyncs: () => boolean;
+}
+
+export function createReplicaCore(config: ReplicaConfig, ledger: LedgerState, sources: CoreSources): ReplicaCore {
+  const { genesis, signer } = config;
+  const { clocks, resyncs, emit, committedHeight, executedHeight, halt } = sources;
+  const set = genesisValidatorSet(genesis.genesis);
+  const self = asValidatorId(signer.id);
+  const isMember = set.validators.some(({ id }) => id === self);
+  return {
+    chainId: genesis.chainId,
+    self,
+    signer,
+    genesis,
+    set,
+    epoch: asEpoch(0),
+    paramsHash: paramsHash(genesis.genesis.params),
+    ledger,
+    networkClock: new NetworkClock(set, self),
+    get isValidator() {
+      return isMember && !resyncs();
+    },
+    get nowMs() {
+      return clocks().nowMs;
+    },
+    get monotonicMs() {
+      return clocks().monotonicMs;
+    },
+    emit,
+    setTimer: (id, delayMs) => emit({ type: 'set-timer', id, delayMs }),
+    committedHeight,
+    executedHeight,
+    halt,
+  };
 }

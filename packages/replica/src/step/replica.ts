@@ -7,9 +7,9 @@
  */
 import { evidenceKey } from '@cloister/consensus';
 import type { KeyedTree } from '@cloister/crypto';
-import { asEpoch, asHeight, assert, asValidatorId, type Digest, type Height } from '@cloister/encoding';
+import { asHeight, assert, type Digest, type Height } from '@cloister/encoding';
 import type { EventLog, PreparedAppend } from '@cloister/event-log';
-import { genesisValidatorSet, type LedgerState, paramsHash } from '@cloister/ledger';
+import type { LedgerState } from '@cloister/ledger';
 import { BatchIntake } from '../batches/batch-intake.ts';
 import { BatchPool } from '../batches/batch-pool.ts';
 import { BatchPuller, PULL_TIMER } from '../batches/batch-puller.ts';
@@ -19,18 +19,18 @@ import { Forwarder } from '../receive/forwarder.ts';
 import { FLUSH_TIMER, Ingress } from '../receive/ingress.ts';
 import { TransactionSignatureCache } from '../receive/transaction-signatures.ts';
 import type { RecoveredReplica } from '../recovery/recovered.ts';
-import { CommitPipeline, committedEffect, type ExecutedBlock } from '../store/commit-pipeline.ts';
+import { type Commit, CommitPipeline } from '../store/commit-pipeline.ts';
 import { TipTracker } from '../store/committed-tip.ts';
 import { DurableWrites } from '../store/durable-writes.ts';
+import { committedEffect, type ExecutedBlock } from '../store/executed-block.ts';
 import { rememberedRound } from '../store/guard-memory.ts';
 import { Fetcher, HEDGE_TIMER } from '../sync/fetcher.ts';
 import { RequestDesk } from '../sync/request-desk.ts';
 import { FOLLOW_TIMER, Follower } from '../sync/sync-follow.ts';
 import { SyncPeers } from '../sync/sync-peers.ts';
 import { ConsensusDriver } from './consensus-driver.ts';
-import { NetworkClock } from './network-clock.ts';
 import { ReplicaProgress } from './progress.ts';
-import type { ReplicaConfig, ReplicaCore } from './replica-core.ts';
+import { createReplicaCore, type ReplicaConfig, type ReplicaCore } from './replica-core.ts';
 import type { ReplicaClocks, ReplicaEffect, ReplicaInput, ReplicaStatus } from './replica-ports.ts';
 import { START_TIMER, StartRule } from './start-rule.ts';
 import { TaskAssigner } from './task-assigner.ts';
@@ -62,40 +62,21 @@ export class Replica {
   #started = false;
 
   /** From what `recoverReplica` read; use `openReplica`. */
+  // biome-ignore lint/complexity/noExcessiveLinesPerFunction: it wires the parts, in the order in which they need each other.
   constructor(config: ReplicaConfig, recovered: RecoveredReplica, log: Pick<EventLog, 'prepare' | 'resyncTarget'>) {
-    const { genesis, signer } = config;
-    const set = genesisValidatorSet(genesis.genesis);
-    const self = asValidatorId(signer.id);
     this.#provableHeight = recovered.provableHeight;
     this.#workHeight = recovered.workHeight;
     this.#tip = new TipTracker(recovered.tip);
-    const replica = this;
-    const isMember = set.validators.some(({ id }) => id === self);
-    const core: ReplicaCore = {
-      chainId: genesis.chainId,
-      self,
-      signer,
-      genesis,
-      set,
-      epoch: asEpoch(0),
-      paramsHash: paramsHash(genesis.genesis.params),
-      ledger: recovered.ledger,
-      networkClock: new NetworkClock(set, self),
-      get isValidator() {
-        return isMember && log.resyncTarget === undefined;
-      },
-      get nowMs() {
-        return replica.#clocks.nowMs;
-      },
-      get monotonicMs() {
-        return replica.#clocks.monotonicMs;
-      },
+    const core = createReplicaCore(config, recovered.ledger, {
+      clocks: () => this.#clocks,
+      resyncs: () => log.resyncTarget !== undefined,
       emit: (effect) => this.#effects.push(effect),
-      setTimer: (id, delayMs) => this.#effects.push({ type: 'set-timer', id, delayMs }),
       committedHeight: () => asHeight(Math.max(this.#tip.height, this.#progress.height)),
       executedHeight: () => this.#progress.height,
       halt: (code, detail) => this.#halt(code, detail),
-    };
+    });
+    const { set, self } = core;
+    const isMember = set.validators.some(({ id }) => id === self);
     this.#core = core;
     this.#progress = new ReplicaProgress(core, config, recovered);
     const signatures = new TransactionSignatureCache();
@@ -115,10 +96,7 @@ export class Replica {
       onRange: (range) => this.#follower.onRange(range),
     });
     this.#puller = new BatchPuller({
-      core,
-      peers: this.#peers,
-      desk: this.#desk,
-      pool: this.#pool,
+      ...{ core, peers: this.#peers, desk: this.#desk, pool: this.#pool },
       needed: () => new Map([...this.#consensus.neededBatches(), ...this.#pipeline.neededBatches()]),
       onArrived,
     });
@@ -141,15 +119,7 @@ export class Replica {
       fetcher: this.#fetcher,
       persist: (chain, guard, done) => this.#writes.store({ chain, guard, guardSync: true, append: [] }, done),
       persistOps: (block) => this.#pipeline.persistOps(block),
-      onCommit: (commit) => {
-        const last = commit.blocks.at(-1);
-        if (last === undefined) return;
-        this.#tip.move({ hash: last.hash, header: last.header, finalization: commit.finalization });
-        for (const { body } of commit.blocks) this.#evidence.commit(body.evidence);
-        this.#pipeline.commit(commit);
-        this.#pipeline.run();
-        this.#follower.committed();
-      },
+      onCommit: (commit) => this.#onCommit(commit),
       onEvidence: (evidence) => {
         if (!this.#evidence.add(evidence)) return;
         core.emit({ type: 'evidence', against: evidence.signer, kind: evidence.type, key: evidenceKey(evidence) });
@@ -168,13 +138,8 @@ export class Replica {
       send: (to, message) => this.#consensus.send(to, message),
       feed: (input) => this.#consensus.feed(input),
     });
-    this.#follower = new Follower({
-      core,
-      peers: this.#peers,
-      fetcher: this.#fetcher,
-      pipeline: this.#pipeline,
-      consensus: this.#consensus,
-    });
+    const [peers, fetcher, pipeline, consensus] = [this.#peers, this.#fetcher, this.#pipeline, this.#consensus];
+    this.#follower = new Follower({ core, peers, fetcher, pipeline, consensus });
     this.#tasks = new TaskAssigner(self);
     // What is read from disk passes the same rules as what comes from outside, since an earlier fault may have left it
     // there.
@@ -263,11 +228,7 @@ export class Replica {
         this.#writes.stored(input.token);
         break;
       case 'submit':
-        this.#core.emit({
-          type: 'admission',
-          ref: input.ref,
-          result: this.#ingress.submit(input.bytes, input.verified),
-        });
+        this.#admit(input);
         break;
       case 'peer': {
         const first = this.#peers.count === 0;
@@ -279,6 +240,10 @@ export class Replica {
     }
   }
 
+  #admit({ ref, bytes, verified }: Extract<ReplicaInput, { type: 'submit' }>): void {
+    this.#core.emit({ type: 'admission', ref, result: this.#ingress.submit(bytes, verified) });
+  }
+
   #onTimer(id: string): void {
     if (id === FLUSH_TIMER) this.#ingress.flush();
     else if (id === BUILD_TIMER) this.#consensus.tryBuild();
@@ -287,6 +252,16 @@ export class Replica {
     else if (id === FOLLOW_TIMER) this.#follower.poll();
     else if (id === START_TIMER) this.#startRule.timer();
     else this.#consensus.timer(id);
+  }
+
+  #onCommit(commit: Commit): void {
+    const last = commit.blocks.at(-1);
+    if (last === undefined) return;
+    this.#tip.move({ hash: last.hash, header: last.header, finalization: commit.finalization });
+    for (const { body } of commit.blocks) this.#evidence.commit(body.evidence);
+    this.#pipeline.commit(commit);
+    this.#pipeline.run();
+    this.#follower.committed();
   }
 
   #onDurable(executed: readonly ExecutedBlock[], head: PreparedAppend['head']): void {
@@ -311,11 +286,9 @@ export class Replica {
     return this.#pool.pendingCount > 0 || this.#evidence.size > 0 || this.#workHeight > this.#provableHeight;
   }
 
-  // The executor's tasks.
-
   #assignTasks(): void {
-    for (const task of this.#tasks.due(this.#core.ledger, this.#provableHeight))
-      this.#core.emit({ type: 'execute', task });
+    const due = this.#tasks.due(this.#core.ledger, this.#provableHeight);
+    for (const task of due) this.#core.emit({ type: 'execute', task });
   }
 
   #halt(code: string, detail: string): void {

@@ -6,14 +6,7 @@
  * it is told to anyone before the write is durable. A commit whose batches are not all here waits, and so do the
  * commits after it.
  */
-import {
-  type Block,
-  decodeFaultEvidence,
-  type Finalization,
-  faultOf,
-  type ProvenFault,
-  signersOf,
-} from '@cloister/consensus';
+import { type Block, type Finalization, signersOf } from '@cloister/consensus';
 import type { KeyedTree } from '@cloister/crypto';
 import type { Digest, Height } from '@cloister/encoding';
 import type { EventLog, PreparedAppend, StoreOp } from '@cloister/event-log';
@@ -23,8 +16,8 @@ import type { BatchPool, BatchRefusal } from '../batches/batch-pool.ts';
 import type { Want } from '../batches/batch-puller.ts';
 import { COMMIT_BLOCKS_MAX, ROOTS_KEPT } from '../limits.ts';
 import type { ExecutedRoot, ReplicaCore } from '../step/replica-core.ts';
-import type { ReplicaEffect } from '../step/replica-ports.ts';
 import { type ExecutedRecord, executedOp, finalizationOp } from './chain-store.ts';
+import { type ExecutedBlock, faultsIn, rootOf, told } from './executed-block.ts';
 import { FactTrees } from './fact-trees.ts';
 import { type OpenBlock, OpenBlocks } from './open-blocks.ts';
 
@@ -39,13 +32,6 @@ interface CommitPart extends Commit {
   readonly isLast: boolean;
   /** Height of the commit's last block, which the finalization certifies. */
   readonly height: Height;
-}
-
-/** One block of a commit, executed. */
-export interface ExecutedBlock {
-  readonly block: Block;
-  readonly record: ExecutedRecord;
-  readonly execution: Execution;
 }
 
 export interface PipelineHandlers {
@@ -278,38 +264,4 @@ export class CommitPipeline {
       this.#roots.delete(old);
     }
   }
-}
-
-/** What a final block's evidence proves: a quorum has verified it. */
-function faultsIn(evidence: readonly Uint8Array[]): ProvenFault[] {
-  return evidence.flatMap((bytes) => {
-    const decoded = decodeFaultEvidence(bytes);
-    return decoded.ok ? [faultOf(decoded.value)] : [];
-  });
-}
-
-/** What the shell is told of a block whose execution is durable. */
-export function committedEffect({ block, record, execution }: ExecutedBlock): ReplicaEffect {
-  return {
-    type: 'committed',
-    height: record.height,
-    hash: block.hash,
-    timeMs: record.timeMs,
-    proposer: block.header.proposer,
-    transactionCount: execution.fates.length,
-    firstSequence: execution.firstSequence,
-    events: execution.events,
-    fates: execution.fates,
-    provableHeight: block.header.lastFinal.height,
-    provableCount: block.header.lastFinal.eventCount,
-  };
-}
-
-/** What a header says of an executed block. */
-export function rootOf({ hash, eventRoot, eventCount, factsRoot }: ExecutedRecord): ExecutedRoot {
-  return { hash, eventRoot, eventCount, factsRoot };
-}
-
-function told({ eventCount, eventRoot, factsRoot }: Omit<ExecutedRoot, 'hash'>): string {
-  return `${eventCount} events, root ${eventRoot}, facts ${factsRoot}`;
 }
