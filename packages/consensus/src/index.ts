@@ -86,8 +86,10 @@ export {
   decodeBody,
   decodeCertificate,
   decodeHeader,
+  type EncodedBlock,
   encodeBody,
   encodeCertificate,
+  encodedBlockOf,
   encodeHeader,
   HEADER_VERSION,
 } from './messages/block-codec.ts';

@@ -175,9 +175,12 @@ export function decodeHeader(bytes: Uint8Array): Result<Header, 'MALFORMED'> {
   return decodeWith(bytes, readHeader);
 }
 
+const HEADER_DOMAIN = 'cloister/header/v1';
+const BODY_DOMAIN = 'cloister/body/v1';
+
 /** Hash of a block is the hash of its header; the header commits to the body. */
 export function blockHashOf(header: Header): Digest {
-  return hash('cloister/header/v1', encodeHeader(header));
+  return hash(HEADER_DOMAIN, encodeHeader(header));
 }
 
 export function writeBody(writer: ByteWriter, body: Body): void {
@@ -188,11 +191,16 @@ export function writeBody(writer: ByteWriter, body: Body): void {
   writeOptional(writer, body.lastFinalCert, (certificate) => writeCertificate(writer, certificate));
 }
 
-export function readBody(reader: ByteReader): Body {
-  const batchCount = reader.u32();
-  if (batchCount > MAX_BATCHES_PER_BLOCK) throw new DecodeError('too many batches');
+function readBatchIds(reader: ByteReader): Digest[] {
+  const count = reader.u32();
+  if (count > MAX_BATCHES_PER_BLOCK) throw new DecodeError('too many batches');
   const batches: Digest[] = [];
-  for (let index = 0; index < batchCount; index++) batches.push(reader.digest());
+  for (let index = 0; index < count; index++) batches.push(reader.digest());
+  return batches;
+}
+
+export function readBody(reader: ByteReader): Body {
+  const batches = readBatchIds(reader);
   const evidenceCount = reader.u32();
   if (evidenceCount > MAX_EVIDENCE_PER_BLOCK) throw new DecodeError('too many evidence records');
   const evidence: Uint8Array[] = [];
@@ -210,9 +218,32 @@ export function decodeBody(bytes: Uint8Array): Result<Body, 'MALFORMED'> {
   return decodeWith(bytes, readBody);
 }
 
+/** A block whose header and body stay encoded, with what leads on from it. */
+export interface EncodedBlock {
+  readonly header: Uint8Array;
+  readonly body: Uint8Array;
+  readonly batches: readonly Digest[];
+}
+
+/**
+ * The block of this hash in its encoded parts. Undefined when they are not of this hash: a value has one encoding, so the
+ * hash of the bytes is the hash of the block. Of the body no more than the batches is read, of evidence and certificate nothing.
+ */
+export function encodedBlockOf(blockHash: Digest, header: Uint8Array, body: Uint8Array): EncodedBlock | undefined {
+  if (hash(HEADER_DOMAIN, header) !== blockHash) return undefined;
+  const decoded = decodeHeader(header);
+  if (!decoded.ok || hash(BODY_DOMAIN, body) !== decoded.value.bodyHash) return undefined;
+  const batches = decodeWith(body, (reader) => {
+    const ids = readBatchIds(reader);
+    reader.fixed(reader.remaining);
+    return ids;
+  });
+  return batches.ok ? { header, body, batches: batches.value } : undefined;
+}
+
 /** What a header's bodyHash is. */
 export function bodyHashOf(body: Body): Digest {
-  return hash('cloister/body/v1', encodeBody(body));
+  return hash(BODY_DOMAIN, encodeBody(body));
 }
 
 /** A block of a header and its body, or undefined when the header does not commit to the body. */

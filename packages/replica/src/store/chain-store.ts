@@ -9,8 +9,10 @@ import {
   decodeBody,
   decodeCertificate,
   decodeHeader,
+  type EncodedBlock,
   encodeBody,
   encodeCertificate,
+  encodedBlockOf,
   encodeHeader,
   type FinalityProof,
   type Finalization,
@@ -69,6 +71,8 @@ export interface ChainReader {
   /** A block as it is stored, with as much of its header as leads to its parent; cheaper than `block`. */
   stored(hash: Digest): Promise<StoredBlock | undefined>;
   blockAt(height: Height): Promise<Block | undefined>;
+  /** The executed block at a height as it is stored, its hashes checked; cheaper than `blockAt`. */
+  encodedAt(height: Height): Promise<EncodedBlock | undefined>;
   /** Wire form. */
   batch(id: Digest): Promise<Uint8Array | undefined>;
   batches(ids: readonly Digest[]): Promise<(Uint8Array | undefined)[]>;
@@ -76,11 +80,18 @@ export interface ChainReader {
   finalizationFrom(
     height: Height,
   ): Promise<{ readonly height: Height; readonly finalization: Finalization } | undefined>;
+  /** The certificates at or above `height`, the lowest first, at most `limit`, as they are stored. */
+  finalizationsFrom(height: Height, limit: number): AsyncGenerator<EncodedFinalization, void, undefined>;
   /** The newest certificate. */
   latestFinalization(): Promise<{ readonly height: Height; readonly finalization: Finalization } | undefined>;
   /** Proof that the header at `height` is final. */
   finality(height: Height): Promise<FinalityProof | undefined>;
   latestFinality(): Promise<FinalityProof | undefined>;
+}
+
+interface EncodedFinalization {
+  readonly height: Height;
+  readonly bytes: Uint8Array;
 }
 
 export interface StoredBlock {
@@ -209,6 +220,16 @@ export class ChainStore implements ChainReader {
     return record === undefined ? undefined : this.block(record.hash);
   }
 
+  async encodedAt(height: Height): Promise<EncodedBlock | undefined> {
+    const record = await this.executed(height);
+    const bytes = record === undefined ? undefined : await this.#store.get(blockKey(record.hash));
+    if (record === undefined || bytes === undefined) return undefined;
+    const parts = splitStored(bytes);
+    const block = parts.ok ? encodedBlockOf(record.hash, parts.value.header, parts.value.body) : undefined;
+    if (block === undefined) throw corrupt(`block ${record.hash}`);
+    return block;
+  }
+
   batch(id: Digest): Promise<Uint8Array | undefined> {
     return this.#store.get(batchKey(id));
   }
@@ -222,6 +243,14 @@ export class ChainStore implements ChainReader {
       return readFinalization(key, value);
     }
     return undefined;
+  }
+
+  async *finalizationsFrom(height: Height, limit: number): AsyncGenerator<EncodedFinalization, void, undefined> {
+    for await (const [key, value] of this.#store.range({ ...finalizationsFrom(height), limit })) {
+      const bytes = withoutChecksum(value);
+      if (bytes === undefined) throw corrupt(`the certificate of block ${heightOfKey(key)}`);
+      yield { height: heightOfKey(key), bytes };
+    }
   }
 
   async latestFinalization(): Promise<{ height: Height; finalization: Finalization } | undefined> {

@@ -1,14 +1,7 @@
 /**
  * Answering the sync protocol from what is durable here. Bounded in items and bytes; never throws on a request's content.
  */
-import {
-  type Block,
-  encodeBody,
-  encodeCertificate,
-  encodeFinalityProof,
-  encodeHeader,
-  type Header,
-} from '@cloister/consensus';
+import { type EncodedBlock, encodeFinalityProof, type Header } from '@cloister/consensus';
 import { asHeight, type Digest, parseHeight } from '@cloister/encoding';
 import {
   SYNC_BLOCKS_MAX,
@@ -93,12 +86,8 @@ async function serveSubmit(transactions: readonly Uint8Array[], { submit }: Sync
   return { type: 'submit', codes };
 }
 
-async function syncBlock(reader: ChainReader, block: Block): Promise<SyncBlock> {
-  return {
-    header: encodeHeader(block.header),
-    body: encodeBody(block.body),
-    batches: await reader.batches(block.body.batches),
-  };
+async function syncBlock(reader: ChainReader, { header, body, batches }: EncodedBlock): Promise<SyncBlock> {
+  return { header, body, batches: batches.length === 0 ? [] : await reader.batches(batches) };
 }
 
 function sizeOf(block: SyncBlock): number {
@@ -131,6 +120,9 @@ async function serveChain(
  * Blocks from `fromHeight` on. What does not fit is cut after the last block that has a certificate of its own. Where a
  * stretch has no such block within the bounds, only the certificate at its end is served. The asker then fetches the
  * blocks below it by hash, since nothing else proves them.
+ *
+ * Blocks and certificates go out as they are stored, and the certificates come from one walk: a stranger may ask for a range,
+ * and the thread that votes pays for the answer.
  */
 async function serveRange(reader: ChainReader, fromHeight: number, maxBytes: number): Promise<SyncResponse> {
   const blocks: SyncBlock[] = [];
@@ -139,20 +131,23 @@ async function serveRange(reader: ChainReader, fromHeight: number, maxBytes: num
   let bytes = 0;
   const from = parseHeight(fromHeight);
   if (from === undefined || from === 0) return refused('BAD_REQUEST');
-  let next = await reader.finalizationFrom(from);
-  for (let at: number = from; next !== undefined && blocks.length < SYNC_BLOCKS_MAX; at++) {
-    const block = await reader.blockAt(asHeight(at));
-    if (block === undefined) break;
-    const item = await syncBlock(reader, block);
-    bytes += sizeOf(item);
-    if (bytes > (certified > 0 ? maxBytes : SYNC_STRETCH_BYTES_MAX)) break;
-    blocks.push(item);
-    if (at < next.height) continue;
+  // Each stretch of blocks ends with a certificate, so that no more than one for each block is needed.
+  for await (const next of reader.finalizationsFrom(from, SYNC_BLOCKS_MAX)) {
+    const fits = (size: number) => size <= (certified > 0 ? maxBytes : SYNC_STRETCH_BYTES_MAX);
+    for (let at = from + blocks.length; at <= next.height && blocks.length < SYNC_BLOCKS_MAX; at++) {
+      const block = await reader.encodedAt(asHeight(at));
+      if (block === undefined) break;
+      const item = await syncBlock(reader, block);
+      bytes += sizeOf(item);
+      if (!fits(bytes)) break;
+      blocks.push(item);
+    }
+    const complete = from + blocks.length > next.height;
+    // Without a whole stretch, the certificate alone says how far the next one is.
+    if (complete || certified === 0) finalization = next.bytes;
+    if (!complete) break;
     certified = blocks.length;
-    finalization = encodeCertificate(next.finalization);
-    next = await reader.finalizationFrom(asHeight(at + 1));
   }
-  if (certified === 0 && next !== undefined) finalization = encodeCertificate(next.finalization);
   return { type: 'range', blocks: blocks.slice(0, certified), finalization };
 }
 
