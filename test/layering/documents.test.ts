@@ -177,3 +177,50 @@ it('refers to no document that is not in the repository', () => {
   expect(texts.filter(({ text }) => ELSEWHERE.test(text)).map(({ path }) => path)).toEqual([]);
   expect('as the design page says').toMatch(ELSEWHERE);
 });
+
+/** Tests that the rows of docs/limits.md cite: a file, and in quotes words of the test's name, which may end with `…`. */
+function citationsIn(row: string): { readonly file: string; readonly names: string[] }[] {
+  return [...row.matchAll(/`([\w./-]+\.test\.ts)`((?:,? "[^"|]+")*)/g)].map(([, file = '', quoted = '']) => ({
+    file,
+    names: [...quoted.matchAll(/"([^"]+)"/g)].map(([, name = '']) => name.replace(/ ?…$/, '')),
+  }));
+}
+
+describe('docs/limits.md', () => {
+  const tests = ['packages', 'network-sim', 'test'].flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.test.ts') && !/(^|\/)(node_modules|dist)\//.test(name))
+      .map((name) => `${folder}/${name}`),
+  );
+  const text = readFileSync(join(root, 'docs/limits.md'), 'utf8');
+  const tables = text.split(/^## /m).filter((section) => section.includes('| what |'));
+  const rows = tables.flatMap((section) => section.match(/^\| (?!what |---).+$/gm) ?? []);
+
+  /** The cited names that no test has. A row may give the end of a path. */
+  function unknownIn(row: string): string[] {
+    return citationsIn(row).flatMap(({ file, names }) => {
+      const sources = tests
+        .filter((path) => path === file || path.endsWith(`/${file}`))
+        .map((path) => readFileSync(join(root, path), 'utf8'));
+      if (sources.length === 0) return [file];
+      return names.filter((name) => !sources.some((source) => source.includes(name))).map((name) => `${file} ${name}`);
+    });
+  }
+
+  it('cites tests that there are, by names that they have', () => {
+    expect(rows.length).toBeGreaterThan(100);
+    expect(rows.flatMap(unknownIn)).toEqual([]);
+  });
+
+  it('cites a test in each row, or says that none fills it', () => {
+    const [cited, silent] = [rows.filter((row) => citationsIn(row).length > 0), /\bnone\b|\bno test\b/];
+    expect(rows.filter((row) => !cited.includes(row) && !silent.test(row))).toEqual([]);
+  });
+
+  it('is found out when it cites a file or a name that is not there', () => {
+    expect(unknownIn('| a | b | c | `nowhere.test.ts` "x" |')).toEqual(['nowhere.test.ts']);
+    expect(unknownIn('| a | b | c | `bounded-map.test.ts` "no such", "holds" |')).toContain(
+      'bounded-map.test.ts no such',
+    );
+  });
+});

@@ -90,6 +90,22 @@ describe('a certificate', () => {
   });
 });
 
+describe('the memory of good signatures', () => {
+  const signer = all[0]?.id ?? never();
+  const bytes = Uint8Array.of(1);
+
+  it('forgets the oldest beyond its bound, and a forgery pushes nothing out', () => {
+    const cache = new SignatureCache((_signer, _bytes, signature) => signature[0] !== 0, 4);
+    for (let index = 1; index <= 5; index++) cache.check(signer, bytes, Uint8Array.of(index));
+    for (let index = 0; index < 10; index++) expect(cache.check(signer, bytes, Uint8Array.of(0, index))).toBe(false);
+    const before = cache.checked;
+    for (let index = 2; index <= 5; index++) cache.check(signer, bytes, Uint8Array.of(index));
+    expect(cache.checked).toBe(before);
+    cache.check(signer, bytes, Uint8Array.of(1));
+    expect(cache.checked).toBe(before + 1);
+  });
+});
+
 function never(): never {
   throw new Error('no such member');
 }

@@ -1,7 +1,8 @@
 /**
  * Remembers which transactions' signatures were verified here, so that each is checked once however often it arrives.
  *
- * The key is the transaction's id, which does not cover the signature, so the signature is compared too.
+ * The key is the transaction's id, which does not cover the signature, so the signature is compared too. A copy of it is
+ * kept: a part of the transaction's bytes would keep the whole transaction, as many times as signatures are remembered.
  */
 import { BoundedMap, type Digest, equalBytes } from '@cloister/encoding';
 import { type Transaction, verifyTransaction } from '@cloister/ledger';
@@ -10,7 +11,11 @@ const REMEMBERED = 131_072;
 const SIGNATURE_BYTES = 64;
 
 export class TransactionSignatureCache {
-  readonly #signatures = new BoundedMap<Digest, Uint8Array>(REMEMBERED);
+  readonly #signatures: BoundedMap<Digest, Uint8Array>;
+
+  constructor(capacity: number = REMEMBERED) {
+    this.#signatures = new BoundedMap(capacity);
+  }
 
   /** Whether exactly these wire bytes passed before. */
   has(transaction: Transaction): boolean {
@@ -28,7 +33,7 @@ export class TransactionSignatureCache {
 
   /** Remembers a transaction whose signature was verified. */
   add(transaction: Transaction): void {
-    this.#signatures.set(transaction.id, signatureOf(transaction));
+    this.#signatures.set(transaction.id, signatureOf(transaction).slice());
   }
 }
 
