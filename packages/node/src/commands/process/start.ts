@@ -9,7 +9,6 @@ import { loadConfig } from '../../config/config.ts';
 import { CONFIG_KEYS, CONFIG_OPTIONS, flagOf } from '../../config/config-options.ts';
 import { NodeError } from '../../process/errors.ts';
 import { type HomeLayout, homeLayout, initHome, readNodeKeys } from '../../process/home.ts';
-import { startNode } from '../../process/node.ts';
 import type { RunningNode } from '../../process/running-node.ts';
 import {
   type CliCommand,
@@ -90,6 +89,8 @@ async function run(
   const { config } = await loadConfig({ file: layout.configFile, environment: process.env, flags });
   if (config['enclave.kind'] !== 'none' && config['enclave.image'] === '') await ensureImage(layout, output);
   const stop = stopRequested(invocation.flags.lifeline === true);
+  // Its networking is two thirds of all modules; no other command waits until they are loaded.
+  const { startNode } = await import('../../process/node.ts');
   const node: RunningNode = await startNode({
     layout,
     config,
