@@ -12,7 +12,6 @@ export type NetworkErrorCode =
   | 'LISTEN_FAILED'
   | 'DIAL_FAILED'
   | 'WRONG_CHAIN'
-  | 'PEER_UNKNOWN'
   | 'NOT_CONNECTED'
   | 'REQUEST_TIMEOUT'
   | 'REQUEST_TOO_LARGE'

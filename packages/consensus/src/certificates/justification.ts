@@ -80,7 +80,7 @@ interface StatedParent {
   readonly parentCert: JustificationSummary['parent'];
 }
 
-export type JustificationCode = 'PARENT_MISSING' | 'PARENT_ROUND' | 'SKIPPED_VIEWS' | 'PARENT_HASH';
+export type JustificationCode = 'PARENT_MISSING' | 'PARENT_ROUND';
 
 /** The parent certificate's place: none for the anchor, else one of (epoch, parentView). */
 export function parentFault(proposition: Proposition, stated: StatedParent): JustificationCode | undefined {

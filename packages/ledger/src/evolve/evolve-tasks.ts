@@ -4,6 +4,7 @@
  * Every change of a task goes through `replace`, which keeps `taskIndex` with it.
  */
 import { assert, type Digest, type Height } from '@cloister/encoding';
+import { pick } from '@cloister/encoding/shape';
 import type {
   AnswerMissed,
   ExecutorDeclined,
@@ -17,7 +18,7 @@ import type {
 } from '../events/inference-events.ts';
 import { settingsOf } from '../state/settings-of.ts';
 import type { HeightQueue, LedgerState } from '../state/state.ts';
-import type { Task, TaskExecutor } from '../state/task.ts';
+import { keptOfRequest, type Task, type TaskExecutor } from '../state/task.ts';
 
 /** Puts an id on a queue, behind those that are due at the same height. */
 export function enqueue(queue: HeightQueue, height: Height, id: Digest): void {
@@ -43,14 +44,10 @@ function replace(state: LedgerState, id: Digest, changes: Partial<Task>): void {
 }
 
 export function openTask(state: LedgerState, event: InferenceRequested): void {
-  const { task: id, transaction, sender, model, owner, threshold, deadlineMs, expiryHeight, height } = event;
-  const { inputCommitment, payloadDigest, policyDigest } = event;
+  const { task: id } = event;
   const task: Task = {
+    ...pick(keptOfRequest, event),
     id,
-    transaction,
-    sender,
-    model,
-    owner,
     executors: event.executors.map(({ node, keyset, attestationSequence }) => ({
       node,
       keyset,
@@ -60,13 +57,6 @@ export function openTask(state: LedgerState, event: InferenceRequested): void {
       withheld: null,
       missed: null,
     })),
-    threshold,
-    deadlineMs,
-    expiryHeight,
-    inputCommitment,
-    payloadDigest,
-    policyDigest,
-    height,
     requestSequence: state.eventCount,
     receipts: [],
     disputed: false,

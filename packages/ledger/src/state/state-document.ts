@@ -46,7 +46,7 @@ import type {
   ScheduledPolicy,
   StatementFloor,
 } from './state.ts';
-import type { Task, TaskExecutor, TaskReceipt } from './task.ts';
+import { keptOfRequest, type Task, type TaskExecutor, type TaskReceipt } from './task.ts';
 
 type Entry<K, V> = readonly [K, V];
 type Entries<K, V> = readonly Entry<K, V>[];
@@ -131,11 +131,8 @@ const attestation: Shape<Attestation> = object<Attestation>({
 });
 
 const task: Shape<Task> = object<Task>({
+  ...keptOfRequest,
   id: digest,
-  transaction: digest,
-  sender: account,
-  model: digest,
-  owner: account,
   executors: list(
     object<TaskExecutor>({
       node: account,
@@ -149,13 +146,6 @@ const task: Shape<Task> = object<Task>({
       missed: nullable(count()),
     }),
   ),
-  threshold: count(),
-  deadlineMs: timeMs,
-  expiryHeight: height,
-  inputCommitment: digest,
-  payloadDigest: digest,
-  policyDigest: digest,
-  height,
   requestSequence: count(),
   receipts: list(
     object<TaskReceipt>({

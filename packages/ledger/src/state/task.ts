@@ -1,5 +1,6 @@
 import type { ReceiptStatus } from '@cloister/confidential';
 import type { AccountId, Digest, Height } from '@cloister/encoding';
+import { account, count, digest, height, type Members } from '@cloister/encoding/shape';
 import type { InferenceRequested } from '../events/inference-events.ts';
 import type { DeclineCode, FailureCode } from '../transactions/codes.ts';
 
@@ -31,7 +32,7 @@ export interface TaskReceipt {
 export type TaskStatus = 'open' | 'completed' | 'failed';
 
 /** What a task keeps of its request, under the names of InferenceRequested. */
-export type KeptOfRequest = Pick<
+type KeptOfRequest = Pick<
   InferenceRequested,
   | 'transaction'
   | 'sender'
@@ -45,6 +46,21 @@ export type KeptOfRequest = Pick<
   | 'policyDigest'
   | 'height'
 >;
+
+/** The same, to copy it from the event and to read it from a stored state. */
+export const keptOfRequest: Members<KeptOfRequest> = {
+  transaction: digest,
+  sender: account,
+  model: digest,
+  owner: account,
+  threshold: count(),
+  deadlineMs: count(),
+  expiryHeight: height,
+  inputCommitment: digest,
+  payloadDigest: digest,
+  policyDigest: digest,
+  height,
+};
 
 export interface Task extends KeptOfRequest {
   readonly id: Digest;

@@ -14,7 +14,8 @@ import {
   parsePem,
   statementPeriod,
 } from '@cloister/attestation';
-import { ok, parseHex } from '@cloister/encoding';
+import { ok } from '@cloister/encoding';
+import { anyObject, hexBytes, object, parseShape } from '@cloister/encoding/shape';
 import { commonPeriod, type EndorsementRequest, malformed } from './answers.ts';
 import { jsonMemberBytes } from './json-member-bytes.ts';
 
@@ -87,9 +88,9 @@ function statementRequest(kind: 'tcb-info' | 'qe-identity', url: string): Endors
       const found = jsonMemberBytes(answer.body, member, JSON_LIMITS);
       if (!found.ok) return malformed(`${kind}: ${found.code}`);
       const { bytes, document } = found.value;
-      const { signature: text } = document;
-      const signature = typeof text === 'string' ? parseHex(text.toLowerCase(), SIGNATURE_BYTES) : undefined;
-      if (signature === undefined || Object.keys(document).length !== 2) return malformed(`${kind}: members`);
+      const signed = parseShape(object({ [member]: anyObject, signature: hexBytes(SIGNATURE_BYTES) }), document);
+      if (!signed.ok) return malformed(`${kind}: members`);
+      const { signature } = signed.value;
       const issuerChain = chainOf(answer.headers, headers);
       if (issuerChain === undefined) return malformed(`${kind}: issuer chain`);
       const period = commonPeriod([statementPeriod(kind, bytes), ...issuerChain.map(certificatePeriod)]);

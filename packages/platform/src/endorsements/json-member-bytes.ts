@@ -3,6 +3,7 @@
  * written anew.
  */
 import { fail, type JsonLimits, type JsonValue, ok, parseJson, type Result, utf8 } from '@cloister/encoding';
+import { anyObject, parseShape } from '@cloister/encoding/shape';
 
 export interface JsonMember {
   readonly bytes: Uint8Array;
@@ -25,14 +26,10 @@ export function jsonMemberBytes(
 ): Result<JsonMember, 'JSON_REFUSED' | 'MEMBER_MISSING'> {
   const parsed = parseJson(bytes, limits);
   if (!parsed.ok) return fail('JSON_REFUSED', parsed.code);
-  const document = parsed.value;
-  if (typeof document !== 'object' || document === null || Array.isArray(document)) {
-    return fail('JSON_REFUSED', 'not an object');
-  }
+  const document = parseShape(anyObject, parsed.value);
+  if (!document.ok) return fail('JSON_REFUSED', document.detail);
   const value = memberValue(bytes, Buffer.from(utf8(JSON.stringify(name))));
-  return value === undefined
-    ? fail('MEMBER_MISSING', name)
-    : ok({ bytes: value, document: document as { readonly [key: string]: JsonValue } });
+  return value === undefined ? fail('MEMBER_MISSING', name) : ok({ bytes: value, document: document.value });
 }
 
 /** The value after `quotedKey` and its colon, at depth one of a well-formed object. */
