@@ -168,7 +168,7 @@ describe('the tree of facts', () => {
   });
 
   test('documents that are none are refused, each part of them', () => {
-    const { state } = eventfulChain();
+    const { state } = chain;
     const [attested] = state.attestations.values();
     if (attested === undefined) throw new Error('nobody is attested');
     const node: FactSubject = { about: 'attestation', node: attested.node };
@@ -184,6 +184,27 @@ describe('the tree of facts', () => {
     expect(changed({ about: 'rules' }, (text) => text.replace('"UpToDate"', '"Perfect"'))).toMatchObject({
       code: 'FACT_MALFORMED',
     });
+  });
+
+  test('of key sets that were retired or distrusted, the reasons say so', () => {
+    const { state } = chain;
+    const parsed = (subject: FactSubject) => {
+      const fact = parseFact(subject, factDocument(state, subject) ?? new Uint8Array(0));
+      if (!fact.ok) throw new Error(fact.detail);
+      return fact.value;
+    };
+    const rules = parsed({ about: 'rules' });
+    for (const { node } of state.attestations.values()) {
+      const attestation = parsed({ about: 'attestation', node });
+      if (attestation.about !== 'attestation' || rules.about !== 'rules') throw new Error('other facts');
+      for (const [keysetStatus, reason] of [
+        ['retired', 'KEYSET_RETIRED'],
+        ['distrusted', 'KEYSET_DISTRUSTED'],
+      ] as const) {
+        const reasons = reasonsAgainst({ ...attestation, keysetStatus }, rules, state.height, state.timeMs);
+        expect(reasons).toContain(reason);
+      }
+    }
   });
 
   test('there are none of what the state does not hold', () => {
