@@ -4,12 +4,14 @@ import { ATTESTATION } from './attestation.ts';
 import { CONFIDENTIAL } from './confidential.ts';
 import type { Equivalent } from './equivalent.ts';
 import { EVENT_LOG } from './event-log.ts';
+import { LEDGER } from './ledger.ts';
 import { PROOF } from './proof.ts';
 
 export const EQUIVALENTS: Readonly<Record<string, readonly Equivalent[]>> = {
   attestation: ATTESTATION,
   confidential: CONFIDENTIAL,
   'event-log': EVENT_LOG,
+  ledger: LEDGER,
   proof: PROOF,
 };
 

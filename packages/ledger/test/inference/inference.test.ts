@@ -226,6 +226,21 @@ describe('submit-result', () => {
     expect(codesOf(execution)).toEqual(['TASK_CLOSED']);
   });
 
+  test('a deadline that ends a dispute says so', () => {
+    const { chain, enclaves, model } = runningChain(3);
+    const [e0 = enclaveOf(v0), e1 = enclaveOf(v1)] = enclaves;
+    const request = chain.request(model, enclaves, { timeLimitMs: 3 * BLOCK_MS });
+    chain.block(request);
+    chain.block(chain.result(v0, request, chain.receipt(request, e0)));
+    const other = chain.receipt(request, e1, { outputCommitment: digestOf('another output') });
+    expect(typesOf(chain.block(chain.result(v1, request, other)))).toContain('InferenceDisputed');
+    chain.advanceTo(chain.height + 6);
+    expect(projectInference(chain.state, chain.taskOf(request))).toMatchObject({
+      status: 'failed',
+      failure: 'DISPUTED',
+    });
+  });
+
   test.each(['declined', 'lapsed'] as const)(
     'a deadline names who has no answer on the ledger, and nobody who answered or %s',
     (other) => {
