@@ -12,14 +12,23 @@ export interface Violation {
   readonly detail: string;
 }
 
+/** What an honest node saw: a fault or a refusal, who saw it, and whose it was. */
+export interface Sighting {
+  readonly what: string;
+  readonly by: ValidatorId;
+  readonly of: ValidatorId;
+}
+
 function same(a: Proposition, b: Proposition): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
 }
 
 export class Checker {
   readonly violations: Violation[] = [];
-  /** Kinds of evidence given out. */
-  readonly accusations = new Set<string>();
+  /** Each kind of evidence that an honest node gave out, with that node and whom it accused. */
+  readonly accusations: Sighting[] = [];
+  /** Each message that an honest node refused, with that node and who sent it. */
+  readonly refusals: Sighting[] = [];
   readonly #set: ValidatorSet;
   readonly #chainId: Digest;
   readonly #byzantine: ReadonlySet<ValidatorId>;
@@ -44,13 +53,15 @@ export class Checker {
     if (this.#byzantine.has(node.id)) return;
     if (effect.type === 'evidence') {
       const { evidence } = effect;
-      this.accusations.add(evidence.type);
+      this.accusations.push({ what: evidence.type, by: node.id, of: evidence.signer });
       if (!this.#byzantine.has(evidence.signer)) this.#fail('S8', `${evidence.type} against an honest validator`);
       if (!verifyFaultEvidence(this.#set, this.#chainId, evidence, mockCheck).ok)
         this.#fail('S8', `${evidence.type} does not hold`);
     } else if (effect.type === 'commit') {
       this.#certificate(effect.finalization);
       for (const block of effect.blocks) this.#committed(block);
+    } else if (effect.type === 'rejected') {
+      this.refusals.push({ what: effect.code, by: node.id, of: effect.from });
     } else if (effect.type === 'halt') {
       this.#fail('HALT', effect.detail);
     } else if (effect.type === 'send') {
@@ -112,6 +123,11 @@ export class Checker {
     if (certificate.kind === 'finalize') this.#finalized.set(view, certificate.proposition);
     if (this.#nullified.has(view) && this.#finalized.has(view))
       this.#fail('S2', `view ${view} nullified and finalized`);
+  }
+
+  /** Who proposed the blocks that honest nodes committed. */
+  proposers(): ReadonlySet<ValidatorId> {
+    return new Set([...this.#chain.values()].map(({ header }) => header.proposer));
   }
 
   #committed(block: Block): void {

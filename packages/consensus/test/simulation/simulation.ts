@@ -14,7 +14,7 @@ import {
   type ValidatorSet,
 } from '../../src/index.ts';
 import { PROTOCOL_RULES, type Rules } from '../../src/rules.ts';
-import { Checker, type Violation } from './sim-checks.ts';
+import { Checker, type Sighting, type Violation } from './sim-checks.ts';
 import { committedBlocks } from './sim-ledger.ts';
 import { mockSignature, SimNode, type World } from './sim-node.ts';
 
@@ -50,7 +50,12 @@ export interface RunResult {
   readonly maxRounds: number;
   /** Blocks that arrived in bulk. */
   readonly caughtUp: number;
-  readonly accusations: ReadonlySet<string>;
+  readonly accusations: readonly Sighting[];
+  readonly refusals: readonly Sighting[];
+  readonly byzantine: ReadonlySet<ValidatorId>;
+  readonly honest: ReadonlySet<ValidatorId>;
+  /** Who proposed the committed blocks. */
+  readonly proposers: ReadonlySet<ValidatorId>;
 }
 
 const TIMING: Timing = {
@@ -246,5 +251,9 @@ export function runScenario(scenario: Scenario): RunResult {
     maxRounds,
     caughtUp,
     accusations: checker.accusations,
+    refusals: checker.refusals,
+    byzantine,
+    honest: new Set(honest.map(({ id }) => id)),
+    proposers: checker.proposers(),
   };
 }
