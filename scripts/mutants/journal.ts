@@ -8,6 +8,8 @@ export type Finding =
   /** A test is about to run with this check switched off. */
   | { readonly kind: 'trying'; readonly id: number; readonly test: string }
   | { readonly kind: 'tried'; readonly id: number; readonly tookMs: number }
+  /** A test that reaches the check was not asked: it takes longer than what is left of the check's share of the time. */
+  | { readonly kind: 'skipped'; readonly id: number }
   | { readonly kind: 'killed'; readonly id: number; readonly test: string }
   /** A test file came to its end: the checks that it reached, and the processor's time without any mutant and with all. */
   | {

@@ -81,7 +81,11 @@ export default class MutantRunner extends TestRunner {
     cpuMs += tookMs;
     for (const id of hits) if (chosen.has(id)) reached.add(id);
     for (const id of hits) {
-      if (!chosen.has(id) || killed.has(id) || !isWorth(id, tookMs)) continue;
+      if (!chosen.has(id) || killed.has(id)) continue;
+      if (!isWorth(id, tookMs)) {
+        append(journal, { kind: 'skipped', id });
+        continue;
+      }
       if (isOutOfTime()) return;
       append(journal, { kind: 'trying', id, test: name });
       const isCaught = await fails(test, run, id, hangMs);

@@ -3,7 +3,14 @@ import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { ASKED, planOf, ROOT } from './plan.ts';
 
-const git = (...args: readonly string[]): string => execFileSync('git', args, { cwd: ROOT, encoding: 'utf8' }).trim();
+/** The empty text where there is no repository: in an archive of the sources. */
+function git(...args: readonly string[]): string {
+  try {
+    return execFileSync('git', args, { cwd: ROOT, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+  } catch {
+    return '';
+  }
+}
 
 /** Sources of deciding packages that differ from the last commit, or are new. */
 export function changedFiles(): readonly string[] {
