@@ -276,6 +276,6 @@ describe('the command line', () => {
     expect(events.stdout.trim().split('\n').length).toBeGreaterThanOrEqual(1);
     const gone = await run('status', '--node', 'http://127.0.0.1:9');
     expect(gone.code).toBe(1);
-    expect(errorOf(gone)).toMatchObject({ code: 'API_FAILED' });
+    expect(errorOf(gone)).toMatchObject({ code: 'API_UNREACHABLE' });
   });
 });
