@@ -75,6 +75,7 @@ export function scene(executedHeight = 3) {
     signer: keys[0] as NonNullable<(typeof keys)[0]>,
     genesis,
     set,
+    isMember: true,
     isValidator: true,
     epoch: asEpoch(0),
     paramsHash: asDigest('99'.repeat(32)),

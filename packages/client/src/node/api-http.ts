@@ -1,7 +1,6 @@
 /** The `NodeApi` port over HTTP. */
 import { type AccountId, type Digest, toBase64 } from '@cloister/encoding';
 import { type FactSubject, factKey } from '@cloister/ledger';
-import { ClientError } from '../errors.ts';
 import type { BlobUpload, ListedAttestation, NodeApi } from './api.ts';
 import {
   readAttestations,
@@ -10,13 +9,9 @@ import {
   readFate,
   readInference,
   readModel,
-  readNext,
   readStatus,
 } from './api-shapes.ts';
 import { asJson, GENESIS_BYTES_MAX, type HttpApiOptions, HttpCalls } from './http-calls.ts';
-
-/** Pages of one list. */
-const PAGES_MAX = 1_000;
 
 class HttpApi implements NodeApi {
   readonly name: string;
@@ -61,15 +56,8 @@ class HttpApi implements NodeApi {
 
   async attestations() {
     const found: ListedAttestation[] = [];
-    let path = '/v1/attestations';
-    for (let pages = 0; pages < PAGES_MAX; pages++) {
-      const page = await this.#calls.json({ path });
-      found.push(...readAttestations(page));
-      const next = readNext(page);
-      if (next === undefined) return found;
-      path = `/v1/attestations?after=${next}`;
-    }
-    throw new ClientError('API_ANSWER_MALFORMED', 'a list without end');
+    for await (const { json } of this.#calls.pages('/v1/attestations')) found.push(...readAttestations(json));
+    return found;
   }
 
   async challenge(node: AccountId, challenge: Uint8Array) {

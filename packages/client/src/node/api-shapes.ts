@@ -45,16 +45,18 @@ const WORD_CHARACTERS_MAX = 256;
 /** Above what any answer may be long. */
 const BYTES_MAX: number = 32 * 1024 * 1024;
 
-/** A reader of answers of one shape. It throws `ClientError` for any other. */
-function reader<T>(shape: Shape<T>): (value: JsonValue) => T {
-  return (value) => {
-    const read = parseShape(shape, value, 'answer');
-    if (!read.ok) throw new ClientError('API_ANSWER_MALFORMED', read.detail);
-    return read.value;
-  };
+/** An answer of one shape. Throws `ClientError` for any other, which names `what` was asked. */
+export function readAnswer<T>(shape: Shape<T>, value: JsonValue, what = 'answer'): T {
+  const read = parseShape(shape, value, what);
+  if (!read.ok) throw new ClientError('API_ANSWER_MALFORMED', read.detail);
+  return read.value;
 }
 
-function listOf<T>(element: Shape<T>): Shape<readonly T[]> {
+function reader<T>(shape: Shape<T>): (value: JsonValue) => T {
+  return (value) => readAnswer(shape, value);
+}
+
+export function listOf<T>(element: Shape<T>): Shape<readonly T[]> {
   return array(element, { max: ELEMENTS_MAX });
 }
 

@@ -4,13 +4,15 @@
  */
 import { type JsonValue, parseJson } from '@cloister/encoding';
 import { ClientError } from '../errors.ts';
-import { readErrorBody } from './api-shapes.ts';
+import { readErrorBody, readNext } from './api-shapes.ts';
 
 /** Bytes of a JSON answer. */
 export const JSON_ANSWER_BYTES_MAX: number = 32 * 1024 * 1024;
 export const GENESIS_BYTES_MAX: number = 1024 * 1024;
 const ERROR_BYTES_MAX: number = 64 * 1024;
 const JSON_DEPTH_MAX = 32;
+/** Pages of one list. */
+const PAGES_MAX = 1_000;
 
 export interface HttpApiOptions {
   /** Such as http://127.0.0.1:8080; a path is kept. */
@@ -167,5 +169,19 @@ export class HttpCalls {
 
   async json(call: Partial<HttpCall> & { readonly path: string }): Promise<JsonValue> {
     return asJson((await this.ask(call)) ?? new Uint8Array(0));
+  }
+
+  /** The pages of a list, each after the one before. Throws `ClientError` API_ANSWER_MALFORMED for a list without end. */
+  async *pages(path: string): AsyncGenerator<{ readonly json: JsonValue; readonly simulated: boolean }> {
+    for (let pages = 0, at = path; pages < PAGES_MAX; pages++) {
+      const answer = await this.answer({ path: at });
+      if (answer === undefined) throw new ClientError('API_ANSWER_MALFORMED', path);
+      const json = asJson(answer.bytes);
+      yield { json, simulated: answer.simulated };
+      const next = readNext(json);
+      if (next === undefined) return;
+      at = `${path}?after=${next}`;
+    }
+    throw new ClientError('API_ANSWER_MALFORMED', `${path} has no end`);
   }
 }

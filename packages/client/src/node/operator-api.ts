@@ -2,12 +2,18 @@
  * What operators ask of a node beside what the SDK asks: its status, by which rules its network takes evidence, its blocks
  * and lists. Each answer is checked before it is handed on and is one node's word: nothing of it is proven.
  */
-import { type AppraisalPolicy, appraisalPolicyFromJson, PLATFORMS, type Platform } from '@cloister/attestation';
-import { type Digest, type JsonValue, type Measurement, parseBase64, parseJson } from '@cloister/encoding';
+import {
+  type AppraisalPolicy,
+  appraisalPolicyFromJson,
+  MAX_BUNDLE_BYTES,
+  PLATFORMS,
+  type Platform,
+} from '@cloister/attestation';
+import { type Digest, type JsonValue, type Measurement, parseJson } from '@cloister/encoding';
 import {
   account,
   anyObject,
-  array,
+  base64Bytes,
   bool,
   count,
   digest,
@@ -17,25 +23,15 @@ import {
   nullable,
   oneOf,
   openObject,
-  parseShape,
-  refined,
   type Shape,
   via,
 } from '@cloister/encoding/shape';
 import { ClientError } from '../errors.ts';
-import { readListedModel, readNext } from './api-shapes.ts';
+import { listOf, readAnswer, readListedModel } from './api-shapes.ts';
 import { asJson, GENESIS_BYTES_MAX, type HttpApiOptions, HttpCalls } from './http-calls.ts';
-
-const ELEMENTS_MAX = 10_000;
-const PAGES_MAX = 1_000;
-const BUNDLE_CHARACTERS_MAX = 1 << 20;
 
 /** Text that a terminal shows as it is. */
 const line = matching(/^[^\p{Cc}\p{Cf}]*$/u, 1_024, 'one line of text');
-
-function listOf<T>(element: Shape<T>): Shape<readonly T[]> {
-  return array(element, { max: ELEMENTS_MAX });
-}
 
 /** An answer: what was read of it, the document itself, and whether the node says that its chain is simulated. */
 export interface Told<T> {
@@ -102,8 +98,8 @@ export interface HeldAttestation {
   readonly reasons: readonly string[];
   readonly validUntilHeight: number;
   readonly aliveUntilHeight: number;
-  /** base64 of an evidence bundle. */
-  readonly bundle: string;
+  /** An evidence bundle. */
+  readonly bundle: Uint8Array;
 }
 
 const policy = via(appraisalPolicyFromJson);
@@ -144,22 +140,12 @@ const heldAttestation = openObject<HeldAttestation>({
   reasons: listOf(line),
   validUntilHeight: count(),
   aliveUntilHeight: count(),
-  bundle: refined(
-    matching(/^[A-Za-z0-9+/=]*$/, BUNDLE_CHARACTERS_MAX, 'base64'),
-    (text) => parseBase64(text) !== undefined,
-    'base64',
-  ),
+  bundle: base64Bytes(MAX_BUNDLE_BYTES),
 });
 const listedValidator = openObject({ id: account, name: line });
 const listedBlock = openObject({ height: count(), timeMs: count() });
 const loggedEvent = openObject<LoggedEvent>({ sequence: count(), height: count(), type: line, payload: anyObject });
 const readiness = openObject({ ready: bool, reasons: listOf(line) });
-
-function read<T>(shape: Shape<T>, json: JsonValue, what: string): T {
-  const found = parseShape(shape, json, what);
-  if (!found.ok) throw new ClientError('API_ANSWER_MALFORMED', found.detail);
-  return found.value;
-}
 
 /** A node's API as operators read it. Every call throws `ClientError` with an API code. */
 export class OperatorApi {
@@ -178,23 +164,21 @@ export class OperatorApi {
     const answer = await this.#calls.answer({ path });
     if (answer === undefined) throw new ClientError('API_ANSWER_MALFORMED', path);
     const json = asJson(answer.bytes);
-    return { value: read(shape, json, path), json, simulated: answer.simulated };
+    return { value: readAnswer(shape, json, path), json, simulated: answer.simulated };
   }
 
   /** All items of a list, page after page. */
   async #list<T>(path: string, name: string, element: Shape<T>): Promise<Told<readonly T[]>> {
     const items: JsonValue[] = [];
     const value: T[] = [];
-    for (let pages = 0, at = path; pages < PAGES_MAX; pages++) {
-      const { json, simulated } = await this.#told(at, anyObject);
-      const page = read(member(name, listOf(anyObject)), json, path);
-      for (const item of page) value.push(read(element, item, path));
-      items.push(...page);
-      const next = readNext(json);
-      if (next === undefined) return { value, json: items, simulated };
-      at = `${path}?after=${next}`;
+    let simulated = true;
+    for await (const page of this.#calls.pages(path)) {
+      const listed = readAnswer(member(name, listOf(anyObject)), page.json, path);
+      for (const item of listed) value.push(readAnswer(element, item, path));
+      items.push(...listed);
+      ({ simulated } = page);
     }
-    throw new ClientError('API_ANSWER_MALFORMED', `${path} has no end`);
+    return { value, json: items, simulated };
   }
 
   status(): Promise<Told<OperatorStatus>> {
@@ -204,7 +188,7 @@ export class OperatorApi {
   /** Reads the answer of a node that is not ready, too. */
   async readiness(): Promise<{ readonly ready: boolean; readonly reasons: readonly string[] }> {
     const { bytes } = await this.#calls.call({ path: '/readyz' });
-    return read(readiness, asJson(bytes), '/readyz');
+    return readAnswer(readiness, asJson(bytes), '/readyz');
   }
 
   /** The exact bytes. */

@@ -90,7 +90,7 @@ export class ConsensusDriver {
       {
         chainId: core.chainId,
         self: core.self,
-        sign: core.set.validators.some(({ id }) => id === core.self) ? core.signer.sign : undefined,
+        sign: core.isMember ? core.signer.sign : undefined,
         startsMuted: true,
         genesisSet: core.set,
         genesisTimestampMs: core.genesis.genesis.timeMs,

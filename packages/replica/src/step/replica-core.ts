@@ -33,6 +33,8 @@ export interface ReplicaCore {
   readonly signer: Ed25519KeyPair;
   readonly genesis: ParsedGenesis;
   readonly set: ValidatorSet;
+  /** Whether this node is in the set. */
+  readonly isMember: boolean;
   /** Whether this node is in the set, and its log is not behind what its sign guard has seen. */
   readonly isValidator: boolean;
   readonly epoch: Epoch;
@@ -71,6 +73,7 @@ export function createReplicaCore(config: ReplicaConfig, ledger: LedgerState, so
     signer,
     genesis,
     set,
+    isMember,
     epoch: asEpoch(0),
     paramsHash: paramsHash(genesis.genesis.params),
     ledger,

@@ -62,7 +62,6 @@ export class Replica {
   #started = false;
 
   /** From what `recoverReplica` read; use `openReplica`. */
-  // biome-ignore lint/complexity/noExcessiveLinesPerFunction: it wires the parts, in the order in which they need each other.
   constructor(config: ReplicaConfig, recovered: RecoveredReplica, log: Pick<EventLog, 'prepare' | 'resyncTarget'>) {
     this.#provableHeight = recovered.provableHeight;
     this.#workHeight = recovered.workHeight;
@@ -76,7 +75,6 @@ export class Replica {
       halt: (code, detail) => this.#halt(code, detail),
     });
     const { set, self } = core;
-    const isMember = set.validators.some(({ id }) => id === self);
     this.#core = core;
     this.#progress = new ReplicaProgress(core, config, recovered);
     const signatures = new TransactionSignatureCache();
@@ -133,7 +131,7 @@ export class Replica {
       core,
       memory: recovered.guardMemory,
       remembered: rememberedRound(recovered.machine.guard),
-      resyncing: () => isMember && !core.isValidator,
+      resyncing: () => core.isMember && !core.isValidator,
       round: () => this.#consensus.status,
       send: (to, message) => this.#consensus.send(to, message),
       feed: (input) => this.#consensus.feed(input),

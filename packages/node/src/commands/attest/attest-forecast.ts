@@ -10,7 +10,7 @@ import {
   VENDOR_ANCHORS,
 } from '@cloister/attestation';
 import type { HeldAttestation } from '@cloister/client';
-import { type JsonValue, parseBase64 } from '@cloister/encoding';
+import type { JsonValue } from '@cloister/encoding';
 import { NodeError } from '../../process/errors.ts';
 import { type CliCommand, type ExitCode, type Invocation, positional, textFlag, UsageError } from '../command.ts';
 import { NODE_FLAG, operatorApi, said } from '../network/connect.ts';
@@ -159,8 +159,8 @@ function graceOf(
   return entry?.status === 'grace-until' ? (entry.graceUntilHeight ?? undefined) : undefined;
 }
 
-function bundleOf(text: string): EvidenceBundle {
-  const decoded = decodeEvidenceBundle(parseBase64(text) ?? new Uint8Array());
+function bundleOf(bytes: Uint8Array): EvidenceBundle {
+  const decoded = decodeEvidenceBundle(bytes);
   if (!decoded.ok) throw new NodeError('API_FAILED', `the node's evidence is not understood: ${decoded.code}`);
   return decoded.value;
 }
